@@ -1,0 +1,1 @@
+"""Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials."""

@@ -1,0 +1,35 @@
+"""One family of exceptions: catch `BayesmodelsError` to catch them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class BayesmodelsError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class BadInput(BayesmodelsError):
+    """Input that was refused: every problem found, one plain line each.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        Each says what was expected, what came, where (file, row, person, week) and what to do.
+    """
+
+    def __init__(self, problems: Iterable[str] | str):
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class BadConfig(BadInput):
+    """A configuration that names an unknown key, or gives a value that cannot be used."""
+
+
+class MissingVariable(BayesmodelsError):
+    """A posterior without the variable or group that a report needs."""
+
+
+class RunExists(BayesmodelsError):
+    """A run folder that already holds a finished or an unfinished run."""

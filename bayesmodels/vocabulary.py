@@ -1,0 +1,104 @@
+"""Names of dims and published variables: the contract between models and reports.
+
+A model publishes under these names (`bayesmodels.models.publish`); a report reads them by name and dims and never
+sees the model. Undefined entries (the lag of an outcome whose effect has none) are NaN and reports drop them.
+
+Units are templates: `{unit}` is the outcome's unit on its modelling scale (``ln`` for log outcomes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["population", "curve", "person", "trial"]
+
+MONTH_IN_WEEKS = 365.25 / 12 / 7
+"""Weeks in a month, 4.348: tables are in weeks, models in months."""
+
+ALL = "all"
+"""Label of the only stratum of an unstratified study, and of the trial's mixture of strata."""
+
+
+def months(weeks):
+    """Months since randomisation from weeks."""
+    return weeks / MONTH_IN_WEEKS
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A published variable: its dims, unit template, meaning and level."""
+
+    name: str
+    dims: tuple[str, ...]
+    unit: str
+    meaning: str
+    level: Level = "population"
+
+
+DIMS: dict[str, str] = {
+    "outcome": "biomarker or clinical outcome; carries coordinates unit, scale, good_direction, effect_type, effect_unit",
+    "stratum": "randomisation stratum, or 'all'",
+    "start_group": "randomised group, by when the drug starts",
+    "contrast": "'<start group> - <reference group>'",
+    "week": "weeks since randomisation",
+    "period": "before_switch, after_switch, last_year",
+    "term": "person-level term, '<outcome>:level', '<outcome>:rate', '<outcome>:effect'",
+    "term_other": "the same terms again",
+    "person": "person, relabelled 0..n-1 in any stored posterior",
+    "covariate": "column of the persons table used by the model",
+    "event": "event type",
+    "form": "value, rate, area or terms",
+    "endpoint": "surrogate, outcome",
+}
+
+PERIODS = ("before_switch", "after_switch", "last_year")
+
+_ALL = (
+    Variable("population_level", ("outcome", "stratum"), "{unit}", "mean at randomisation"),
+    Variable("population_rate", ("outcome", "stratum"), "{unit} per month", "mean rate at randomisation, off drug"),
+    Variable("drug_effect", ("outcome", "stratum"), "{effect_unit}", "mean effect of the drug over start groups"),
+    Variable(
+        "group_drug_effect",
+        ("outcome", "stratum", "start_group"),
+        "{effect_unit}",
+        "effect of the drug in those who start it in this group",
+    ),
+    Variable("group_effect_sd", ("outcome",), "{effect_unit}", "SD of the drug effect between start groups"),
+    Variable("effect_lag", ("outcome",), "months", "from the drug's start to the first effect"),
+    Variable("effect_time_constant", ("outcome",), "months", "time constant of the approach to the plateau"),
+    Variable("deceleration", ("outcome",), "per month", "rate at which the untreated course flattens"),
+    Variable("proportional_slowing", ("outcome",), "proportion", "share of the untreated rate that the drug removes"),
+    Variable("extension_shift", ("outcome",), "{unit}", "shift common to both groups at the extension's visits"),
+    Variable("covariate_level", ("outcome", "covariate"), "{unit} per SD", "change of the level per SD of a covariate"),
+    Variable("covariate_rate", ("outcome", "covariate"), "{unit} per month per SD", "change of the rate per SD"),
+    Variable("covariate_effect", ("outcome", "covariate"), "{effect_unit} per SD", "change of the effect per SD"),
+    Variable("person_sd", ("term", "stratum"), "{term_unit}", "SD between persons"),
+    Variable("person_correlation", ("term", "term_other"), "correlation", "correlation between persons' terms"),
+    Variable("residual_sd", ("outcome", "stratum"), "{unit}", "SD of a visit about the person's own course"),
+    Variable("curve", ("outcome", "start_group", "stratum", "week"), "{unit}", "mean course", "curve"),
+    Variable(
+        "curve_change",
+        ("outcome", "start_group", "stratum", "week"),
+        "{unit}",
+        "mean change since randomisation",
+        "curve",
+    ),
+    Variable(
+        "difference",
+        ("outcome", "contrast", "stratum", "week"),
+        "{unit}",
+        "group minus reference group in mean course",
+        "curve",
+    ),
+    Variable(
+        "period_rate",
+        ("outcome", "start_group", "stratum", "period"),
+        "{unit} per month",
+        "average rate over a period",
+        "curve",
+    ),
+)
+
+VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL}
+"""Every published variable, by name."""

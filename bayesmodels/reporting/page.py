@@ -1,0 +1,182 @@
+"""One self-contained HTML page from titled sections of paragraphs, tables and figures.
+
+The page needs no network: style and figures are inline. Any analysis can use it; nothing here knows about models.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from matplotlib.figure import Figure
+
+from bayesmodels.reporting.drawing import svg_bytes
+from bayesmodels.reporting.files import write_whole
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with the words a reader needs who cannot see it (`alt`) and those who can (`caption`)."""
+
+    figure: Figure | Callable[[], Figure]
+    alt: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a page.
+
+    Parameters
+    ----------
+    title : str
+    paragraphs : sequence of str
+        Plain text; markup is escaped.
+    tables : mapping of str to DataFrame
+        Caption to table. The index is not shown. The first column heads its row. Numbers are rounded for reading
+        (`cell`); give strings to choose the digits.
+    figures : sequence of Picture
+    note : str
+        Small print below: estimand, units, source.
+    collapsed : bool
+        Shown closed, opened by the reader; printed open.
+    """
+
+    title: str
+    paragraphs: Sequence[str] = ()
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    figures: Sequence[Picture] = ()
+    note: str = ""
+    collapsed: bool = False
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The first screen: what this is, what is identified, and what is not."""
+
+    paragraphs: Sequence[str] = ()
+    identified: Sequence[str] = ()
+    not_identified: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sections that belong to one posterior, with its own lead and, if it did not converge, its own stamp."""
+
+    title: str
+    sections: Sequence[Section]
+    lead: Lead | None = None
+    stamp: str | None = None
+
+
+def write_page(
+    path: str | Path,
+    title: str,
+    lead: Lead | Sequence[str],
+    sections: Sequence[Section | Block],
+    stamp: str | None = None,
+) -> Path:
+    """Write the page, under a temporary name first.
+
+    Parameters
+    ----------
+    path : str or Path
+        The HTML file; its folder must exist.
+    title : str
+    lead : Lead or sequence of str
+        First screen; a sequence is taken as its paragraphs.
+    sections : sequence of Section or Block
+        Blocks keep their own stamp; loose sections carry the page's.
+    stamp : str, optional
+        A warning on top of the page and on each loose section and figure, e.g. "This fit did not converge".
+    """
+    return write_whole(Path(path), compose(title, lead, sections, stamp).encode())
+
+
+def compose(
+    title: str, lead: Lead | Sequence[str], sections: Sequence[Section | Block], stamp: str | None = None
+) -> str:
+    """The page as one HTML string; parameters as `write_page`."""
+    if not isinstance(lead, Lead):
+        lead = Lead(paragraphs=(lead,) if isinstance(lead, str) else tuple(lead))
+    template = _environment().get_template("page.html.j2")
+    return template.render(title=title, lead=lead, blocks=_blocks(sections, stamp), stamp=stamp)
+
+
+def cell(value: Any) -> str:
+    """A value as text: three significant digits, a true minus sign, "–" for nothing.
+
+    >>> cell(-0.012345), cell(1234.5), cell(float("nan")), cell(3)
+    ('−0.0123', '1,234', '–', '3')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    number = float(value)
+    if math.isinf(number):
+        return "∞" if number > 0 else "−∞"
+    if number == int(number) and abs(number) < 1e15:
+        text = f"{int(number):,}"
+    elif abs(number) >= 100:
+        text = f"{number:,.0f}"
+    elif abs(number) >= 0.001:
+        text = f"{number:.{2 - math.floor(math.log10(abs(number)))}f}"
+    else:
+        text = f"{number:.1e}"
+    return text.replace("-", "−")
+
+
+def _blocks(sections: Sequence[Section | Block], stamp: str | None) -> list[Block]:
+    """Loose sections gathered, in order, into untitled blocks that carry the page's stamp."""
+    blocks: list[Block] = []
+    loose: list[Section] = []
+    for part in sections:
+        if isinstance(part, Section):
+            loose.append(part)
+            continue
+        if loose:
+            blocks.append(Block("", tuple(loose), stamp=stamp))
+            loose = []
+        blocks.append(part)
+    if loose:
+        blocks.append(Block("", tuple(loose), stamp=stamp))
+    return blocks
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("bayesmodels.reporting", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"cell": cell, "inline": _inline, "anchor": _anchor, "numeric": _numeric_columns}
+    return environment
+
+
+def _inline(picture: Picture) -> str:
+    figure = picture.figure if isinstance(picture.figure, Figure) else picture.figure()
+    return "data:image/svg+xml;base64," + base64.b64encode(svg_bytes(figure)).decode()
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _numeric_columns(frame: pd.DataFrame) -> list[bool]:
+    """Which columns align right: numbers, and text that starts like one."""
+
+    def number_like(value: Any) -> bool:
+        return not isinstance(value, str) or bool(re.match(r"^[−+<>–\d(.]", value)) or value == ""
+
+    return [bool(frame[name].map(number_like).all()) for name in frame.columns]

@@ -1,1 +1,29 @@
-""""""
+"""Patient-level trials like VALOR, simulated from the mathematics: the independent check on the fitted models.
+
+Simulated trials are not data. `simulate` writes folders, `simulate_trial` returns the tables, `population_truth` the
+means and contrasts that an analysis should find. Nothing here imports the models or their parts.
+"""
+
+from bayesmodels.simulation.design import DataLock, StartGroup, TrialDesign, valor_design
+from bayesmodels.simulation.folder import simulate, trial_seed, write_trial
+from bayesmodels.simulation.population import parameter_table, population_truth
+from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
+from bayesmodels.simulation.truth import ByStratum, Truth, published_truth
+
+__all__ = [
+    "EVENTS",
+    "ByStratum",
+    "DataLock",
+    "SimulatedTrial",
+    "StartGroup",
+    "TrialDesign",
+    "Truth",
+    "parameter_table",
+    "population_truth",
+    "published_truth",
+    "simulate",
+    "simulate_trial",
+    "trial_seed",
+    "valor_design",
+    "write_trial",
+]

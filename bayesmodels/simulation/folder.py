@@ -1,0 +1,94 @@
+"""Simulated trials on disk: one folder a trial, the three tables of a study and the truth beside them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayesmodels.errors import BadInput
+from bayesmodels.simulation.design import valor_design
+from bayesmodels.simulation.population import parameter_table, population_truth
+from bayesmodels.simulation.trial import SimulatedTrial, simulate_trial
+from bayesmodels.simulation.truth import Truth, published_truth
+
+
+def trial_seed(seed: int, number: int) -> np.random.SeedSequence:
+    """Seed of trial ``number`` (from 1) under a seed: does not depend on how many trials are asked for."""
+    return np.random.SeedSequence(seed, spawn_key=(number,))
+
+
+def simulate(
+    out_dir: str | os.PathLike[str],
+    *,
+    seed: int,
+    n_early: int = 72,
+    n_delayed: int = 36,
+    trials: int = 1,
+    truth: Truth | None = None,
+) -> tuple[Path, ...]:
+    """Write simulated trials as ``trial-001/{persons,visits,events,truth}.csv``, and so on.
+
+    Simulated, not data: persons are labelled ``sim-0001`` and so on. ``truth.csv`` holds the seed, the parameters and
+    the population's true means and contrasts (`population_truth`). Each folder is written under a temporary name, then
+    renamed.
+
+    Parameters
+    ----------
+    out_dir : path
+        Made if it is not there.
+    seed : int
+        Trial k is the same however many trials are asked for.
+    n_early, n_delayed : int
+        Persons per start group, strata in VALOR's proportions (`valor_design`).
+    trials : int
+    truth : Truth, optional
+        By default the truth calibrated to VALOR, `published_truth`.
+
+    Returns
+    -------
+    tuple of Path
+        The folders, in order.
+
+    Raises
+    ------
+    BadInput
+        Fewer than one trial, a negative seed, a group of fewer than 2 persons, or a folder that exists already.
+    """
+    if trials < 1 or seed < 0:
+        raise BadInput(f"expected trials of 1 or more and a seed of 0 or more; got trials={trials}, seed={seed}")
+    truth = published_truth() if truth is None else truth
+    design = valor_design(n_early, n_delayed)
+    folders = tuple(Path(out_dir) / f"trial-{number:03d}" for number in range(1, trials + 1))
+    taken = [folder for folder in folders if folder.exists()]
+    if taken:
+        raise BadInput(f"{folder}: exists already; choose another folder or remove it" for folder in taken)
+    population = population_truth(design, truth)
+    for number, folder in enumerate(folders, start=1):
+        trial = simulate_trial(design, truth, trial_seed(seed, number))
+        write_trial(trial, folder, _truth_table(seed, number, truth, population))
+    return folders
+
+
+def write_trial(trial: SimulatedTrial, folder: Path, truth_table: pd.DataFrame) -> None:
+    """Write a trial's three tables and its truth into a new folder, complete or not at all."""
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    tables = {"persons": trial.persons, "visits": trial.visits, "events": trial.events, "truth": truth_table}
+    for name, table in tables.items():
+        table.to_csv(partial / f"{name}.csv", index=False)
+    partial.rename(folder)
+
+
+def _truth_table(seed: int, number: int, truth: Truth, population: pd.DataFrame) -> pd.DataFrame:
+    origin = pd.DataFrame(
+        [("seed", seed, "simulated, not data"), ("trial", number, "number of the trial under this seed")],
+        columns=["quantity", "value", "description"],
+    )
+    table = pd.concat([origin, parameter_table(truth), population], ignore_index=True)
+    columns = ["quantity", "outcome", "start_group", "contrast", "stratum", "week", "value", "monte_carlo_se"]
+    return table[[*columns, "unit", "description"]]

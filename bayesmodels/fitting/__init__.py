@@ -1,1 +1,40 @@
-""""""
+"""Fitting: NUTS settings, sampling, convergence, and the posterior that describes itself.
+
+Nothing heavy is imported until a name is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .diagnostics import Convergence, convergence
+    from .fitted import fit
+    from .prior import prior_draws
+    from .samplers import compile_model
+    from .sampling import sample
+    from .settings import NutsSettings
+
+_HOME = {
+    "Convergence": "diagnostics",
+    "NutsSettings": "settings",
+    "compile_model": "samplers",
+    "convergence": "diagnostics",
+    "fit": "fitted",
+    "prior_draws": "prior",
+    "sample": "sampling",
+}
+
+__all__ = ["Convergence", "NutsSettings", "compile_model", "convergence", "fit", "prior_draws", "sample"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,103 @@
+"""One chain: its draws of the free variables, and its file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmodels.errors import BayesmodelsError
+
+# What the samplers call it -> ArviZ's name.
+STATISTICS: dict[str, str] = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "depth": "tree_depth",
+    "tree_depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "reached_max_treedepth": "reached_max_treedepth",
+    "step_size": "step_size",
+    "n_steps": "n_steps",
+    "logp": "lp",
+    "lp": "lp",
+    "mean_tree_accept": "acceptance_rate",
+    "acceptance_rate": "acceptance_rate",
+}
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A finished chain: free variables and sampler statistics, both with dims (chain = 1, draw, ...)."""
+
+    number: int
+    posterior: xr.Dataset
+    statistics: xr.Dataset
+
+
+def tidy_statistics(raw: Mapping[str, np.ndarray], max_treedepth: int) -> dict[str, np.ndarray]:
+    """Keep the statistics that ArviZ knows, under its names; arrays (draw,)."""
+    kept = {STATISTICS[name]: np.asarray(value) for name, value in raw.items() if name in STATISTICS}
+    if "reached_max_treedepth" not in kept and "tree_depth" in kept:
+        kept["reached_max_treedepth"] = kept["tree_depth"] >= max_treedepth
+    for name in ("tree_depth", "n_steps"):
+        if name in kept:
+            kept[name] = kept[name].astype(np.int64)
+    return kept
+
+
+def chain_path(folder: Path, number: int) -> Path:
+    """Return the file of a chain, ``<folder>/<number>.nc``."""
+    return folder / f"{number}.nc"
+
+
+def write_chain(folder: Path, chain: Chain, identity: Mapping[str, Any]) -> None:
+    """Write a chain under a temporary name, then rename it.
+
+    Parameters
+    ----------
+    folder : Path
+    chain : Chain
+    identity : mapping
+        What the draws depend on (settings, variables); compared when the chain is read again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tree = xr.DataTree.from_dict({"posterior": chain.posterior, "sample_stats": chain.statistics})
+    tree.attrs = {"chain": str(chain.number), "identity": json.dumps(identity, sort_keys=True)}
+    final = chain_path(folder, chain.number)
+    draft = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    try:
+        tree.to_netcdf(draft, engine="h5netcdf")
+        os.replace(draft, final)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_chain(folder: Path, number: int, identity: Mapping[str, Any]) -> Chain | None:
+    """Read a chain if its file is there and whole.
+
+    Raises
+    ------
+    BayesmodelsError
+        The file holds draws of another model or of other settings.
+    """
+    path = chain_path(folder, number)
+    if not path.exists():
+        return None
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+        found, posterior, statistics = tree.attrs["identity"], tree["posterior"], tree["sample_stats"]
+    except (OSError, KeyError, ValueError):
+        return None  # not a whole file: sampled again
+    if json.loads(found) != json.loads(json.dumps(identity)):
+        raise BayesmodelsError(
+            f"{path}: this chain belongs to another model or to other settings; "
+            "use another folder, or delete this one to sample afresh"
+        )
+    return Chain(number, posterior.to_dataset(inherit=False), statistics.to_dataset(inherit=False))

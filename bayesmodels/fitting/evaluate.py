@@ -1,0 +1,118 @@
+"""Values of graph variables at many draws, in a Python-linked mode: nothing is compiled to machine code.
+
+The graph is vectorised over draws and evaluated in chunks; where an operation cannot be vectorised, draw by draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from pytensor.tensor import TensorVariable
+
+CHUNK = 250
+"""Draws evaluated at once: bounds the memory of intermediate results."""
+
+
+def python_mode() -> Any:
+    """Return the PyTensor mode that calls each operation's own NumPy code."""
+    from pytensor.compile.mode import Mode
+
+    return Mode(linker="py", optimizer="fast_compile")
+
+
+def evaluate(pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws: xr.Dataset) -> dict[str, np.ndarray]:
+    """Evaluate variables of a model at draws of its free variables.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+    variables : mapping of str to TensorVariable
+        Graphs of the model's free variables.
+    draws : xr.Dataset
+        Free variables, each with dims (chain, draw, ...).
+
+    Returns
+    -------
+    dict of str to ndarray
+        Arrays (chain, draw, ...).
+    """
+    if not variables:
+        return {}
+    inputs = [rv for rv in pm_model.free_RVs if rv.name in draws]
+    n_chains, n_draws = draws.sizes["chain"], draws.sizes["draw"]
+    values = [_flat(draws[rv.name], rv.type.dtype) for rv in inputs]
+    outputs = list(variables.values())
+    try:
+        stacked = _vectorised(inputs, outputs, values, n_chains * n_draws)
+    except (NotImplementedError, ValueError, TypeError):
+        stacked = _draw_by_draw(inputs, outputs, values, n_chains * n_draws)
+    return {
+        name: block.reshape((n_chains, n_draws, *block.shape[1:]))
+        for name, block in zip(variables, stacked, strict=True)
+    }
+
+
+def labelled(pm_model: pm.Model, values: Mapping[str, np.ndarray], dims: Mapping[str, Sequence[str]]) -> xr.Dataset:
+    """Give arrays (chain, draw, ...) the model's dims and coordinates.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+    values : mapping of str to ndarray
+    dims : mapping of str to sequence of str
+        Dims after chain and draw; a variable that is not listed gets numbered dims.
+
+    Returns
+    -------
+    xr.Dataset
+    """
+    arrays: dict[str, xr.DataArray] = {}
+    for name, value in values.items():
+        own = tuple(dims.get(name) or (f"{name}_dim_{j}" for j in range(value.ndim - 2)))
+        coords: dict[str, Any] = {"chain": np.arange(value.shape[0]), "draw": np.arange(value.shape[1])}
+        for dim, size in zip(own, value.shape[2:], strict=True):
+            known = None if dim == "person" else pm_model.coords.get(dim)  # persons are relabelled 0..n-1
+            coords[dim] = np.asarray(known) if known is not None else np.arange(size)
+        arrays[name] = xr.DataArray(value, dims=("chain", "draw", *own), coords=coords)
+    return xr.Dataset(arrays)
+
+
+def _flat(array: xr.DataArray, dtype: str) -> np.ndarray:
+    """Merge (chain, draw) into one leading axis."""
+    values = array.transpose("chain", "draw", ...).to_numpy()
+    return np.ascontiguousarray(values.reshape((-1, *values.shape[2:])), dtype=dtype)
+
+
+def _vectorised(
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], values: Sequence[np.ndarray], total: int
+) -> list[np.ndarray]:
+    import pytensor
+    from pytensor.graph.replace import vectorize_graph
+    from pytensor.tensor import TensorType, broadcast_to, shape
+
+    batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in inputs]
+    vectors = vectorize_graph(list(outputs), replace=dict(zip(inputs, batched, strict=True)))
+    n = shape(batched[0])[0]
+    # An output that depends on no input has no draw axis yet.
+    vectors = [
+        v if v.ndim > out.ndim else broadcast_to(v, (n, *shape(v))) for v, out in zip(vectors, outputs, strict=True)
+    ]
+    function = pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore", trust_input=True)
+    blocks = [[np.array(b) for b in function(*(v[at : at + CHUNK] for v in values))] for at in range(0, total, CHUNK)]
+    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+
+def _draw_by_draw(
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], values: Sequence[np.ndarray], total: int
+) -> list[np.ndarray]:
+    import pytensor
+
+    function = pytensor.function(list(inputs), list(outputs), mode=python_mode(), on_unused_input="ignore")
+    rows = [[np.array(out) for out in function(*(v[j] for v in values))] for j in range(total)]
+    return [np.stack(column) for column in zip(*rows, strict=True)]

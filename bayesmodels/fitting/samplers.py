@@ -1,0 +1,214 @@
+"""Three NUTS samplers behind one shape: each yields chains as they finish, one sampler a chain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmodels.errors import BayesmodelsError
+from bayesmodels.fitting.chains import Chain, tidy_statistics
+from bayesmodels.fitting.evaluate import labelled
+from bayesmodels.fitting.progress import ChainState, Progress
+from bayesmodels.fitting.settings import NutsSettings
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+POLL = 0.05
+"""Seconds between two looks at the running chains."""
+
+
+def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
+    """Compile a model for nutpie, free variables only.
+
+    The result takes new data without compiling again: ``compiled.with_data(name=array)``.
+    """
+    import nutpie
+
+    return nutpie.compile_pymc_model(pm_model, var_names=[rv.name for rv in pm_model.free_RVs])
+
+
+def nutpie_chains(
+    pm_model: pm.Model,
+    settings: NutsSettings,
+    seeds: Mapping[int, int],
+    progress: Progress,
+    compiled: CompiledPyMCModel,
+) -> Iterator[Chain]:
+    """Sample chains with nutpie, up to `settings.cores` at once.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+    settings : NutsSettings
+        With `cores` set.
+    seeds : mapping of int to int
+        Chain numbers to sample, with their seeds.
+    progress : Progress
+    compiled : CompiledPyMCModel
+        From `compile_model`.
+
+    Yields
+    ------
+    Chain
+        In the order in which they finish.
+    """
+    waiting = list(seeds)
+    running: dict[int, Any] = {}
+    states: dict[int, ChainState] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < (settings.cores or 1):
+                number = waiting.pop(0)
+                running[number] = _start(compiled, settings, number, seeds[number], states)
+            for number in [n for n, sampler in running.items() if _finished(sampler)]:
+                try:
+                    tree = running.pop(number).wait()
+                except Exception as error:
+                    raise BayesmodelsError(f"chain {number}: nutpie stopped: {error}") from error
+                progress.update(ChainState(number, *([settings.tune + settings.draws] * 2), _divergences(tree)))
+                yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
+            for number in running:
+                if number in states:
+                    progress.update(states[number])
+            time.sleep(POLL)
+    finally:
+        for sampler in running.values():
+            sampler.cancel()
+
+
+def _finished(sampler: Any) -> bool:
+    try:
+        return bool(sampler.is_finished)
+    except TimeoutError:  # what nutpie 0.16 raises while the chain is running
+        return False
+
+
+def _start(
+    compiled: CompiledPyMCModel, settings: NutsSettings, number: int, seed: int, states: dict[int, ChainState]
+) -> Any:
+    import nutpie
+
+    def remember(progress: list[Any]) -> None:
+        state = progress[0]
+        states[number] = ChainState(number, state.finished_draws, state.total_draws, state.divergences)
+
+    return nutpie.sample(
+        compiled,
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=1,
+        cores=1,
+        seed=seed,
+        target_accept=settings.target_accept,
+        maxdepth=settings.max_treedepth,
+        save_warmup=False,
+        progress_bar=False,
+        progress_callback=remember,
+        progress_rate=250,
+        blocking=False,
+    )
+
+
+def pymc_chains(
+    pm_model: pm.Model, settings: NutsSettings, seeds: Mapping[int, int], progress: Progress
+) -> Iterator[Chain]:
+    """Sample chains with PyMC's own NUTS, one after the other; the arguments are those of `nutpie_chains`."""
+    import pymc as pm
+
+    total = settings.tune + settings.draws
+    for number, seed in seeds.items():
+        divergent = 0
+
+        def show(trace: Any, draw: Any, number: int = number) -> None:
+            nonlocal divergent
+            divergent += int(not draw.tuning and bool(draw.stats[0]["diverging"]))
+            if draw.draw_idx % 50 == 49:
+                progress.update(ChainState(number, draw.draw_idx + 1, total, divergent))
+
+        with pm_model:
+            tree = pm.sample(
+                draws=settings.draws,
+                tune=settings.tune,
+                chains=1,
+                cores=1,
+                random_seed=seed,
+                step=None,
+                init="jitter+adapt_diag",
+                target_accept=settings.target_accept,
+                nuts={"max_treedepth": settings.max_treedepth},
+                nuts_sampler="pymc",
+                var_names=[rv.name for rv in pm_model.free_RVs],
+                callback=show,
+                progressbar=False,
+                quiet=True,
+                compute_convergence_checks=False,
+            )
+        if tree["posterior"].sizes["draw"] < settings.draws:
+            raise KeyboardInterrupt  # PyMC returns what it has instead
+        yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
+
+
+def numpyro_chains(
+    pm_model: pm.Model, settings: NutsSettings, seeds: Mapping[int, int], progress: Progress
+) -> Iterator[Chain]:
+    """Sample chains with numpyro through JAX, one after the other; the arguments are those of `nutpie_chains`.
+
+    Raises
+    ------
+    BayesmodelsError
+        numpyro or JAX is missing, or the model has an operation that only numba knows.
+    """
+    missing = [name for name in ("numpyro", "jax") if find_spec(name) is None]
+    if missing:
+        raise BayesmodelsError(
+            f"sampler = 'numpyro' needs {' and '.join(missing)}: "
+            "pip install 'bayesmodels[numpyro]' (or choose sampler = 'nutpie')"
+        )
+    from pymc.sampling.jax import sample_numpyro_nuts
+
+    for number, seed in seeds.items():
+        try:
+            tree = sample_numpyro_nuts(
+                draws=settings.draws,
+                tune=settings.tune,
+                chains=1,
+                target_accept=settings.target_accept,
+                random_seed=seed,
+                model=pm_model,
+                var_names=[rv.name for rv in pm_model.free_RVs],
+                progressbar=False,
+                compute_convergence_checks=False,
+                nuts_kwargs={"max_tree_depth": settings.max_treedepth},
+            )
+        except NotImplementedError as error:
+            raise BayesmodelsError(
+                "this model cannot be sampled by numpyro: it has an operation without a JAX form "
+                f"({str(error).splitlines()[0]}); use sampler = 'nutpie' or 'pymc'"
+            ) from error
+        progress.update(ChainState(number, *([settings.tune + settings.draws] * 2), _divergences(tree)))
+        yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
+
+
+def _divergences(tree: Any) -> int:
+    return int(tree["sample_stats"]["diverging"].sum())
+
+
+def _chain(pm_model: pm.Model, settings: NutsSettings, number: int, posterior: Any, stats: Any) -> Chain:
+    """Give a sampler's output the model's dims and coordinates, and ArviZ's names."""
+    free = {rv.name: posterior[rv.name].to_numpy() for rv in pm_model.free_RVs}
+    raw = {name: stats[name].to_numpy()[0] for name in stats.data_vars if stats[name].ndim == 2}
+    statistics = {
+        name: xr.DataArray(value[None], dims=("chain", "draw"))
+        for name, value in tidy_statistics(raw, settings.max_treedepth).items()
+    }
+    place = {"chain": np.array([number])}
+    draws = labelled(pm_model, free, pm_model.named_vars_to_dims).assign_coords(place)
+    kept = xr.Dataset(statistics).assign_coords(place | {"draw": draws["draw"]})
+    return Chain(number, draws, kept)

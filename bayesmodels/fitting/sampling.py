@@ -1,0 +1,161 @@
+"""`sample`: the posterior of any `pm.Model`, in ArviZ's schema."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmodels.fitting.chains import Chain, read_chain, write_chain
+from bayesmodels.fitting.coordinates import with_descriptions
+from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
+from bayesmodels.fitting.progress import Progress, progress_display
+from bayesmodels.fitting.samplers import compile_model, numpyro_chains, nutpie_chains, pymc_chains
+from bayesmodels.fitting.settings import NutsSettings, affects_draws, chain_seeds, resolved
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+Phase = Callable[[str], None]
+"""Told the name of each phase as it begins."""
+
+
+def no_phases(_: str) -> None:
+    """Tell nobody."""
+
+
+def sample(
+    pm_model: pm.Model,
+    settings: NutsSettings,
+    chain_dir: Path | None = None,
+    *,
+    compiled: CompiledPyMCModel | None = None,
+    on_phase: Phase = no_phases,
+) -> xr.DataTree:
+    """Draw from a model's posterior with NUTS.
+
+    The sampler is asked for the free variables only; deterministic variables are evaluated afterwards, at all draws,
+    without compiling them. Every chain has its own sampler and seed, so the draws do not depend on `settings.cores`
+    nor on an interruption.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+        Any model whose free variables are continuous.
+    settings : NutsSettings
+    chain_dir : Path, optional
+        Each chain is written here, as ``<k>.nc``, when it is finished; chains found here are kept.
+    compiled : CompiledPyMCModel, optional
+        From `compile_model`, with the same data as `pm_model`: spares compiling again (nutpie only).
+    on_phase : callable
+        Told "compile", "sample", "chain <k> of <n>" and "published variables".
+
+    Returns
+    -------
+    xr.DataTree
+        Groups `posterior` and `sample_stats`, dims (chain, draw, ...); root attributes `seed`, `settings` and
+        `seconds` (JSON: compile, sample).
+
+    Raises
+    ------
+    BayesmodelsError
+        The sampler stopped, is not installed, or `chain_dir` belongs to another fit.
+    """
+    settings = resolved(settings)
+    seeds = chain_seeds(settings)
+    identity: dict[str, Any] = {}
+    chains: dict[int, Chain] = {}
+    if chain_dir is not None:
+        identity = {"settings": affects_draws(settings), "log_density": log_density_at_start(pm_model)}
+        kept = (read_chain(chain_dir, number, identity) for number in range(settings.chains))
+        chains = {chain.number: chain for chain in kept if chain is not None}
+    wanted = {number: seed for number, seed in enumerate(seeds) if number not in chains}
+    found = len(chains)
+    clock = _Clock()
+    if wanted:
+        if settings.sampler == "nutpie" and compiled is None:
+            on_phase("compile")
+            compiled = compile_model(pm_model)
+        clock.lap("compile")
+        on_phase("sample")
+        with progress_display(settings.progress) as progress:
+            for chain in _sampler(pm_model, settings, wanted, progress, compiled):
+                if chain_dir is not None:
+                    write_chain(chain_dir, chain, identity)
+                chains[chain.number] = chain
+                on_phase(f"chain {chain.number}: {len(chains)} of {settings.chains} finished")
+        clock.lap("sample")
+    ordered = [chains[number] for number in range(settings.chains)]
+    posterior = xr.concat([chain.posterior for chain in ordered], "chain")
+    on_phase("published variables")
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": with_descriptions(pm_model, posterior.merge(deterministics(pm_model, posterior))),
+            "sample_stats": xr.concat([chain.statistics for chain in ordered], "chain"),
+        }
+    )
+    ran = {"sampler": f"{settings.sampler} {version(settings.sampler)}", "chains_sampled": len(wanted)}
+    tree.attrs = {
+        "seed": str(settings.seed),
+        "settings": json.dumps(settings.model_dump() | {"ran": ran | {"chains_found": found}}),
+        "seconds": json.dumps(clock.laps),
+    }
+    return tree
+
+
+def deterministics(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
+    """Evaluate a model's deterministic variables at draws of its free ones.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+    draws : xr.Dataset
+        Free variables, dims (chain, draw, ...).
+
+    Returns
+    -------
+    xr.Dataset
+        One variable a `pm.Deterministic`, dims (chain, draw, ...).
+    """
+    graphs = {variable.name: variable for variable in pm_model.deterministics}
+    return labelled(pm_model, evaluate(pm_model, graphs, draws), pm_model.named_vars_to_dims)
+
+
+class _Clock:
+    """Wall seconds by phase."""
+
+    def __init__(self) -> None:
+        self.laps = {"compile": 0.0, "sample": 0.0}
+        self._last = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._last, 2)
+        self._last = now
+
+
+def log_density_at_start(pm_model: pm.Model) -> dict[str, float]:
+    """Evaluate every variable's log-density at the model's initial point: tells models and data apart."""
+    start = pm_model.initial_point(random_seed=0)
+    density = pm_model.compile_fn(pm_model.logp(sum=False), mode=python_mode(), on_unused_input="ignore")(start)
+    variables = pm_model.basic_RVs + pm_model.potentials
+    return {rv.name: float(f"{np.sum(term):.9g}") for rv, term in zip(variables, density, strict=True)}
+
+
+def _sampler(
+    pm_model: pm.Model, settings: NutsSettings, seeds: Mapping[int, int], progress: Progress, compiled: Any
+) -> Iterator[Chain]:
+    match settings.sampler:
+        case "nutpie":
+            return nutpie_chains(pm_model, settings, seeds, progress, compiled)
+        case "pymc":
+            return pymc_chains(pm_model, settings, seeds, progress)
+        case "numpyro":
+            return numpyro_chains(pm_model, settings, seeds, progress)

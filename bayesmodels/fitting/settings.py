@@ -1,0 +1,98 @@
+"""Everything that affects the draws, explicit."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+Sampler = Literal["nutpie", "pymc", "numpyro"]
+
+PRIOR_STREAM = 1
+SUMMARY_STREAM = 2
+"""Random streams besides the chains': each has its own seed, derived from the one the user gave."""
+
+_OWN_STREAMS = 2**31  # chains use spawn keys 0, 1, ...; other streams start far above
+
+
+class NutsSettings(BaseModel):
+    """Settings of the No-U-Turn sampler.
+
+    Parameters
+    ----------
+    sampler : {"nutpie", "pymc", "numpyro"}
+        nutpie samples up to `cores` chains at once; the other two sample one chain after the other.
+    draws, tune : int
+        Draws kept, and draws spent on adaptation before them, in each chain.
+    chains : int
+        Independent chains.
+    cores : int, optional
+        Chains sampled at once; default as many as the machine allows. Does not change the draws.
+    target_accept : float
+        Mean acceptance probability that the step size is tuned to.
+    seed : int, optional
+        Default: drawn once, printed and stored (`resolved`).
+    max_treedepth : int
+        A draw takes at most ``2 ** max_treedepth`` gradients.
+    progress : bool, optional
+        Default: shown in a terminal and in Jupyter, not in batch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sampler: Sampler = "nutpie"
+    draws: int = Field(1000, ge=4)
+    tune: int = Field(1000, ge=1)
+    chains: int = Field(4, ge=1)
+    cores: int | None = Field(None, ge=1)
+    target_accept: float = Field(0.8, gt=0, lt=1)
+    seed: int | None = Field(None, ge=0)
+    max_treedepth: int = Field(10, ge=1)
+    progress: bool | None = None
+
+
+def draw_seed() -> int:
+    """Draw a seed from the operating system's entropy."""
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
+def resolved(settings: NutsSettings) -> NutsSettings:
+    """Fill in the seed (drawn once and printed) and the number of cores.
+
+    Returns
+    -------
+    NutsSettings
+        The same settings with `seed` and `cores` set.
+    """
+    seed = settings.seed
+    if seed is None:
+        seed = draw_seed()
+        print(f"seed {seed}: drawn now, stored with the posterior; give seed = {seed} to repeat this fit")
+    cores = settings.cores or min(settings.chains, usable_cores())
+    return NutsSettings.model_validate(settings.model_dump() | {"seed": seed, "cores": cores})
+
+
+def usable_cores() -> int:
+    """Count the processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def affects_draws(settings: NutsSettings) -> dict[str, object]:
+    """Return the settings that change the draws: all but cores and progress."""
+    return settings.model_dump(exclude={"cores", "progress"})
+
+
+def chain_seeds(settings: NutsSettings) -> tuple[int, ...]:
+    """Return one 32-bit seed a chain, from ``np.random.SeedSequence(seed).spawn(chains)``."""
+    children = np.random.SeedSequence(settings.seed).spawn(settings.chains)
+    return tuple(int(child.generate_state(1)[0]) for child in children)
+
+
+def stream_seed(seed: int, stream: int) -> int:
+    """Return the seed of a random stream other than a chain (`PRIOR_STREAM`, `SUMMARY_STREAM`)."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(_OWN_STREAMS + stream,))
+    return int(sequence.generate_state(1)[0])

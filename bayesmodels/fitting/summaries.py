@@ -1,0 +1,31 @@
+"""Observed visit means beside the same means predicted: what a predictive check compares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+
+def summaries(pm_model: pm.Model, data: Any, posterior: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+    """Summarise the data by visit, and draw the same summaries from the posterior.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+    data : Study or other
+        What the model was built on.
+    posterior : xr.Dataset
+        Free and published variables, dims (chain, draw, ...).
+    seed : int
+
+    Returns
+    -------
+    dict of str to xr.Dataset
+        `observed_summary` (n, mean, se by outcome, start_group, stratum, week) and `predictive_summary` (mean, with
+        chain and draw besides); empty for data of a kind that has no such summary.
+    """
+    return {}

@@ -1,1 +1,40 @@
-""""""
+"""From a trial's tables to a `Study`, or to the list of everything that is wrong with them.
+
+Nothing heavy is imported until a name is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .limits import LIMITS, Limits
+    from .means import MeansTable, read_means
+    from .problem import Problem
+    from .reading import problems, read_study
+    from .study import Study
+
+_HOME = {
+    "LIMITS": "limits",
+    "Limits": "limits",
+    "MeansTable": "means",
+    "Problem": "problem",
+    "Study": "study",
+    "problems": "reading",
+    "read_means": "means",
+    "read_study": "reading",
+}
+
+__all__ = ["LIMITS", "Limits", "MeansTable", "Problem", "Study", "problems", "read_means", "read_study"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,134 @@
+"""The evidence tables of the package, loaded as they are."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+
+import pandas as pd
+
+from ..errors import BadInput
+from ..study.problem import nearest, plain, quoted
+
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "valor_visits": ("week", "estimate", "se", "n_randomised"),
+    "valor_contrasts": ("value", "lower", "upper", "n"),
+    "valor_counts": ("count", "of"),
+    "als_trials": (
+        "year", "n_active", "n_control", "nfl_log_ratio", "nfl_log_ratio_se", "alsfrs_per_month",
+        "alsfrs_per_month_se", "control_slope_per_month", "hr", "hr_lower", "hr_upper", "drr", "drr_lower", "drr_upper",
+    ),
+    "als_population_parameters": ("sd_or_se", "lower", "upper"),
+    "healey_cnmau8_alsfrs_visits": ("week", "n", "mean", "sd"),
+    "valor_simulator_truth": (),
+}  # fmt: skip
+"""Columns read as numbers, by table. Other columns are text as printed in the file: a `week` of contrasts and counts
+may be the name of a data cut, the `weeks` of a trial a range, a value of the simulator's truth two values with a
+semicolon (one a stratum), a value of the population parameters a formula."""
+
+NAMES = tuple(NUMBERS)
+"""Names of the tables."""
+
+TITLES = {
+    "valor_visits": "VALOR and its extension: means by visit, stratum and start group",
+    "valor_contrasts": "VALOR and its extension: published contrasts, early minus delayed start",
+    "valor_counts": "VALOR and its extension: counts",
+    "als_trials": "ALS trials: effects on NfL, ALSFRS-R and survival",
+    "als_population_parameters": "ALS populations: rates, spreads and correlations",
+    "healey_cnmau8_alsfrs_visits": "HEALEY platform, CNM-Au8: ALSFRS-R by visit",
+    "valor_simulator_truth": "Simulator of VALOR-like trials: calibrated truth, not published estimates",
+}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Evidence:
+    """Published numbers, one row an estimate, with certainty and source.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    title : str
+        What the table holds.
+    rows : pandas.DataFrame
+        The rows; `table` gives a copy.
+    """
+
+    name: str
+    title: str
+    rows: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A copy of the rows. Blank numbers are NaN, blank text is "". The index is the row of the file less 2."""
+        return self.rows.copy()
+
+    def select(self, where: Mapping[str, object]) -> Evidence:
+        """The rows whose columns have the given value, or one of the given values.
+
+        Parameters
+        ----------
+        where : mapping
+            Column to a value, or to a list or tuple of values.
+
+        Raises
+        ------
+        BadInput
+            If a column is unknown, or no row is left.
+        """
+        chosen = self.rows
+        for column, wanted in where.items():
+            if column not in self.rows:
+                near = nearest(column, self.rows.columns)
+                hint = f'; is it "{near}"?' if near else ""
+                raise BadInput(f'{self.name}: no column "{plain(column)}" (columns: {quoted(self.rows.columns)}){hint}')
+            values = list(wanted) if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]
+            left = chosen[chosen[column].isin(values)]
+            if not len(left):
+                there = quoted(chosen[column].unique())
+                raise BadInput(f"{self.name}: no row with {column} {quoted(values)}; the rows have {there}")
+            chosen = left
+        return Evidence(self.name, self.title, chosen)
+
+    def _title(self) -> str:
+        certainty = "; ".join(f"{label} {n}" for label, n in self.rows["certainty"].value_counts().head(6).items())
+        return f"{self.title}\n{len(self.rows)} rows; certainty: {certainty}"
+
+    def __repr__(self) -> str:
+        """Title, certainties and rows; long texts cut."""
+        body = self.rows.map(lambda cell: plain(cell, 24) if isinstance(cell, str) else cell)
+        return f"{self._title()}\n\n{body.to_string(index=False, max_rows=20, na_rep='')}"
+
+    def _repr_html_(self) -> str:
+        title = "<br>".join(escape(line) for line in self._title().splitlines())
+        table = self.rows.to_html(index=False, border=0, escape=True, max_rows=60, na_rep="")
+        return f"<div><p>{title}</p>{table}</div>"
+
+
+def load(name: str) -> Evidence:
+    """A table of published numbers.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`: valor_visits, valor_contrasts, valor_counts, als_trials, als_population_parameters,
+        healey_cnmau8_alsfrs_visits, valor_simulator_truth.
+
+    Raises
+    ------
+    BadInput
+        If there is no table of that name.
+    """
+    if name not in NUMBERS:
+        near = nearest(name, NAMES)
+        hint = f'; is it "{near}"?' if near else ""
+        raise BadInput(f'no evidence table "{plain(name)}" (tables: {quoted(NAMES)}){hint}')
+    text = (files("bayesmodels.evidence") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    header, *records = csv.reader(text.splitlines())
+    rows = pd.DataFrame(records, columns=header)
+    for column in NUMBERS[name]:
+        rows[column] = [float(cell) if cell else float("nan") for cell in rows[column]]
+    return Evidence(name, TITLES[name], rows)

@@ -1,0 +1,100 @@
+"""Checks that need more than one row: duplicates, persons across tables, exits, start groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from .problem import Problem, quoted
+
+
+def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -> Iterator[Problem]:
+    """Rows with the same keys as an earlier row; `text` may name the earlier one as {first}."""
+    known = table[(table[list(keys)].notna() & (table[list(keys)] != "")).all(axis=1)]
+    repeated = known.duplicated(list(keys), keep="first")
+    if not repeated.any():
+        return
+    first: dict[tuple, int] = {}
+    for row, key in zip(known.index, known[list(keys)].itertuples(index=False, name=None), strict=True):
+        first.setdefault(key, row)
+    for row in known.index[repeated]:
+        cells = known.loc[row]
+        week = cells["week"] if "week" in keys else None
+        here = text.format(first=first[tuple(cells[list(keys)])], **cells.to_dict())
+        yield Problem(file, here, row=row, person=cells["person"], week=week, kind=text)
+
+
+def duplicate_persons(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
+    """A person with more than one row in persons."""
+    yield from duplicates(
+        file, persons, ["person"], "expected one row a person; this person has row {first} already; keep one"
+    )
+
+
+def duplicate_visits(file: str, visits: pd.DataFrame) -> Iterator[Problem]:
+    """More than one value of a person, week and outcome."""
+    text = "a second {outcome} of this person and week; the first is in row {first}; keep one, or give the right week"
+    yield from duplicates(file, visits, ["person", "week", "outcome"], text)
+
+
+def duplicate_events(file: str, events: pd.DataFrame) -> Iterator[Problem]:
+    """A person with more than one row in events."""
+    text = "expected one row a person, at the end of follow-up; this person has row {first} already; keep one"
+    yield from duplicates(file, events, ["person"], text)
+
+
+def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
+    """Rows of visits or events whose person is not in persons; one problem a person."""
+    strangers = table[(table["person"] != "") & ~table["person"].isin(persons["person"])]
+    for person, rows in strangers.groupby("person", sort=False):
+        text = f"this person is not in {persons_file}{_and_more(rows)}; add the person there, or delete the rows here"
+        yield Problem(file, text, row=rows.index[0], person=str(person), kind="not in persons")
+
+
+def persons_without_visits(
+    file: str, persons: pd.DataFrame, visits_file: str, visits: pd.DataFrame
+) -> Iterator[Problem]:
+    """Persons with no row in visits."""
+    lonely = persons[(persons["person"] != "") & ~persons["person"].isin(visits["person"])]
+    for row, person in lonely["person"].items():
+        text = f"this person has no row in {visits_file}; add the visits, or leave the person out of the study"
+        yield Problem(file, text, row=row, person=person, kind="no visits")
+
+
+def persons_without_exit(file: str, persons: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:
+    """Persons with no row in events."""
+    lonely = persons[(persons["person"] != "") & ~persons["person"].isin(events["person"])]
+    for row, person in lonely["person"].items():
+        text = (
+            f"this person has no row in {events_file}; add one, with the last week of follow-up and event "
+            '"none" if nothing happened'
+        )
+        yield Problem(file, text, row=row, person=person, kind="no exit")
+
+
+def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:
+    """Visits later than the person's row in events."""
+    exits = events[events["person"] != ""].drop_duplicates("person").set_index("person")["week"]
+    exit_week = visits["person"].map(exits)
+    for row, visit in visits[visits["week"] > exit_week].iterrows():
+        text = f"the visit is after the exit week {exit_week[row]:g} in {events_file}; correct one of the two weeks"
+        yield Problem(file, text, row=row, person=visit["person"], week=visit["week"], kind="after exit")
+
+
+def single_person_groups(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
+    """Start groups of one person, where there are two or more groups."""
+    groups = persons[persons["start_group"] != ""].groupby("start_group", sort=False)
+    if groups.ngroups < 2:
+        return
+    for group, rows in groups:
+        if len(rows) == 1:
+            text = (
+                f"expected two persons or more in each start group, got one in {quoted([group])}; correct the label, "
+                f"or leave the person out (groups: {quoted(groups.groups)})"
+            )
+            yield Problem(file, text, row=rows.index[0], person=rows["person"].iloc[0], kind="single")
+
+
+def _and_more(rows: pd.DataFrame) -> str:
+    return f" ({len(rows):,} rows)" if len(rows) > 1 else ""

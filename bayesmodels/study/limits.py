@@ -1,0 +1,40 @@
+"""What values an outcome can take: the limits that the checks hold every table to."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INFINITY = float("inf")
+
+
+class Limits(NamedTuple):
+    """Values an outcome can take.
+
+    Parameters
+    ----------
+    low, high : float
+        Lowest and highest possible value, inclusive, in the unit of the visits table.
+    positive : bool
+        Whether a value must be above 0, because the models work on its logarithm.
+    """
+
+    low: float = -INFINITY
+    high: float = INFINITY
+    positive: bool = False
+
+
+LIMITS: dict[str, Limits] = {
+    "nfl_plasma": Limits(positive=True),
+    "sod1_csf": Limits(positive=True),
+    "alsfrs_r": Limits(0.0, 48.0),
+    "svc": Limits(0.0, 200.0),
+    "hhd": Limits(),
+    "alsaq5": Limits(0.0, 100.0),
+    "eq5d5l": Limits(-1.0, 1.0),
+}
+"""Limits of the preset outcomes, by the label used in the visits table.
+
+NfL and SOD1 are concentrations. ALSFRS-R is a sum of twelve items of 0 to 4. `svc` is a percentage of the predicted
+value, and above 200 is taken for a slip. `alsaq5` is scaled to 0 to 100. An EQ-5D-5L index is 1 in full health and, in
+every published value set, above -1. `hhd` is in z units and unbounded.
+"""

@@ -1,0 +1,104 @@
+"""Studies from files, and the list of what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..errors import BadInput
+from .files import RawTable, find_table, read_table
+from .problem import Problem, in_order, plain, quoted
+from .settings import check_limits
+from .study import ExtraLimits, Study, assemble
+from .tables import check_tables
+
+TABLES = ("persons", "visits", "events")
+
+
+def read_study(
+    source: str | Path | Mapping[str, str | Path],
+    *,
+    name: str | None = None,
+    reference_group: str | None = None,
+    strata: bool = False,
+    controlled_week: float | None = None,
+    curve_weeks: Sequence[float] | None = None,
+    extra_limits: ExtraLimits | None = None,
+) -> Study:
+    """A study from files.
+
+    Parameters
+    ----------
+    source : path or mapping
+        A folder with persons, visits and (optionally) events as .csv or .parquet, or a mapping of these three names to
+        files. csv: UTF-8, with comma, semicolon or tab between cells and a point in decimals.
+    name : str, optional
+        Default: the folder's name, or "study".
+    reference_group, strata, controlled_week, curve_weeks, extra_limits
+        As in `Study.from_frames`.
+
+    Raises
+    ------
+    BadInput
+        With every problem found, in the files and in the settings.
+    """
+    persons, visits, events = _raw_tables(source)
+    if name is None:
+        name = "study" if isinstance(source, Mapping) else Path(source).resolve().name
+    return assemble(
+        persons, visits, events, name, (reference_group, strata, controlled_week, curve_weeks), extra_limits
+    )
+
+
+def problems(source: str | Path | Mapping[str, str | Path], *, extra_limits: ExtraLimits | None = None) -> list[str]:
+    """Every problem of a study's tables, one plain line each; an empty list if there are none.
+
+    Only the tables are checked: what a configuration adds (reference group, use of strata) is checked by `read_study`.
+
+    Parameters
+    ----------
+    source : path or mapping
+        As in `read_study`.
+    extra_limits : mapping, optional
+        As in `Study.from_frames`.
+
+    Returns
+    -------
+    list of str
+        Each is a `Problem`, whose `without_person` is the line for a log.
+    """
+    limits, wrong = check_limits(extra_limits)
+    try:
+        tables = check_tables(*_raw_tables(source), strata=False, extra_limits=limits)
+    except BadInput as error:
+        return [*wrong, *error.problems]
+    return list(in_order([*wrong, *tables.problems]))
+
+
+def _raw_tables(source: object) -> tuple[RawTable, RawTable, RawTable | None]:
+    if isinstance(source, Mapping):
+        unknown = [key for key in source if key not in TABLES]
+        if unknown:
+            raise BadInput([Problem("study", f"expected files for {quoted(TABLES)}, got {quoted(unknown)}")])
+        given: dict = dict(source)
+    elif isinstance(source, str | Path):
+        folder = Path(source)
+        if not folder.is_dir():
+            came = "a file" if folder.is_file() else "nothing of that name"
+            text = f"expected a folder with {quoted(TABLES)} as .csv or .parquet, found {came}; check the path"
+            raise BadInput([Problem(plain(folder.name) or "study", text)])
+        given = {name: find_table(folder, name) for name in TABLES}
+        if isinstance(given["events"], Problem) and given["events"].kind == "no file":
+            given["events"] = None
+    else:
+        raise BadInput([Problem("study", f"expected a folder or a mapping of files, got {type(source).__name__}")])
+    persons, visits, events = (_raw(name, given.get(name)) for name in TABLES)
+    return persons, visits, None if given.get("events") is None else events
+
+
+def _raw(name: str, place: object) -> RawTable:
+    if isinstance(place, Problem):
+        return RawTable(name, problems=(place,))
+    if isinstance(place, str | Path):
+        return read_table(Path(place))
+    return RawTable(name, problems=(Problem(name, f"expected the path of a file, got {type(place).__name__}"),))

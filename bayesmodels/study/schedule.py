@@ -1,0 +1,129 @@
+"""Visit schedule as the data show it: nominal weeks, who is still observed, which visits are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..vocabulary import ALL
+
+WINDOW = 0.07
+"""Half-width of a visit's window, as a share of its week; never below one week."""
+
+MEASURED = 0.25
+"""An outcome is on the schedule at a nominal week if this share of the persons still followed has it."""
+
+
+def nominal_weeks(visits: pd.DataFrame) -> np.ndarray:
+    """Whole weeks that the visits gather around, rising.
+
+    Weeks are taken in order of the number of persons seen. A week becomes nominal unless a busier one lies within its
+    window (`WINDOW`) and has at least twice as many persons, or lies within half a window.
+
+    Parameters
+    ----------
+    visits : pandas.DataFrame
+        Columns person and week.
+
+    Returns
+    -------
+    numpy.ndarray
+        Weeks since randomisation.
+    """
+    whole = np.floor(visits["week"].to_numpy(float) + 0.5)
+    seen = pd.DataFrame({"person": visits["person"].to_numpy(), "week": whole}).drop_duplicates()
+    counts = seen["week"].value_counts()
+    order = sorted(counts.index, key=lambda week: (-counts[week], week))
+    accepted: list[float] = []
+    for week in order:
+        window = max(1.0, WINDOW * week)
+        near = [other for other in accepted if abs(other - week) <= window]
+        shadowed = any(counts[other] >= 2 * counts[week] or abs(other - week) <= window / 2 for other in near)
+        if not shadowed:
+            accepted.append(float(week))
+    return np.array(sorted(accepted))
+
+
+def nearest_week(weeks: np.ndarray, nominal: np.ndarray) -> np.ndarray:
+    """The nominal week nearest to each week; the earlier one of two equally near."""
+    nominal = np.asarray(nominal, float)
+    edges = (nominal[1:] + nominal[:-1]) / 2
+    return nominal[np.searchsorted(edges, np.asarray(weeks, float), side="left")]
+
+
+def observed(
+    persons: pd.DataFrame, visits: pd.DataFrame, outcomes: Sequence[str], weeks: Sequence[float]
+) -> pd.DataFrame:
+    """Persons still observed: whose last visit with the outcome is at that week or later.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns start_group, stratum (each, and "all"), outcome, week, observed, persons, share.
+    """
+    last = visits.groupby(["outcome", "person"])["week"].max()
+    parts = []
+    for stratum in dict.fromkeys([*persons["stratum"].unique(), ALL]):
+        chosen = persons if stratum == ALL else persons[persons["stratum"] == stratum]
+        for group, members in chosen.groupby("start_group", sort=False):
+            for outcome in outcomes:
+                final = last[outcome].reindex(members["person"]).to_numpy()
+                still = [int((final >= week).sum()) for week in weeks]
+                parts.append(
+                    pd.DataFrame(
+                        {
+                            "start_group": group,
+                            "stratum": stratum,
+                            "outcome": outcome,
+                            "week": np.asarray(weeks, float),
+                            "observed": still,
+                            "persons": len(members),
+                        }
+                    )
+                )
+    table = pd.concat(parts, ignore_index=True)
+    table["share"] = table["observed"] / table["persons"]
+    return table
+
+
+def follow_up(visits: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
+    """Weeks of follow-up of each person: to the exit, or to the last visit where there is no events table."""
+    if events is not None:
+        return events.set_index("person")["week"]
+    return visits.groupby("person")["week"].max()
+
+
+def missing_visits(visits: pd.DataFrame, exits: pd.Series, nominal: np.ndarray) -> pd.DataFrame:
+    """Visits expected by the nominal schedule while a person was followed, and how many of them are missing.
+
+    Parameters
+    ----------
+    visits : pandas.DataFrame
+    exits : pandas.Series
+        Week of exit by person.
+    nominal : numpy.ndarray
+        Nominal weeks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an outcome: expected, missing.
+    """
+    followed = exits.to_numpy()[:, None] >= nominal[None, :]
+    binned = pd.DataFrame(
+        {
+            "outcome": visits["outcome"].to_numpy(),
+            "person": exits.index.get_indexer(visits["person"]),
+            "week": np.searchsorted(nominal, nearest_week(visits["week"].to_numpy(), nominal)),
+        }
+    )
+    rows = []
+    for outcome, seen in binned.groupby("outcome", sort=False):
+        done = np.zeros_like(followed)
+        done[seen["person"], seen["week"]] = True
+        scheduled = (done & followed).sum(axis=0) >= MEASURED * np.maximum(followed.sum(axis=0), 1)
+        expected = followed & scheduled
+        rows.append({"outcome": outcome, "expected": int(expected.sum()), "missing": int((expected & ~done).sum())})
+    return pd.DataFrame(rows)

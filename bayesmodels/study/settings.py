@@ -1,0 +1,145 @@
+"""Settings of a study: what the tables do not say, checked against what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+from .limits import Limits
+from .problem import Problem, nearest, plain, quoted
+
+PLACE = "study settings"
+"""Stands in messages where a table's problem has its file."""
+
+FIRST_DOSE_WINDOW = 1.0
+"""Weeks: a group whose every drug start is later than this begins after randomisation (`controlled_week`)."""
+
+N_CURVE_WEEKS = 25
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the caller asked for; None where the default holds."""
+
+    reference_group: str | None = None
+    strata: bool = False
+    controlled_week: float | None = None
+    curve_weeks: tuple[float, ...] | None = None
+
+
+def check_settings(
+    reference_group: object, strata: object, controlled_week: object, curve_weeks: object
+) -> tuple[Settings, list[Problem]]:
+    """The settings with their types checked, whatever the tables hold."""
+    found = []
+    if reference_group is not None and not isinstance(reference_group, str):
+        found.append(
+            Problem(PLACE, f"expected a start group's label as reference_group, got {_shown(reference_group)}")
+        )
+        reference_group = None
+    if not isinstance(strata, bool):
+        found.append(Problem(PLACE, f"expected strata true or false, got {_shown(strata)}"))
+        strata = False
+    if controlled_week is not None and not (_is_week(controlled_week) and controlled_week > 0):  # type: ignore[operator]
+        found.append(
+            Problem(
+                PLACE,
+                f"expected a controlled_week above 0, in weeks since randomisation, got {_shown(controlled_week)}",
+            )
+        )
+        controlled_week = None
+    weeks = None
+    if curve_weeks is not None:
+        listed = list(curve_weeks) if isinstance(curve_weeks, Sequence | np.ndarray) else None
+        if isinstance(curve_weeks, str) or not listed or not all(_is_week(w) for w in listed):
+            found.append(
+                Problem(PLACE, f"expected curve_weeks as a list of weeks of 0 or later, got {_shown(curve_weeks)}")
+            )
+        elif any(b <= a for a, b in pairwise(listed)):
+            found.append(
+                Problem(PLACE, f"expected curve_weeks in rising order, each once, got {_shown(curve_weeks)}; sort them")
+            )
+        else:
+            weeks = tuple(float(w) for w in listed)
+    week = None if controlled_week is None else float(controlled_week)  # type: ignore[arg-type]
+    return Settings(reference_group, bool(strata), week, weeks), found
+
+
+def check_limits(extra_limits: object) -> tuple[dict[str, Limits], list[Problem]]:
+    """Limits of further outcomes, as (low, high, positive)."""
+    found: list[Problem] = []
+    limits: dict[str, Limits] = {}
+    if extra_limits is None:
+        return limits, found
+    if not isinstance(extra_limits, Mapping):
+        return limits, [
+            Problem(PLACE, f"expected limits as outcome = (low, high, positive), got {_shown(extra_limits)}")
+        ]
+    for outcome, given in extra_limits.items():
+        parts = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
+        good = len(parts) == 3 and all(isinstance(p, Real) and not isinstance(p, bool) for p in parts[:2])
+        if not (good and isinstance(parts[2], bool | np.bool_) and parts[0] < parts[1]):
+            found.append(
+                Problem(
+                    PLACE,
+                    f"expected (low, high, positive) with low below high for {plain(outcome)}, got {_shown(given)}",
+                )
+            )
+        else:
+            limits[str(outcome)] = Limits(float(parts[0]), float(parts[1]), bool(parts[2]))
+    return limits, found
+
+
+def check_reference(reference_group: str | None, persons: pd.DataFrame) -> list[Problem]:
+    """The reference group must be a start group; with two groups or more it must be given."""
+    groups = [group for group in persons["start_group"].unique() if group]
+    if not groups:
+        return []
+    if reference_group is None:
+        if len(groups) == 1:
+            return []
+        text = (
+            "expected a reference_group, since there are two start groups or more; contrasts are the other groups "
+            f"minus this one: give one of {quoted(groups)}"
+        )
+        return [Problem(PLACE, text)]
+    if reference_group in groups:
+        return []
+    near = nearest(reference_group, groups)
+    remedy = f'is it "{plain(near)}"?' if near else "give one of these"
+    return [
+        Problem(
+            PLACE,
+            f'reference_group "{plain(reference_group)}" is not a start group (groups: {quoted(groups)}); {remedy}',
+        )
+    ]
+
+
+def default_controlled_week(persons: pd.DataFrame) -> float | None:
+    """Earliest drug start among the groups that begin after randomisation; None if no such group starts the drug.
+
+    A group begins after randomisation if all its drug starts are later than `FIRST_DOSE_WINDOW` weeks, so that a first
+    dose some days after randomisation does not end the controlled period.
+    """
+    first = persons.groupby("start_group")["drug_start_week"].min()
+    late = first[(first > FIRST_DOSE_WINDOW) & np.isfinite(first)]
+    return float(late.min()) if len(late) else None
+
+
+def default_curve_weeks(last_visit: float) -> tuple[float, ...]:
+    """Twenty-five whole weeks from 0 to the last visit, or every whole week where there are fewer."""
+    spread = np.linspace(0.0, np.floor(last_visit), N_CURVE_WEEKS)
+    return tuple(float(week) for week in np.unique(np.round(spread)))
+
+
+def _is_week(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value)) and value >= 0
+
+
+def _shown(value: object) -> str:
+    return f'"{plain(value)}"' if isinstance(value, str) else plain(value)

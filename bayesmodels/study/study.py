@@ -1,0 +1,290 @@
+"""`Study`: the validated tables of a trial and the few settings that models and reports need with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ..errors import BadInput
+from ..vocabulary import ALL
+from . import schedule, summary
+from .cells import number
+from .digest import sha256
+from .files import RawTable, from_frame
+from .limits import Limits
+from .problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
+from .settings import (
+    check_limits,
+    check_reference,
+    check_settings,
+    default_controlled_week,
+    default_curve_weeks,
+)
+from .tables import Tables, check_tables
+
+ExtraLimits = Mapping[str, Limits | tuple[float, float, bool]]
+"""Outcome to (low, high, positive), for outcomes that `limits.LIMITS` does not know or knows otherwise."""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Study:
+    """A trial's persons, visits and events, validated. Make one with `Study.from_frames` or `read_study`.
+
+    `persons`, `visits` and `events` are copies: editing them does not change the study.
+
+    Parameters
+    ----------
+    name : str
+        For titles only; not part of the digest.
+    reference_group : str or None
+        Start group that the others are compared with; None where there is one group.
+    strata : bool
+        Whether the stratum column is used.
+    controlled_week : float or None
+        End of the controlled period, in weeks since randomisation; None where nobody starts the drug later on.
+    curve_weeks : tuple of float
+        Weeks at which curves are published.
+    tables : Tables
+        The checked tables.
+    """
+
+    name: str
+    reference_group: str | None
+    strata: bool
+    controlled_week: float | None
+    curve_weeks: tuple[float, ...]
+    tables: Tables
+
+    @classmethod
+    def from_frames(
+        cls,
+        persons: pd.DataFrame,
+        visits: pd.DataFrame,
+        events: pd.DataFrame | None = None,
+        *,
+        name: str = "study",
+        reference_group: str | None = None,
+        strata: bool = False,
+        controlled_week: float | None = None,
+        curve_weeks: Sequence[float] | None = None,
+        extra_limits: ExtraLimits | None = None,
+    ) -> Study:
+        """A study from DataFrames.
+
+        Parameters
+        ----------
+        persons : pandas.DataFrame
+            One row a person: person, start_group, drug_start_week (missing or inf: never), optional stratum; further
+            columns are covariates.
+        visits : pandas.DataFrame
+            One row a measurement: person, week (since randomisation, 0 or later), outcome, value, optional censoring
+            ("left", "right" or missing). A measurement that serves as baseline has week 0.
+        events : pandas.DataFrame, optional
+            One row a person at the end of follow-up: person, week, event ("none" where nothing happened), optional
+            entry_week (missing: followed from randomisation).
+        name : str
+            For titles.
+        reference_group : str, optional
+            Required with two start groups or more.
+        strata : bool
+            Use the stratum column; without it everyone is in stratum "all".
+        controlled_week : float, optional
+            Default: earliest drug start among the groups whose drug starts are all later than week 1.
+        curve_weeks : sequence of float, optional
+            Default: 25 whole weeks from 0 to the last visit.
+        extra_limits : mapping, optional
+            Outcome to (low, high, positive), beside those of the presets.
+
+        Raises
+        ------
+        BadInput
+            With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
+        """
+        events_table = None if events is None else from_frame(events, "events")
+        return assemble(
+            from_frame(persons, "persons"),
+            from_frame(visits, "visits"),
+            events_table,
+            name,
+            (reference_group, strata, controlled_week, curve_weeks),
+            extra_limits,
+        )
+
+    @property
+    def persons(self) -> pd.DataFrame:
+        """person, start_group, drug_start_week (inf: never), stratum ("all" where not used), then covariates."""
+        return self.tables.persons.copy()
+
+    @property
+    def visits(self) -> pd.DataFrame:
+        """person, week, outcome, value, censoring ("", "left" or "right")."""
+        return self.tables.visits.copy()
+
+    @property
+    def events(self) -> pd.DataFrame | None:
+        """person, week, event, entry_week; None where no table was given."""
+        return None if self.tables.events is None else self.tables.events.copy()
+
+    @cached_property
+    def start_groups(self) -> tuple[str, ...]:
+        """Start groups by their median drug start, then by name; the reference group last."""
+        start = self.tables.persons.groupby("start_group")["drug_start_week"].median()
+        return tuple(sorted(start.index, key=lambda group: (group == self.reference_group, start[group], group)))
+
+    @cached_property
+    def stratum_labels(self) -> tuple[str, ...]:
+        """Strata in alphabetical order; ("all",) where they are not used."""
+        return tuple(sorted(self.tables.persons["stratum"].unique()))
+
+    @cached_property
+    def outcomes(self) -> tuple[str, ...]:
+        """Outcomes in the order in which they first appear in the visits table."""
+        return tuple(self.tables.visits["outcome"].unique())
+
+    @property
+    def coords(self) -> dict[str, tuple]:
+        """Coordinates by dim; persons are numbers, never labels."""
+        reference = self.reference_group
+        return {
+            "outcome": self.outcomes,
+            "stratum": self.stratum_labels,
+            "start_group": self.start_groups,
+            "contrast": tuple(f"{group} - {reference}" for group in self.start_groups if group != reference)
+            if reference
+            else (),
+            "week": self.curve_weeks,
+            "person": tuple(range(len(self.tables.persons))),
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the tables and of every setting but the name, in hex."""
+        settings = {
+            "reference_group": self.reference_group,
+            "strata": self.strata,
+            "controlled_week": self.controlled_week,
+            "curve_weeks": self.curve_weeks,
+        }
+        tables = {"persons": self.tables.persons, "visits": self.tables.visits, "events": self.tables.events}
+        return sha256(tables, settings)
+
+    @cached_property
+    def counts(self) -> dict:
+        """Nested plain dict of numbers without identifiers; see `summary.count`."""
+        t = self.tables
+        return summary.count(
+            t.persons, t.visits, t.events, self.start_groups, self.stratum_labels, self.outcomes, self.curve_weeks
+        )
+
+    @cached_property
+    def nominal_weeks(self) -> tuple[float, ...]:
+        """Whole weeks that the visits gather around; see `schedule.nominal_weeks`."""
+        return tuple(schedule.nominal_weeks(self.tables.visits).tolist())
+
+    def observed(self, weeks: Sequence[float]) -> pd.DataFrame:
+        """Persons whose last visit with an outcome is at `weeks` or later.
+
+        Returns
+        -------
+        pandas.DataFrame
+            start_group, stratum (each, and "all"), outcome, week, observed, persons, share (observed / persons).
+        """
+        return schedule.observed(self.tables.persons, self.tables.visits, self.outcomes, tuple(weeks))
+
+    def covariates(self, names: Sequence[str]) -> pd.DataFrame:
+        """Columns of the persons table as numbers, one row a person.
+
+        Raises
+        ------
+        BadInput
+            If a column is not there, has cells that are blank or no numbers, or is the same for everyone.
+        """
+        persons, file = self.tables.persons, self.tables.files["persons"]
+        further = [str(c) for c in persons.columns[4:]]
+        problems: list[Problem] = []
+        columns = {}
+        for name in names:
+            if name not in further:
+                near = nearest(name, further)
+                remedy = f'is it "{plain(near)}"?' if near else f"columns there: {quoted(further) or 'none'}"
+                problems.append(Problem(file, f'expected a covariate column "{plain(name)}", found none; {remedy}'))
+                continue
+            values = pd.Series([number(cell) for cell in persons[name]], dtype=float)
+            bad = np.flatnonzero(~np.isfinite(values))
+            for k in bad:
+                came = _cell(persons[name].iloc[k])
+                text = f"expected a number as covariate {name}, got {came}; fill it in, or leave the covariate out"
+                about = {"row": FIRST_ROW + int(k), "person": persons["person"].iloc[k]}
+                problems.append(Problem(file, text, kind=f"covariate {name}", **about))
+            if not len(bad) and values.nunique() == 1:
+                problems.append(Problem(file, f"covariate {name} is {values[0]:g} for everyone; leave it out"))
+            columns[name] = values
+        if problems:
+            raise BadInput(in_order(problems))
+        return pd.DataFrame(columns)
+
+    def _shown(self) -> tuple[str, list[pd.DataFrame]]:
+        t = self.tables
+        title = summary.heading(self.name, self.counts, self.controlled_week, self.reference_group)
+        groups = summary.group_table(t.persons, t.visits, t.events, self.start_groups, self.stratum_labels)
+        return title, [groups, summary.outcome_table(self.counts)]
+
+    def __repr__(self) -> str:
+        """Persons, visits, follow-up, missing visits and deaths."""
+        return summary.as_text(*self._shown())
+
+    def _repr_html_(self) -> str:
+        return summary.as_html(*self._shown())
+
+
+def assemble(
+    persons: RawTable,
+    visits: RawTable,
+    events: RawTable | None,
+    name: str,
+    given: tuple[object, object, object, object],
+    extra_limits: ExtraLimits | None,
+) -> Study:
+    """A study from raw tables and from settings as given: reference_group, strata, controlled_week, curve_weeks.
+
+    Raises
+    ------
+    BadInput
+        With every problem found.
+    """
+    settings, wrong = check_settings(*given)
+    limits, wrong_limits = check_limits(extra_limits)
+    tables = check_tables(persons, visits, events, strata=settings.strata, extra_limits=limits)
+    found = [*tables.problems, *wrong, *wrong_limits, *check_reference(settings.reference_group, tables.persons)]
+    if found:
+        raise BadInput(in_order(found))
+    checked = _ready(tables, settings.strata)
+    controlled, weeks = settings.controlled_week, settings.curve_weeks
+    return Study(
+        name=str(name),
+        reference_group=settings.reference_group,
+        strata=settings.strata,
+        controlled_week=default_controlled_week(checked.persons) if controlled is None else controlled,
+        curve_weeks=default_curve_weeks(float(checked.visits["week"].max())) if weeks is None else weeks,
+        tables=checked,
+    )
+
+
+def _ready(tables: Tables, strata: bool) -> Tables:
+    """The tables with their final columns: stratum filled in, index from 0."""
+    persons = tables.persons.reset_index(drop=True)
+    stratum = persons["stratum"] if strata else pd.Series(ALL, index=persons.index)
+    columns = {name: persons[name] for name in ("person", "start_group", "drug_start_week")}
+    further = {name: persons[name] for name in persons if name not in (*columns, "stratum")}
+    events = None if tables.events is None else tables.events.reset_index(drop=True)
+    ready = pd.DataFrame({**columns, "stratum": stratum, **further})
+    return Tables(ready, tables.visits.reset_index(drop=True), events, tables.files, ())
+
+
+def _cell(value: object) -> str:
+    missing = value is None or value != value
+    return "a blank" if missing else f'"{plain(value)}"'

@@ -1,0 +1,171 @@
+"""What a study holds, in numbers without identifiers: a nested dict, a plain table, an HTML table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from ..vocabulary import ALL
+from . import schedule
+
+DEATHS = ("death", "died", "dead")
+"""Events counted as deaths, whatever their case."""
+
+
+def count(
+    persons: pd.DataFrame,
+    visits: pd.DataFrame,
+    events: pd.DataFrame | None,
+    start_groups: Sequence[str],
+    strata: Sequence[str],
+    outcomes: Sequence[str],
+    curve_weeks: Sequence[float],
+) -> dict:
+    """Numbers that describe a study, for manifests and posteriors.
+
+    Returns
+    -------
+    dict
+        ``persons`` {start group: {stratum: n}} with "all" among the strata; ``switch_weeks`` {start group: median
+        week, None for never}; ``visits`` and ``censored`` {outcome: n}; ``expected_visits`` and ``missing_visits``
+        {outcome: n} against the nominal weeks; ``nominal_weeks``; ``follow_up`` in weeks (median, shortest, longest);
+        ``events`` {event: n} and ``deaths`` {start group: n}, None without an events table; ``observed`` {start
+        group: {stratum: {outcome: {week: n}}}}, persons whose last visit is at that
+        week or later, at nominal and curve weeks.
+    """
+    labels = list(dict.fromkeys([*strata, ALL]))
+    switch = persons.groupby("start_group")["drug_start_week"].median()
+    exits = schedule.follow_up(visits, events)
+    nominal = schedule.nominal_weeks(visits)
+    missing = schedule.missing_visits(visits, exits, nominal).set_index("outcome")
+    censored = visits.loc[visits["censoring"] != "", "outcome"].value_counts()
+    made = visits["outcome"].value_counts()
+    return {
+        "n_persons": len(persons),
+        "n_visits": len(visits),
+        "persons": {g: {s: _size(persons, g, s) for s in labels} for g in start_groups},
+        "switch_weeks": {g: float(switch[g]) if np.isfinite(switch[g]) else None for g in start_groups},
+        "visits": {k: int(made[k]) for k in outcomes},
+        "censored": {k: int(censored.get(k, 0)) for k in outcomes},
+        "expected_visits": {k: int(missing.at[k, "expected"]) for k in outcomes},
+        "missing_visits": {k: int(missing.at[k, "missing"]) for k in outcomes},
+        "nominal_weeks": [float(week) for week in nominal],
+        "follow_up": {"median": float(exits.median()), "shortest": float(exits.min()), "longest": float(exits.max())},
+        "events": None if events is None else {str(k): int(n) for k, n in events["event"].value_counts().items()},
+        "deaths": None if events is None else _deaths(persons, events, start_groups),
+        "observed": _observed(persons, visits, outcomes, sorted({*nominal.tolist(), *curve_weeks})),
+    }
+
+
+def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFrame | None, groups: Sequence[str],
+                strata: Sequence[str]) -> pd.DataFrame:  # fmt: skip
+    """One row a start group and stratum: persons, drug start, follow-up, deaths."""
+    exits = schedule.follow_up(visits, events)
+    fate = None if events is None else events.set_index("person")["event"].str.lower().isin(DEATHS)
+    rows = []
+    for group in groups:
+        for stratum in strata:
+            members = _members(persons, group, stratum)
+            weeks = exits.reindex(members["person"])
+            rows.append(
+                {
+                    "start group": group,
+                    "stratum": stratum,
+                    "persons": len(members),
+                    "drug from week": _switch(members["drug_start_week"]),
+                    "follow-up, weeks": f"{weeks.median():g} ({weeks.min():g} to {weeks.max():g})"
+                    if len(weeks)
+                    else "",
+                    "deaths": "" if fate is None else int(fate.reindex(members["person"]).sum()),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def outcome_table(counts: dict) -> pd.DataFrame:
+    """One row an outcome: visits made, missing and censored."""
+    return pd.DataFrame(
+        [
+            {
+                "outcome": outcome,
+                "visits": made,
+                "missing": _share(counts["missing_visits"][outcome], counts["expected_visits"][outcome]),
+                "censored": counts["censored"][outcome],
+            }
+            for outcome, made in counts["visits"].items()
+        ]
+    )
+
+
+def heading(name: str, counts: dict, controlled_week: float | None, reference_group: str | None) -> str:
+    """The line above the tables."""
+    weeks = ", ".join(f"{week:g}" for week in counts["nominal_weeks"][:20])
+    more = ", ..." if len(counts["nominal_weeks"]) > 20 else ""
+    parts = [
+        f"Study {name}: {counts['n_persons']:,} persons, {counts['n_visits']:,} visits",
+        f"controlled to week {controlled_week:g}" if controlled_week is not None else "no switch to the drug",
+        f"reference group {reference_group}" if reference_group else "one start group",
+    ]
+    return "; ".join(parts) + f"\nvisits near weeks {weeks}{more}"
+
+
+FOOTNOTE = (
+    "Follow-up: median (range), to the exit week, or to the last visit where there is no events table. Missing: visits "
+    "not made, of those expected at the weeks the visits gather around while the person was followed."
+)
+
+
+def as_text(title: str, tables: Sequence[pd.DataFrame]) -> str:
+    """Title, tables and footnote as plain text."""
+    blocks = [title, *(table.to_string(index=False) for table in tables), FOOTNOTE]
+    return "\n\n".join(blocks)
+
+
+def as_html(title: str, tables: Sequence[pd.DataFrame]) -> str:
+    """Title, tables and footnote as HTML, every label escaped."""
+    lines = "<br>".join(escape(line) for line in title.splitlines())
+    body = "".join(table.to_html(index=False, border=0, escape=True) for table in tables)
+    return f"<div><p>{lines}</p>{body}<p><small>{escape(FOOTNOTE)}</small></p></div>"
+
+
+def _members(persons: pd.DataFrame, group: str, stratum: str) -> pd.DataFrame:
+    chosen = persons[persons["start_group"] == group]
+    return chosen if stratum == ALL else chosen[chosen["stratum"] == stratum]
+
+
+def _size(persons: pd.DataFrame, group: str, stratum: str) -> int:
+    return len(_members(persons, group, stratum))
+
+
+def _switch(weeks: pd.Series) -> str:
+    """When a group starts the drug: one week, a range, never."""
+    started = weeks[np.isfinite(weeks)]
+    if not len(started):
+        return "never" if len(weeks) else ""
+    low, high = started.min(), started.max()
+    span = f"{low:g}" if low == high else f"{started.median():g} ({low:g} to {high:g})"
+    never = len(weeks) - len(started)
+    return f"{span}; {never} never" if never else span
+
+
+def _share(missing: int, expected: int) -> str:
+    return f"{missing:,} of {expected:,} ({100 * missing / expected:.0f} %)" if expected else "0"
+
+
+def _deaths(persons: pd.DataFrame, events: pd.DataFrame, groups: Sequence[str]) -> dict[str, int]:
+    died = events.loc[events["event"].str.lower().isin(DEATHS), "person"]
+    died_in = persons.set_index("person").loc[died, "start_group"].value_counts()
+    return {group: int(died_in.get(group, 0)) for group in groups}
+
+
+def _observed(persons: pd.DataFrame, visits: pd.DataFrame, outcomes: Sequence[str], weeks: Sequence[float]) -> dict:
+    table = schedule.observed(persons, visits, outcomes, weeks)
+    nested: dict = {}
+    for group, stratum, outcome, week, n in table[["start_group", "stratum", "outcome", "week", "observed"]].itertuples(
+        index=False, name=None
+    ):
+        nested.setdefault(group, {}).setdefault(stratum, {}).setdefault(outcome, {})[f"{week:g}"] = int(n)
+    return nested

@@ -1,0 +1,219 @@
+"""From three raw tables to three checked ones, with every problem found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from . import checks
+from .cells import ABSENT, Locate, covariate, labels, number, numbers
+from .files import RawTable
+from .limits import LIMITS, Limits
+from .problem import Problem, nearest, plain, quoted
+from .schemas import (
+    EVENT_COLUMNS,
+    EVENTS,
+    PERSON_COLUMNS,
+    PERSONS,
+    VISIT_COLUMNS,
+    row_problems,
+    visits_schema,
+)
+
+NEVER = float("inf")
+"""`drug_start_week` of a person who never starts the drug."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The three tables, parsed, with all their problems; usable only if there are none.
+
+    Parameters
+    ----------
+    persons : pandas.DataFrame
+        person, start_group, drug_start_week (inf: never), stratum if given, then further columns. Index: row.
+    visits : pandas.DataFrame
+        person, week, outcome, value, censoring. Index: row.
+    events : pandas.DataFrame or None
+        person, week, event, entry_week. Index: row.
+    files : dict of str to str
+        Names of the three files, for messages.
+    problems : tuple of Problem
+    """
+
+    persons: pd.DataFrame
+    visits: pd.DataFrame
+    events: pd.DataFrame | None
+    files: dict[str, str]
+    problems: tuple[Problem, ...]
+
+
+def check_tables(
+    persons: RawTable, visits: RawTable, events: RawTable | None, *, strata: bool, extra_limits: Mapping[str, Limits]
+) -> Tables:
+    """Parse the tables and check every cell, row and link between them."""
+    found: list[Problem] = []
+    person_table = _persons(persons, strata, found)
+    visit_table = _visits(visits, {**LIMITS, **extra_limits}, found)
+    event_table = None if events is None else _events(events, found)
+    if len(person_table):
+        found += checks.duplicate_persons(persons.file, person_table)
+        found += checks.single_person_groups(persons.file, person_table)
+    if len(visit_table):
+        found += checks.duplicate_visits(visits.file, visit_table)
+    if _has_persons(person_table) and _has_persons(visit_table):
+        found += checks.unknown_persons(visits.file, visit_table, persons.file, person_table)
+        found += checks.persons_without_visits(persons.file, person_table, visits.file, visit_table)
+    if events is not None and event_table is not None and len(event_table):
+        found += checks.duplicate_events(events.file, event_table)
+        found += checks.visits_after_exit(visits.file, visit_table, events.file, event_table)
+        if _has_persons(person_table) and _has_persons(event_table):
+            found += checks.unknown_persons(events.file, event_table, persons.file, person_table)
+            found += checks.persons_without_exit(persons.file, person_table, events.file, event_table)
+    files = {"persons": persons.file, "visits": visits.file, "events": events.file if events else "events"}
+    return Tables(person_table, visit_table, event_table, files, tuple(found))
+
+
+def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
+    cells, file = _structure(raw, PERSON_COLUMNS, None, found, optional=("stratum",)), raw.file
+    locate = _locate(cells, week=False)
+    columns: dict[str, object] = {}
+    for name in ("person", "start_group"):
+        columns[name] = _taken(labels(file, cells[name], locate), found)
+    columns["drug_start_week"] = _taken(
+        numbers(file, cells["drug_start_week"], locate, blank=NEVER, infinite=True), found
+    )
+    if "stratum" in cells:
+        columns["stratum"] = _taken(labels(file, cells["stratum"], locate, blank=None if strata else ""), found)
+    elif strata:
+        near = nearest("stratum", [c for c in cells if c not in PERSON_COLUMNS])
+        hint = (
+            f'rename "{plain(near)}" if that is it, or set strata = false' if near else "add it, or set strata = false"
+        )
+        found.append(Problem(file, f'strata = true needs a column "stratum", which is missing; {hint}'))
+    table = pd.DataFrame(columns, index=cells.index)
+    if strata and "stratum" in cells:
+        found += _stratum_labels(file, table)
+    found += row_problems(file, table, PERSONS)
+    further = [name for name in cells if name not in table]
+    found += [
+        Problem(file, f'column "{plain(name)}" has a name with spaces around it or unprintable characters; rename it')
+        for name in further
+        if name != name.strip() or not name.isprintable()
+    ]
+    return pd.concat([table, *(covariate(cells[name]).rename(name) for name in further)], axis=1)
+
+
+def _stratum_labels(file: str, table: pd.DataFrame) -> list[Problem]:
+    given = [label for label in table["stratum"].unique() if label]
+    problems = [
+        Problem(file, 'the stratum label "all" is kept for the mixture of strata; use another label', row=row,
+                person=table["person"][row], kind="stratum all")
+        for row in table.index[table["stratum"] == "all"]
+    ]  # fmt: skip
+    if len(given) == 1:
+        problems.append(
+            Problem(file, f"strata = true needs two strata or more, got only {quoted(given)}; set strata = false")
+        )
+    return problems
+
+
+def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem]) -> pd.DataFrame:
+    cells, file = _structure(raw, VISIT_COLUMNS, ("censoring",), found), raw.file
+    locate = _locate(cells, week=True)
+    columns: dict[str, object] = {
+        "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
+        "week": _taken(numbers(file, cells["week"], _locate(cells, week=False)), found),
+        "outcome": _taken(labels(file, cells["outcome"], locate), found),
+        "value": _taken(numbers(file, cells["value"], locate, censor=True), found),
+    }
+    if "censoring" in cells:
+        columns["censoring"] = _taken(labels(file, cells["censoring"], locate, blank=""), found)
+    else:
+        columns["censoring"] = [""] * len(cells)
+    table = pd.DataFrame(columns, index=cells.index)
+    found += row_problems(file, table, visits_schema(limits))
+    return table
+
+
+def _events(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
+    cells, file = _structure(raw, EVENT_COLUMNS, ("entry_week",), found), raw.file
+    locate = _locate(cells, week=False)
+    columns: dict[str, object] = {
+        "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
+        "week": _taken(numbers(file, cells["week"], locate), found),
+        "event": _taken(labels(file, cells["event"], _locate(cells, week=True)), found),
+    }
+    if "entry_week" in cells:
+        columns["entry_week"] = _taken(numbers(file, cells["entry_week"], _locate(cells, week=True), blank=0.0), found)
+    else:
+        columns["entry_week"] = np.zeros(len(cells))
+    table = pd.DataFrame(columns, index=cells.index)
+    found += row_problems(file, table, EVENTS)
+    return table
+
+
+def _structure(
+    raw: RawTable,
+    required: tuple[str, ...],
+    further: tuple[str, ...] | None,
+    found: list[Problem],
+    optional: tuple[str, ...] = (),
+) -> pd.DataFrame:
+    """The cells, with `ABSENT` in required columns that are missing; missing and unknown columns go to `found`.
+
+    `further` are the other columns allowed; None allows any. `optional` ones are never taken for a misspelt one.
+    """
+    found += raw.problems
+    here = list(raw.cells.columns)
+    if not here and raw.problems:
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in required})
+    known = (*required, *(further or ()))
+    unknown = [name for name in here if name not in known and name not in optional]
+    misspelt = set()
+    missing = [name for name in required if name not in here]
+    for name in missing:
+        near = next((other for other in unknown if nearest(other, missing) == name and other not in misspelt), None)
+        if near is not None:
+            misspelt.add(near)
+            remedy = f'rename the column "{plain(near)}" if that is it'
+        else:
+            remedy = f"add it (columns found: {quoted(here)})" if here else "add it"
+        found.append(Problem(raw.file, f'expected a column "{name}", which is missing; {remedy}'))
+    for name in unknown if further is not None else ():
+        if name in misspelt:
+            continue
+        near = nearest(name, [k for k in known if k not in here])
+        remedy = f'rename it to "{near}" if that is it, or delete it' if near else "delete it"
+        found.append(Problem(raw.file, f'column "{plain(name)}" is unknown (known: {quoted(known)}); {remedy}'))
+    if not len(raw.cells) and not raw.problems:
+        found.append(Problem(raw.file, "the table has no rows below the header; add them"))
+    return raw.cells.assign(**{name: pd.Series(ABSENT, index=raw.cells.index, dtype=object) for name in missing})
+
+
+def _has_persons(table: pd.DataFrame) -> bool:
+    return bool((table["person"] != "").any())
+
+
+def _taken(parsed: tuple, found: list[Problem]):
+    """The values of a parsed column; its problems go to `found`."""
+    values, problems = parsed
+    found += problems
+    return values
+
+
+def _locate(cells: pd.DataFrame, *, week: bool, person: bool = True) -> Locate:
+    """Who and when a row is about, for the problems of its other cells."""
+
+    def locate(row: int) -> dict:
+        about: dict = {}
+        if person and "person" in cells:
+            about["person"] = plain(cells.at[row, "person"])
+        if week and "week" in cells:
+            about["week"] = number(cells.at[row, "week"])
+        return about
+
+    return locate

@@ -1,0 +1,217 @@
+"""What a posterior says about itself, read once: outcomes, start groups, contrasts, the switch, the verdict."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.errors import BadInput
+from bayesmodels.vocabulary import ALL, VARIABLES
+
+LABELS = {
+    "nfl_plasma": "Plasma NfL",
+    "alsfrs_r": "ALSFRS-R",
+    "svc": "Slow vital capacity",
+    "hhd": "Hand-held dynamometry",
+    "alsaq5": "ALSAQ-5",
+    "eq5d5l": "EQ-5D-5L",
+    "sod1_csf": "CSF SOD1",
+}
+"""Outcomes' names as readers know them; any other outcome keeps its own."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An outcome's unit on the modelling scale, scale, good direction and drug effect."""
+
+    name: str
+    unit: str = ""
+    scale: str = "identity"
+    good_direction: str = ""
+    effect_type: str = ""
+    effect_unit: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name for readers."""
+        return LABELS.get(self.name, self.name)
+
+    @property
+    def sign(self) -> float:
+        """+1 where up is good, -1 where down is good, NaN where the model did not say."""
+        return {"up": 1.0, "down": -1.0}.get(self.good_direction, math.nan)
+
+    @property
+    def effect_sign(self) -> float:
+        """Sign of a drug effect that is good; a proportional slowing is good when positive."""
+        return 1.0 if "proportional" in self.effect_type else self.sign
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """`group` minus `reference`, and which of the two starts the drug earlier."""
+
+    label: str
+    group: str
+    reference: str
+    early: str
+    late: str
+
+    @property
+    def groups(self) -> tuple[str, str]:
+        """Both start groups, the reference last."""
+        return self.group, self.reference
+
+    def sign(self, outcome: Outcome) -> float:
+        """Sign of a difference that favours the earlier start."""
+        return outcome.sign * (1.0 if self.early == self.group else -1.0)
+
+    def direction(self, outcome: Outcome) -> str:
+        """Which sign favours whom, e.g. "+ favours early"."""
+        sign = self.sign(outcome)
+        if math.isnan(sign):
+            return "good direction not stated"
+        return f"{'+' if sign > 0 else '-'} favours {self.early}"
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """A posterior's self-description."""
+
+    model_type: str
+    model: dict[str, Any]
+    data: dict[str, Any]
+    sampling: dict[str, Any]
+    convergence: dict[str, Any]
+    seconds: dict[str, Any]
+    versions: dict[str, Any]
+    seed: str
+    outcomes: dict[str, Outcome]
+    start_groups: tuple[str, ...]
+    drug_start_week: dict[str, float]
+    contrasts: tuple[Contrast, ...]
+    controlled_week: float | None
+
+    @property
+    def stamp(self) -> str | None:
+        """What every page, section and figure of a fit that did not converge carries; None where it did."""
+        verdict = self.convergence.get("verdict")
+        if verdict == "ok":
+            return None
+        if verdict is None:
+            return "Convergence was not recorded for this fit: every number below is provisional."
+        reasons = "; ".join(str(reason) for reason in self.convergence.get("reasons", ()))
+        return f"This fit did not converge{': ' + reasons if reasons else ''}. Do not act on any number below."
+
+    @property
+    def switch_week(self) -> float | None:
+        """First week after which start groups no longer differ as randomised; None if that never comes."""
+        later = [week for week in self.drug_start_week.values() if 0 < week < math.inf]
+        return self.controlled_week if self.controlled_week is not None else min(later, default=None)
+
+
+def read_context(tree: xr.DataTree) -> FitContext:
+    """Read the root attributes and the coordinates of the group `posterior`.
+
+    Raises
+    ------
+    BadInput
+        A root attribute is not the JSON it should be.
+    """
+    draws = tree["posterior"].to_dataset()
+    data = _nested(tree, "data")
+    start_groups = _labels(draws, "start_group")
+    starts = _by_label(draws, "start_group", "drug_start_week") or data.get("drug_start_week", {})
+    drug_start_week = {group: math.inf if week is None else float(week) for group, week in starts.items()}
+    controlled = data.get("controlled_week")
+    return FitContext(
+        model_type=str(tree.attrs.get("model_type", "model not recorded")),
+        model=_nested(tree, "model"),
+        data=data,
+        sampling=_nested(tree, "settings"),
+        convergence=_nested(tree, "convergence"),
+        seconds=_nested(tree, "seconds"),
+        versions=_nested(tree, "versions"),
+        seed=str(tree.attrs.get("seed", "not recorded")),
+        outcomes=_outcomes(draws),
+        start_groups=start_groups,
+        drug_start_week=drug_start_week,
+        contrasts=tuple(_contrast(label, start_groups, drug_start_week) for label in _labels(draws, "contrast")),
+        controlled_week=None if controlled is None else float(controlled),
+    )
+
+
+def unit_of(name: str, index: dict[str, str], outcomes: dict[str, Outcome]) -> str:
+    """Fill a vocabulary variable's unit for one entry.
+
+    Parameters
+    ----------
+    name : str
+        Variable in the vocabulary.
+    index : dict of str to str
+        Dim to label of the entry; `term` labels read ``<outcome>:level``, ``:rate`` or ``:effect``.
+    """
+    outcome_name, _, term = index.get("term", index.get("outcome", "")).partition(":")
+    outcome = outcomes.get(outcome_name, Outcome(outcome_name))
+    term_units = {"level": outcome.unit, "rate": f"{outcome.unit} per month", "effect": outcome.effect_unit}
+    return VARIABLES[name].unit.format(
+        unit=outcome.unit, effect_unit=outcome.effect_unit, term_unit=term_units.get(term, "")
+    )
+
+
+def units(name: str, frame: pd.DataFrame, outcomes: dict[str, Outcome]) -> list[str]:
+    """Unit of each row of a table of one variable's entries (`unit_of`)."""
+    labels = [column for column in ("outcome", "term") if column in frame]
+    return [
+        unit_of(name, dict(zip(labels, row, strict=True)), outcomes) for row in frame[labels].itertuples(index=False)
+    ]
+
+
+def stratum_label(stratum: str) -> str:
+    """A stratum's name for readers; `all` is the trial's mixture."""
+    return "all persons" if stratum == ALL else stratum
+
+
+def _outcomes(draws: xr.Dataset) -> dict[str, Outcome]:
+    fields = ("unit", "scale", "good_direction", "effect_type", "effect_unit")
+    found = {field: _by_label(draws, "outcome", field) for field in fields}
+    return {
+        name: Outcome(name, **{field: values[name] for field, values in found.items() if name in values})
+        for name in _labels(draws, "outcome")
+    }
+
+
+def _contrast(label: str, groups: tuple[str, ...], starts: dict[str, float]) -> Contrast:
+    for group in groups:
+        for reference in groups:
+            if label == f"{group} - {reference}":
+                reversed_order = starts.get(reference, math.inf) < starts.get(group, math.inf)
+                early, late = (reference, group) if reversed_order else (group, reference)
+                return Contrast(label, group, reference, early, late)
+    raise BadInput(f"contrast {label!r}: expected '<group> - <reference>' of the start groups {', '.join(groups)}")
+
+
+def _labels(draws: xr.Dataset, dim: str) -> tuple[str, ...]:
+    return tuple(str(label) for label in draws[dim].values) if dim in draws.coords else ()
+
+
+def _by_label(draws: xr.Dataset, dim: str, coordinate: str) -> dict[str, Any]:
+    if coordinate not in draws.coords or draws[coordinate].dims != (dim,):
+        return {}
+    return dict(zip(_labels(draws, dim), draws[coordinate].values.tolist(), strict=True))
+
+
+def _nested(tree: xr.DataTree, name: str) -> dict[str, Any]:
+    text = tree.attrs.get(name)
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"root attribute {name!r}: expected JSON, got {text[:40]!r}") from error
+    return value if isinstance(value, dict) else {}

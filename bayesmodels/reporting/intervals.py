@@ -1,0 +1,78 @@
+"""Draws to numbers: mean, SD, median, equal-tailed interval, probability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+STATISTICS = ("mean", "sd", "median", "lower", "upper")
+
+
+NOTHING = 1e-9
+"""A spread below this, on any scale a model uses, is rounding."""
+
+
+def flat(draws: xr.DataArray) -> np.ndarray:
+    """Values with all draws of all chains in one last axis."""
+    ordered = draws.transpose(..., "chain", "draw").to_numpy()
+    return ordered.reshape((*ordered.shape[:-2], -1))
+
+
+def summarise(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
+    """Mean, SD, median and equal-tailed interval over the last axis; undefined (NaN) entries stay NaN."""
+    tail = (1 - prob) / 2
+    lower, median, upper = np.quantile(values, [tail, 0.5, 1 - tail], axis=-1)
+    return {
+        "mean": values.mean(axis=-1),
+        "sd": values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.zeros(values.shape[:-1]),
+        "median": median,
+        "lower": lower,
+        "upper": upper,
+    }
+
+
+def long_table(draws: xr.DataArray, prob: float) -> pd.DataFrame:
+    """One row an entry: its labels, then the statistics; undefined entries are left out.
+
+    Parameters
+    ----------
+    draws : xr.DataArray
+        Dims (chain, draw, ...).
+    prob : float
+        Probability of the equal-tailed interval.
+    """
+    dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
+    bare = draws.reset_coords(drop=True)
+    statistics = summarise(flat(bare), prob)
+    if not dims:
+        return pd.DataFrame([{name: float(value) for name, value in statistics.items()}])
+    coords = {dim: bare[dim] for dim in dims}
+    table = xr.Dataset({name: (dims, value) for name, value in statistics.items()}, coords=coords)
+    frame = table.to_dataframe(dim_order=dims).reset_index()
+    return frame[frame["median"].notna()].reset_index(drop=True)
+
+
+def probability(condition: np.ndarray) -> float:
+    """Share of draws in which a condition holds."""
+    return float(np.mean(condition))
+
+
+def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: float) -> pd.DataFrame:
+    """`long_table` of the posterior, with `prior_median`, `prior_sd` and `width_ratio` (posterior over prior width).
+
+    NaN where the prior is not archived, or has no width.
+    """
+    frame = long_table(posterior, prob)
+    dims = [str(dim) for dim in posterior.dims if dim not in ("chain", "draw")]
+    if prior is None:
+        return frame.assign(prior_median=np.nan, prior_sd=np.nan, width_ratio=np.nan)
+    before = long_table(prior, prob)
+    before["prior_width"] = before["upper"] - before["lower"]
+    before = before.rename(columns={"median": "prior_median", "sd": "prior_sd"})
+    before = before[[*dims, "prior_median", "prior_sd", "prior_width"]]
+    frame = frame.merge(before, on=dims, how="left") if dims else pd.concat([frame, before], axis=1)
+    frame["width_ratio"] = (frame["upper"] - frame["lower"]) / frame["prior_width"].where(
+        frame["prior_width"] > NOTHING
+    )
+    return frame.drop(columns="prior_width")

@@ -1,0 +1,46 @@
+"""What the reader of a report chooses."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ReportSettings(BaseModel):
+    """Choices of a report; nothing here changes the fit.
+
+    Parameters
+    ----------
+    interval : float
+        Probability of the equal-tailed intervals.
+    important_difference : dict of str to float
+        Outcome to the difference between start groups that would matter, in the outcome's modelling unit.
+    margins : dict of str to float
+        Outcome to the pre-declared margin, modelling unit per month, inside which two slopes count as parallel.
+    contrast_weeks : tuple of float, optional
+        Weeks of the differences in `summary.json`; every curve week by default. Each must be a curve week.
+    end_week : float, optional
+        Week of Delta_2; by default the last visit at which both groups have data.
+    parallel_from_week : dict of str to float
+        Outcome to the declared week from which slopes are compared; by default the switch + lag + 3 time constants,
+        at least 12 weeks after the switch.
+    shares : tuple of float
+        The f of P(Delta_1 > 0 and Delta_2 > f Delta_1).
+    notes : tuple of str
+        Sentences for the first screen, e.g. which prior was informed by this trial.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interval: float = Field(0.95, gt=0, lt=1)
+    important_difference: dict[str, float] = {}
+    margins: dict[str, float] = {}
+    contrast_weeks: tuple[float, ...] | None = None
+    end_week: float | None = None
+    parallel_from_week: dict[str, float] = {}
+    shares: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def interval_label(self) -> str:
+        """Kind and level of every interval, e.g. "95 % ETI" (equal-tailed interval)."""
+        return f"{100 * self.interval:g} % ETI"

@@ -1,0 +1,119 @@
+"""`summary.json`: the results of one fit for machines, checked against the JSON Schema beside this file."""
+
+from __future__ import annotations
+
+import json
+import math
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from bayesmodels.errors import BayesmodelsError
+from bayesmodels.reporting.context import FitContext
+from bayesmodels.reporting.intervals import STATISTICS
+from bayesmodels.vocabulary import DIMS
+
+
+def summary(
+    context: FitContext, prob: float, parameters: pd.DataFrame, differences: pd.DataFrame, effects: pd.DataFrame
+) -> dict[str, Any]:
+    """Build the content of ``summary.json``.
+
+    Parameters
+    ----------
+    context : FitContext
+    prob : float
+        Probability of the equal-tailed intervals.
+    parameters : DataFrame
+        `parameters.parameter_table`.
+    differences : DataFrame
+        `delayed_start.difference_table`, or empty.
+    effects : DataFrame
+        Table of `effects.effect_table`, or empty; its contrasts between start groups enter under the name
+        ``group_drug_effect``, without a probability: neither sign is good.
+
+    Returns
+    -------
+    dict
+        JSON types only; NaN and infinities are None.
+    """
+    found = context.convergence
+    diagnostics = ("max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "min_ebfmi")
+    between = effects[effects["name"] == "group_effect_contrast"] if len(effects) else effects
+    return _plain(
+        {
+            "schema": 1,
+            "model": context.model_type,
+            "data": context.data,
+            "interval": {"kind": "eti", "prob": prob},
+            "convergence": {"verdict": found.get("verdict"), **{name: found.get(name) for name in diagnostics}},
+            "parameters": [
+                {"name": row["name"], "index": _index(row), **{k: row[k] for k in _PARAMETER}}
+                for row in parameters.to_dict("records")
+            ],
+            "contrasts": [
+                *(
+                    {"name": "difference", "index": _index(row), **{k: row[k] for k in _CONTRAST}}
+                    for row in differences.to_dict("records")
+                ),
+                *(
+                    {
+                        "name": "group_drug_effect",
+                        "index": _index(row),
+                        **{k: row[k] for k in ("unit", *STATISTICS)},
+                        "week": None,
+                        "probability_favours": None,
+                        "direction": "+ larger in the later start",
+                    }
+                    for row in between.to_dict("records")
+                ),
+            ],
+            "surrogacy": None,
+            "seconds": {name: context.seconds.get(name) for name in ("wall", "cpu", "compile", "sample")},
+        }
+    )
+
+
+def checked_json(content: dict[str, Any]) -> bytes:
+    """Return the content as JSON text, after checking it.
+
+    Raises
+    ------
+    BayesmodelsError
+        The content breaks the schema: names the place and the rule.
+    """
+    import jsonschema
+
+    errors = list(jsonschema.Draft202012Validator(schema()).iter_errors(content))
+    if errors:
+        lines = [f"summary.json at {error.json_path}: {error.message}" for error in errors]
+        raise BayesmodelsError("\n".join(lines))
+    return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False).encode()
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``summary.json``."""
+    return json.loads((files("bayesmodels.reporting") / "summary.schema.json").read_text(encoding="utf-8"))
+
+
+_PARAMETER = ("unit", *STATISTICS, "rhat", "ess_bulk")
+_CONTRAST = ("week", "unit", *STATISTICS, "probability_favours", "direction")
+
+
+def _index(row: dict[str, Any]) -> dict[str, str]:
+    """Labels of a row by dim, without the blanks and the week."""
+    return {dim: str(row[dim]) for dim in DIMS if dim != "week" and row.get(dim)}
+
+
+def _plain(value: Any) -> Any:
+    """JSON types, undefined numbers as None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return _plain(value.item())

@@ -72,7 +72,7 @@ def nutpie_chains(
                     tree = running.pop(number).wait()
                 except Exception as error:
                     raise BayesmodelsError(f"chain {number}: nutpie stopped: {error}") from error
-                progress.update(ChainState(number, *([settings.tune + settings.draws] * 2), _divergences(tree)))
+                progress.update(_complete(number, settings, tree))
                 yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
             for number in running:
                 if number in states:
@@ -192,12 +192,13 @@ def numpyro_chains(
                 "this model cannot be sampled by numpyro: it has an operation without a JAX form "
                 f"({str(error).splitlines()[0]}); use sampler = 'nutpie' or 'pymc'"
             ) from error
-        progress.update(ChainState(number, *([settings.tune + settings.draws] * 2), _divergences(tree)))
+        progress.update(_complete(number, settings, tree))
         yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
 
 
-def _divergences(tree: Any) -> int:
-    return int(tree["sample_stats"]["diverging"].sum())
+def _complete(number: int, settings: NutsSettings, tree: Any) -> ChainState:
+    total = settings.tune + settings.draws
+    return ChainState(number, total, total, int(tree["sample_stats"]["diverging"].sum()))
 
 
 def _chain(pm_model: pm.Model, settings: NutsSettings, number: int, posterior: Any, stats: Any) -> Chain:

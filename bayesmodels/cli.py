@@ -1,0 +1,162 @@
+"""The command line. Every command imports its own floor, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
+
+if TYPE_CHECKING:
+    from bayesmodels.run import RunResult
+
+OK, FAILED, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    help="Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials.",
+    epilog="Exit codes: 0 good, 1 an error of ours, 2 bad input, 3 the chains did not converge, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print folder and verdict as JSON on stdout.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
+
+
+@app.command()
+def demo(out: Out = Path("runs"), quiet: Quiet = False, as_json: Json = False) -> None:
+    """Fit VALOR's published means and one simulated trial; leaves runs/demo/report.html."""
+    with _plain_errors():
+        from bayesmodels.demo import run_demo
+
+        run_demo(out, quiet)
+        page = out / "demo" / "report.html"
+        if as_json:
+            print(json.dumps({"run": str(page.parent), "report": str(page)}))
+        elif not quiet:
+            print(page)
+
+
+@app.command()
+def fit(
+    config: Annotated[Path, typer.Argument(help="TOML file that names the tables and the model.")],
+    out: Out = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Replace a run that is there.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Fit a model to a trial's tables and report it in a run folder."""
+    if resume and again:
+        raise typer.BadParameter("give --resume to go on or --again to start afresh, not both")
+    with _plain_errors():
+        from bayesmodels.run import run, to_stderr
+
+        result = run(config, out, resume=resume, again=again, tell=_silent if quiet else to_stderr)
+        _end(result, quiet, as_json)
+
+
+@app.command()
+def report(
+    source: Annotated[Path, typer.Argument(help="Run folder, or the .nc file of a posterior.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Where the report goes; default the run folder.")] = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file whose [report] is used.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Make the report of a posterior again, without fitting."""
+    with _plain_errors():
+        from bayesmodels.run import report_again
+
+        _end(report_again(source, out, config), quiet, as_json)
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder for trial-001, trial-002, ...")],
+    n_early: Annotated[int, typer.Option(min=1, help="Persons who start the drug at randomisation.")] = 72,
+    n_delayed: Annotated[int, typer.Option(min=0, help="Persons who start it at the switch.")] = 36,
+    trials: Annotated[int, typer.Option(min=1, help="Trials to simulate.")] = 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="Default: drawn once and printed.")] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Simulate trials like VALOR: persons, visits, events and truth, as csv. These are not data."""
+    with _plain_errors():
+        from bayesmodels.fitting.settings import draw_seed
+        from bayesmodels.simulation import simulate as simulate_trials
+
+        used = draw_seed() if seed is None else seed
+        simulate_trials(out, n_early=n_early, n_delayed=n_delayed, trials=trials, seed=used)
+        if as_json:
+            print(json.dumps({"out": str(out), "trials": trials, "seed": used}))
+        elif not quiet:
+            print(f"{trials} simulated trial{'s' if trials > 1 else ''} in {out}, seed {used}")
+
+
+@app.command()
+def check(
+    source: Annotated[Path, typer.Argument(help="A folder with persons, visits and events, or a TOML file.")],
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """List every problem of a study's tables, or of a configuration and its tables, at once."""
+    with _plain_errors():
+        from bayesmodels.run_data import check as problems_of
+
+        found = [str(problem) for problem in problems_of(source)]
+        if as_json:
+            print(json.dumps({"source": str(source), "problems": found}))
+        if found:
+            raise BadInput(found)
+        if not quiet and not as_json:
+            print(f"{source}: no problems found")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _end(result: RunResult, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"run": str(result.folder), "verdict": result.verdict}))
+    elif not quiet:
+        print(result.sentence())
+    if result.verdict != "ok":
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Turn our own errors into plain lines on stderr and an exit code."""
+    try:
+        yield
+    except (BadInput, RunExists) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(BAD_INPUT) from None
+    except BayesmodelsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        print("interrupted; a run goes on with --resume", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,279 @@
+"""The configuration of a run: one TOML file, read, checked and hashed. Every problem is listed at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bayesmodels.errors import BadConfig, BadInput
+from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.reporting.settings import ReportSettings
+
+EVIDENCE_TABLE = "valor_visits"
+"""The package's own table of means."""
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class StudySection(BaseModel):
+    """`[study]`: the tables of a trial and what they do not say; paths are relative to the config file."""
+
+    model_config = _STRICT
+
+    name: str | None = None
+    persons: Path
+    visits: Path
+    events: Path | None = None
+    reference_group: str | None = None
+    strata: bool = False
+    controlled_week: float | None = Field(None, gt=0)
+    curve_weeks: tuple[float, ...] | None = None
+
+
+class DataSection(BaseModel):
+    """`[data]`: published visit-level means.
+
+    Either ``table = "valor_visits"``, the package's own, with `series` and what `bayesmodels.evidence.means_table`
+    takes; or ``table = "means.csv"``, a file of one's own, with `drug_start_week` and `reference_group`.
+    """
+
+    model_config = _STRICT
+
+    name: str | None = None
+    table: str
+    series: str | tuple[str, ...] | dict[str, tuple[float, float]] | None = None
+    until_week: float | None = Field(None, gt=0)
+    outcomes: tuple[str, ...] | None = None
+    strata: tuple[str, ...] | None = None
+    digitised: Literal["keep", "drop", "inflate"] | None = None
+    delayed_start_week: float | None = None
+    drug_start_week: dict[str, float] | None = None
+    reference_group: str | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the table is a file of the user's."""
+        return self.table.endswith((".csv", ".parquet"))
+
+    @model_validator(mode="after")
+    def _keys_fit_the_table(self) -> DataSection:
+        own, package = {"drug_start_week", "reference_group"}, {"series", "until_week", "outcomes", "strata"}
+        package |= {"digitised", "delayed_start_week"}
+        given = self.model_fields_set
+        if not self.is_file and self.table != EVIDENCE_TABLE:
+            raise ValueError(f"expected table = a .csv or .parquet file, or {EVIDENCE_TABLE!r}, got {self.table!r}")
+        missing = sorted(own - given) if self.is_file else []
+        extra = sorted(given & (package if self.is_file else own))
+        if missing or extra:
+            lines = [f"{name}: expected with a table of one's own, found none" for name in missing]
+            kind = "a table of one's own" if self.is_file else f"table = {EVIDENCE_TABLE!r}"
+            raise ValueError("\n".join([*lines, *(f"{name}: not used with {kind}; delete it" for name in extra)]))
+        return self
+
+
+class ArchiveSection(BaseModel):
+    """`[archive]`: what of the persons is stored beside the posterior."""
+
+    model_config = _STRICT
+
+    persons: bool = False
+
+
+class Sections(BaseModel):
+    """The whole file; `model` is checked by the models themselves."""
+
+    model_config = _STRICT
+
+    study: StudySection | None = None
+    data: DataSection | None = None
+    model: dict[str, Any]
+    sampling: NutsSettings = NutsSettings()
+    report: ReportSettings = ReportSettings()
+    archive: ArchiveSection = ArchiveSection()
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration that was checked.
+
+    Attributes
+    ----------
+    path : Path
+        The TOML file.
+    text : str
+        What it says, word for word.
+    sections : Sections
+    model : BaseModel
+        The model that `[model]` describes.
+    """
+
+    path: Path
+    text: str
+    sections: Sections
+    model: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the study or data, by default of the file."""
+        section = self.sections.study or self.sections.data
+        return (section.name if section else None) or self.path.stem
+
+
+def read_config(path: str | Path) -> Config:
+    """Read and check a configuration.
+
+    Raises
+    ------
+    BadConfig
+        Every problem of the file, one line each, with file and key. Tables are not opened.
+    """
+    path = Path(path)
+    text, raw = _read_toml(path)
+    problems: list[str] = []
+    model = _model(raw.get("model"), path.name, problems)
+    try:
+        sections = Sections.model_validate(raw)
+        problems += _data_problems(sections, path.name)
+    except ValidationError as error:
+        problems += config_problems(error, path.name, Sections)
+    if problems:
+        raise BadConfig(problems)
+    return Config(path, text, sections, model)
+
+
+def read_report_settings(path: Path) -> ReportSettings:
+    """Read the `[report]` of a configuration, whatever else it holds.
+
+    Raises
+    ------
+    BadConfig
+        Every problem of that section.
+    """
+    _, raw = _read_toml(path)
+    try:
+        return ReportSettings.model_validate(raw.get("report", {}))
+    except ValidationError as error:
+        raise BadConfig(config_problems(error, path.name, ReportSettings, prefix=("report",))) from error
+
+
+def config_problems(error: ValidationError, file: str, root: type[BaseModel], prefix: Sequence[str] = ()) -> list[str]:
+    """Turn a pydantic error into plain lines: file, key, what was expected, what came.
+
+    Parameters
+    ----------
+    error : ValidationError
+    file : str
+        Name of the TOML file.
+    root : type of BaseModel
+        What was validated: its fields are the known keys.
+    prefix : sequence of str
+        Keys above it, such as ``("model",)``.
+    """
+    lines = []
+    for item in error.errors(include_url=False):
+        key = _key([*prefix, *item["loc"]])
+        if item["type"] == "extra_forbidden":
+            lines.append(
+                f"{file}: {key}: unknown key; {_nearest(str(item['loc'][-1]), _known(root, item['loc'][:-1]))}"
+            )
+        elif item["type"] == "missing":
+            lines.append(f"{file}: {key}: expected a value, found none")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {item['input']!r}"
+            lines += [f"{file}: {key}: {line}" for line in f"{message[:1].lower()}{message[1:]}{came}".splitlines()]
+    return lines
+
+
+def config_hash(config: Config, digests: Iterable[str]) -> str:
+    """Return the 8 hex digits that identify a run.
+
+    SHA-256 of the checked configuration as sorted JSON, without paths, name, cores and progress, and of the digests of
+    the data.
+    """
+    sections = config.sections
+    spec = {
+        "study": sections.study.model_dump(mode="json", exclude={"name", "persons", "visits", "events"})
+        if sections.study
+        else None,
+        "data": sections.data.model_dump(mode="json", exclude={"name", "table"}) if sections.data else None,
+        "model": config.model.model_dump(mode="json") if hasattr(config.model, "model_dump") else sections.model,
+        "sampling": sections.sampling.model_dump(mode="json", exclude={"cores", "progress"}),
+        "report": sections.report.model_dump(mode="json"),
+        "archive": sections.archive.model_dump(mode="json"),
+        "digests": list(digests),
+    }
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def slug(name: str) -> str:
+    """Return a name as lower-case letters, digits and hyphens: the start of a folder's name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "run"
+
+
+def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except OSError as error:
+        raise BadConfig(f"{path}: cannot be read ({error.strerror}); expected a TOML file") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadConfig(f"{path}: not valid TOML: {error}") from error
+
+
+def _model(spec: Any, file: str, problems: list[str]) -> Any:
+    if not isinstance(spec, dict):
+        return None  # the section is missing or not a table: said by the check of the whole file
+    from bayesmodels.models import model_from_spec
+
+    try:
+        return model_from_spec(spec)
+    except ValidationError as error:
+        problems += config_problems(error, file, BaseModel, prefix=("model",))
+    except BadInput as error:
+        problems += [f"{file}: {problem}" for problem in error.problems]
+    return None
+
+
+def _data_problems(sections: Sections, file: str) -> list[str]:
+    if (sections.study is None) == (sections.data is None):
+        came = "neither" if sections.study is None else "both"
+        return [f"{file}: expected either [study] (tables of persons) or [data] (published means), found {came}"]
+    return []
+
+
+def _key(parts: Sequence[int | str]) -> str:
+    """Write a place in the file as one would: [sampling] draws, [[model.outcomes]] no. 2, trajectory, type."""
+    words = [f"no. {part + 1}" if isinstance(part, int) else str(part) for part in parts]
+    return words[0] if len(words) == 1 else f"[{words[0]}] {', '.join(words[1:])}"
+
+
+def _known(root: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
+    """Fields of the section at a place of the file."""
+    current: Any = root
+    for part in place:
+        if isinstance(part, int):
+            continue
+        fields = getattr(current, "model_fields", {})
+        if part not in fields:
+            return ()
+        annotation = fields[part].annotation
+        options = [annotation, *get_args(annotation)]
+        current = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+    return tuple(getattr(current, "model_fields", {}))
+
+
+def _nearest(key: str, known: tuple[str, ...]) -> str:
+    if not known:
+        return "delete it, or check its spelling"
+    close = get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"

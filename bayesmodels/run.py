@@ -1,0 +1,245 @@
+"""A run: configuration to run folder. It can be killed at any moment and resumed; nothing finished is done twice."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayesmodels.config import Config, config_hash, read_config, read_report_settings, slug
+from bayesmodels.errors import BadInput, BayesmodelsError
+from bayesmodels.run_data import load_data
+from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayesmodels.reporting.settings import ReportSettings
+
+Tell = Callable[[str], None]
+
+
+def to_stderr(line: str) -> None:
+    """Print a line on stderr, with the time."""
+    print(f"{datetime.now().strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left.
+
+    Attributes
+    ----------
+    folder : Path
+    convergence : dict
+        Verdict, reasons and numbers, as in the posterior's root attribute.
+    """
+
+    folder: Path
+    convergence: dict[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """`ok` or `not_converged`."""
+        return str(self.convergence["verdict"])
+
+    def sentence(self) -> str:
+        """Say where the report is and whether the chains converged."""
+        if self.verdict == "ok":
+            return f"{self.folder / 'report.html'}: the chains converged"
+        reasons = "; ".join(self.convergence["reasons"])
+        return f"{self.folder / 'report.html'}: the chains did NOT converge ({reasons}); every page says so"
+
+
+def run(
+    config_path: str | Path,
+    out: str | Path = "runs",
+    *,
+    resume: bool = False,
+    again: bool = False,
+    tell: Tell = to_stderr,
+) -> RunResult:
+    """Fit what a configuration describes and report it, in ``<out>/<slug of the name>-<8 hex>/``.
+
+    Parameters
+    ----------
+    config_path : str or Path
+        TOML file.
+    out : str or Path
+        Folder of the runs.
+    resume : bool
+        Go on with an unfinished run: finished chains and a finished posterior are kept; the draws are those of an
+        uninterrupted run on the same machine.
+    again : bool
+        Replace whatever is there.
+    tell : callable
+        Told one line a phase.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    BadConfig, BadInput
+        Every problem of the configuration, or of the tables.
+    RunExists
+        The folder holds a finished run, an unfinished one, or another process works in it.
+    BayesmodelsError
+        The sampler stopped; the folder can be resumed.
+    """
+    config = read_config(config_path)
+    data = load_data(config)
+    name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
+    folder = RunFolder(Path(out) / name)
+    check_new(folder, resume, again)
+    with folder.locked():
+        check_new(folder, resume, again)  # another process may have finished meanwhile
+        if again or folder.manifest() is None:
+            _begin(folder, config, name)
+        folder.sweep()
+        return _Work(folder, config, tell).go(data)
+
+
+def report_again(source: str | Path, out: str | Path | None = None, config: str | Path | None = None) -> RunResult:
+    """Make the report of a run folder, or of a posterior's file, without fitting.
+
+    Parameters
+    ----------
+    source : str or Path
+        A run folder or a ``.nc`` file.
+    out : str or Path, optional
+        Where the report goes; default the run folder, or ``<name>-report`` beside the file.
+    config : str or Path, optional
+        A TOML file whose `[report]` is used; default the run folder's own.
+
+    Raises
+    ------
+    BadInput
+        There is no posterior, or it cannot be read.
+    """
+    from bayesmodels.posterior import load
+
+    source = Path(source)
+    posterior = source / "posterior.nc" if source.is_dir() else source
+    tree = load(posterior)
+    own = source / "config.toml" if source.is_dir() else None
+    chosen = Path(config) if config is not None else own if own is not None and own.exists() else None
+    target = Path(out) if out is not None else source if source.is_dir() else source.with_name(f"{source.stem}-report")
+    folder = RunFolder(target)
+    with folder.locked():
+        folder.sweep()
+        write_report(folder, tree, read_report_settings(chosen) if chosen else None, None)
+    return RunResult(target, json.loads(tree.attrs["convergence"]))
+
+
+def write_report(
+    folder: RunFolder, tree: xr.DataTree, settings: ReportSettings | None, stopwatch: Stopwatch | None
+) -> None:
+    """Write page, `summary.json`, tables and figures, each whole; `summary.json` gets the time spent until then."""
+    from bayesmodels.reporting import report
+    from bayesmodels.reporting.settings import ReportSettings
+
+    drafts = folder.path / DRAFTS / "report"
+    drafts.mkdir(parents=True)
+    report(tree, settings=settings or ReportSettings()).save(drafts)
+    if stopwatch is not None:
+        path = drafts / "summary.json"
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary["seconds"] |= stopwatch.seconds()
+        path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    folder.publish(drafts)
+    folder.sweep()
+
+
+def _begin(folder: RunFolder, config: Config, name: str) -> None:
+    from bayesmodels.fitting.fitted import versions
+    from bayesmodels.fitting.settings import resolved
+
+    folder.empty()
+    folder.write("config.toml", config.text)
+    folder.write_manifest(
+        {
+            "schema": 1,
+            "run": name,
+            "status": "running",
+            "phase": "begin",
+            "seed": resolved(config.sections.sampling).seed,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": versions(),
+            "seconds": {"wall": 0.0, "cpu": 0.0},
+            "convergence": None,
+            "error": None,
+        }
+    )
+
+
+class _Work:
+    """The steps of one run, with manifest and log kept up to date."""
+
+    def __init__(self, folder: RunFolder, config: Config, tell: Tell) -> None:
+        self.folder, self.config, self.tell = folder, config, tell
+        self.manifest = folder.manifest() or {}
+        self.stopwatch = Stopwatch(self.manifest["seconds"])
+
+    def go(self, data: Any) -> RunResult:
+        """Fit, save, report."""
+        try:
+            tree = self._posterior(data)
+            self.phase("report")
+            write_report(self.folder, tree, self.config.sections.report, self.stopwatch)
+            verdict = json.loads(tree.attrs["convergence"])
+            self.note(status="finished", phase="finished", convergence=verdict, error=None)
+            self.folder.log(f"finished: {verdict['verdict']}")
+            return RunResult(self.folder.path, verdict)
+        except KeyboardInterrupt:
+            self.note(phase=f"interrupted during {self.manifest['phase']}")
+            self.folder.log("interrupted; --resume goes on from here")
+            raise
+        except Exception as error:
+            self.note(status="failed", error=type(error).__name__)
+            self.folder.log(f"failed during {self.manifest['phase']}\n{_without_persons(error)}")
+            if isinstance(error, BayesmodelsError):
+                raise
+            raise BayesmodelsError(
+                f"{type(error).__name__}: {error} (the whole story is in {self.folder.path / 'log.txt'})"
+            ) from error
+
+    def phase(self, name: str) -> None:
+        """Begin a phase."""
+        self.tell(name)
+        self.folder.log(name)
+        self.note(phase=name)
+
+    def note(self, **changes: Any) -> None:
+        """Change the manifest, and bring its seconds up to date."""
+        self.manifest |= changes | {"seconds": self.stopwatch.seconds()}
+        self.folder.write_manifest(self.manifest)
+
+    def _posterior(self, data: Any) -> xr.DataTree:
+        """Load the posterior if it is there; otherwise fit, keeping the chains that are there, and save it."""
+        from bayesmodels.fitting.fitted import fit
+        from bayesmodels.posterior import load, save
+
+        if self.folder.posterior.exists():
+            self.phase("posterior found")
+            return load(self.folder.posterior)
+        asked = self.config.sections.sampling
+        settings = asked.model_validate(asked.model_dump() | {"seed": self.manifest["seed"]})
+        tree = fit(self.config.model, data, settings, chain_dir=self.folder.chains, on_phase=self.phase)
+        tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
+        self.phase("save the posterior")
+        save(tree, self.folder.posterior)
+        return tree
+
+
+def _without_persons(error: Exception) -> str:
+    """Write an error with its traceback, without labels of persons."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    lines = error.problems if isinstance(error, BadInput) else (str(error),)
+    return frames + "\n".join(f"{type(error).__name__}: {getattr(line, 'without_person', line)}" for line in lines)

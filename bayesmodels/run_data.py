@@ -1,0 +1,92 @@
+"""The data of a run: the tables that a configuration names, read and checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bayesmodels.config import Config, StudySection, read_config
+from bayesmodels.errors import BadConfig, BadInput
+
+
+def load_data(config: Config) -> Any:
+    """Read the tables that a configuration names.
+
+    Returns
+    -------
+    Study or MeansTable
+
+    Raises
+    ------
+    BadInput
+        Every problem of the tables.
+    """
+    section = config.sections.study
+    if section is not None:
+        from bayesmodels.study import read_study
+
+        return read_study(
+            _table_paths(section, config.path.parent),
+            name=config.name,
+            reference_group=section.reference_group,
+            strata=section.strata,
+            controlled_week=section.controlled_week,
+            curve_weeks=section.curve_weeks,
+        )
+    given = config.sections.data
+    assert given is not None  # read_config requires one of the two
+    options = given.model_dump(exclude={"name", "table"}, exclude_none=True) | {"name": config.name}
+    if given.is_file:
+        from bayesmodels.study import read_means
+
+        return read_means(config.path.parent / given.table, **options)
+    from bayesmodels.evidence import means_table
+
+    return means_table(**options)
+
+
+def check(path: str | Path) -> list[str]:
+    """List every problem of a study's folder, or of a configuration and the tables it names.
+
+    Returns
+    -------
+    list of str
+        One plain line each; empty if all is well.
+    """
+    from bayesmodels.study import problems
+
+    path = Path(path)
+    if path.is_dir():
+        return list(problems(path))
+    found: list[str] = []
+    config = None
+    try:
+        config = read_config(path)
+    except BadConfig as error:
+        found += error.problems
+    section = config.sections.study if config else _study_alone(path)
+    if section is not None:
+        found += problems(_table_paths(section, path.parent))
+    if config is None or found:
+        return found
+    try:
+        config.model.build(load_data(config))
+    except BadInput as error:
+        found += error.problems
+    return found
+
+
+def _table_paths(section: StudySection, base: Path) -> dict[str, str | Path]:
+    paths = {"persons": section.persons, "visits": section.visits, "events": section.events}
+    return {name: base / path for name, path in paths.items() if path is not None}
+
+
+def _study_alone(path: Path) -> StudySection | None:
+    """Read the `[study]` of a configuration that has problems elsewhere."""
+    try:
+        return StudySection.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))["study"])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, ValidationError):
+        return None

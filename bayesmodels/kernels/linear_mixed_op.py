@@ -1,0 +1,326 @@
+"""PyTensor Ops over the linear mixed model kernel, and the observed random variable made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from numba import njit
+from pytensor.compile.mode import optdb
+from pytensor.gradient import DisconnectedType
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.graph.rewriting.basic import in2out, node_rewriter
+from pytensor.graph.traversal import ancestors
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+
+from bayesmodels.kernels.linear_mixed import LANES, VERSION, correlation_factor, marginal
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is fixed about a linear mixed model: which basis carries which term into which outcome.
+
+    Parameters
+    ----------
+    outcome_of, term_of : tuple of int, one per loading, sorted by outcome
+    random_terms : tuple of int, terms that vary between persons, in the order of the person SDs
+    shifting_terms : tuple of int, terms whose mean differs between start groups, in the order of `shift`
+    varying : tuple of bool, one per loading: the basis depends on parameters
+    n_terms : int
+    """
+
+    outcome_of: tuple[int, ...]
+    term_of: tuple[int, ...]
+    random_terms: tuple[int, ...]
+    shifting_terms: tuple[int, ...]
+    varying: tuple[bool, ...]
+    n_terms: int
+
+    def __post_init__(self):
+        pairs = list(zip(self.outcome_of, self.term_of, strict=True))
+        if list(self.outcome_of) != sorted(self.outcome_of) or len(set(pairs)) != len(pairs):
+            raise ValueError("loadings are sorted by outcome and carry a term into an outcome once")
+        if set(self.outcome_of) != set(range(max(self.outcome_of) + 1)):
+            raise ValueError("every outcome has a loading")
+
+    @property
+    def shifting(self) -> tuple[int, ...]:
+        """Row of `shift` for every term, or -1."""
+        return tuple(self.shifting_terms.index(p) if p in self.shifting_terms else -1 for p in range(self.n_terms))
+
+
+class Inputs(NamedTuple):
+    """Inputs of the likelihood besides y and the bases, in the order the Ops take them.
+
+    count (person, outcome), stratum (person,), group (person,): int; covariates (person, covariate);
+    mean (term, stratum); shift (shifting term, group); slope (covariate, term); sd (stratum or 1, random term);
+    partial (q (q - 1) / 2,); sigma (stratum or 1, outcome).
+    """
+
+    count: object
+    stratum: object
+    group: object
+    covariates: object
+    mean: object
+    shift: object
+    slope: object
+    sd: object
+    partial: object
+    sigma: object
+
+
+_NDIM = Inputs(2, 1, 1, 2, 2, 2, 2, 2, 1, 2)
+_PARAMETERS = slice(4, None)  # of Inputs: those with a gradient
+
+
+@njit(cache=True, error_model="numpy")
+def _pack(source, start, target, m):
+    """Copy (slot, person) into (block, `m`, slot from `start`, lane); lanes past the last person stay zero."""
+    lanes = target.shape[3]
+    for j in range(source.shape[0]):
+        for i in range(source.shape[1]):
+            target[i // lanes, m, start + j, i % lanes] = source[j, i]
+
+
+@njit(cache=True, error_model="numpy")
+def _unpack(source, m, target):
+    """Copy (block, `m`, slot, lane) into (slot, person)."""
+    lanes = source.shape[3]
+    for j in range(target.shape[0]):
+        for i in range(target.shape[1]):
+            target[j, i] = source[i // lanes, m, j, i % lanes]
+
+
+def _evaluate(layout: Layout, with_gradient: bool):
+    """Function of (y, weight, count ... sigma, *bases) to the kernel's results; plain enough for numba."""
+    outcome_of, term_of = np.array(layout.outcome_of), np.array(layout.term_of)
+    random_terms, shifting = np.array(layout.random_terms, np.int64), np.array(layout.shifting)
+    with_basis_gradient = with_gradient and any(layout.varying)
+    n_outcomes = max(layout.outcome_of) + 1
+
+    def evaluate(y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, *bases):
+        n = y.shape[0]
+        blocks = max(1, -(-n // LANES))
+        first_slot = np.zeros(n_outcomes + 1, np.int64)
+        widest = 0
+        for m in range(len(bases)):
+            first_slot[outcome_of[m] + 1] = bases[m].shape[0]
+            widest = max(widest, bases[m].shape[0])
+        for k in range(n_outcomes):
+            first_slot[k + 1] += first_slot[k]
+        packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
+        _pack(y.T, 0, packed_y, 0)
+        packed = np.zeros((blocks, len(bases), widest, LANES))
+        for m in range(len(bases)):
+            _pack(bases[m], 0, packed, m)
+        return marginal(
+            packed_y[:, 0], packed, first_slot, np.ascontiguousarray(count), np.ascontiguousarray(stratum),
+            np.ascontiguousarray(group), np.ascontiguousarray(covariates), np.ascontiguousarray(mean),
+            np.ascontiguousarray(shift), np.ascontiguousarray(slope), np.ascontiguousarray(sd),
+            np.ascontiguousarray(partial), np.ascontiguousarray(sigma), outcome_of, term_of, random_terms, shifting,
+            np.ascontiguousarray(weight), with_gradient, with_basis_gradient,
+        )  # fmt: skip
+
+    return evaluate
+
+
+class LinearMixedLogp(Op):
+    """Log-likelihood of each person, shape (person,), from y (person, slot), `Inputs` and bases (slot, person)."""
+
+    __props__ = ("layout",)
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+
+    def make_node(self, y, *inputs):
+        """Inputs in the order y, *Inputs, *bases."""
+        inputs = [pt.as_tensor_variable(v) for v in (y, *inputs)]
+        return Apply(self, inputs, [pt.vector(dtype="float64")])
+
+    def perform(self, node, inputs, output_storage):
+        """Evaluate in Python, over the same kernel."""
+        y, *rest = inputs
+        output_storage[0][0] = _evaluate(self.layout, False)(y, np.ones(len(y)), *rest)[0]
+
+    def infer_shape(self, fgraph, node, input_shapes):
+        """One number a person."""
+        return [(input_shapes[0][0],)]
+
+    def connection_pattern(self, node):
+        """Data carry no gradient."""
+        data = [[False]] * (1 + _PARAMETERS.start)
+        return data + [[True]] * len(_NDIM[_PARAMETERS]) + [[v] for v in self.layout.varying]
+
+    def pullback(self, inputs, outputs, cotangents):
+        """Gradient by every parameter and varying basis."""
+        _, *gradients = LinearMixedGradient(self.layout)(*inputs, cotangents[0])
+        parameters = gradients[: len(_NDIM[_PARAMETERS])]
+        by_basis = iter(gradients[len(parameters) :])
+        data = [DisconnectedType()() for _ in range(1 + _PARAMETERS.start)]
+        return [*data, *parameters, *(next(by_basis) if v else DisconnectedType()() for v in self.layout.varying)]
+
+
+class LinearMixedGradient(Op):
+    """The same log-likelihood, then the gradient of its sum weighted by the last input (person,)."""
+
+    __props__ = ("layout",)
+
+    def __init__(self, layout: Layout):
+        self.layout = layout
+
+    def make_node(self, *inputs):
+        """Inputs as of `LinearMixedLogp`, then the weights."""
+        inputs = [pt.as_tensor_variable(v) for v in inputs]
+        bases = inputs[1 + len(_NDIM) : -1]
+        outputs = [pt.vector(dtype="float64")]
+        outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in _NDIM[_PARAMETERS]]
+        outputs += [pt.matrix(dtype="float64") for _, v in zip(bases, self.layout.varying, strict=True) if v]
+        return Apply(self, inputs, outputs)
+
+    def perform(self, node, inputs, output_storage):
+        """Evaluate in Python, over the same kernel."""
+        y, *rest, weight = inputs
+        results = _evaluate(self.layout, True)(y, weight, *rest)
+        bases = rest[len(_NDIM) :]
+        by_basis = []
+        for m, basis in enumerate(bases):
+            if self.layout.varying[m]:
+                out = np.empty(basis.shape)
+                _unpack(results[7], m, out)
+                by_basis.append(out)
+        for storage, value in zip(output_storage, [*results[:7], *by_basis], strict=True):
+            storage[0] = value
+
+    def infer_shape(self, fgraph, node, input_shapes):
+        """As the inputs they are gradients of."""
+        parameters = input_shapes[1 + _PARAMETERS.start : 1 + len(_NDIM)]
+        bases = [s for s, v in zip(input_shapes[1 + len(_NDIM) : -1], self.layout.varying, strict=True) if v]
+        return [(input_shapes[0][0],), *parameters, *bases]
+
+
+@register_funcify_default_op_cache_key(LinearMixedLogp)
+def _compile_logp(op, node, **kwargs):
+    evaluate = numba_njit(_evaluate(op.layout, False))
+
+    @numba_njit
+    def logp(y, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, *bases):
+        weight = np.ones(y.shape[0])
+        return evaluate(
+            y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, *bases
+        )[0]
+
+    return logp, VERSION
+
+
+@register_funcify_default_op_cache_key(LinearMixedGradient)
+def _compile_gradient(op, node, **kwargs):
+    evaluate = numba_njit(_evaluate(op.layout, True))
+    varying = [m for m, v in enumerate(op.layout.varying) if v]
+    names = [f"basis_{m}" for m in range(len(op.layout.varying))]
+    source = f"""
+def gradient(y, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, {", ".join(names)}, weight):
+    results = evaluate(
+        y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, {", ".join(names)}
+    )
+    {"; ".join(f"out_{m} = np.empty(basis_{m}.shape); unpack(results[7], {m}, out_{m})" for m in varying) or "pass"}
+    return ({", ".join([*(f"results[{r}]" for r in range(7)), *(f"out_{m}" for m in varying)])})
+"""
+    scope = {"evaluate": evaluate, "unpack": _unpack, "np": np}
+    exec(source, scope)
+    return numba_njit(scope["gradient"]), VERSION
+
+
+@node_rewriter([LinearMixedLogp])
+def _value_from_gradient(fgraph, node):
+    """Where the gradient is computed too, take the value from it: the kernel then runs once."""
+    for client, _ in fgraph.clients[node.inputs[0]]:
+        if (
+            isinstance(client.op, LinearMixedGradient)
+            and client.op.layout == node.op.layout
+            and client.inputs[:-1] == node.inputs
+            and node.outputs[0] not in ancestors([client.inputs[-1]])
+        ):
+            return [client.outputs[0]]
+    return None
+
+
+optdb["specialize"].register("linear_mixed_value_from_gradient", in2out(_value_from_gradient), "fast_run", "numba")
+
+
+def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
+    """One replicate of y (person, slot) from the model, written without the kernel; zeros where there is no value."""
+    n, q = len(inputs.stratum), len(layout.random_terms)
+    terms = inputs.mean[:, inputs.stratum].T + inputs.covariates @ inputs.slope
+    terms[:, list(layout.shifting_terms)] += inputs.shift[:, inputs.group].T
+    factor = np.zeros((q, q))
+    correlation_factor.py_func(inputs.partial, factor)
+    sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
+    terms[:, list(layout.random_terms)] += sd * (rng.standard_normal((n, q)) @ factor.T)
+    sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
+    columns = []
+    for k in range(max(layout.outcome_of) + 1):
+        loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
+        width = bases[loadings[0]].shape[0]
+        mean = sum(bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
+        y = mean + sigma[:, [k]] * rng.standard_normal((n, width))
+        columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
+    return np.concatenate(columns, axis=1)
+
+
+def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dims):
+    """Observed random variable `name` whose logp is per person.
+
+    Parameters
+    ----------
+    inputs : Inputs of tensors
+    bases : sequence of (slot of its outcome, person) tensors, one per loading; zero where there is no value
+    observed : (person, slot), zero where there is no value
+    dims : names of the two dims
+    """
+    ndims = [*_NDIM, *(2 for _ in bases)]
+
+    def strip(parameters):
+        """Undo the batch axis that a batched random variable puts before its parameters."""
+        return [p if p.ndim == d else p[0] for p, d in zip(parameters, ndims, strict=True)]
+
+    def logp(value, *parameters):
+        return LinearMixedLogp(layout)(value, *strip(parameters))
+
+    def random(*parameters, rng=None, size=None):
+        core = strip(parameters)
+        return simulate(layout, rng, Inputs(*core[: len(_NDIM)]), core[len(_NDIM) :])
+
+    return pm.CustomDist(
+        name,
+        *(pt.as_tensor_variable(p) for p in (*inputs, *bases)),
+        logp=logp,
+        random=random,
+        ndim_supp=1,
+        ndims_params=ndims,
+        class_name="LinearMixed",
+        dims=dims,
+        observed=observed,
+    )
+
+
+@dataclass(frozen=True)
+class PersonTerms:
+    """Distribution of the person terms given the data: Normal(center, root' root), shapes (person, q[, q])."""
+
+    center: np.ndarray
+    root: np.ndarray
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """One draw, (person, random term)."""
+        z = rng.standard_normal(self.center.shape)
+        return self.center + np.einsum("na,nab->nb", z, self.root)
+
+
+def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
+    """Deviations of the persons' terms from their means, given y."""
+    results = _evaluate(layout, False)(y, np.ones(len(y)), *inputs, *bases)
+    return PersonTerms(results[8], results[9])

@@ -1,0 +1,145 @@
+"""Model of published arm-by-visit means, for any trial with start groups, strata and outcomes.
+
+Means of one outcome are multivariate normal about the model's mean courses with a constant plug-in covariance (see
+`bayesmodels.parts.means_covariance`): the observed variable of outcome k is `means_<k>`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+from pydantic import BaseModel, ConfigDict
+
+from bayesmodels.errors import BadInput
+from bayesmodels.models.means_layout import Arms, Mixture, arms_of, cells_of, rows_of
+from bayesmodels.models.means_published import publish_means
+from bayesmodels.parts.means_covariance import MeansSpread, row_covariance
+from bayesmodels.parts.means_effects import Course, MeansEffect, Values
+from bayesmodels.parts.means_likelihood import constant_normal
+from bayesmodels.parts.means_priors import Parameter, StratumPrior
+from bayesmodels.study.means import MeansTable
+
+
+class MeansOutcome(BaseModel):
+    """One outcome of published means.
+
+    Parameters
+    ----------
+    name : str
+        The table's label.
+    unit : str
+        On the modelling scale (`ln` for a log ratio to baseline).
+    scale : {"identity", "log"}
+    good_direction : {"up", "down"}
+    rate : tuple of StratumPrior
+        Untreated rate per month at randomisation, one prior per stratum.
+    course : LinearCourse or DeceleratingCourse
+    effect : drug-effect part
+    spread : MeansSpread
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    unit: str
+    scale: Literal["identity", "log"]
+    good_direction: Literal["up", "down"]
+    rate: tuple[StratumPrior, ...]
+    course: Course
+    effect: MeansEffect
+    spread: MeansSpread
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Free parameters, the untreated rate first."""
+        rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate")
+        return (rate, *self.course.parameters(self.name), *self.effect.parameters(self.name))
+
+    def mean(self, xp, cells, values: Values):
+        """Mean change since randomisation over cells, shape (..., cell)."""
+        rate = cells.of_stratum(values[f"{self.name}_rate"])
+        rho = self.course.rate_of_flattening(self.name, values)
+        return self.effect.mean(xp, cells, self.name, rate, rho, values)
+
+
+class PublishedMeansModel(BaseModel):
+    """Visit-level means of one or more outcomes per start group and stratum.
+
+    Parameters
+    ----------
+    outcomes : tuple of MeansOutcome
+    mixture : {"common", "own"}
+        Weights of the strata in rows of all randomised: the trial's, or the start group's own.
+    curve_weeks : tuple of float
+        Weeks of the published curves; empty for 25 whole weeks from 0 to the last visit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["published_means"] = "published_means"
+    outcomes: tuple[MeansOutcome, ...]
+    mixture: Mixture = "common"
+    curve_weeks: tuple[float, ...] = ()
+
+    def build(self, data: MeansTable) -> pm.Model:
+        """PyMC model of the table's rows.
+
+        The data containers `estimate_<outcome>` and `drug_start_month` may be replaced without compiling again;
+        the covariance stays that of `data`.
+
+        Raises
+        ------
+        BadInput
+            An outcome of the table is not in the model, or the other way round, or a stratum has no prior.
+        """
+        arms = arms_of(data)
+        self._check(data, arms)
+        with pm.Model(coords={"start_group": arms.start_groups, "own_stratum": arms.strata}) as model:
+            started = pm.Data("drug_start_month", arms.started, dims=("start_group",))
+            values = {p.name: p.variable(arms.strata, "own_stratum") for k in self.outcomes for p in k.parameters()}
+            for outcome in self.outcomes:
+                frame = data.frame[data.frame["outcome"] == outcome.name]
+                rows = rows_of(frame, arms, self.mixture)
+                covariance, _ = row_covariance(outcome.spread, rows)
+                mean = outcome.mean(pt, cells_of(rows, arms, started), values)
+                if not np.array_equal(rows.weights, np.eye(len(frame))):
+                    mean = (rows.weights * mean).sum(axis=-1)
+                row = (f"row_{outcome.name}",)
+                model.add_coord(row[0], np.arange(len(frame)))
+                estimate = pm.Data(f"estimate_{outcome.name}", frame["estimate"].to_numpy(dtype=float), dims=row)
+                constant_normal(f"means_{outcome.name}", mean, covariance, estimate, row)
+            publish_means(self.outcomes, arms, started, values, self._weeks(data))
+        return model
+
+    def _weeks(self, data: MeansTable) -> tuple[float, ...]:
+        if self.curve_weeks:
+            return self.curve_weeks
+        return tuple(np.unique(np.round(np.linspace(0, float(data.frame["week"].max()), 25))).tolist())
+
+    def _check(self, data: MeansTable, arms: Arms) -> None:
+        problems = []
+        came, expected = set(data.frame["outcome"]), [outcome.name for outcome in self.outcomes]
+        for name in sorted(came.symmetric_difference(expected)):
+            where = "the table but not in the model" if name in came else "the model but not in the table"
+            problems.append(f"outcome {name!r} is in {where}; select outcomes so that both have the same.")
+        for outcome in self.outcomes:
+            for parameter in outcome.parameters():
+                if isinstance(parameter.prior, tuple):
+                    missing = [f for f in arms.strata if f not in {part.stratum for part in parameter.prior}]
+                    problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
+        if problems:
+            raise BadInput(problems)
+
+
+def priors(model: PublishedMeansModel) -> pd.DataFrame:
+    """The whole prior as a table: parameter, stratum, prior, unit, source."""
+    rows = []
+    for outcome in model.outcomes:
+        for p in outcome.parameters():
+            unit = p.unit.format(unit=outcome.unit)
+            parts = [(q.stratum, q.prior) for q in p.prior] if isinstance(p.prior, tuple) else [("", p.prior)]
+            rows += [(p.name, stratum, str(prior), unit, prior.source) for stratum, prior in parts]
+    return pd.DataFrame(rows, columns=["parameter", "stratum", "prior", "unit", "source"])

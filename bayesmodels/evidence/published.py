@@ -10,8 +10,8 @@ from importlib.resources import files
 
 import pandas as pd
 
-from ..errors import BadInput
-from ..study.problem import nearest, plain, quoted
+from bayesmodels.errors import BadInput
+from bayesmodels.study.problem import nearest, plain, quoted
 
 NUMBERS: dict[str, tuple[str, ...]] = {
     "valor_visits": ("week", "estimate", "se", "n_randomised"),
@@ -95,7 +95,9 @@ class Evidence:
 
     def _title(self) -> str:
         certainty = "; ".join(f"{label} {n}" for label, n in self.rows["certainty"].value_counts().head(6).items())
-        return f"{self.title}\n{len(self.rows)} rows; certainty: {certainty}"
+        unsourced = int((self.rows["source"] == "").sum()) if "source" in self.rows else 0
+        warning = f"; {unsourced} rows without a source" if unsourced else ""
+        return f"{self.title}\n{len(self.rows)} rows; certainty: {certainty}{warning}"
 
     def __repr__(self) -> str:
         """Title, certainties and rows; long texts cut."""

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ..errors import BadInput
-from ..study.means import MeansTable
-from ..study.problem import nearest, plain, quoted
-from .published import load
+from bayesmodels.errors import BadInput
+from bayesmodels.evidence.published import load
+from bayesmodels.study.means import MeansTable
+from bayesmodels.study.problem import nearest, plain, quoted
 
 Digitised = Literal["keep", "drop", "inflate"]
 Series = str | Sequence[str] | Mapping[str, tuple[float, float]]

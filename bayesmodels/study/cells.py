@@ -10,7 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
-from .problem import Problem, plain
+from bayesmodels.study.problem import Problem, plain
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 COMMA = re.compile(r"[+-]?[0-9]{1,3}([.,' ][0-9]{3})*[.,][0-9]+|[+-]?[0-9]+,[0-9]+")

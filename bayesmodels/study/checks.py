@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from .problem import Problem, quoted
+from bayesmodels.study.problem import Problem, quoted
 
 
 def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -> Iterator[Problem]:
@@ -49,7 +49,8 @@ def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: 
     strangers = table[(table["person"] != "") & ~table["person"].isin(persons["person"])]
     for person, rows in strangers.groupby("person", sort=False):
         text = f"this person is not in {persons_file}{_and_more(rows)}; add the person there, or delete the rows here"
-        yield Problem(file, text, row=rows.index[0], person=str(person), kind="not in persons")
+        where = {"row": rows.index[0], "person": str(person), "week": rows["week"].iloc[0]}
+        yield Problem(file, text, kind="not in persons", **where)
 
 
 def persons_without_visits(

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from .problem import FIRST_ROW, Problem, plain, quoted
+from bayesmodels.study.problem import FIRST_ROW, Problem, plain, quoted
 
 DELIMITERS = (",", ";", "\t")
 SUFFIXES = (".csv", ".parquet")
+EMPTY = "the file is empty; expected a header row with the names of the columns"
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _read_csv(path: Path, file: str) -> RawTable:
     if "\0" in text:
         return _unread(file, "expected text, found zero bytes; save the file as CSV (UTF-8)")
     if not text.strip():
-        return _unread(file, "the file is empty; expected a header row with the names of the columns")
+        return _unread(file, EMPTY)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         records = list(reader)
@@ -141,6 +142,8 @@ def _delimiter(text: str) -> str:
 def _from_records(file: str, records: list[list[str]]) -> RawTable:
     while records and not any(cell.strip() for cell in records[-1]):
         records.pop()
+    if not records:
+        return _unread(file, EMPTY)
     names, body = records[0], records[1:]
     problems = []
     while names and not names[-1].strip() and all(not "".join(r[len(names) - 1 :]).strip() for r in body):

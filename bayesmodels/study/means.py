@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .digest import sha256
-from .files import RawTable, from_frame, read_table
-from .means_checks import check_means
+from bayesmodels.study.digest import sha256
+from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.means_checks import check_means
 
 
 @dataclass(frozen=True, repr=False, eq=False)

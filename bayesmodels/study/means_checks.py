@@ -8,11 +8,11 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from ..errors import BadInput
-from ..vocabulary import ALL
-from .cells import labels, numbers
-from .files import RawTable
-from .problem import Problem, in_order, nearest, plain, quoted
+from bayesmodels.errors import BadInput
+from bayesmodels.study.cells import labels, numbers
+from bayesmodels.study.files import RawTable
+from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
+from bayesmodels.vocabulary import ALL
 
 NUMBERS = ("week", "estimate", "se", "n", "reading_error")
 COLUMNS = (
@@ -37,7 +37,7 @@ def check_means(
     here = list(raw.cells.columns)
     missing = [column for column in REQUIRED if column not in here]
     unknown = [column for column in here if column not in COLUMNS]
-    if here:
+    if not raw.problems or here:
         for column in missing:
             found.append(
                 Problem(
@@ -52,7 +52,7 @@ def check_means(
         raise BadInput(in_order(found))
     rows = _parsed(raw, found)
     starts = _drug_starts(drug_start_week, rows, found)
-    if reference_group not in starts:
+    if not isinstance(reference_group, str) or reference_group not in starts:
         found.append(
             Problem(
                 raw.file, f'reference_group "{plain(reference_group)}" is not a start group (groups: {quoted(starts)})'

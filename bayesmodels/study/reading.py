@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import BadInput
-from .files import RawTable, find_table, read_table
-from .problem import Problem, in_order, plain, quoted
-from .settings import check_limits
-from .study import ExtraLimits, Study, assemble
-from .tables import check_tables
+from bayesmodels.errors import BadInput
+from bayesmodels.study.files import RawTable, find_table, read_table
+from bayesmodels.study.problem import Problem, in_order, plain, quoted
+from bayesmodels.study.settings import check_limits
+from bayesmodels.study.study import ExtraLimits, Study, assemble
+from bayesmodels.study.tables import check_tables
 
 TABLES = ("persons", "visits", "events")
 

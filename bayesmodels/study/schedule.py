@@ -7,10 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..vocabulary import ALL
+from bayesmodels.vocabulary import ALL
 
 WINDOW = 0.07
 """Half-width of a visit's window, as a share of its week; never below one week."""
+
+SHADOWS = ((0.5, 1), (1, 2), (2, 5))
+"""Windows within which a week with so many times as many persons takes another in."""
+
+WIDER = (0.15, 0.25, 0.4)
+"""Wider windows, within which every busier week takes another in: for visits that follow no common schedule."""
+
+MOST = 30
+"""More nominal weeks than this are taken for the absence of a common schedule."""
 
 MEASURED = 0.25
 """An outcome is on the schedule at a nominal week if this share of the persons still followed has it."""
@@ -19,8 +28,9 @@ MEASURED = 0.25
 def nominal_weeks(visits: pd.DataFrame) -> np.ndarray:
     """Whole weeks that the visits gather around, rising.
 
-    Weeks are taken in order of the number of persons seen. A week becomes nominal unless a busier one lies within its
-    window (`WINDOW`) and has at least twice as many persons, or lies within half a window.
+    Weeks are taken in order of the number of persons seen. A week becomes nominal unless it is in the shadow of a
+    busier one: within half its window (`WINDOW`), within a window of one with twice as many persons, or within two
+    windows of one with five times as many. If that leaves more than `MOST` weeks, the windows are widened (`WIDER`).
 
     Parameters
     ----------
@@ -34,16 +44,28 @@ def nominal_weeks(visits: pd.DataFrame) -> np.ndarray:
     """
     whole = np.floor(visits["week"].to_numpy(float) + 0.5)
     seen = pd.DataFrame({"person": visits["person"].to_numpy(), "week": whole}).drop_duplicates()
-    counts = seen["week"].value_counts()
-    order = sorted(counts.index, key=lambda week: (-counts[week], week))
+    counts = {float(week): int(n) for week, n in seen["week"].value_counts().items()}
+    weeks = _gathered(counts, WINDOW, SHADOWS)
+    for window in WIDER:
+        if len(weeks) <= MOST:
+            break
+        weeks = _gathered(counts, window, ((1, 1),))
+    return np.array(sorted(weeks))
+
+
+def _gathered(counts: dict[float, int], share: float, shadows: tuple[tuple[float, int], ...]) -> list[float]:
+    """The weeks that no busier one takes in, busiest first."""
     accepted: list[float] = []
-    for week in order:
-        window = max(1.0, WINDOW * week)
-        near = [other for other in accepted if abs(other - week) <= window]
-        shadowed = any(counts[other] >= 2 * counts[week] or abs(other - week) <= window / 2 for other in near)
+    for week in sorted(counts, key=lambda week: (-counts[week], week)):
+        window = max(1.0, share * week)
+        shadowed = any(
+            abs(other - week) <= reach * window and counts[other] >= times * counts[week]
+            for other in accepted
+            for reach, times in shadows
+        )
         if not shadowed:
-            accepted.append(float(week))
-    return np.array(sorted(accepted))
+            accepted.append(week)
+    return accepted
 
 
 def nearest_week(weeks: np.ndarray, nominal: np.ndarray) -> np.ndarray:

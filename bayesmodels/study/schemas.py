@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from .limits import Limits
-from .problem import Problem
+from bayesmodels.study.limits import Limits
+from bayesmodels.study.problem import Problem
 
 PERSON_COLUMNS = ("person", "start_group", "drug_start_week")
 VISIT_COLUMNS = ("person", "week", "outcome", "value")

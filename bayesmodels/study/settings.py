@@ -10,8 +10,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from .limits import Limits
-from .problem import Problem, nearest, plain, quoted
+from bayesmodels.study.limits import Limits
+from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
 PLACE = "study settings"
 """Stands in messages where a table's problem has its file."""

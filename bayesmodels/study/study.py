@@ -9,22 +9,22 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ..errors import BadInput
-from ..vocabulary import ALL
-from . import schedule, summary
-from .cells import number
-from .digest import sha256
-from .files import RawTable, from_frame
-from .limits import Limits
-from .problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
-from .settings import (
+from bayesmodels.errors import BadInput
+from bayesmodels.study import schedule, summary
+from bayesmodels.study.cells import number
+from bayesmodels.study.digest import sha256
+from bayesmodels.study.files import RawTable, from_frame
+from bayesmodels.study.limits import Limits
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
+from bayesmodels.study.settings import (
     check_limits,
     check_reference,
     check_settings,
     default_controlled_week,
     default_curve_weeks,
 )
-from .tables import Tables, check_tables
+from bayesmodels.study.tables import Tables, check_tables
+from bayesmodels.vocabulary import ALL
 
 ExtraLimits = Mapping[str, Limits | tuple[float, float, bool]]
 """Outcome to (low, high, positive), for outcomes that `limits.LIMITS` does not know or knows otherwise."""

@@ -8,8 +8,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from ..vocabulary import ALL
-from . import schedule
+from bayesmodels.study import schedule
+from bayesmodels.vocabulary import ALL
 
 DEATHS = ("death", "died", "dead")
 """Events counted as deaths, whatever their case."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from . import checks
-from .cells import ABSENT, Locate, covariate, labels, number, numbers
-from .files import RawTable
-from .limits import LIMITS, Limits
-from .problem import Problem, nearest, plain, quoted
-from .schemas import (
+from bayesmodels.study import checks
+from bayesmodels.study.cells import ABSENT, Locate, covariate, labels, number, numbers
+from bayesmodels.study.files import RawTable
+from bayesmodels.study.limits import LIMITS, Limits
+from bayesmodels.study.problem import Problem, nearest, plain, quoted
+from bayesmodels.study.schemas import (
     EVENT_COLUMNS,
     EVENTS,
     PERSON_COLUMNS,

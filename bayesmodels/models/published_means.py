@@ -20,7 +20,8 @@ from bayesmodels.models.means_published import publish_means
 from bayesmodels.parts.means_covariance import MeansSpread, row_covariance
 from bayesmodels.parts.means_effects import Course, MeansEffect, Values
 from bayesmodels.parts.means_likelihood import constant_normal
-from bayesmodels.parts.means_priors import Parameter, StratumPrior
+from bayesmodels.parts.means_priors import Parameter
+from bayesmodels.parts.priors import MeanPrior
 from bayesmodels.study.means import MeansTable
 
 
@@ -35,8 +36,8 @@ class MeansOutcome(BaseModel):
         On the modelling scale (`ln` for a log ratio to baseline).
     scale : {"identity", "log"}
     good_direction : {"up", "down"}
-    rate : tuple of StratumPrior
-        Untreated rate per month at randomisation, one prior per stratum.
+    rate : Normal or dict of str to Normal
+        Untreated rate per month at randomisation, one value per stratum; a dict gives each stratum its own prior.
     course : LinearCourse or DeceleratingCourse
     effect : drug-effect part
     spread : MeansSpread
@@ -48,14 +49,14 @@ class MeansOutcome(BaseModel):
     unit: str
     scale: Literal["identity", "log"]
     good_direction: Literal["up", "down"]
-    rate: tuple[StratumPrior, ...]
+    rate: MeanPrior
     course: Course
     effect: MeansEffect
     spread: MeansSpread
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Free parameters, the untreated rate first."""
-        rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate")
+        rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate", per_stratum=True)
         return (rate, *self.course.parameters(self.name), *self.effect.parameters(self.name))
 
     def mean(self, xp, cells, values: Values):
@@ -127,19 +128,13 @@ class PublishedMeansModel(BaseModel):
             problems.append(f"outcome {name!r} is in {where}; select outcomes so that both have the same.")
         for outcome in self.outcomes:
             for parameter in outcome.parameters():
-                if isinstance(parameter.prior, tuple):
-                    missing = [f for f in arms.strata if f not in {part.stratum for part in parameter.prior}]
-                    problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
+                missing = parameter.strata_without_prior(arms.strata)
+                problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
         if problems:
             raise BadInput(problems)
 
 
 def priors(model: PublishedMeansModel) -> pd.DataFrame:
     """The whole prior as a table: parameter, stratum, prior, unit, source."""
-    rows = []
-    for outcome in model.outcomes:
-        for p in outcome.parameters():
-            unit = p.unit.format(unit=outcome.unit)
-            parts = [(q.stratum, q.prior) for q in p.prior] if isinstance(p.prior, tuple) else [("", p.prior)]
-            rows += [(p.name, stratum, str(prior), unit, prior.source) for stratum, prior in parts]
+    rows = [row for outcome in model.outcomes for p in outcome.parameters() for row in p.rows(outcome.unit)]
     return pd.DataFrame(rows, columns=["parameter", "stratum", "prior", "unit", "source"])

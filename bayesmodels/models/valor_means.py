@@ -22,7 +22,7 @@ from bayesmodels.parts.means_effects import (
     ProportionalSlowing,
     RatioPower,
 )
-from bayesmodels.parts.means_priors import LogNormalPrior, NormalPrior, StratumPrior
+from bayesmodels.parts.priors import LogNormal, Normal
 
 FunctionEffect = Literal["proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"]
 
@@ -45,15 +45,14 @@ ALSFRS_R_SPREAD = MeansSpread(
     reading_error=0.05,
     source=SOURCE,
 )
-FUNCTION_LAG = LogNormalPrior(median=2.5, sigma=0.6, source=NOT_LEARNED)
-DECELERATION = LogNormalPrior(median=0.04, sigma=0.8, source="half-life about 17 months, wide")
+FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source=NOT_LEARNED)
+DECELERATION = LogNormal(median=0.04, sigma=0.8, source="half-life about 17 months, wide")
 
 
-def _by_stratum(faster: tuple[float, float], slower: tuple[float, float], source: str) -> tuple[StratumPrior, ...]:
-    return tuple(
-        StratumPrior(stratum=label, prior=NormalPrior(mean=mean, sd=sd, source=source))
-        for label, (mean, sd) in (("faster", faster), ("slower", slower))
-    )
+def _by_stratum(faster: tuple[float, float], slower: tuple[float, float], source: str) -> dict[str, Normal]:
+    return {
+        label: Normal(mean=mean, sd=sd, source=source) for label, (mean, sd) in (("faster", faster), ("slower", slower))
+    }
 
 
 def valor_nfl(drift_on_drug: Literal["stops", "continues"] = "stops", extension_shift_sd: float = 0.0) -> MeansOutcome:
@@ -75,8 +74,8 @@ def valor_nfl(drift_on_drug: Literal["stops", "continues"] = "stops", extension_
         course=LinearCourse(),
         effect=LaggedPlateau(
             effect=_by_stratum((-0.7, 0.5), (-0.7, 0.5), SOURCE),
-            lag=LogNormalPrior(median=1.0, sigma=0.5, source="pharmacology: effect within 0.3 to 4 months; wide"),
-            time_constant=LogNormalPrior(median=1.2, sigma=0.6, source="pharmacology; wide"),
+            lag=LogNormal(median=1.0, sigma=0.5, source="pharmacology: effect within 0.3 to 4 months; wide"),
+            time_constant=LogNormal(median=1.2, sigma=0.6, source="pharmacology; wide"),
             drift_on_drug=drift_on_drug,
             extension_shift_sd=extension_shift_sd,
         ),
@@ -87,7 +86,7 @@ def valor_nfl(drift_on_drug: Literal["stops", "continues"] = "stops", extension_
 def valor_alsfrs_r(
     effect: FunctionEffect = "proportional_slowing",
     course: Literal["linear", "decelerating"] = "decelerating",
-    lag: LogNormalPrior = FUNCTION_LAG,
+    lag: LogNormal = FUNCTION_LAG,
 ) -> MeansOutcome:
     """ALSFRS-R, change from baseline in points.
 
@@ -97,7 +96,7 @@ def valor_alsfrs_r(
         The last two follow NfL and need it among the model's outcomes.
     course : {"linear", "decelerating"}
         The untreated course. Linear courses over-predict the decline at week 148 by 7 to 11 points.
-    lag : LogNormalPrior
+    lag : LogNormal
         From the drug's start (or its NfL response) to its effect on the rate, months.
     """
     return MeansOutcome(
@@ -112,17 +111,17 @@ def valor_alsfrs_r(
     )
 
 
-def _function_effect(effect: FunctionEffect, lag: LogNormalPrior) -> MeansEffect:
+def _function_effect(effect: FunctionEffect, lag: LogNormal) -> MeansEffect:
     match effect:
         case "proportional_slowing":
-            return ProportionalSlowing(slowing=NormalPrior(mean=0.2, sd=0.5, source="sceptical, wide"), lag=lag)
+            return ProportionalSlowing(slowing=Normal(mean=0.2, sd=0.5, source="sceptical, wide"), lag=lag)
         case "absolute_change":
             half_rate = "sceptical: half the stratum's prior mean rate is 1 SD"
             return AbsoluteChange(effect=_by_stratum((0.0, 0.5), (0.0, 0.25), half_rate), lag=lag)
         case "ratio_power":
-            return RatioPower(exponent=NormalPrior(mean=0.3, sd=0.5, source="models.md section 3"), lag=lag)
+            return RatioPower(exponent=Normal(mean=0.3, sd=0.5, source="models.md section 3"), lag=lag)
         case "drop_gain":
-            return DropGain(gain=NormalPrior(mean=0, sd=0.5, source="cohort slope .46 points a month per ln"), lag=lag)
+            return DropGain(gain=Normal(mean=0, sd=0.5, source="cohort slope .46 points a month per ln"), lag=lag)
         case "none":
             return NoMeansEffect()
 

@@ -15,7 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from bayesmodels.parts.means_curves import Cells, approach, decelerated_time, linked_time, unsuppressed_time
-from bayesmodels.parts.means_priors import LogNormalPrior, NormalPrior, Parameter, StratumPrior
+from bayesmodels.parts.means_priors import Parameter
+from bayesmodels.parts.priors import LogNormal, MeanPrior, Normal
 
 Values = Mapping[str, Any]
 """Free parameters by name: tensors, or arrays with draws in the leading axis (scalars as (draw, 1))."""
@@ -48,7 +49,7 @@ class DeceleratingCourse(BaseModel):
     model_config = _FROZEN
 
     type: Literal["decelerating"] = "decelerating"
-    deceleration: LogNormalPrior
+    deceleration: LogNormal
 
     def parameters(self, outcome: str) -> tuple[Parameter, ...]:
         """List rho."""
@@ -85,9 +86,9 @@ class LaggedPlateau(BaseModel):
 
     Parameters
     ----------
-    effect : tuple of StratumPrior
+    effect : Normal or dict of str to Normal
         Plateau, ln (negative is a drop).
-    lag, time_constant : LogNormalPrior
+    lag, time_constant : LogNormal
         Months; shared by strata.
     drift_on_drug : {"stops", "continues"}
         `stops`: the untreated drift accrues only while the drug does not suppress it.
@@ -98,9 +99,9 @@ class LaggedPlateau(BaseModel):
     model_config = _FROZEN
 
     type: Literal["lagged_plateau"] = "lagged_plateau"
-    effect: tuple[StratumPrior, ...]
-    lag: LogNormalPrior
-    time_constant: LogNormalPrior
+    effect: MeanPrior
+    lag: LogNormal
+    time_constant: LogNormal
     drift_on_drug: Literal["stops", "continues"] = "stops"
     extension_shift_sd: float = Field(default=0.0, ge=0)
     effect_type: ClassVar[str] = "plateau"
@@ -109,13 +110,13 @@ class LaggedPlateau(BaseModel):
     def parameters(self, outcome: str) -> tuple[Parameter, ...]:
         """List plateau by stratum, lag, time constant, and the extension's shift where there is one."""
         always = (
-            Parameter(f"{outcome}_effect", self.effect, self.effect_unit, "drug_effect"),
+            Parameter(f"{outcome}_effect", self.effect, self.effect_unit, "drug_effect", per_stratum=True),
             Parameter(f"{outcome}_lag", self.lag, "months", "effect_lag"),
             Parameter(f"{outcome}_time_constant", self.time_constant, "months", "effect_time_constant"),
         )
         if self.extension_shift_sd == 0:
             return always
-        shift = NormalPrior(mean=0, sd=self.extension_shift_sd, source="models.md section 3")
+        shift = Normal(mean=0, sd=self.extension_shift_sd, source="models.md section 3")
         return (*always, Parameter(f"{outcome}_extension_shift", shift, self.effect_unit, "extension_shift"))
 
     def mean(self, xp: ModuleType, cells: Cells, outcome: str, rate: Any, rho: Any, values: Values) -> Any:
@@ -143,8 +144,8 @@ class ProportionalSlowing(BaseModel):
     model_config = _FROZEN
 
     type: Literal["proportional_slowing"] = "proportional_slowing"
-    slowing: NormalPrior
-    lag: LogNormalPrior
+    slowing: Normal
+    lag: LogNormal
     effect_type: ClassVar[str] = "proportional_slowing"
     effect_unit: ClassVar[str] = "proportion"
 
@@ -167,15 +168,15 @@ class AbsoluteChange(BaseModel):
     model_config = _FROZEN
 
     type: Literal["absolute_change"] = "absolute_change"
-    effect: tuple[StratumPrior, ...]
-    lag: LogNormalPrior
+    effect: MeanPrior
+    lag: LogNormal
     effect_type: ClassVar[str] = "rate_change"
     effect_unit: ClassVar[str] = "{unit} per month"
 
     def parameters(self, outcome: str) -> tuple[Parameter, ...]:
         """List the change of rate by stratum and the lag."""
         return (
-            Parameter(f"{outcome}_effect", self.effect, self.effect_unit, "drug_effect"),
+            Parameter(f"{outcome}_effect", self.effect, self.effect_unit, "drug_effect", per_stratum=True),
             Parameter(f"{outcome}_lag", self.lag, "months", "effect_lag"),
         )
 
@@ -196,8 +197,8 @@ class RatioPower(BaseModel):
 
     type: Literal["ratio_power"] = "ratio_power"
     outcome: str = "nfl_plasma"
-    exponent: NormalPrior
-    lag: LogNormalPrior
+    exponent: Normal
+    lag: LogNormal
     effect_type: ClassVar[str] = "ratio_power"
     effect_unit: ClassVar[str] = "ln rate per ln ratio"
 
@@ -225,8 +226,8 @@ class DropGain(BaseModel):
 
     type: Literal["drop_gain"] = "drop_gain"
     outcome: str = "nfl_plasma"
-    gain: NormalPrior
-    lag: LogNormalPrior
+    gain: Normal
+    lag: LogNormal
     effect_type: ClassVar[str] = "drop_gain"
     effect_unit: ClassVar[str] = "{unit} per month per ln drop"
 

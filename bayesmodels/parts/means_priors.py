@@ -1,56 +1,14 @@
-"""Priors of published-means models: a distribution, its source, and one row of the prior table."""
+"""Free parameters of published-means models: name, prior, unit, and whether each stratum has its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pymc as pm
-from pydantic import BaseModel, ConfigDict, Field
 
-
-class NormalPrior(BaseModel):
-    """Normal(mean, sd)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    type: Literal["normal"] = "normal"
-    mean: float
-    sd: float = Field(gt=0)
-    source: str = "stated by the user"
-
-    def __str__(self) -> str:
-        """Give the distribution as a table shows it."""
-        return f"Normal({self.mean:g}, {self.sd:g})"
-
-
-class LogNormalPrior(BaseModel):
-    """LogNormal(log median, sigma)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    type: Literal["lognormal"] = "lognormal"
-    median: float = Field(gt=0)
-    sigma: float = Field(gt=0)
-    source: str = "stated by the user"
-
-    def __str__(self) -> str:
-        """Give the distribution as a table shows it."""
-        return f"LogNormal(log {self.median:g}, {self.sigma:g})"
-
-
-Prior = Annotated[NormalPrior | LogNormalPrior, Field(discriminator="type")]
-
-
-class StratumPrior(BaseModel):
-    """Normal prior of one stratum."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    stratum: str
-    prior: NormalPrior
+from bayesmodels.parts.priors import LogNormal, MeanPrior, by_stratum
 
 
 @dataclass(frozen=True)
@@ -61,36 +19,49 @@ class Parameter:
     ----------
     name : str
         Name of the free variable, `<outcome>_<quantity>`.
-    prior : NormalPrior, LogNormalPrior or tuple of StratumPrior
-        A tuple makes one value per stratum.
+    prior : Normal, LogNormal or dict of str to Normal
     unit : str
+        Template; `{unit}` is the outcome's unit on its modelling scale.
     published : str
         Name in the vocabulary.
+    per_stratum : bool
+        One value per stratum (Normal priors only), or one for all.
     """
 
     name: str
-    prior: NormalPrior | LogNormalPrior | tuple[StratumPrior, ...]
+    prior: LogNormal | MeanPrior
     unit: str
     published: str
+    per_stratum: bool = False
 
     def variable(self, strata: tuple[str, ...], dim: str) -> pm.Distribution:
-        """Random variable in the current PyMC model; over `dim` where there is a prior per stratum."""
-        if isinstance(self.prior, LogNormalPrior):
-            return pm.LogNormal(self.name, np.log(self.prior.median), self.prior.sigma)
-        if isinstance(self.prior, NormalPrior):
-            return pm.Normal(self.name, self.prior.mean, self.prior.sd)
-        by_stratum = {part.stratum: part.prior for part in self.prior}
-        means = np.array([by_stratum[label].mean for label in strata])
-        sds = np.array([by_stratum[label].sd for label in strata])
-        return pm.Normal(self.name, means, sds, dims=(dim,))
+        """Random variable in the current PyMC model; over `dim` where each stratum has its own."""
+        if self.per_stratum:
+            mean, sd = self._by_stratum(strata)
+            return pm.Normal(self.name, mean, sd, dims=(dim,))
+        if isinstance(self.prior, LogNormal):
+            return self.prior.variable(self.name)
+        return pm.Normal(self.name, self.prior.mean, self.prior.sd)
 
     def draws(self, strata: tuple[str, ...], size: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         """Prior draws, shape (size,) or (size, stratum)."""
-        if isinstance(self.prior, LogNormalPrior):
+        if self.per_stratum:
+            mean, sd = self._by_stratum(strata)
+            return mean + sd * rng.standard_normal((size, len(strata)))
+        if isinstance(self.prior, LogNormal):
             return self.prior.median * np.exp(self.prior.sigma * rng.standard_normal(size))
-        if isinstance(self.prior, NormalPrior):
-            return self.prior.mean + self.prior.sd * rng.standard_normal(size)
-        by_stratum = {part.stratum: part.prior for part in self.prior}
-        means = np.array([by_stratum[label].mean for label in strata])
-        sds = np.array([by_stratum[label].sd for label in strata])
-        return means + sds * rng.standard_normal((size, len(strata)))
+        return self.prior.mean + self.prior.sd * rng.standard_normal(size)
+
+    def strata_without_prior(self, strata: tuple[str, ...]) -> tuple[str, ...]:
+        """Strata that a prior given by stratum leaves out."""
+        return tuple(label for label in strata if isinstance(self.prior, dict) and label not in self.prior)
+
+    def rows(self, unit: str) -> list[tuple[str, str, str, str, str]]:
+        """Rows of the prior table: parameter, stratum ("" for all), prior, unit, source."""
+        parts = self.prior.items() if isinstance(self.prior, dict) else (("", self.prior),)
+        in_unit = self.unit.format(unit=unit)
+        return [(self.name, stratum, str(prior), in_unit, prior.source) for stratum, prior in parts]
+
+    def _by_stratum(self, strata: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        parts = by_stratum(self.prior, strata)
+        return np.array([part.mean for part in parts]), np.array([part.sd for part in parts])

@@ -8,7 +8,7 @@ from bayesmodels.simulation.design import DataLock, StartGroup, TrialDesign, val
 from bayesmodels.simulation.folder import simulate, trial_seed, write_trial
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
-from bayesmodels.simulation.truth import ByStratum, Truth, published_truth
+from bayesmodels.simulation.truth import ByStratum, Truth, published_truth, without_drug_effect, without_exits
 
 __all__ = [
     "EVENTS",
@@ -25,5 +25,7 @@ __all__ = [
     "simulate_trial",
     "trial_seed",
     "valor_design",
+    "without_drug_effect",
+    "without_exits",
     "write_trial",
 ]

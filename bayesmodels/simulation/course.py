@@ -58,8 +58,10 @@ def drift_time(months: np.ndarray, start_month: np.ndarray, truth: Truth) -> np.
     """Months of NfL drift accrued [person, time], the integral of exp(-u / decay) (1 - h(u - s)) from 0 to t.
 
     The drift fades by itself and stops as the drug takes hold: before s + lag it accrues undisturbed, afterwards the
-    remainder accrues at rate exp(-u / decay - (u - s - lag) / kappa).
+    remainder accrues at rate exp(-u / decay - (u - s - lag) / kappa). With ``drift_stops_on_drug`` false it only fades.
     """
+    if not truth.drift_stops_on_drug:
+        start_month = np.full_like(start_month, np.inf)
     decay = truth.drift_decay_months
     onset = start_month[:, None] + truth.nfl_lag
     undisturbed = -decay * np.expm1(-np.minimum(months[None, :], onset) / decay)
@@ -95,7 +97,9 @@ def accrued(rate: np.ndarray, months: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((rate.shape[0], 1)), np.cumsum(steps, axis=1)], axis=1)
 
 
-def _relative_hazard(score: np.ndarray, decline: np.ndarray, per_10: float, per_decline: float, truth: Truth):
+def _relative_hazard(
+    score: np.ndarray, decline: np.ndarray, per_10: float, per_decline: float, truth: Truth
+) -> np.ndarray:
     return np.exp(per_10 * (truth.reference_score - score) / 10 + per_decline * (decline - truth.reference_decline))
 
 

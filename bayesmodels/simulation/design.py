@@ -101,27 +101,24 @@ def valor_design(n_early: int = 72, n_delayed: int = 36, delayed_start_week: flo
     Parameters
     ----------
     n_early, n_delayed : int
-        Persons randomised to each start group, at least 2.
+        Persons randomised to each start group; 0 leaves the group out.
     delayed_start_week : float
         Week at which the delayed group starts the drug.
 
     Raises
     ------
     BadInput
-        Fewer than 2 persons in a group: the tables of such a trial would be refused.
+        Nobody at all, or a group of one person: the tables of such a trial would be refused.
     """
-    if min(n_early, n_delayed) < 2:
-        raise BadInput(f"each start group needs 2 persons or more; got n_early={n_early}, n_delayed={n_delayed}")
-    faster_early = math.floor(n_early * 39 / 72 + 0.5)
-    faster_delayed = math.floor(n_delayed * 21 / 36 + 0.5)
-    return TrialDesign(
-        start_groups=(
-            StartGroup(name="early", drug_start_week=0.0, faster=faster_early, slower=n_early - faster_early),
-            StartGroup(
-                name="delayed",
-                drug_start_week=delayed_start_week,
-                faster=faster_delayed,
-                slower=n_delayed - faster_delayed,
-            ),
+    sizes = (n_early, n_delayed)
+    if min(sizes) < 0 or max(sizes) < 2 or 1 in sizes:
+        raise BadInput(
+            f"each start group needs 2 persons or more, or 0 to leave it out; got early {n_early}, delayed {n_delayed}"
         )
-    )
+    planned = (("early", 0.0, n_early, 39 / 72), ("delayed", delayed_start_week, n_delayed, 21 / 36))
+    groups = []
+    for name, week, size, faster_share in planned:
+        faster = math.floor(size * faster_share + 0.5)
+        if size:
+            groups.append(StartGroup(name=name, drug_start_week=week, faster=faster, slower=size - faster))
+    return TrialDesign(start_groups=tuple(groups))

@@ -56,7 +56,7 @@ def simulate(
     Raises
     ------
     BadInput
-        Fewer than one trial, a negative seed, a group of fewer than 2 persons, or a folder that exists already.
+        Fewer than one trial, a negative seed, a group of one person, or a folder that exists already.
     """
     if trials < 1 or seed < 0:
         raise BadInput(f"expected trials of 1 or more and a seed of 0 or more; got trials={trials}, seed={seed}")

@@ -96,7 +96,7 @@ def parameter_table(truth: Truth) -> pd.DataFrame:
             parts = [(ALL, part) for part in value]
         else:
             parts = [(ALL, value)]
-        rows += [(f"parameter:{name}", stratum, part, field.description) for stratum, part in parts]
+        rows += [(f"parameter:{name}", stratum, float(part), field.description) for stratum, part in parts]
     return pd.DataFrame(rows, columns=["quantity", "stratum", "value", "description"])
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bayesmodels.errors import BadInput
+from bayesmodels.evidence import load
 
 STRATA = ("faster", "slower")
 """Randomisation strata of VALOR: faster- and slower-progressing."""
@@ -94,6 +93,7 @@ class Truth(BaseModel):
     reference_score: float = Field(30.0, description="ALSFRS-R at which h0 and wp hold, named in the row h0, points")
     reference_decline: float = Field(0.5, description="decline at which h0 and wp hold, row h0, points per month")
     drift_decay_months: Positive = Field(8.0, description="the NfL drift decays as exp(-t / this), row b")
+    drift_stops_on_drug: bool = Field(True, description="the NfL drift stops as the drug takes hold, row b")
     wander_decay_months: Positive = Field(20.0, description="NfL Brownian steps shrink as exp(-t / this), row wn")
     late_from_months: NonNegative = Field(12.0, description="months on drug after which `late` begins, row late")
     extension_shift_months: tuple[float, float] = Field((8.5, 20.0), description="window of the shift, row ole")
@@ -143,11 +143,8 @@ FIELD_OF_SYMBOL = {
 
 @cache
 def _published_values() -> Mapping[str, Any]:
-    table = files("bayesmodels.evidence") / "tables" / "valor_simulator_truth.csv"
-    with table.open(encoding="utf-8") as stream:
-        rows = pd.read_csv(stream, dtype=str, keep_default_na=False)
     values: dict[str, Any] = {}
-    for row in rows.itertuples():
+    for row in load("valor_simulator_truth").table.itertuples():
         if row.symbol not in FIELD_OF_SYMBOL:
             continue
         field = FIELD_OF_SYMBOL[row.symbol]
@@ -193,3 +190,15 @@ def published_truth(replacements: Mapping[str, Any] | None = None) -> Truth:
             f"truth of the simulator, {'.'.join(map(str, e['loc']))}: {e['msg']}; got {e['input']!r}"
             for e in error.errors()
         ) from error
+
+
+def without_drug_effect(truth: Truth) -> Truth:
+    """The same truth with a drug that does nothing: no NfL drop, no late decline, and the drift goes on."""
+    nothing = {"nfl_drop_mean": 0.0, "nfl_drop_sd": 0.0, "late_nfl_decline": 0.0, "drift_stops_on_drug": False}
+    return Truth.model_validate({**truth.model_dump(), **nothing})
+
+
+def without_exits(truth: Truth) -> Truth:
+    """The same truth with nobody dying, ventilated or withdrawing."""
+    hazards = ("event_hazard", "withdrawal_hazard", "early_withdrawal_hazard", "progression_withdrawal_hazard")
+    return Truth.model_validate({**truth.model_dump(), **dict.fromkeys(hazards, 0.0)})

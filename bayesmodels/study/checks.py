@@ -18,10 +18,10 @@ def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -
     first: dict[tuple, int] = {}
     for row, key in zip(known.index, known[list(keys)].itertuples(index=False, name=None), strict=True):
         first.setdefault(key, row)
-    for row in known.index[repeated]:
-        cells = known.loc[row]
+    again = known[repeated]
+    for row, cells in zip(again.index, again.to_dict("records"), strict=True):
         week = cells["week"] if "week" in keys else None
-        here = text.format(first=first[tuple(cells[list(keys)])], **cells.to_dict())
+        here = text.format(first=first[tuple(cells[key] for key in keys)], **cells)
         yield Problem(file, here, row=row, person=cells["person"], week=week, kind=text)
 
 
@@ -77,10 +77,10 @@ def persons_without_exit(file: str, persons: pd.DataFrame, events_file: str, eve
 def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:
     """Visits later than the person's row in events."""
     exits = events[events["person"] != ""].drop_duplicates("person").set_index("person")["week"]
-    exit_week = visits["person"].map(exits)
-    for row, visit in visits[visits["week"] > exit_week].iterrows():
-        text = f"the visit is after the exit week {exit_week[row]:g} in {events_file}; correct one of the two weeks"
-        yield Problem(file, text, row=row, person=visit["person"], week=visit["week"], kind="after exit")
+    dated = visits[["person", "week"]].assign(exit_week=visits["person"].map(exits))
+    for row, person, week, exit_week in dated[dated["week"] > dated["exit_week"]].itertuples(name=None):
+        text = f"the visit is after the exit week {exit_week:g} in {events_file}; correct one of the two weeks"
+        yield Problem(file, text, row=row, person=person, week=week, kind="after exit")
 
 
 def single_person_groups(file: str, persons: pd.DataFrame) -> Iterator[Problem]:

@@ -19,8 +19,9 @@ def sha256(tables: Mapping[str, pd.DataFrame | None], settings: Mapping[str, obj
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, table in tables.items():
         digest.update(json.dumps([name, None if table is None else list(map(str, table.columns))]).encode())
-        for column in () if table is None else table.columns:
-            digest.update(_column(table[column]))
+        if table is not None:
+            for column in table.columns:
+                digest.update(_column(table[column]))
     return digest.hexdigest()
 
 

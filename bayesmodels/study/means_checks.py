@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study.cells import labels, numbers
+from bayesmodels.study.cells import labels, number, numbers
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
 from bayesmodels.vocabulary import ALL
@@ -77,11 +76,11 @@ def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
         if column not in raw.cells:
             columns[column] = np.zeros(len(raw.cells))
             continue
+        cells = raw.cells[column]
         if column in NUMBERS:
-            values, problems = numbers(raw.file, raw.cells[column], nowhere, blank=blank.get(column))
+            columns[column], problems = numbers(raw.file, cells, nowhere, blank=blank.get(column))
         else:
-            values, problems = labels(raw.file, raw.cells[column], nowhere)
-        columns[column] = values
+            columns[column], problems = labels(raw.file, cells, nowhere)
         found += problems
     return pd.DataFrame(columns, index=raw.cells.index)
 
@@ -92,8 +91,9 @@ def _drug_starts(given: object, rows: pd.DataFrame, found: list[Problem]) -> dic
     good = {}
     for group in groups:
         week = starts.get(group)
-        if isinstance(week, Real) and not isinstance(week, bool) and week >= 0:
-            good[group] = float(week)
+        value = None if isinstance(week, str) else number(week)
+        if value is not None and value >= 0:
+            good[group] = value
         else:
             came = "nothing" if week is None else plain(week)
             found.append(

@@ -64,6 +64,16 @@ class Problem(str):
         self.kind, self.row, self.file = kind or text, row, file
         return self
 
+    def __reduce__(self) -> tuple:
+        """Travel between processes as the finished line."""
+        return _restored, (str(self), self.__dict__)
+
+
+def _restored(line: str, attributes: dict) -> Problem:
+    self = str.__new__(Problem, line)
+    self.__dict__.update(attributes)
+    return self
+
 
 def _line(place: str, about: tuple[str, ...], text: str) -> str:
     known = ", ".join(word for word in about if word)

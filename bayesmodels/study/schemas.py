@@ -7,7 +7,7 @@ already, so the checks here let those through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ def visits_schema(limits: Mapping[str, Limits]) -> pa.DataFrameSchema:
 def _limit_checks(outcome: str, limits: Limits) -> list[pa.Check]:
     """The checks of one outcome's values."""
 
-    def above_zero(censored: bool):
+    def above_zero(censored: bool) -> Callable[[pd.DataFrame], pd.Series]:
         def check(t: pd.DataFrame) -> pd.Series:
             flagged = t["censoring"] != ""
             return ~((t["outcome"] == outcome) & (t["value"] <= 0) & (flagged == censored))
@@ -135,8 +135,8 @@ def row_problems(file: str, table: pd.DataFrame, schema: pa.DataFrameSchema) -> 
         problems = []
         for error in failure.schema_errors:
             template = error.check.error
-            for row in sorted(set(error.failure_cases["index"])):
-                cells = table.loc[row].to_dict()
+            rows = sorted(set(error.failure_cases["index"]))
+            for row, cells in zip(rows, table.loc[rows].to_dict("records"), strict=True):
                 text = template.format(**cells)
                 where = {"person": cells.get("person", ""), "week": cells.get("week")}
                 problems.append(Problem(file, text, row=row, kind=template, **where))

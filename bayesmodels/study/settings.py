@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from bayesmodels.study.cells import number
 from bayesmodels.study.limits import Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
@@ -82,8 +83,9 @@ def check_limits(extra_limits: object) -> tuple[dict[str, Limits], list[Problem]
         ]
     for outcome, given in extra_limits.items():
         parts = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
-        good = len(parts) == 3 and all(isinstance(p, Real) and not isinstance(p, bool) for p in parts[:2])
-        if not (good and isinstance(parts[2], bool | np.bool_) and parts[0] < parts[1]):
+        ends = [number(part) for part in parts[:2] if not isinstance(part, str)]
+        good = len(parts) == 3 and len(ends) == 2 and None not in ends and isinstance(parts[2], bool | np.bool_)
+        if not good or not ends[0] < ends[1]:  # type: ignore[operator]
             found.append(
                 Problem(
                     PLACE,
@@ -91,7 +93,7 @@ def check_limits(extra_limits: object) -> tuple[dict[str, Limits], list[Problem]
                 )
             )
         else:
-            limits[str(outcome)] = Limits(float(parts[0]), float(parts[1]), bool(parts[2]))
+            limits[str(outcome)] = Limits(ends[0], ends[1], bool(parts[2]))  # type: ignore[arg-type]
     return limits, found
 
 
@@ -138,7 +140,10 @@ def default_curve_weeks(last_visit: float) -> tuple[float, ...]:
 
 
 def _is_week(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value)) and value >= 0
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    week = number(value)
+    return week is not None and bool(np.isfinite(week)) and week >= 0
 
 
 def _shown(value: object) -> str:

@@ -198,7 +198,7 @@ def _has_persons(table: pd.DataFrame) -> bool:
     return bool((table["person"] != "").any())
 
 
-def _taken(parsed: tuple, found: list[Problem]):
+def _taken[T](parsed: tuple[T, list[Problem]], found: list[Problem]) -> T:
     """The values of a parsed column; its problems go to `found`."""
     values, problems = parsed
     found += problems

@@ -23,6 +23,9 @@ P = "study settings: "
         ({"controlled_week": 0}, P + "expected a controlled_week above 0, in weeks since randomisation, got 0"),
         ({"controlled_week": "28"}, P + 'expected a controlled_week above 0, in weeks since randomisation, got "28"'),
         ({"controlled_week": float("nan")}, P + "expected a controlled_week above 0, in weeks since randomisation, got nan"),
+        ({"controlled_week": 10**400}, P + "expected a controlled_week above 0, in weeks since randomisation, got 1" + 56 * "0" + "..."),
+        ({"extra_limits": {"albumin": (0, 10, "no")}}, P + "expected (low, high, positive) with low below high for albumin, "
+         "got (0, 10, 'no')"),
         ({"curve_weeks": []}, P + "expected curve_weeks as a list of weeks of 0 or later, got []"),
         ({"curve_weeks": "0 28"}, P + 'expected curve_weeks as a list of weeks of 0 or later, got "0 28"'),
         ({"curve_weeks": [0, -4]}, P + "expected curve_weeks as a list of weeks of 0 or later, got [0, -4]"),

@@ -211,10 +211,10 @@ class _Work:
             ) from error
 
     def phase(self, name: str) -> None:
-        """Begin a phase."""
-        self.tell(name)
+        """Begin a phase; what is told is on disk already."""
         self.folder.log(name)
         self.note(phase=name)
+        self.tell(name)
 
     def note(self, **changes: Any) -> None:
         """Change the manifest, and bring its seconds up to date."""

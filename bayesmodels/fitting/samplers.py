@@ -67,11 +67,8 @@ def nutpie_chains(
             while waiting and len(running) < (settings.cores or 1):
                 number = waiting.pop(0)
                 running[number] = _start(compiled, settings, number, seeds[number], states)
-            for number in [n for n, sampler in running.items() if _finished(sampler)]:
-                try:
-                    tree = running.pop(number).wait()
-                except Exception as error:
-                    raise BayesmodelsError(f"chain {number}: nutpie stopped: {error}") from error
+            for number in [n for n, sampler in running.items() if _finished(n, sampler)]:
+                tree = running.pop(number).wait()
                 progress.update(_complete(number, settings, tree))
                 yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
             for number in running:
@@ -83,11 +80,14 @@ def nutpie_chains(
             sampler.cancel()
 
 
-def _finished(sampler: Any) -> bool:
+def _finished(number: int, sampler: Any) -> bool:
     try:
         return bool(sampler.is_finished)
     except TimeoutError:  # what nutpie 0.16 raises while the chain is running
         return False
+    except RuntimeError as error:
+        why = "; ".join(line.strip() for line in str(error).split("Stack backtrace")[0].splitlines() if line.strip())
+        raise BayesmodelsError(f"chain {number}: nutpie stopped: {why}") from error
 
 
 def _start(

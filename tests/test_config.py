@@ -1,0 +1,149 @@
+import tomllib
+
+import pytest
+
+from bayesmodels.config import config_hash, read_config, read_report_settings, slug
+from bayesmodels.errors import BadConfig
+
+GOOD = """
+[study]
+name = "Toy Trial (2)"
+persons = "persons.csv"
+visits = "visits.csv"
+reference_group = "delayed"
+
+[model]
+type = "toy_model:Toy"
+
+[sampling]
+draws = 50
+seed = 1
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "trial.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def problems(path):
+    with pytest.raises(BadConfig) as caught:
+        read_config(path)
+    return list(caught.value.problems)
+
+
+def test_a_good_config_is_read(written):
+    config = read_config(written(GOOD))
+    assert config.name == "Toy Trial (2)"
+    assert config.sections.sampling.draws == 50
+    assert type(config.model).__name__ == "Toy"
+    assert tomllib.loads(config.text)["study"]["persons"] == "persons.csv"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("draws = 50", "drawz = 50"), "trial.toml: [sampling] drawz: unknown key; did you mean 'draws'?"),
+        (("[study]", "[studie]"), "trial.toml: studie: unknown key; did you mean 'study'?"),
+        (("visits =", "visit ="), "trial.toml: [study] visit: unknown key; did you mean 'visits'?"),
+        (("draws = 50", "draws = 'many'"), "trial.toml: [sampling] draws: input should be a valid integer, unable to "
+                                           "parse string as an integer; got 'many'"),
+        (('persons = "persons.csv"', ""), "trial.toml: [study] persons: expected a value, found none"),
+        (("[sampling]", "[data]\ntable = 'valor_visits'\n[sampling]"),
+         "trial.toml: expected either [study] (tables of persons) or [data] (published means), found both"),
+        (("[sampling]", "[report]\ninterval = 95\n[sampling]"),
+         "trial.toml: [report] interval: input should be less than 1; got 95"),
+        (("[sampling]", "[archive]\npersonz = true\n[sampling]"),
+         "trial.toml: [archive] personz: unknown key; did you mean 'persons'?"),
+    ],
+)  # fmt: skip
+def test_each_problem_has_its_line(written, change, line):
+    assert line in problems(written(GOOD.replace(*change)))
+
+
+def test_all_problems_are_listed_at_once(written):
+    text = GOOD.replace("draws = 50", "drawz = 50\nchains = 0").replace("visits =", "visit =")
+    found = problems(written(text))
+    assert len(found) == 4  # visits missing, visit unknown, drawz unknown, chains
+    assert all(line.startswith("trial.toml: ") for line in found)
+
+
+def test_text_that_is_not_toml_is_refused_with_the_line(written):
+    assert "not valid TOML" in problems(written("[study\n"))[0]
+    assert "line 1" in problems(written("[study\n"))[0]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert problems(tmp_path / "no.toml")[0].endswith(
+        "cannot be read (No such file or directory); expected a TOML file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ("table = 'nonsense'", "[data]: expected table = a .csv or .parquet file, or 'valor_visits', got 'nonsense'"),
+        ("table = 'means.csv'", "[data]: drug_start_week: expected with a table of one's own, found none"),
+        ("table = 'valor_visits'\nreference_group = 'delayed'",
+         "[data]: reference_group: not used with table = 'valor_visits'; delete it"),
+        ("table = 'valor_visits'\nuntil = 28", "[data] until: unknown key; did you mean 'until_week'?"),
+    ],
+)  # fmt: skip
+def test_published_means_have_keys_of_their_own(written, data, line):
+    text = GOOD[GOOD.index("[model]") :] + f"[data]\n{data}\n"
+    found = problems(written(text))
+    assert any(line.removeprefix("[data]: ") in problem for problem in found), found
+
+
+def _hash(written, change=("", ""), digests=("abc",)):
+    return config_hash(read_config(written(GOOD.replace(*change))), digests)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('name = "Toy Trial (2)"', 'name = "another"'),
+        ('persons = "persons.csv"', 'persons = "elsewhere/persons.parquet"'),
+        ("draws = 50", "draws = 50\ncores = 1\nprogress = false"),
+        ("draws = 50", "draws = 50\ntune = 1000"),  # the default, written out
+    ],
+)
+def test_names_paths_cores_and_progress_do_not_change_the_hash(written, change):
+    assert _hash(written, change) == _hash(written)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("seed = 1", "seed = 2"),
+        ("draws = 50", "draws = 51"),
+        ('type = "toy_model:Toy"', 'type = "toy_model:Toy"\nscale = 2'),
+        ('"delayed"', '"early"'),
+        ("[sampling]", "[report]\ninterval = 0.9\n[sampling]"),
+    ],
+)
+def test_what_changes_the_result_changes_the_hash(written, change):
+    assert _hash(written, change) != _hash(written)
+
+
+def test_the_data_change_the_hash(written):
+    assert _hash(written, digests=("abd",)) != _hash(written)
+    assert len(_hash(written)) == 8
+
+
+def test_report_settings_are_read_whatever_else_the_file_holds(written):
+    assert read_report_settings(written("[nonsense]\n[report]\ninterval = 0.5\n")).interval == 0.5
+    with pytest.raises(BadConfig, match="did you mean 'interval'"):
+        read_report_settings(written("[report]\nintervals = 0.5\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("Toy Trial (2)", "toy-trial-2"), ("***", "run"), ("a" * 50, "a" * 40), ("été 1", "t-1")]
+)
+def test_slug(name, expected):
+    assert slug(name) == expected

@@ -67,6 +67,7 @@ _ALL = (
     Variable("group_effect_sd", ("outcome",), "{effect_unit}", "SD of the drug effect between start groups"),
     Variable("effect_lag", ("outcome",), "months", "from the drug's start to the first effect"),
     Variable("effect_time_constant", ("outcome",), "months", "time constant of the approach to the plateau"),
+    Variable("follow_gain", ("outcome",), "{unit} per month per unit followed", "rate per unit of another's drug change"),
     Variable("deceleration", ("outcome",), "per month", "rate at which the untreated course flattens"),
     Variable("proportional_slowing", ("outcome",), "proportion", "share of the untreated rate that the drug removes"),
     Variable("extension_shift", ("outcome",), "{unit}", "shift common to both groups at the extension's visits"),

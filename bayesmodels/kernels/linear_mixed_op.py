@@ -78,12 +78,12 @@ _PARAMETERS = slice(4, None)  # of Inputs: those with a gradient
 
 
 @njit(cache=True, error_model="numpy")
-def _pack(source, start, target, m):
-    """Copy (slot, person) into (block, `m`, slot from `start`, lane); lanes past the last person stay zero."""
+def _pack(source, target, m):
+    """Copy (slot, person) into (block, `m`, slot, lane); lanes past the last person stay zero."""
     lanes = target.shape[3]
     for j in range(source.shape[0]):
         for i in range(source.shape[1]):
-            target[i // lanes, m, start + j, i % lanes] = source[j, i]
+            target[i // lanes, m, j, i % lanes] = source[j, i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -95,37 +95,46 @@ def _unpack(source, m, target):
             target[j, i] = source[i // lanes, m, j, i % lanes]
 
 
-def _evaluate(layout: Layout, with_gradient: bool):
-    """Function of (y, weight, count ... sigma, *bases) to the kernel's results; plain enough for numba."""
-    outcome_of, term_of = np.array(layout.outcome_of), np.array(layout.term_of)
-    random_terms, shifting = np.array(layout.random_terms, np.int64), np.array(layout.shifting)
-    with_basis_gradient = with_gradient and any(layout.varying)
-    n_outcomes = max(layout.outcome_of) + 1
+def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
+    """Function of (y, weight, count ... sigma, basis_0, basis_1 ...) to the kernel's results.
 
-    def evaluate(y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, *bases):
-        n = y.shape[0]
-        blocks = max(1, -(-n // LANES))
-        first_slot = np.zeros(n_outcomes + 1, np.int64)
-        widest = 0
-        for m in range(len(bases)):
-            first_slot[outcome_of[m] + 1] = bases[m].shape[0]
-            widest = max(widest, bases[m].shape[0])
-        for k in range(n_outcomes):
-            first_slot[k + 1] += first_slot[k]
-        packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
-        _pack(y.T, 0, packed_y, 0)
-        packed = np.zeros((blocks, len(bases), widest, LANES))
-        for m in range(len(bases)):
-            _pack(bases[m], 0, packed, m)
-        return marginal(
-            packed_y[:, 0], packed, first_slot, np.ascontiguousarray(count), np.ascontiguousarray(stratum),
-            np.ascontiguousarray(group), np.ascontiguousarray(covariates), np.ascontiguousarray(mean),
-            np.ascontiguousarray(shift), np.ascontiguousarray(slope), np.ascontiguousarray(sd),
-            np.ascontiguousarray(partial), np.ascontiguousarray(sigma), outcome_of, term_of, random_terms, shifting,
-            np.ascontiguousarray(weight), with_gradient, with_basis_gradient,
-        )  # fmt: skip
-
-    return evaluate
+    Written out with one argument a basis, since in compiled code data and computed bases differ in type. Arguments are
+    copied, so that the kernel is compiled for one set of types.
+    """
+    n_loadings = len(layout.outcome_of)
+    names = ", ".join(f"basis_{m}" for m in range(n_loadings))
+    source = f"""
+def evaluate(y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, {names}):
+    blocks = max(1, -(-y.shape[0] // LANES))
+    first_slot, widest = np.zeros(n_outcomes + 1, np.int64), 0
+    {"; ".join(f"first_slot[{k + 1}] = basis_{m}.shape[0]" for m, k in enumerate(layout.outcome_of))}
+    for k in range(n_outcomes):
+        widest = max(widest, first_slot[k + 1])
+        first_slot[k + 1] += first_slot[k]
+    packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
+    pack(y.T, packed_y, 0)
+    packed = np.zeros((blocks, {n_loadings}, widest, LANES))
+    {"; ".join(f"pack(basis_{m}, packed, {m})" for m in range(n_loadings))}
+    return marginal(
+        packed_y.reshape((blocks, y.shape[1], LANES)), packed, first_slot, count.copy(), stratum.copy(), group.copy(),
+        covariates.copy(), mean.copy(), shift.copy(), slope.copy(), sd.copy(), partial.copy(), sigma.copy(),
+        outcome_of, term_of, random_terms, shifting, weight.copy(), {with_gradient}, with_basis_gradient,
+    )
+"""
+    scope = {
+        "np": np,
+        "pack": _pack,
+        "marginal": marginal,
+        "LANES": LANES,
+        "n_outcomes": max(layout.outcome_of) + 1,
+        "outcome_of": np.array(layout.outcome_of),
+        "term_of": np.array(layout.term_of),
+        "random_terms": np.array(layout.random_terms, np.int64),
+        "shifting": np.array(layout.shifting),
+        "with_basis_gradient": with_gradient and any(layout.varying),
+    }
+    exec(source, scope)
+    return jit(scope["evaluate"])
 
 
 class LinearMixedLogp(Op):
@@ -203,33 +212,25 @@ class LinearMixedGradient(Op):
 
 
 @register_funcify_default_op_cache_key(LinearMixedLogp)
-def _compile_logp(op, node, **kwargs):
-    evaluate = numba_njit(_evaluate(op.layout, False))
-
-    @numba_njit
-    def logp(y, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, *bases):
-        weight = np.ones(y.shape[0])
-        return evaluate(
-            y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, *bases
-        )[0]
-
-    return logp, VERSION
+def _compile_logp(op, node, **_):
+    names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
+    source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {names})[0]"
+    scope = {"evaluate": _evaluate(op.layout, False, numba_njit), "np": np}
+    exec(source, scope)
+    return numba_njit(scope["logp"]), VERSION
 
 
 @register_funcify_default_op_cache_key(LinearMixedGradient)
-def _compile_gradient(op, node, **kwargs):
-    evaluate = numba_njit(_evaluate(op.layout, True))
+def _compile_gradient(op, node, **_):
     varying = [m for m, v in enumerate(op.layout.varying) if v]
-    names = [f"basis_{m}" for m in range(len(op.layout.varying))]
+    names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     source = f"""
-def gradient(y, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, {", ".join(names)}, weight):
-    results = evaluate(
-        y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, {", ".join(names)}
-    )
+def gradient(y, {names}, weight):
+    results = evaluate(y, weight, {names})
     {"; ".join(f"out_{m} = np.empty(basis_{m}.shape); unpack(results[7], {m}, out_{m})" for m in varying) or "pass"}
     return ({", ".join([*(f"results[{r}]" for r in range(7)), *(f"out_{m}" for m in varying)])})
 """
-    scope = {"evaluate": evaluate, "unpack": _unpack, "np": np}
+    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": _unpack, "np": np}
     exec(source, scope)
     return numba_njit(scope["gradient"]), VERSION
 
@@ -281,11 +282,14 @@ def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dim
     observed : (person, slot), zero where there is no value
     dims : names of the two dims
     """
-    ndims = [*_NDIM, *(2 for _ in bases)]
+    ndims = [1, *_NDIM, *(2 for _ in bases)]
+    axes = [",".join(f"p{j}a{axis}" for axis in range(d)) for j, d in enumerate(ndims)]
+    signature = f"(slot),{','.join(f'({a})' for a in axes[1:])}->(slot)"
+    slots = pt.zeros((observed.shape[1],))  # says how long a replicate is
 
     def strip(parameters):
         """Undo the batch axis that a batched random variable puts before its parameters."""
-        return [p if p.ndim == d else p[0] for p, d in zip(parameters, ndims, strict=True)]
+        return [p if p.ndim == d else p[0] for p, d in zip(parameters, ndims, strict=True)][1:]
 
     def logp(value, *parameters):
         return LinearMixedLogp(layout)(value, *strip(parameters))
@@ -296,11 +300,10 @@ def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dim
 
     return pm.CustomDist(
         name,
-        *(pt.as_tensor_variable(p) for p in (*inputs, *bases)),
+        *(pt.as_tensor_variable(p) for p in (slots, *inputs, *bases)),
         logp=logp,
         random=random,
-        ndim_supp=1,
-        ndims_params=ndims,
+        signature=signature,
         class_name="LinearMixed",
         dims=dims,
         observed=observed,

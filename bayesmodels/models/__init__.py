@@ -1,1 +1,44 @@
-""""""
+"""Models: frozen values with one method, `build(data) -> pm.Model`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+MODELS = {
+    "longitudinal": "bayesmodels.models.longitudinal:LongitudinalModel",
+    "published_means": "bayesmodels.models.published_means:PublishedMeansModel",
+}
+
+
+def model_from_spec(spec: Mapping[str, Any]) -> Any:
+    """A model from a dict with `type`: a known name, or `package.module:Class` of one's own.
+
+    Raises
+    ------
+    BadConfig
+        The type is not known, or has no method `build`.
+    pydantic.ValidationError
+        The fields do not fit the type.
+    """
+    from bayesmodels.errors import BadConfig
+    from bayesmodels.parts.lookup import class_of
+
+    name = spec.get("type")
+    if name is None:
+        raise BadConfig(f"[model] type: expected {', '.join(MODELS)}, or package.module:Class, found none")
+    try:
+        target = class_of("model", {known: _imported(path) for known, path in MODELS.items() if known == name}, name,
+                          "build")  # fmt: skip
+    except ValueError as error:
+        raise BadConfig(f"[model] type: {error}") from error
+    fields = {key: value for key, value in spec.items() if key != "type" or "type" in target.model_fields}
+    if ":" in str(name):
+        fields.pop("type", None)
+    return target.model_validate(fields)
+
+
+def _imported(path: str) -> type:
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pymc as pm
 
-from bayesmodels.vocabulary import VARIABLES
+from bayesmodels.vocabulary import VARIABLES, months
+
+LAST_YEAR_WEEKS = 52.0
 
 
 def publish(name: str, value: Any) -> Any:
     """Register a published variable in the current PyMC model, with the vocabulary's dims."""
     return pm.Deterministic(name, value, dims=VARIABLES[name].dims)
+
+
+def period_edges(switch: float, last: float) -> tuple[tuple[float, ...], np.ndarray]:
+    """Edges in weeks (begin, end of each of `PERIODS`) and their spans in months; NaN where curves do not reach."""
+    before_end = min(switch, last)
+    periods = [(0.0, before_end), (before_end, last), (last - LAST_YEAR_WEEKS, last)]
+    spans = np.array([months(end - begin) if begin >= 0 and end > begin else np.nan for begin, end in periods])
+    edges = tuple(max(week, 0.0) for period in periods for week in period)
+    return edges, spans

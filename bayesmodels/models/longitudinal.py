@@ -1,0 +1,193 @@
+"""`LongitudinalModel`: correlated outcomes, hierarchical over persons, with the drug's effect by start group."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from bayesmodels.errors import BadInput
+from bayesmodels.kernels.correlation import lkj_shapes
+from bayesmodels.kernels.linear_mixed_op import Inputs, linear_mixed
+from bayesmodels.models.assembly import Assembly, assemble, published_coords
+from bayesmodels.models.design import as_data, data_names, design_of
+from bayesmodels.models.longitudinal_published import publish_longitudinal
+from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.presets import outcome_from
+from bayesmodels.parts.priors import by_stratum
+from bayesmodels.study import Study
+
+
+class Covariates(BaseModel):
+    """Columns of the persons table on level, rate and effect of every outcome; per SD of the column."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: tuple[str, ...] = ()
+    rate: tuple[str, ...] = ()
+    effect: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns named, once each."""
+        return tuple(dict.fromkeys((*self.level, *self.rate, *self.effect)))
+
+
+class LongitudinalModel(BaseModel):
+    """Hierarchical model of one or more outcomes over time, persons integrated out exactly.
+
+    ``y_ik(t) = trajectory_k(t; u_i) + effect_k(t - s_i; u_i) + error``, with one correlated vector u_i of person terms
+    over all outcomes, and the drug's start s_i of person i.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Or preset names, or tables of fields.
+    pooling : {"partial", "complete", "none"}
+        Of the drug effect over start groups: its SD between groups estimated, zero, or infinite.
+    baseline : {"common", "free"}
+        Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
+    covariates : Covariates
+    person_sd, residual_sd : {"common", "by_stratum"}
+    correlation_shape : float
+        eta of the LKJ prior of the person terms' correlations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["longitudinal"] = "longitudinal"
+    outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
+    pooling: Literal["partial", "complete", "none"] = "partial"
+    baseline: Literal["common", "free"] = "common"
+    covariates: Covariates = Covariates()
+    person_sd: Literal["common", "by_stratum"] = "common"
+    residual_sd: Literal["common", "by_stratum"] = "common"
+    correlation_shape: float = Field(default=2.0, gt=0)
+
+    @field_validator("outcomes")
+    @classmethod
+    def _once_each(cls, outcomes):
+        names = [k.name for k in outcomes]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"outcome {', '.join(twice)} is listed more than once; give each its own name")
+        return outcomes
+
+    def build(self, data: Study) -> pm.Model:
+        """The PyMC model of a study; its observed variable `visits` has a log-likelihood by person.
+
+        Raises
+        ------
+        BadInput
+            The study lacks an outcome, a covariate, or a stratum that a prior names.
+        """
+        design = design_of(data, self.outcomes, self.covariates.names)
+        arrays = as_data(design, [k.name for k in self.outcomes])
+        with pm.Model(coords=published_coords(self, data, design)) as model:
+            values = {name: pm.Data(name, array) for name, array in arrays.items()}
+            a = assemble(self, data, design)
+            model.add_coords({"any_term": a.labels, "slot": range(arrays["visits_observed"].shape[1])})
+            mean = pm.Normal("term_mean", *_mean_priors(a), dims=("any_term", "fitted_stratum"))
+            shift, group_sd = _group_deviations(self, a)
+            slope = _covariate_slopes(self, a)
+            spread = [term.person_sd.sd for term in a.random]
+            strata = len(a.strata)
+            sd = pm.HalfNormal("term_sd", spread, shape=(strata if self.person_sd == "by_stratum" else 1, len(spread)))
+            partial = _partial_correlations(len(spread), self.correlation_shape)
+            errors = [k.residual_sd_prior.sd for k in self.outcomes]
+            sigma = pm.HalfNormal(
+                "error_sd", errors, shape=(strata if self.residual_sd == "by_stratum" else 1, len(errors))
+            )
+            bases, layout, mean_and_fixed = a.bases(design, values, mean, data_names)
+            linear_mixed(
+                "visits",
+                layout,
+                Inputs(
+                    values["visit_count"], values["person_stratum"], values["person_cell"],
+                    values["person_covariates"], mean_and_fixed, shift, slope, sd, partial, sigma,
+                ),
+                bases,
+                values["visits_observed"],
+                ("person", "slot"),
+            )  # fmt: skip
+            publish_longitudinal(self, a, data, design, mean, shift, group_sd, slope, sd, partial, sigma)
+        return model
+
+
+def _mean_priors(a: Assembly) -> tuple[np.ndarray, np.ndarray]:
+    """Prior mean and SD of every term's mean, (term, stratum)."""
+    try:
+        priors = [by_stratum(term.mean, a.strata) for term in a.terms]
+    except KeyError as error:
+        raise BadInput(f"model: a prior is given by stratum but has none for {error}; strata: {a.strata}") from error
+    mean = np.array([[prior.mean for prior in row] for row in priors])
+    sd = np.array([[prior.sd for prior in row] for row in priors])
+    if a.pooling == "none":
+        sd[a.effects] /= np.sqrt(a.drugged.sum())
+    return mean, sd
+
+
+def _group_deviations(model: LongitudinalModel, a: Assembly):
+    """Deviations of the start groups from the terms' means, (shifting term, stratum x group), and the effects' SD.
+
+    Pooling `none` makes the groups' effects independent draws from the effect's prior: their mean has its SD over the
+    root of the number of groups, and the deviations from the mean are what is left of independent draws.
+    """
+    groups, strata = len(a.groups), len(a.strata)
+    rows, group_sd = [], None
+    if a.pooling != "complete":
+        drugged = np.flatnonzero(a.drugged)
+        z = pm.Normal("effect_deviation", 0.0, 1.0, shape=(len(a.effects), strata, len(drugged)))
+        prior_sd = np.array([np.mean([p.sd for p in by_stratum(a.terms[e].mean, a.strata)]) for e in a.effects])
+        if a.pooling == "partial":
+            group_sd = pm.HalfNormal("effect_group_sd", prior_sd / 2, shape=(len(a.effects),))
+            deviation = z * group_sd[:, None, None]
+        else:
+            deviation = (z - z.mean(axis=2, keepdims=True)) * prior_sd[:, None, None]
+        if len(drugged) < groups:
+            zero = pt.zeros((len(a.effects), strata))
+            columns = [deviation[:, :, list(drugged).index(g)] if a.drugged[g] else zero for g in range(groups)]
+            deviation = pt.stack(columns, axis=2)
+        rows.append(deviation.reshape((len(a.effects), strata * groups)))
+    if a.free_levels:
+        sds = np.array([np.mean([p.sd for p in by_stratum(a.terms[e].mean, a.strata)]) for e in a.free_levels])
+        free = pm.Normal("level_deviation", 0.0, sds[:, None, None], shape=(len(sds), strata, groups - 1))
+        free = pt.concatenate([free, pt.zeros((len(sds), strata, 1))], axis=2)
+        rows.append(free.reshape((len(sds), strata * groups)))
+    if not rows:
+        return pt.zeros((0, strata * groups)), group_sd
+    return (rows[0] if len(rows) == 1 else pt.concatenate(rows, axis=0)), group_sd
+
+
+def _covariate_slopes(model: LongitudinalModel, a: Assembly):
+    """Change of every term's mean per SD of a covariate, (covariate, term); zero where not asked for."""
+    names, used = model.covariates.names, []
+    for p, label in enumerate(a.labels):
+        kind = label.partition(":")[2]
+        for name in getattr(model.covariates, kind, ()):
+            used.append((names.index(name), p, _covariate_sd(a, p, kind)))
+    if not used:
+        return pt.zeros((len(names), len(a.labels)))
+    rows, columns, sds = (np.array(v) for v in zip(*used, strict=True))
+    slopes = pm.Normal("covariate_slope", 0.0, sds, shape=(len(used),))
+    return pt.set_subtensor(pt.zeros((len(names), len(a.labels)))[rows, columns], slopes)
+
+
+def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
+    """Half the typical spread, rate or effect per SD of a covariate (models.md, section 3)."""
+    term = a.terms[p]
+    if kind != "effect" and term.person_sd is not None:
+        return term.person_sd.sd / 2
+    return float(np.mean([prior.sd for prior in by_stratum(term.mean, a.strata)])) / 2
+
+
+def _partial_correlations(q: int, eta: float):
+    """Canonical partial correlations under LKJ(eta), (q (q - 1) / 2,)."""
+    if q < 2:
+        return pt.zeros((0,))
+    shapes = lkj_shapes(q, eta)
+    return 2.0 * pm.Beta("partial_correlation", shapes, shapes) - 1.0
+

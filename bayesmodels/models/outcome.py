@@ -1,0 +1,175 @@
+"""An outcome of a longitudinal model: its scale, its course, what the drug does to it, and the priors."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PlainSerializer, model_validator
+
+from bayesmodels.parts.effects import EFFECTS, NoEffect
+from bayesmodels.parts.lookup import part_from, part_to
+from bayesmodels.parts.priors import HalfNormal, MeanPrior, Normal
+from bayesmodels.parts.trajectories import TRAJECTORIES, Linear
+
+TrajectoryPart = Annotated[
+    Any,
+    BeforeValidator(lambda v: part_from("trajectory", TRAJECTORIES, v, "curve")),
+    PlainSerializer(lambda v: part_to(TRAJECTORIES, v)),
+]
+EffectPart = Annotated[
+    Any,
+    BeforeValidator(lambda v: part_from("drug effect", EFFECTS, v, "curve")),
+    PlainSerializer(lambda v: part_to(EFFECTS, v)),
+]
+
+
+class Typical(BaseModel):
+    """Typical size of an outcome, from which its default priors are made.
+
+    Parameters
+    ----------
+    level : float
+        At randomisation, in natural units.
+    spread : float
+        SD between persons, on the modelling scale (ln units for log outcomes).
+    rate : float
+        Change a month on the modelling scale; its sign is not used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: FiniteFloat
+    spread: FiniteFloat = Field(gt=0)
+    rate: FiniteFloat
+
+    @model_validator(mode="after")
+    def _rate_moves(self) -> Typical:
+        if self.rate == 0:
+            raise ValueError("expected a rate other than 0: the priors of rates and effects are as wide as it is large")
+        return self
+
+
+class Outcome(BaseModel):
+    """An outcome. A prior that is not given is made from `typical` (models.md, section 3, custom outcomes).
+
+    Parameters
+    ----------
+    name : str
+        The label in the visits table.
+    unit : str
+        Natural unit.
+    scale : {"identity", "log"}
+        Log outcomes are modelled on the natural logarithm.
+    good_direction : {"up", "down"}
+    typical : Typical, optional
+        Required unless every prior is given.
+    limits : (float, float), optional
+        Lowest and highest possible value, natural units.
+    censor_at_limits : bool
+        Values at a limit stand for anything beyond it.
+    trajectory, effect : parts
+        By instance, by known name, or as a dict with `type`.
+    level, rate : Normal, or dict of Normal by stratum
+        Means over persons at randomisation, modelling scale (a month).
+    level_sd, rate_sd, residual_sd : HalfNormal
+    effect_on_level_prior, effect_on_rate_prior : Normal, or dict of Normal by stratum
+        Size of an effect that shifts the level, or the rate.
+    source : str
+        Where the priors come from, for those made from `typical`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, pattern=r"^[^:]+$")
+    unit: str = ""
+    scale: Literal["identity", "log"] = "identity"
+    good_direction: Literal["up", "down"]
+    typical: Typical | None = None
+    limits: tuple[float, float] | None = None
+    censor_at_limits: bool = False
+    trajectory: TrajectoryPart = Linear()
+    effect: EffectPart = NoEffect()
+    level: MeanPrior | None = None
+    rate: MeanPrior | None = None
+    level_sd: HalfNormal | None = None
+    rate_sd: HalfNormal | None = None
+    residual_sd: HalfNormal | None = None
+    effect_on_level_prior: MeanPrior | None = None
+    effect_on_rate_prior: MeanPrior | None = None
+    source: str = "typical level, spread and rate stated in the configuration"
+
+    @model_validator(mode="after")
+    def _has_priors(self) -> Outcome:
+        fields = ("level", "rate", "level_sd", "rate_sd", "residual_sd")
+        missing = [name for name in fields if getattr(self, name) is None]
+        if self.typical is None and missing:
+            raise ValueError(
+                "expected typical = {level, spread, rate} (natural unit; modelling scale; modelling scale a month), "
+                f"or the priors {', '.join(missing)}"
+            )
+        if self.typical is not None and self.scale == "log" and self.typical.level <= 0:
+            raise ValueError("expected typical level above 0 for an outcome on the log scale")
+        if self.censor_at_limits and self.limits is None:
+            raise ValueError("expected limits with censor_at_limits")
+        return self
+
+    @property
+    def modelling_unit(self) -> str:
+        """Unit on the modelling scale: ln for log outcomes."""
+        return "ln" if self.scale == "log" else self.unit
+
+    @property
+    def level_prior(self) -> MeanPrior:
+        """Prior of the mean level at randomisation, modelling scale."""
+        return self.level or Normal(mean=self._typical_level(), sd=self._typical().spread, source=self.source)
+
+    @property
+    def rate_prior(self) -> MeanPrior:
+        """Prior of the mean rate at randomisation, per month."""
+        return self.rate or Normal(mean=0.0, sd=2 * abs(self._typical().rate), source=self.source)
+
+    @property
+    def level_sd_prior(self) -> HalfNormal:
+        """Prior of the persons' SD of level."""
+        return self.level_sd or HalfNormal(sd=self._typical().spread, source=self.source)
+
+    @property
+    def rate_sd_prior(self) -> HalfNormal:
+        """Prior of the persons' SD of rate."""
+        return self.rate_sd or HalfNormal(sd=abs(self._typical().rate), source=self.source)
+
+    @property
+    def residual_sd_prior(self) -> HalfNormal:
+        """Prior of the SD of a visit about the person's course."""
+        return self.residual_sd or HalfNormal(sd=self._typical().spread / 2, source=self.source)
+
+    @property
+    def effect_on_level(self) -> MeanPrior:
+        """Prior of an effect that shifts the level: no more than a typical spread, either way."""
+        if self.effect_on_level_prior:
+            return self.effect_on_level_prior
+        return Normal(mean=0.0, sd=self.level_sd_prior.sd, source="sceptical: one typical spread is 1 SD")
+
+    @property
+    def effect_on_rate(self) -> MeanPrior:
+        """Prior of an effect that shifts the rate: half the stratum's natural rate is 1 SD."""
+        if self.effect_on_rate_prior:
+            return self.effect_on_rate_prior
+        if self.rate is None:
+            return _half(self._typical().rate)
+        if isinstance(self.rate, dict):
+            return {label: _half(prior.mean or prior.sd) for label, prior in self.rate.items()}
+        return _half(self.rate.mean or self.rate.sd)
+
+    def _typical(self) -> Typical:
+        assert self.typical is not None  # checked when made
+        return self.typical
+
+    def _typical_level(self) -> float:
+        level = self._typical().level
+        return math.log(level) if self.scale == "log" else level
+
+
+def _half(rate: float) -> Normal:
+    return Normal(mean=0.0, sd=abs(rate) / 2, source="sceptical: half the natural rate is 1 SD")

@@ -1,0 +1,159 @@
+"""Outcomes of ALS trials, ready to use. Each is a function without arguments; change one with `replaced`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from bayesmodels.errors import BadConfig
+from bayesmodels.models.outcome import Outcome, Typical
+from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope, Plateau, SlopeChange
+from bayesmodels.parts.priors import HalfNormal, Normal
+from bayesmodels.parts.trajectories import Decelerating, Linear
+from bayesmodels.study.limits import LIMITS
+
+PRO_ACT = "PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I)"
+TRIALS = "ALS trial populations: baseline 34 to 38 (SD 6) points"
+NFL_COHORTS = "ALS cohorts: baseline medians 50 to 110 pg/mL, ln SD .5 to .6"
+WIDE = "wide on the scale of the measure; no published calibration"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def nfl_plasma() -> Outcome:
+    """Plasma neurofilament light chain, pg/mL, modelled as ln: lagged fall to a plateau, drift that stops on drug."""
+    return Outcome(
+        name="nfl_plasma",
+        unit="pg/mL",
+        scale="log",
+        good_direction="down",
+        trajectory=Decelerating(rho=1 / 8),
+        effect=Plateau(drift_on_drug="stops"),
+        level=Normal(mean=4.317, sd=0.5, source=f"{NFL_COHORTS}; ln 75"),
+        level_sd=HalfNormal(sd=0.7, source=NFL_COHORTS),
+        rate=Normal(mean=0.0, sd=0.03, source="placebo NfL flat to x1.2 in 28 weeks"),
+        rate_sd=HalfNormal(sd=0.03, source="trial standard errors: ln SD .02 to .10 a month"),
+        residual_sd=HalfNormal(sd=0.2, source="ln SD .08 to .18 within persons"),
+        effect_on_level_prior=Normal(mean=0.0, sd=0.75, source="centred at no effect; a halving is 0.9 SD"),
+    )
+
+
+def sod1_csf() -> Outcome:
+    """SOD1 protein in cerebrospinal fluid, ng/mL, modelled as ln."""
+    return Outcome(
+        name="sod1_csf",
+        unit="ng/mL",
+        scale="log",
+        good_direction="down",
+        typical=Typical(level=100.0, spread=0.5, rate=0.02),
+        trajectory=Linear(),
+        effect=Plateau(),
+        source=WIDE,
+    )
+
+
+def alsfrs_r() -> Outcome:
+    """ALS Functional Rating Scale, revised: 0 to 48 points, a decline that decelerates, an effect on the rate."""
+    return Outcome(
+        name="alsfrs_r",
+        unit="points",
+        good_direction="up",
+        limits=LIMITS["alsfrs_r"][:2],
+        trajectory=Decelerating(),
+        effect=DeceleratingSlope(lag=FUNCTION_LAG),
+        level=Normal(mean=37.0, sd=3.0, source=TRIALS),
+        level_sd=HalfNormal(sd=6.0, source=TRIALS),
+        rate=Normal(mean=-1.0, sd=0.5, source=PRO_ACT),
+        rate_sd=HalfNormal(sd=1.0, source=PRO_ACT),
+        residual_sd=HalfNormal(sd=2.5, source=PRO_ACT),
+    )
+
+
+def svc() -> Outcome:
+    """Slow vital capacity, percent of predicted."""
+    return Outcome(
+        name="svc",
+        unit="% predicted",
+        good_direction="up",
+        limits=LIMITS["svc"][:2],
+        typical=Typical(level=80.0, spread=20.0, rate=-2.0),
+        effect=SlopeChange(),
+        source=WIDE,
+    )
+
+
+def hhd() -> Outcome:
+    """Hand-held dynamometry megascore, z units."""
+    return Outcome(
+        name="hhd",
+        unit="z",
+        good_direction="up",
+        typical=Typical(level=0.0, spread=0.7, rate=-0.03),
+        effect=SlopeChange(),
+        source=WIDE,
+    )
+
+
+def alsaq5() -> Outcome:
+    """ALS Assessment Questionnaire, five items, 0 to 100, higher is worse."""
+    return Outcome(
+        name="alsaq5",
+        unit="points",
+        good_direction="down",
+        limits=LIMITS["alsaq5"][:2],
+        typical=Typical(level=40.0, spread=20.0, rate=1.0),
+        effect=SlopeChange(),
+        source=WIDE,
+    )
+
+
+def eq5d5l() -> Outcome:
+    """EQ-5D-5L index, 1 is full health."""
+    return Outcome(
+        name="eq5d5l",
+        unit="index",
+        good_direction="up",
+        limits=LIMITS["eq5d5l"][:2],
+        typical=Typical(level=0.7, spread=0.2, rate=-0.01),
+        effect=SlopeChange(),
+        source=WIDE,
+    )
+
+
+PRESETS = {f.__name__: f for f in (nfl_plasma, alsfrs_r, svc, hhd, alsaq5, eq5d5l, sod1_csf)}
+
+
+def replaced(model: Model, changes: Mapping[str, Any]) -> Model:
+    """A copy of a model or part with some fields changed, checked like a new one.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        A field that does not exist, or a value that cannot be used.
+    """
+    fields = {name: getattr(model, name) for name in type(model).model_fields}
+    return type(model).model_validate(fields | dict(changes))
+
+
+def outcome_from(value: Any) -> Outcome:
+    """An outcome as it is, or from its description: `preset` with fields to override, or all fields.
+
+    Raises
+    ------
+    BadConfig, pydantic.ValidationError
+    """
+    if isinstance(value, Outcome):
+        return value
+    if isinstance(value, str):
+        value = {"preset": value}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"expected an outcome: a preset's name or a table of fields, got {type(value).__name__}")
+    fields = dict(value)
+    name = fields.pop("preset", None)
+    if name is None:
+        return Outcome.model_validate(fields)
+    if name not in PRESETS:
+        raise BadConfig(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+    return replaced(PRESETS[name](), fields)

@@ -1,0 +1,58 @@
+"""What a trajectory or a drug effect is made of: terms, and their basis as functions of time.
+
+A part contributes ``sum over terms of (a person's term) x (the term's basis at time t)`` to an outcome's mean. It states
+the terms (their priors, and whether they vary between persons) and gives the basis as functions of time in months: since
+randomisation for a trajectory, since the drug's start for an effect. Times are tensors of any shape, and so is what
+comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bayesmodels.parts.priors import HalfNormal, MeanPrior
+
+Basis = Callable[[Any], Mapping[str, Any]]
+"""Time in months, any shape, to the basis of every term, the same shape."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A coefficient of a person's course.
+
+    Parameters
+    ----------
+    mean : Normal, or a dict of Normal by stratum
+        Prior of its mean over persons.
+    person_sd : HalfNormal or None
+        Prior of its SD between persons; None: the same for everyone.
+    unit : str
+        Template: `{unit}` is the outcome's unit on its modelling scale.
+    """
+
+    mean: MeanPrior
+    person_sd: HalfNormal | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Terms by name, the value of each term's basis at given times, and what else is published.
+
+    Parameters
+    ----------
+    terms : mapping of str to Term
+        A name with a colon (`nfl_plasma:effect`) is another outcome's term, used here too; its Term is ignored.
+    value : Basis
+    area : Basis or None
+        Integral of the basis from 0 to the given time; None where nothing asks for it.
+    published : mapping of str to scalar tensor
+        By vocabulary name, for example `effect_lag`.
+    """
+
+    terms: Mapping[str, Term]
+    value: Basis
+    area: Basis | None = None
+    published: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,239 @@
+"""Drug effects: what the drug adds to an outcome, as functions of months since the person's drug start (x).
+
+Every shape is zero until the drug starts. `effect_type` is the shape's name and `effect_unit` the unit of its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import pymc as pm
+import pytensor.tensor as pt
+from pydantic import BaseModel, ConfigDict
+
+from bayesmodels.errors import BadConfig
+from bayesmodels.parts.curve import Curve, Term
+from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+LEVEL, RATE = "{unit}", "{unit} per month"
+
+BIOMARKER_LAG = LogNormal(
+    median=1.0, sigma=0.5, source="pharmacology: first effect within 0.3 to 3 months of the first dose"
+)
+BIOMARKER_TIME_CONSTANT = LogNormal(
+    median=1.2, sigma=0.6, source="pharmacology: most of the effect within 0.5 to 4 months"
+)
+FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source="assumption, 0.8 to 8 months; not learned from VALOR")
+
+
+def _since(x, lag):
+    """Months since the effect began, zero before."""
+    return pt.maximum(x - lag, 0.0)
+
+
+class NoEffect(BaseModel):
+    """The drug does nothing to this outcome."""
+
+    model_config = _FROZEN
+    type: Literal["none"] = "none"
+    effect_unit: Literal[""] = ""
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """No terms."""
+        return Curve({}, lambda x: {}, lambda x: {})
+
+
+class Step(BaseModel):
+    """size, from the drug's start on."""
+
+    model_config = _FROZEN
+    type: Literal["step"] = "step"
+    effect_unit: Literal["{unit}"] = LEVEL
+    size: MeanPrior | None = None
+    person_sd: HalfNormal | None = None
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """Term effect."""
+        return Curve(
+            {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
+            lambda x: {"effect": pt.cast(pt.gt(x, 0.0), "float64")},
+            lambda x: {"effect": pt.maximum(x, 0.0)},
+        )
+
+
+class SlopeChange(BaseModel):
+    """size (x - lag)_+: the rate changes by `size` a month."""
+
+    model_config = _FROZEN
+    type: Literal["slope_change"] = "slope_change"
+    effect_unit: Literal["{unit} per month"] = RATE
+    lag: LogNormal | None = None
+    size: MeanPrior | None = None
+    person_sd: HalfNormal | None = None
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """Term effect; publishes `effect_lag` where there is one."""
+        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        return Curve(
+            {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
+            lambda x: {"effect": _since(x, lag)},
+            lambda x: {"effect": 0.5 * _since(x, lag) ** 2},
+            {} if self.lag is None else {"effect_lag": lag},
+        )
+
+
+class Plateau(BaseModel):
+    """size h(x), h = 1 - exp(-(x - lag)_+ / kappa): a fall to a new level after a lag.
+
+    Parameters
+    ----------
+    drift_on_drug : {"continues", "stops"}
+        `stops`: the untreated drift accrues over the integral of 1 - h only.
+    """
+
+    model_config = _FROZEN
+    type: Literal["plateau"] = "plateau"
+    effect_unit: Literal["{unit}"] = LEVEL
+    lag: LogNormal | None = BIOMARKER_LAG
+    time_constant: LogNormal = BIOMARKER_TIME_CONSTANT
+    size: MeanPrior | None = None
+    person_sd: HalfNormal | None = None
+    drift_on_drug: Literal["continues", "stops"] = "continues"
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """Term effect; publishes `effect_lag` and `effect_time_constant`."""
+        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        kappa = self.time_constant.variable(f"{outcome.name}_effect_time_constant")
+
+        def area(x):
+            since = _since(x, lag)
+            return {"effect": since + kappa * pt.expm1(-since / kappa)}
+
+        return Curve(
+            {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
+            lambda x: {"effect": -pt.expm1(-_since(x, lag) / kappa)},
+            area,
+            {"effect_time_constant": kappa} | ({} if self.lag is None else {"effect_lag": lag}),
+        )
+
+
+class Transit(BaseModel):
+    """size P(k, x k / delay): the response passes through a chain of k compartments, mean delay `delay` months.
+
+    P is the regularised lower incomplete gamma function.
+    """
+
+    model_config = _FROZEN
+    type: Literal["transit"] = "transit"
+    effect_unit: Literal["{unit}"] = LEVEL
+    delay: LogNormal = LogNormal(median=2.5, sigma=0.5, source="as the lag and the time constant together")
+    stages: LogNormal = LogNormal(median=4.0, sigma=0.5, source="wide; one stage is a plain exponential")
+    size: MeanPrior | None = None
+    person_sd: HalfNormal | None = None
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """Term effect; publishes the mean delay as `effect_lag`."""
+        delay = self.delay.variable(f"{outcome.name}_transit_delay")
+        stages = self.stages.variable(f"{outcome.name}_transit_stages")
+
+        def value(x):
+            return {"effect": pt.gammainc(stages, pt.maximum(x, 1e-9) * stages / delay)}
+
+        def area(x):
+            since = pt.maximum(x, 1e-9)
+            scaled = since * stages / delay
+            return {"effect": since * pt.gammainc(stages, scaled) - delay * pt.gammainc(stages + 1.0, scaled)}
+
+        return Curve(
+            {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
+            value,
+            area,
+            {"effect_lag": delay},
+        )
+
+
+class DeceleratingSlope(BaseModel):
+    """size (1 - exp(-rho (x - lag)_+)) / rho: a change of rate that fades.
+
+    Parameters
+    ----------
+    rho : LogNormal or "trajectory"
+        Per month; `trajectory` ties it to the deceleration of the outcome's untreated course.
+    """
+
+    model_config = _FROZEN
+    type: Literal["decelerating_slope"] = "decelerating_slope"
+    effect_unit: Literal["{unit} per month"] = RATE
+    lag: LogNormal | None = None
+    rho: LogNormal | Literal["trajectory"] = "trajectory"
+    size: MeanPrior | None = None
+    person_sd: HalfNormal | None = None
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """Term effect; publishes `effect_lag` where there is one."""
+        if self.rho == "trajectory" and "deceleration" not in trajectory.published:
+            raise BadConfig(
+                f'outcome {outcome.name}: effect decelerating_slope with rho = "trajectory" needs a decelerating '
+                'trajectory; set trajectory = {type = "decelerating"}, or give the effect its own rho'
+            )
+        own = isinstance(self.rho, LogNormal)
+        rho = self.rho.variable(f"{outcome.name}_effect_rho") if own else trajectory.published["deceleration"]
+        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        return Curve(
+            {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
+            lambda x: {"effect": -pt.expm1(-rho * _since(x, lag)) / rho},
+            lambda x: {"effect": (_since(x, lag) + pt.expm1(-rho * _since(x, lag)) / rho) / rho},
+            {} if self.lag is None else {"effect_lag": lag},
+        )
+
+
+class Follows(BaseModel):
+    """The rate changes by `gain` times the drug-induced change of another outcome, `lag` months earlier.
+
+    A mechanistic link, from which mediation is computed; compare it with a free effect before believing it.
+
+    Parameters
+    ----------
+    outcome : str
+        The other outcome, listed before this one; its effect has an area (all built-in shapes have).
+    gain : Normal
+        Units of this outcome a month per unit of the other.
+    """
+
+    model_config = _FROZEN
+    type: Literal["follows"] = "follows"
+    effect_unit: Literal["{unit} per month per unit followed"] = "{unit} per month per unit followed"
+    outcome: str
+    gain: Normal = Normal(mean=0.0, sd=0.5, source="cohort slope 0.46 points a month per ln NfL")
+    lag: LogNormal | None = None
+
+    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """No term of its own: uses the other outcome's; publishes `follow_gain`."""
+        followed = effects.get(self.outcome)
+        if followed is None or followed.area is None or "effect" not in followed.terms:
+            raise BadConfig(
+                f"outcome {outcome.name}: effect follows {self.outcome}, which is not an outcome listed before it "
+                "with an effect of its own that has an area; list it first, with such an effect"
+            )
+        gain = pm.Normal(f"{outcome.name}_follow_gain", self.gain.mean, self.gain.sd)
+        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        return Curve(
+            {f"{self.outcome}:effect": followed.terms["effect"]},
+            lambda x: {f"{self.outcome}:effect": gain * followed.area(x - lag)["effect"]},
+            None,
+            {"follow_gain": gain} | ({} if self.lag is None else {"effect_lag": lag}),
+        )
+
+
+EFFECTS = {
+    "none": NoEffect,
+    "step": Step,
+    "slope_change": SlopeChange,
+    "plateau": Plateau,
+    "transit": Transit,
+    "decelerating_slope": DeceleratingSlope,
+    "follows": Follows,
+}

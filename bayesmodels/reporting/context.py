@@ -81,7 +81,16 @@ class Contrast:
 
 @dataclass(frozen=True)
 class FitContext:
-    """A posterior's self-description."""
+    """A posterior's self-description.
+
+    Parameters
+    ----------
+    notes : tuple of str
+        Root attribute `notes`: sentences for the first screen.
+    extra_sections : tuple of dict
+        Root attribute `extra_sections`: ``{"title", "paragraphs", "table" (records), "figure_png_base64"}``, all but
+        the title optional.
+    """
 
     model_type: str
     model: dict[str, Any]
@@ -96,6 +105,8 @@ class FitContext:
     drug_start_week: dict[str, float]
     contrasts: tuple[Contrast, ...]
     controlled_week: float | None
+    notes: tuple[str, ...] = ()
+    extra_sections: tuple[dict[str, Any], ...] = ()
 
     @property
     def stamp(self) -> str | None:
@@ -143,6 +154,8 @@ def read_context(tree: xr.DataTree) -> FitContext:
         drug_start_week=drug_start_week,
         contrasts=tuple(_contrast(label, start_groups, drug_start_week) for label in _labels(draws, "contrast")),
         controlled_week=None if controlled is None else float(controlled),
+        notes=tuple(_nested_list(tree, "notes")),
+        extra_sections=tuple(_nested_list(tree, "extra_sections")),
     )
 
 
@@ -207,11 +220,22 @@ def _by_label(draws: xr.Dataset, dim: str, coordinate: str) -> dict[str, Any]:
 
 
 def _nested(tree: xr.DataTree, name: str) -> dict[str, Any]:
+    return _parsed(tree, name, dict)
+
+
+def _nested_list(tree: xr.DataTree, name: str) -> list[Any]:
+    return _parsed(tree, name, list)
+
+
+def _parsed(tree: xr.DataTree, name: str, kind: type) -> Any:
+    """Root attribute as JSON of a kind; empty where it is absent."""
     text = tree.attrs.get(name)
     if not text:
-        return {}
+        return kind()
     try:
         value = json.loads(text)
     except ValueError as error:
         raise BadInput(f"root attribute {name!r}: expected JSON, got {text[:40]!r}") from error
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, kind):
+        raise BadInput(f"root attribute {name!r}: expected a JSON {kind.__name__}, got {type(value).__name__}")
+    return value

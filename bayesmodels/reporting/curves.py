@@ -10,7 +10,15 @@ import xarray as xr
 
 from bayesmodels.reporting.context import FitContext, units
 from bayesmodels.reporting.estimand import ALL_PERSONS, OPEN_LABEL, withheld
-from bayesmodels.reporting.intervals import NOTHING, STATISTICS, beside_prior, flat, long_table, probability
+from bayesmodels.reporting.intervals import (
+    NOTHING,
+    PRIOR_COLUMNS,
+    STATISTICS,
+    beside_prior,
+    flat,
+    long_table,
+    probability,
+)
 from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.vocabulary import VARIABLES
 
@@ -73,9 +81,9 @@ def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, obser
     """Average rate per start group and period, and the difference between start groups in it.
 
     Columns: `outcome`, `start_group`, `contrast` (one of the two is blank), `stratum`, `period`, `unit`, `mean`, `sd`,
-    `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `width_ratio`, `probability_favours` (the earlier start,
-    contrasts only, by a better rate; NaN where withheld), `direction`, `withheld` (why: the period ends past the last
-    week at which half of each group is still observed).
+    `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`, `prior_upper`, `width_ratio`,
+    `probability_favours` (the earlier start, contrasts only, by a better rate; NaN where withheld), `direction`,
+    `withheld` (why: the period ends past the last week at which half of each group is still observed).
     """
     if "period_rate" not in tree["posterior"].data_vars:
         return pd.DataFrame()
@@ -102,7 +110,7 @@ def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, obser
     table = pd.concat(frames, ignore_index=True)
     table["unit"] = units("period_rate", table, context.outcomes)
     labels = ["outcome", "start_group", "contrast", "stratum", "period", "unit"]
-    numbers = [*STATISTICS, "prior_median", "prior_sd", "width_ratio", "probability_favours", "direction", "withheld"]
+    numbers = [*STATISTICS, *PRIOR_COLUMNS, "probability_favours", "direction", "withheld"]
     return table[[*labels, *numbers]]
 
 

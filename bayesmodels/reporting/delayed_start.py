@@ -86,9 +86,10 @@ def difference_table(
     """Differences at the report's weeks, one row each.
 
     Columns: `outcome`, `contrast`, `stratum`, `week`, `unit`, `mean`, `sd`, `median`, `lower`, `upper` (raw),
-    `prior_median`, `prior_sd`, `probability_favours` (the earlier start; NaN where withheld, or where the difference is
-    zero by design), `probability_important` (that it favours the earlier start by more than the declared important
-    difference), `direction`, `observed_group`, `observed_reference` (persons), `withheld` (why), `estimand`.
+    `prior_median`, `prior_sd`, `width_ratio` (posterior over prior width), `probability_favours` (the earlier start;
+    NaN where withheld, or where the difference is zero by design), `probability_important` (that it favours the earlier
+    start by more than the declared important difference), `direction`, `observed_group`, `observed_reference`
+    (persons), `withheld` (why), `estimand`.
     """
     rows = []
     for cell in difference_cells(tree, context):
@@ -103,7 +104,9 @@ def difference_row(
 ) -> dict[str, object]:
     """One row of `difference_table`."""
     draws = cell.at(week)
+    numbers = {name: float(value) for name, value in summarise(draws, settings.interval).items()}
     prior = summarise(cell.at(week, prior=True), settings.interval) if cell.prior.size else {}
+    prior_width = float(prior["upper"] - prior["lower"]) if prior else math.nan
     outcome, contrast, stratum = cell.outcome, cell.contrast, cell.stratum
     reason = withheld(observed, outcome.name, contrast, stratum, week)
     if not reason and np.ptp(draws) < NOTHING:
@@ -115,9 +118,10 @@ def difference_row(
         **cell.labels,
         "week": float(week),
         "unit": outcome.unit,
-        **{name: float(value) for name, value in summarise(draws, settings.interval).items()},
+        **numbers,
         "prior_median": float(prior.get("median", math.nan)),
         "prior_sd": float(prior.get("sd", math.nan)),
+        "width_ratio": (numbers["upper"] - numbers["lower"]) / prior_width if prior_width > NOTHING else math.nan,
         "probability_favours": math.nan if silent else probability(gain > 0),
         "probability_important": math.nan if silent or math.isnan(important) else probability(gain > important),
         "direction": contrast.direction(outcome),

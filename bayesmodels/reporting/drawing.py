@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = ("#0b5fa5", "#c8500a", "#3a7d44", "#7a3e9d", "#8a6d00", "#555555")
@@ -21,19 +23,64 @@ STYLE = {
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
 
 
-def new_figure(width: float = SIZE[0], height: float = SIZE[1]) -> Figure:
-    """An empty figure, outside pyplot, so that nothing is kept open and no screen is needed."""
+def new_panel(height: float = SIZE[1]) -> tuple[Figure, Axes]:
+    """A figure with one panel, outside pyplot, so that nothing is kept open and no screen is needed."""
     with matplotlib.rc_context(STYLE):
-        return Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+        return figure, figure.subplots()
+
+
+def add_title(axes: Axes, title: str) -> None:
+    """Title at the left, legend at the right of the same line."""
+    axes.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles, labels, loc="lower right", bbox_to_anchor=(1.01, 0.99), ncols=len(handles), frameon=False,
+            fontsize=8.5, borderpad=0.3, columnspacing=1.0, handlelength=1.4, handletextpad=0.5,
+        )  # fmt: skip
+
+
+class LazyFigures(Mapping[str, Figure]):
+    """Figures by name, each made when it is first asked for.
+
+    Parameters
+    ----------
+    makers : mapping of str to callable
+        Name to a function that makes the figure.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Figure]]):
+        """Keep the makers; nothing is drawn."""
+        self._makers = dict(makers)
+        self._made: dict[str, Figure] = {}
+
+    def __getitem__(self, name: str) -> Figure:
+        """Return the figure, drawing it the first time."""
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, in the order of the page."""
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        """Return the number of figures."""
+        return len(self._makers)
+
+    def maker(self, name: str) -> Callable[[], Figure]:
+        """Return a function that gives the figure, for a page drawn later."""
+        return lambda: self[name]
+
+    def __repr__(self) -> str:
+        """Names only."""
+        return f"figures: {', '.join(self._makers)}"
 
 
 def svg_bytes(figure: Figure) -> bytes:

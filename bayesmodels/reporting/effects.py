@@ -16,7 +16,7 @@ import xarray as xr
 
 from bayesmodels.posterior import require
 from bayesmodels.reporting.context import FitContext, stratum_label, units
-from bayesmodels.reporting.intervals import STATISTICS, beside_prior, flat, probability
+from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, flat, probability
 
 EFFECTS = (
     "drug_effect",
@@ -46,8 +46,9 @@ class EffectTable:
     ----------
     table : DataFrame
         One row an effect: `name`, `outcome`, `stratum`, `start_group`, `contrast` (blank where it does not apply),
-        `unit`, `mean`, `sd`, `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `width_ratio` (posterior
-        over prior width), `probability_favours` (the drug; NaN where the sign says nothing), `direction`.
+        `unit`, `mean`, `sd`, `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`,
+        `prior_upper`, `width_ratio` (posterior over prior width), `probability_favours` (the drug;
+        NaN where the sign says nothing), `direction`.
     interval_label : str
         Kind and level of the interval.
     """
@@ -84,7 +85,7 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
         )
         for name, draws in posterior.items()
     ]
-    columns = ["name", *_LABELS, "unit", *STATISTICS, "prior_median", "prior_sd", "width_ratio"]
+    columns = ["name", *_LABELS, "unit", *STATISTICS, *PRIOR_COLUMNS]
     table = pd.concat(frames, ignore_index=True).reindex(columns=columns).fillna(dict.fromkeys(_LABELS, ""))
     table = table[[context.outcomes[o].effect_type != "none" for o in table["outcome"]]].reset_index(drop=True)
     signs = [_sign(row, context) for row in table.itertuples()]

@@ -8,6 +8,8 @@ import xarray as xr
 
 STATISTICS = ("mean", "sd", "median", "lower", "upper")
 
+PRIOR_COLUMNS = ("prior_median", "prior_sd", "prior_lower", "prior_upper", "width_ratio")
+
 
 NOTHING = 1e-9
 """A spread below this, on any scale a model uses, is rounding."""
@@ -59,20 +61,17 @@ def probability(condition: np.ndarray) -> float:
 
 
 def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: float) -> pd.DataFrame:
-    """`long_table` of the posterior, with `prior_median`, `prior_sd` and `width_ratio` (posterior over prior width).
+    """`long_table` of the posterior, with `PRIOR_COLUMNS`; `width_ratio` is posterior over prior width.
 
     NaN where the prior is not archived, or has no width.
     """
     frame = long_table(posterior, prob)
     dims = [str(dim) for dim in posterior.dims if dim not in ("chain", "draw")]
     if prior is None:
-        return frame.assign(prior_median=np.nan, prior_sd=np.nan, width_ratio=np.nan)
+        return frame.assign(**dict.fromkeys(PRIOR_COLUMNS, np.nan))
     before = long_table(prior, prob)
-    before["prior_width"] = before["upper"] - before["lower"]
-    before = before.rename(columns={"median": "prior_median", "sd": "prior_sd"})
-    before = before[[*dims, "prior_median", "prior_sd", "prior_width"]]
+    before = before.drop(columns="mean").rename(columns={name: f"prior_{name}" for name in STATISTICS})
     frame = frame.merge(before, on=dims, how="left") if dims else pd.concat([frame, before], axis=1)
-    frame["width_ratio"] = (frame["upper"] - frame["lower"]) / frame["prior_width"].where(
-        frame["prior_width"] > NOTHING
-    )
-    return frame.drop(columns="prior_width")
+    prior_width = frame["prior_upper"] - frame["prior_lower"]
+    frame["width_ratio"] = (frame["upper"] - frame["lower"]) / prior_width.where(prior_width > NOTHING)
+    return frame

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,15 +24,15 @@ class ObservedPersons:
 
     Parameters
     ----------
-    counts : xr.DataArray or None
-        Dims (outcome, start_group, stratum, week); None where the archive has none.
+    series : mapping
+        (outcome, start group, stratum) to weeks (rising) and numbers of persons; empty where the archive has none.
     """
 
-    counts: xr.DataArray | None
+    series: Mapping[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]
 
     def at(self, outcome: str, group: str, stratum: str, week: float) -> float:
         """Number of persons still observed; NaN where it is not recorded."""
-        series = self._series(outcome, group, stratum)
+        series = self.series.get((outcome, group, stratum))
         if series is None:
             return math.nan
         weeks, n = series
@@ -39,7 +40,7 @@ class ObservedPersons:
 
     def at_start(self, outcome: str, group: str, stratum: str) -> float:
         """Number of persons at the best attended visit; NaN where it is not recorded."""
-        series = self._series(outcome, group, stratum)
+        series = self.series.get((outcome, group, stratum))
         return math.nan if series is None else float(series[1].max(initial=0.0))
 
     def last_visit(self, outcome: str, groups: Sequence[str], stratum: str) -> float:
@@ -63,28 +64,13 @@ class ObservedPersons:
     def _last_week(self, outcome: str, groups: Sequence[str], stratum: str, share: float) -> float:
         last = math.inf
         for group in groups:
-            series = self._series(outcome, group, stratum)
+            series = self.series.get((outcome, group, stratum))
             if series is None:
                 return math.nan
             weeks, n = series
             enough = weeks[(n > 0) & (n >= share * n.max(initial=0.0))]
             last = min(last, enough.max(initial=-math.inf))
         return last if math.isfinite(last) else math.nan
-
-    def _series(self, outcome: str, group: str, stratum: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Weeks and persons; the mixture is the sum of the strata where `all` is not counted itself."""
-        if self.counts is None or outcome not in self.counts["outcome"] or group not in self.counts["start_group"]:
-            return None
-        cells = self.counts.sel(outcome=outcome, start_group=group)
-        strata = cells["stratum"].values.tolist()
-        if stratum in strata and np.nansum(cells.sel(stratum=stratum)) > 0:
-            n = cells.sel(stratum=stratum)
-        elif stratum == ALL:
-            n = cells.sum("stratum")
-        else:
-            return None
-        n = n.fillna(0.0)
-        return None if float(n.sum()) == 0 else (n["week"].to_numpy().astype(float), n.to_numpy().astype(float))
 
 
 def observed_persons(tree: xr.DataTree, data: Mapping[str, Any]) -> ObservedPersons:
@@ -98,12 +84,24 @@ def observed_persons(tree: xr.DataTree, data: Mapping[str, Any]) -> ObservedPers
     """
     nested = data.get("counts", {}).get("observed")
     if nested:
-        return ObservedPersons(_from_nested(nested))
+        return ObservedPersons(_by_cell(_from_nested(nested)))
     if "observed_summary" not in tree.children or "n" not in tree["observed_summary"].data_vars:
-        return ObservedPersons(None)
-    return ObservedPersons(
-        tree["observed_summary"]["n"].reset_coords(drop=True).transpose("outcome", "start_group", "stratum", "week")
-    )
+        return ObservedPersons({})
+    return ObservedPersons(_by_cell(tree["observed_summary"]["n"].reset_coords(drop=True)))
+
+
+def _by_cell(counts: xr.DataArray) -> dict[tuple[str, str, str], tuple[np.ndarray, np.ndarray]]:
+    """Weeks and persons of each cell that has any; strata are summed where `all` is not counted itself."""
+    counts = counts.fillna(0.0).sortby("week")
+    if ALL not in counts["stratum"].values or float(counts.sel(stratum=ALL).sum()) == 0:
+        strata = [label for label in counts["stratum"].values if label != ALL]
+        mixture = counts.sel(stratum=strata).sum("stratum").expand_dims(stratum=[ALL])
+        counts = xr.concat([counts.sel(stratum=strata), mixture], dim="stratum")
+    weeks = counts["week"].to_numpy().astype(float)
+    labels = (counts[dim].values.tolist() for dim in ("outcome", "start_group", "stratum"))
+    values = counts.transpose("outcome", "start_group", "stratum", "week").to_numpy().astype(float)
+    cells = zip(product(*labels), values.reshape(-1, len(weeks)), strict=True)
+    return {cell: (weeks, n) for cell, n in cells if n.sum() > 0}
 
 
 def _from_nested(nested: Mapping[str, Any]) -> xr.DataArray:

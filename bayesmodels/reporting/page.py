@@ -23,9 +23,12 @@ from bayesmodels.reporting.files import write_whole
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with the words a reader needs who cannot see it (`alt`) and those who can (`caption`)."""
+    """A figure with the words a reader needs who cannot see it (`alt`) and those who can (`caption`).
 
-    figure: Figure | Callable[[], Figure]
+    `figure` is a Matplotlib figure, a function that makes one, or a PNG file's bytes.
+    """
+
+    figure: Figure | Callable[[], Figure] | bytes
     alt: str
     caption: str = ""
 
@@ -165,6 +168,8 @@ def _environment() -> Environment:
 
 
 def _inline(picture: Picture) -> str:
+    if isinstance(picture.figure, bytes):
+        return "data:image/png;base64," + base64.b64encode(picture.figure).decode()
     figure = picture.figure if isinstance(picture.figure, Figure) else picture.figure()
     return "data:image/svg+xml;base64," + base64.b64encode(svg_bytes(figure)).decode()
 
@@ -177,6 +182,6 @@ def _numeric_columns(frame: pd.DataFrame) -> list[bool]:
     """Which columns align right: numbers, and text that starts like one."""
 
     def number_like(value: Any) -> bool:
-        return not isinstance(value, str) or bool(re.match(r"^[−+<>–\d(.]", value)) or value == ""
+        return not isinstance(value, str) or bool(re.match(r"^([−+<>±]? ?\d.*|–)?$", value))
 
     return [bool(frame[name].map(number_like).all()) for name in frame.columns]

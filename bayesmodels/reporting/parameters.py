@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.reporting.context import FitContext, units
-from bayesmodels.reporting.intervals import STATISTICS, beside_prior
+from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior
 from bayesmodels.vocabulary import DIMS, VARIABLES
 
 
@@ -14,15 +14,16 @@ def parameter_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.D
     """Return the vocabulary's population-level variables except curves, one row an entry.
 
     Columns: `name`, the labels of its dims (blank where it has no such dim), `unit`, `mean`, `sd`, `median`, `lower`,
-    `upper`, `rhat` (rank-normalised), `ess_bulk`, `prior_median`, `prior_sd`, `width_ratio` (posterior over prior
-    width). Entries that are undefined are left out; a correlation appears once for each pair of terms.
+    `upper`, `rhat` (rank-normalised), `ess_bulk`, `prior_median`, `prior_sd`, `prior_lower`, `prior_upper`,
+    `width_ratio` (posterior over prior width). Entries that are undefined are left out; a correlation appears once for
+    each pair of terms.
     """
     posterior = tree["posterior"].to_dataset().reset_coords(drop=True)
     prior = tree["prior"].data_vars if "prior" in tree.children else {}
     names = [name for name, v in VARIABLES.items() if v.level == "population" and name in posterior]
     frames = [_entries(name, posterior[name], prior.get(name), context, prob) for name in names]
     dims = [dim for dim in DIMS if any(dim in frame for frame in frames)]
-    columns = ["name", *dims, "unit", *STATISTICS, "rhat", "ess_bulk", "prior_median", "prior_sd", "width_ratio"]
+    columns = ["name", *dims, "unit", *STATISTICS, "rhat", "ess_bulk", *PRIOR_COLUMNS]
     if not frames:
         return pd.DataFrame(columns=columns)
     table = pd.concat(frames, ignore_index=True).reindex(columns=columns)

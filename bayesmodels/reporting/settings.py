@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bayesmodels.errors import BadInput
+
 
 class ReportSettings(BaseModel):
     """Choices of a report; nothing here changes the fit.
@@ -44,3 +46,25 @@ class ReportSettings(BaseModel):
     def interval_label(self) -> str:
         """Kind and level of every interval, e.g. "95 % ETI" (equal-tailed interval)."""
         return f"{100 * self.interval:g} % ETI"
+
+    def check_outcomes(self, outcomes: tuple[str, ...]) -> None:
+        """Refuse settings of an outcome that the posterior does not have.
+
+        Raises
+        ------
+        BadInput
+            One line for each unknown outcome.
+        """
+        declared = {
+            "important_difference": self.important_difference,
+            "margins": self.margins,
+            "parallel_from_week": self.parallel_from_week,
+        }
+        problems = [
+            f"[report] {field}: expected an outcome of this fit ({', '.join(outcomes) or 'none'}), got {name!r}"
+            for field, values in declared.items()
+            for name in values
+            if name not in outcomes
+        ]
+        if problems:
+            raise BadInput(problems)

@@ -1,0 +1,237 @@
+"""`report`: a posterior to tables, figures, a summary for machines and one HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from bayesmodels.posterior import load
+from bayesmodels.reporting.context import FitContext
+from bayesmodels.reporting.drawing import LazyFigures, png_bytes, svg_bytes
+from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
+from bayesmodels.reporting.files import write_whole
+from bayesmodels.reporting.findings import Findings, find
+from bayesmodels.reporting.first_screen import first_screen
+from bayesmodels.reporting.page import Block, Lead, Section, compose
+from bayesmodels.reporting.sections import (
+    absent_section,
+    check_section,
+    convergence_section,
+    curve_section,
+    effect_section,
+    extra_section,
+    parameter_section,
+    ratio_section,
+)
+from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.reporting.summary import checked_json, summary
+from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
+from bayesmodels.vocabulary import ALL
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What a posterior says.
+
+    Parameters
+    ----------
+    title : str
+    lead : Lead
+        What is identified and what is not.
+    sections : tuple of Section
+    tables : dict of str to DataFrame
+        Numbers unrounded, units in a column.
+    figures : mapping of str to Figure
+        Made when asked for.
+    summary : dict
+        Content of ``summary.json``.
+    stamp : str or None
+        The warning of a fit that did not converge.
+    """
+
+    title: str
+    lead: Lead
+    sections: tuple[Section, ...]
+    tables: dict[str, pd.DataFrame]
+    figures: LazyFigures
+    summary: dict[str, Any]
+    stamp: str | None
+
+    @property
+    def block(self) -> Block:
+        """The whole report as one titled block, to be set on a page beside others."""
+        return Block(self.title, self.sections, self.lead, self.stamp)
+
+    @property
+    def html(self) -> str:
+        """The page."""
+        return compose(self.title, self.lead, self.sections, self.stamp)
+
+    def sentence(self) -> str:
+        """The first screen as plain text."""
+        lines = [self.stamp] if self.stamp else []
+        lines += [*self.lead.paragraphs, "", "Identified:"]
+        lines += [f"  {line}" for line in self.lead.identified] + ["", "Not identified:"]
+        return "\n".join([*lines, *(f"  {line}" for line in self.lead.not_identified)])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``summary.json``, ``curves.csv``, ``report.html``, ``tables/*.csv`` and ``figures/*.png|svg``.
+
+        Every file is written under a temporary name, then renamed. The folder is made if it is not there.
+
+        Raises
+        ------
+        BayesmodelsError
+            The summary breaks its schema.
+        """
+        folder = Path(folder)
+        for part in (folder, folder / "tables", folder / "figures"):
+            part.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / "summary.json", checked_json(self.summary))
+        for name, table in self.tables.items():
+            write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
+        write_whole(folder / "curves.csv", self.tables["curves"].to_csv(index=False).encode())
+        for name, figure in self.figures.items():
+            write_whole(folder / "figures" / f"{name}.png", png_bytes(figure))
+            write_whole(folder / "figures" / f"{name}.svg", svg_bytes(figure))
+        write_whole(folder / "report.html", self.html.encode())
+        return folder
+
+    def __repr__(self) -> str:
+        """Return the first screen."""
+        return self.sentence()
+
+    def _repr_html_(self) -> str:
+        def lines(items: Any) -> str:
+            return "".join(f"<li>{escape(item)}</li>" for item in items)
+
+        stamp = f"<p><strong>{escape(self.stamp)}</strong></p>" if self.stamp else ""
+        paragraphs = "".join(f"<p>{escape(text)}</p>" for text in self.lead.paragraphs)
+        return (
+            f"<h3>{escape(self.title)}</h3>{stamp}{paragraphs}<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
+            f"<h4>Not identified</h4><ul>{lines(self.lead.not_identified)}</ul>"
+            f"<p>Tables: {escape(', '.join(self.tables))}. Figures: {escape(', '.join(self.figures))}.</p>"
+        )
+
+
+def report(
+    posterior: xr.DataTree | str | Path,
+    out: str | Path | None = None,
+    settings: ReportSettings | None = None,
+) -> Report:
+    """Turn a posterior into a report.
+
+    Parameters
+    ----------
+    posterior : xr.DataTree or path
+        A posterior, or its NetCDF file.
+    out : str or Path, optional
+        Folder to write the report to (`Report.save`).
+    settings : ReportSettings, optional
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    BadInput
+        The file cannot be read, or a setting names an outcome or week that the posterior does not have.
+    MissingVariable
+        The posterior has no group `posterior`.
+    """
+    tree = posterior if isinstance(posterior, xr.DataTree) else load(posterior)
+    findings = find(tree, settings or ReportSettings())
+    figures = _figures(findings)
+    empty = pd.DataFrame()
+    made = Report(
+        title=_title(findings.context),
+        lead=first_screen(findings),
+        sections=tuple(_sections(findings, figures)),
+        tables={"curves": empty, **findings.tables},
+        figures=figures,
+        summary=summary(
+            findings.context,
+            findings.settings.interval,
+            findings.tables.get("parameters", empty),
+            findings.tables.get("differences", empty),
+            findings.tables.get("effects", empty),
+        ),
+        stamp=findings.context.stamp,
+    )
+    if out is not None:
+        made.save(out)
+    return made
+
+
+def _title(context: FitContext) -> str:
+    return f"{context.data.get('name') or 'Unnamed data'}: {context.model_type} model"
+
+
+def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
+    tables = findings.tables
+    if "effects" in tables:
+        yield effect_section(findings, figures)
+    if any(name.startswith("curve_") for name in figures):
+        yield curve_section(findings, figures)
+    if "deltas" in tables:
+        yield difference_section(findings, figures)
+        yield persistence_section(findings)
+    if "ratio_to_baseline" in tables:
+        yield ratio_section(findings, _shown_weeks(findings))
+    if "period_rates" in tables:
+        yield period_section(findings)
+    for content in findings.context.extra_sections:
+        yield extra_section(content)
+    if "predictive_coverage" in tables:
+        yield check_section(findings, figures)
+    yield convergence_section(findings)
+    if "parameters" in tables:
+        yield parameter_section(findings)
+    if findings.absent:
+        yield absent_section(findings)
+
+
+def _shown_weeks(findings: Findings) -> list[float]:
+    """Weeks of the differences on the page; without differences about five of the curve weeks."""
+    if "deltas" in findings.tables:
+        return sorted(set(findings.tables["deltas"]["week"]))
+    weeks = sorted(set(findings.tables["ratio_to_baseline"]["week"]))
+    return weeks[:: max(1, len(weeks) // 5)]
+
+
+def _figures(findings: Findings) -> LazyFigures:
+    """Every figure this posterior has the variables for, by name: ``<kind>_<outcome>_<stratum>``."""
+    tree, context, observed = findings.tree, findings.context, findings.observed
+    prob, tables = findings.settings.interval, findings.tables
+    makers: dict[str, Callable[[], Figure]] = {}
+    deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
+    curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
+    for outcome in context.outcomes.values():
+        if "effects" in tables and (tables["effects"]["outcome"] == outcome.name).any() and outcome.effect_unit:
+            makers[f"effect_{outcome.name}"] = partial(effect_figure, tables["effects"], outcome)
+        own = curves[(curves["name"] == curve_variable(tree)) & (curves["outcome"] == outcome.name)]
+        for stratum in sorted(own["stratum"].unique(), key=lambda label: label != ALL):
+            makers[f"curve_{outcome.name}_{stratum}"] = partial(
+                curve_figure, tree, context, outcome, stratum, prob, observed
+            )
+        for cell in sorted(deltas, key=lambda row: row.stratum != ALL):
+            if cell.outcome != outcome.name:
+                continue
+            contrast = next(c for c in context.contrasts if c.label == cell.contrast)
+            name = f"difference_{outcome.name}_{cell.stratum}"
+            if len(context.contrasts) > 1:
+                name += f"_{contrast.group}"
+            makers[name] = partial(difference_figure, tree, context, outcome, contrast, cell.stratum, prob, observed)
+        checks = tables.get("predictive_checks", pd.DataFrame(columns=["outcome", "stratum"]))
+        for stratum in checks.loc[checks["outcome"] == outcome.name, "stratum"].unique():
+            makers[f"check_{outcome.name}_{stratum}"] = partial(check_figure, tree, context, outcome, stratum, prob)
+    return LazyFigures(makers)

@@ -1,0 +1,82 @@
+"""Every table of a report, computed once from a posterior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.posterior import REPORTS, possible_reports, require
+from bayesmodels.reporting.after_switch import parallel_table, time_saved_table
+from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
+from bayesmodels.reporting.context import FitContext, read_context
+from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
+from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.effects import effect_table
+from bayesmodels.reporting.observed import ObservedPersons, observed_persons
+from bayesmodels.reporting.parameters import parameter_table
+from bayesmodels.reporting.settings import ReportSettings
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A posterior read for a report.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        Only what this posterior has the variables for; numbers unrounded, units in a column.
+    """
+
+    tree: xr.DataTree
+    context: FitContext
+    settings: ReportSettings
+    observed: ObservedPersons
+    tables: dict[str, pd.DataFrame]
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Reports that this posterior has not the variables or groups for."""
+        made = possible_reports(self.tree)
+        return tuple(kind.name for kind in REPORTS if kind.name not in made)
+
+
+def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
+    """Compute every table that the posterior has the variables for.
+
+    Raises
+    ------
+    MissingVariable
+        No group `posterior`.
+    BadInput
+        A week in the settings that is not a curve week, or an outcome that the posterior does not have.
+    """
+    require(tree, groups=["posterior"])
+    context = read_context(tree)
+    settings.check_outcomes(tuple(context.outcomes))
+    observed = observed_persons(tree, context.data)
+    prob, label = settings.interval, settings.interval_label
+    variables = tree["posterior"].data_vars
+    tables = {"parameters": parameter_table(tree, context, prob), "convergence": convergence_table(context)}
+    if "drug_effect" in variables:
+        tables["effects"] = effect_table(tree, context, prob, label).table
+    tables["curves"] = curve_table(tree, context, prob, observed)
+    tables["ratio_to_baseline"] = ratio_table(tree, context, prob)
+    tables["period_rates"] = period_rate_table(tree, context, prob, observed)
+    if "difference" in variables:
+        for name, table in _DELAYED_START.items():
+            tables[name] = table(tree, context, settings, observed)
+    if {"observed_summary", "predictive_summary"} <= set(tree.children):
+        tables["predictive_checks"] = predictive_cells(tree, prob)
+        tables["predictive_coverage"] = coverage_table(tree, prob)
+    return Findings(tree, context, settings, observed, {name: table for name, table in tables.items() if len(table)})
+
+
+_DELAYED_START = {
+    "differences": difference_table,
+    "deltas": delta_table,
+    "persistence": persistence_table,
+    "parallel": parallel_table,
+    "time_saved": time_saved_table,
+}

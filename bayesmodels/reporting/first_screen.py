@@ -1,0 +1,150 @@
+"""The first screen: what these data identify, and what they do not, and why, and what would.
+
+One rule, stated on the page: an effect or difference is identified if its interval is less than half as wide as its
+prior's and leaves out zero; a lag, time constant or other positive parameter if the first holds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bayesmodels.reporting.context import FitContext, stratum_label
+from bayesmodels.reporting.effects import LEARNED, PARTLY
+from bayesmodels.reporting.estimand import OPEN_LABEL
+from bayesmodels.reporting.findings import Findings
+from bayesmodels.reporting.page import Lead
+from bayesmodels.reporting.wording import as_percent, chance, estimate, signed
+
+RULE = (
+    f"Identified: the interval is less than {LEARNED:g} times as wide as the prior's and, for an effect or a "
+    "difference, leaves out zero. Anything else is listed under Not identified."
+)
+
+_NAMES = {
+    "drug_effect": "effect of the drug",
+    "proportional_slowing": "share of the decline that the drug removes",
+    "group_effect_contrast": "effect in the later minus the earlier start",
+    "effect_lag": "lag of the effect",
+    "effect_time_constant": "time constant of the effect",
+    "deceleration": "flattening of the untreated course",
+    "group_effect_sd": "SD of the effect between start groups",
+}
+
+_WOULD_CHANGE = {
+    "drug_effect": "A larger randomised comparison before the switch would change this.",
+    "proportional_slowing": "A larger randomised comparison before the switch would change this.",
+    "group_effect_contrast": "More persons followed well past the switch in both start groups would change this.",
+    "group_effect_sd": "More start groups would change this; two say little of the spread between them.",
+    "effect_lag": "Frequent visits soon after the start of a drug with a clear effect would change this.",
+    "effect_time_constant": "Frequent visits soon after the drug's start would change this.",
+    "deceleration": "Longer follow-up of persons off the drug would change this.",
+}
+
+
+def first_screen(findings: Findings) -> Lead:
+    """What the fit is, in a paragraph, and the two lists."""
+    identified: list[str] = []
+    open_questions: list[str] = []
+    for row in _effect_rows(findings):
+        (identified if _is_identified(row, has_sign=row["name"] not in _POSITIVE) else open_questions).append(
+            _effect_line(findings, row)
+        )
+    for row in _headline_differences(findings):
+        known = row["withheld"] == "" and (row["lower"] > 0 or row["upper"] < 0) and row["width_ratio"] < LEARNED
+        (identified if known else open_questions).append(_difference_line(findings, row))
+    notes = [*findings.context.notes, *findings.settings.notes]
+    return Lead((_what(findings.context, findings.settings.interval_label), *notes, RULE), identified, open_questions)
+
+
+_POSITIVE = ("effect_lag", "effect_time_constant", "deceleration", "group_effect_sd")
+
+
+def _what(context: FitContext, interval: str) -> str:
+    data = context.data.get("name") or "unnamed data"
+    n = context.data.get("counts", {}).get("n_persons")
+    persons = f", {n:,} persons" if isinstance(n, int) else ""
+    labels = ", ".join(outcome.label for outcome in context.outcomes.values())
+    starts = "; ".join(
+        f"{group}: drug from week {week:g}" if math.isfinite(week) else f"{group}: never on the drug"
+        for group, week in context.drug_start_week.items()
+    )
+    switch = (
+        f" After week {context.switch_week:g} start groups are compared by when they started: {OPEN_LABEL}."
+        if context.switch_week is not None
+        else ""
+    )
+    return (
+        f"Model {context.model_type} fitted to {data}{persons}; outcomes {labels}. {starts}.{switch} "
+        f"Numbers are posterior medians with {interval} (equal-tailed interval)."
+    )
+
+
+def _effect_rows(findings: Findings) -> list[dict[str, Any]]:
+    """Headline effects; effects and lags that are the same in every stratum once."""
+    if "effects" not in findings.tables:
+        return []
+    table = findings.tables["effects"]
+    rows = table[table["name"].isin(list(_NAMES))].copy()
+    slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
+    rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
+    same = ["name", "outcome", "contrast", "median", "lower", "upper"]
+    shared = rows.duplicated(same, keep=False)
+    rows.loc[shared, "stratum"] = ""
+    return rows.drop_duplicates(same).to_dict("records")
+
+
+def _is_identified(row: dict[str, Any], has_sign: bool) -> bool:
+    narrow = row["width_ratio"] < LEARNED
+    return bool(narrow and (not has_sign or row["lower"] > 0 or row["upper"] < 0))
+
+
+def _effect_line(findings: Findings, row: dict[str, Any]) -> str:
+    outcome = findings.context.outcomes[row["outcome"]]
+    where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
+    numbers = (row["median"], row["lower"], row["upper"])
+    percent = as_percent(outcome, *numbers) if row["unit"] == outcome.unit else ""
+    direction = f"; {signed(row['direction'])}" if row["direction"] else ""
+    text = (
+        f"{outcome.label}{where}: {_NAMES[row['name']]} {estimate(*numbers)} {row['unit']}"
+        f"{f', that is {percent}' if percent else ''}{direction}."
+    )
+    has_sign = row["name"] not in _POSITIVE
+    if _is_identified(row, has_sign):
+        return f"{text} {_width(row['width_ratio'])}"
+    zero = "no difference" if row["name"] == "group_effect_contrast" else "no effect"
+    crosses = f" The interval includes {zero}." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
+    return f"{text}{crosses} {_width(row['width_ratio'])} {_WOULD_CHANGE[row['name']]}"
+
+
+def _width(ratio: float) -> str:
+    if math.isnan(ratio):
+        return "The prior was not archived."
+    if ratio >= PARTLY:
+        return f"Not learned from these data: the interval is {ratio:.2f} times as wide as the prior's."
+    return f"The interval is {ratio:.2f} times as wide as the prior's."
+
+
+def _headline_differences(findings: Findings) -> list[dict[str, Any]]:
+    """For the mixture (or the only stratum): Delta_1, and later weeks whose probability is not withheld."""
+    if "deltas" not in findings.tables:
+        return []
+    table = findings.tables["deltas"]
+    overall = table[table["stratum"].isin(["all"])] if "all" in set(table["stratum"]) else table
+    chosen = overall[overall["withheld"] == ""]
+    return chosen.to_dict("records")
+
+
+def _difference_line(findings: Findings, row: dict[str, Any]) -> str:
+    context = findings.context
+    outcome = context.outcomes[row["outcome"]]
+    contrast = next(c for c in context.contrasts if c.label == row["contrast"])
+    numbers = (row["median"], row["lower"], row["upper"])
+    after = context.switch_week is not None and row["week"] > context.switch_week
+    percent = as_percent(outcome, *numbers)
+    return (
+        f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
+        f"{row['week']:g}{f' ({OPEN_LABEL})' if after else ''}: {estimate(*numbers)} {outcome.unit}"
+        f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
+        f"{chance(row['probability_favours'])} that it favours {contrast.early}."
+    )

@@ -15,6 +15,7 @@ from bayesmodels.reporting.intervals import (
     PRIOR_COLUMNS,
     STATISTICS,
     beside_prior,
+    blank_labels,
     flat,
     long_table,
     probability,
@@ -41,7 +42,7 @@ def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: O
     if not frames:
         return pd.DataFrame(columns=[*columns, "observed", "estimand"])
     table = pd.concat(frames, ignore_index=True).reindex(columns=columns)
-    table = table.fillna(dict.fromkeys(("start_group", "contrast", "period"), ""))
+    table = blank_labels(table, ("start_group", "contrast", "period"))
     groups = {contrast.label: contrast.groups for contrast in context.contrasts}
     table["observed"] = [
         math.nan

@@ -221,4 +221,6 @@ def _kept(cell: DifferenceCell, first: float, second: float, share: float | None
     if prior and not cell.prior.size:
         return math.nan
     delta_1, delta_2 = (cell.sign * cell.at(week, prior) for week in (first, second))
-    return probability(delta_2 > 0) if share is None else probability((delta_1 > 0) & (delta_2 > share * delta_1))
+    if share is None:
+        return probability(delta_2 > NOTHING)
+    return probability((delta_1 > NOTHING) & (delta_2 - share * delta_1 > NOTHING))

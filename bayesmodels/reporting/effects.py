@@ -16,7 +16,7 @@ import xarray as xr
 
 from bayesmodels.posterior import require
 from bayesmodels.reporting.context import FitContext, stratum_label, units
-from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, flat, probability
+from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
 
 EFFECTS = (
     "drug_effect",
@@ -86,7 +86,7 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
         for name, draws in posterior.items()
     ]
     columns = ["name", *_LABELS, "unit", *STATISTICS, *PRIOR_COLUMNS]
-    table = pd.concat(frames, ignore_index=True).reindex(columns=columns).fillna(dict.fromkeys(_LABELS, ""))
+    table = blank_labels(pd.concat(frames, ignore_index=True).reindex(columns=columns), _LABELS)
     table = table[[context.outcomes[o].effect_type != "none" for o in table["outcome"]]].reset_index(drop=True)
     signs = [_sign(row, context) for row in table.itertuples()]
     table["probability_favours"] = [
@@ -132,8 +132,8 @@ def how_learned(width_ratio: float) -> str:
     if np.isnan(width_ratio):
         return "prior not archived"
     if width_ratio < LEARNED:
-        return "learned from these data"
-    return "partly learned" if width_ratio < PARTLY else "not learned: as wide as the prior"
+        return "learned"
+    return "partly learned" if width_ratio < PARTLY else "not learned"
 
 
 _LABELS = ("outcome", "stratum", "start_group", "contrast")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -75,3 +77,8 @@ def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: floa
     prior_width = frame["prior_upper"] - frame["prior_lower"]
     frame["width_ratio"] = (frame["upper"] - frame["lower"]) / prior_width.where(prior_width > NOTHING)
     return frame
+
+
+def blank_labels(table: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Labels that do not apply to a row as blanks."""
+    return table.assign(**{label: table[label].astype(object).fillna("") for label in labels})

@@ -182,6 +182,6 @@ def _numeric_columns(frame: pd.DataFrame) -> list[bool]:
     """Which columns align right: numbers, and text that starts like one."""
 
     def number_like(value: Any) -> bool:
-        return not isinstance(value, str) or bool(re.match(r"^([−+<>±]? ?\d.*|–)?$", value))
+        return not isinstance(value, str) or bool(re.match(r"^([−+<>±]? ?\d[\d.,]*( %)?( \(.*\))?|–)?$", value))
 
     return [bool(frame[name].map(number_like).all()) for name in frame.columns]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pandas as pd
 import xarray as xr
 
 from bayesmodels.reporting.context import FitContext, units
-from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior
+from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels
 from bayesmodels.vocabulary import DIMS, VARIABLES
 
 
@@ -26,8 +28,7 @@ def parameter_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.D
     columns = ["name", *dims, "unit", *STATISTICS, "rhat", "ess_bulk", *PRIOR_COLUMNS]
     if not frames:
         return pd.DataFrame(columns=columns)
-    table = pd.concat(frames, ignore_index=True).reindex(columns=columns)
-    return table.fillna(dict.fromkeys(dims, ""))
+    return blank_labels(pd.concat(frames, ignore_index=True).reindex(columns=columns), dims)
 
 
 def _entries(
@@ -50,7 +51,10 @@ def _diagnostics(draws: xr.DataArray) -> xr.Dataset:
     import arviz_stats  # late: 1 s
 
     single = xr.Dataset({"x": draws})
-    return xr.Dataset({"rhat": arviz_stats.rhat(single)["x"], "ess_bulk": arviz_stats.ess(single, method="bulk")["x"]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # variance ratios of constants, e.g. a correlation's diagonal
+        rhat, ess = arviz_stats.rhat(single)["x"], arviz_stats.ess(single, method="bulk")["x"]
+    return xr.Dataset({"rhat": rhat, "ess_bulk": ess})
 
 
 def _unordered_pairs(frame: pd.DataFrame, terms: list[str]) -> pd.DataFrame:

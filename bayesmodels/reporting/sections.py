@@ -12,7 +12,7 @@ import pandas as pd
 from bayesmodels.posterior import CONFIG_LINES, REPORTS
 from bayesmodels.reporting.context import stratum_label
 from bayesmodels.reporting.drawing import LazyFigures
-from bayesmodels.reporting.effects import how_learned
+from bayesmodels.reporting.effects import LEARNED, PARTLY, how_learned
 from bayesmodels.reporting.estimand import ALL_PERSONS, MISSING_AT_RANDOM, OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
@@ -50,7 +50,8 @@ def effect_section(findings: Findings, figures: LazyFigures) -> Section:
     return Section(
         "Effects of the drug, prior beside posterior",
         [
-            "An effect whose posterior is as wide as its prior was not learned from these data, wherever it lies.",
+            "An effect whose posterior is as wide as its prior was not learned from these data, wherever it lies: "
+            f"learned below {LEARNED:g} of the prior's width, partly learned below {PARTLY:g}.",
         ],
         {f"Effects by outcome, start group and stratum: median and {label}": pd.DataFrame(rows)},
         pictures,

@@ -39,7 +39,7 @@ class ReportSettings(BaseModel):
     contrast_weeks: tuple[float, ...] | None = None
     end_week: float | None = None
     parallel_from_week: dict[str, float] = {}
-    shares: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
+    shares: tuple[float, ...] = (0.25, 0.5, 0.75)
     notes: tuple[str, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ from bayesmodels.reporting.estimand import ALL_PERSONS, OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.sections import split_name
+from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.wording import chance, chance_of, estimate, percents, places, weeks_saved
 
 _POINTS = {
@@ -32,19 +33,16 @@ def difference_section(findings: Findings, figures: LazyFigures) -> Section:
         numbers = (row["median"], row["lower"], row["upper"])
         shown = {
             **_labels(context, row),
-            "Week": row["week"],
-            "Which": _POINTS[row["point"]]
-            if settings.end_week is None or row["point"] != "delta_2"
-            else "declared end",
+            "When": f"week {row['week']:g}, {_point(row['point'], settings)}",
             f"Difference ({settings.interval_label})": estimate(*numbers),
             "Unit": outcome.unit,
             "In percent": percents(*numbers) if outcome.scale == "log" else "",
-            "P(favours the earlier start)": row["withheld"] or chance_of(row["probability_favours"], row["direction"]),
+            "P(favours the earlier start)": _chance(row),
         }
         if settings.important_difference:
             important = settings.important_difference.get(outcome.name)
             shown["P(by more than the important difference)"] = (
-                f"{chance(row['probability_important'])} (> {important:g} {outcome.unit})" if important else "–"
+                f"> {important:g} {outcome.unit}: {chance(row['probability_important'])}" if important else "–"
             )
         groups = next(c.groups for c in context.contrasts if c.label == row["contrast"])
         shown["Still observed"] = _counts(groups, row)
@@ -82,19 +80,8 @@ def persistence_section(findings: Findings) -> Section:
     context, settings = findings.context, findings.settings
     tables: dict[str, pd.DataFrame] = {}
     if "persistence" in findings.tables:
-        rows = [
-            {
-                **_labels(context, row),
-                "Weeks": f"{row['week_1']:g} and {row['week_2']:g}",
-                "Statement": row["statement"],
-                "Probability": row["withheld"] or chance(row["probability"]),
-                "Prior probability": chance(row["prior_probability"]),
-            }
-            for row in findings.tables["persistence"].to_dict("records")
-            if not row["withheld"] or math.isnan(row["share"])
-        ]
-        tables["Is the earlier start's advantage kept? Delta in the direction of the earlier start"] = pd.DataFrame(
-            rows
+        tables["Is the earlier start's advantage kept? Posterior probability (prior probability)"] = _persistence(
+            findings
         )
     if "parallel" in findings.tables:
         caption = f"Parallel, catching up or widening: change of the raw difference ({settings.interval_label})"
@@ -127,10 +114,23 @@ def persistence_section(findings: Findings) -> Section:
         ],
         tables,
         (),
-        "Time saved at week w: w minus the first week at which the later start's curve reaches the earlier start's "
-        "value at w. On an improving course a negative number says how many weeks later it gets there. Draws "
-        f"in which it is not reached count as the lowest. Estimand: {ALL_PERSONS}.",
+        "Δ1, Δ2: differences at weeks 1 and 2 in the direction of the earlier start. Time saved at week w: w minus the "
+        "first week at which the later start's curve reaches the earlier start's value at w. On an improving course a "
+        "negative number says how many weeks later it gets there. Draws in which it is not reached count as the "
+        f"lowest. Estimand: {ALL_PERSONS}.",
     )
+
+
+def _persistence(findings: Findings) -> pd.DataFrame:
+    """One row an outcome, stratum and pair of weeks; one column a statement."""
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in findings.tables["persistence"].to_dict("records"):
+        labels = _labels(findings.context, row) | {"Weeks 1 and 2": f"{row['week_1']:g} and {row['week_2']:g}"}
+        shown = rows.setdefault(tuple(labels.values()), labels)
+        value = "withheld" if row["withheld"] else chance(row["probability"])
+        statement = row["statement"].replace("Delta_", "Δ").replace("> 0 and", "> 0,")
+        shown[f"P({statement})"] = f"{value} ({chance(row['prior_probability'])})"
+    return pd.DataFrame(list(rows.values()))
 
 
 def period_section(findings: Findings) -> Section:
@@ -140,15 +140,12 @@ def period_section(findings: Findings) -> Section:
     periods = {"before_switch": "before the switch", "after_switch": "after the switch", "last_year": "last year"}
     rows = [
         {
-            "Outcome": context.outcomes[row["outcome"]].label,
-            "Stratum": stratum_label(row["stratum"]),
+            "Outcome": f"{context.outcomes[row['outcome']].label}, {stratum_label(row['stratum'])}",
             "Period": periods.get(row["period"], row["period"]),
             "Start group": row["start_group"] or row["contrast"].replace(" - ", " minus "),
             f"Average rate ({label})": estimate(row["median"], row["lower"], row["upper"]),
             "Unit": row["unit"],
-            "P(favours the earlier start)": (
-                row["withheld"] or chance_of(row["probability_favours"], row["direction"]) if row["contrast"] else ""
-            ),
+            "P(favours the earlier start)": (_chance(row) if row["contrast"] else ""),
         }
         for row in table.to_dict("records")
     ]
@@ -179,8 +176,20 @@ def _parallel_row(context: FitContext, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _point(point: str, settings: ReportSettings) -> str:
+    declared = point == "delta_2" and settings.end_week is not None
+    return "declared end (Delta_2)" if declared else _POINTS[point]
+
+
+def _chance(row: dict[str, Any]) -> str:
+    """The probability, or that it is withheld; the reason is in the section's text and in the CSV."""
+    if row["withheld"].startswith("withheld"):
+        return "withheld"
+    return row["withheld"] or chance_of(row["probability_favours"], row["direction"])
+
+
 def _labels(context: FitContext, row: dict[str, Any]) -> dict[str, str]:
-    labels = {"Outcome": context.outcomes[row["outcome"]].label, "Stratum": stratum_label(row["stratum"])}
+    labels = {"Outcome": f"{context.outcomes[row['outcome']].label}, {stratum_label(row['stratum'])}"}
     if len(context.contrasts) > 1:
         labels["Contrast"] = row["contrast"].replace(" - ", " minus ")
     return labels

@@ -55,9 +55,9 @@ def group_draws(seed: int, spread: float, own: bool) -> xr.Dataset:
         for f, stratum in enumerate(STRATA):
             step = true_change("nfl_plasma", group, stratum, drop=1.0)
             change[:, :, 0, g, f] = drop[group][..., None] * step
-            change[:, :, 1, g, f] = (
-                true_change("alsfrs_r", group, stratum, gain=0.0) + gain[group][..., None] * months_on_drug(group)
-            )
+            change[:, :, 1, g, f] = true_change("alsfrs_r", group, stratum, gain=0.0) + gain[group][
+                ..., None
+            ] * months_on_drug(group)
     level = np.array([np.log(75.0), 37.0]) + 0.1 * spread * np.stack([normal_draws(21), normal_draws(22)], -1)
     effects = np.full((*SHAPE, 2, 3), np.nan)
     effects[..., 0, :2], effects[..., 1, :2] = drop["early"][..., None], gain["early"][..., None]
@@ -76,7 +76,7 @@ def group_draws(seed: int, spread: float, own: bool) -> xr.Dataset:
         correlation[..., a, b] = correlation[..., b, a] = value + 0.1 * normal_draws(30 + a + b)
     periods = [(28.0, 0.0), (148.0, 28.0), (148.0, 100.0)]
     slopes = [
-        (change[..., WEEKS == end] - change[..., WEEKS == start])[..., 0] / ((end - start) / MONTH)
+        (change[..., end == WEEKS] - change[..., start == WEEKS])[..., 0] / ((end - start) / MONTH)
         for end, start in periods
     ]
     by_group = ("outcome", "start_group", "stratum", "week")

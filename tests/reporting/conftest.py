@@ -1,0 +1,20 @@
+import pytest
+from fake import fake_posterior
+
+from bayesmodels.reporting.context import read_context
+from bayesmodels.reporting.observed import observed_persons
+
+
+@pytest.fixture(scope="session")
+def tree():
+    return fake_posterior()
+
+
+@pytest.fixture(scope="session")
+def context(tree):
+    return read_context(tree)
+
+
+@pytest.fixture(scope="session")
+def observed(tree, context):
+    return observed_persons(tree, context.data)

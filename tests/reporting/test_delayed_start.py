@@ -1,0 +1,222 @@
+"""Delayed-start summaries against answers worked by hand.
+
+ALSFRS-R: the early group gains 0.2 points a month until week 28: a difference of 0.2 x 28 / 4.348 = 1.288 from then
+on (each group then gains the same). NfL falls by 0.8 over 12 weeks from the drug's start.
+"""
+
+import math
+
+import numpy as np
+import pytest
+from fake import DROP, GAIN, MONTH, RATE, WEEKS, fake_posterior
+from scipy.stats import norm
+
+from bayesmodels.errors import BadInput
+from bayesmodels.reporting.after_switch import first_reached, parallel_table, time_saved_table
+from bayesmodels.reporting.context import read_context
+from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
+from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.observed import observed_persons
+from bayesmodels.reporting.settings import ReportSettings
+
+PLAIN = ReportSettings()
+ALL = {"stratum": "all"}
+
+
+def rows(table, **where):
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
+def one(table, **where):
+    found = rows(table, **where)
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_raw_differences_and_who_is_favoured(tree, context, observed):
+    table = difference_table(tree, context, PLAIN, observed)
+    function = one(table, outcome="alsfrs_r", week=28.0, **ALL)
+    assert function["median"] == pytest.approx(GAIN * 28 / MONTH)
+    assert function["direction"] == "+ favours early"
+    assert function["probability_favours"] == 1.0
+    nfl = one(table, outcome="nfl_plasma", week=28.0, **ALL)
+    assert nfl["median"] == pytest.approx(DROP)
+    assert nfl["direction"] == "- favours early"
+    assert nfl["probability_favours"] == 1.0  # a raw difference below zero favours the early start
+
+
+def test_probability_matches_the_normal(tree, context, observed):
+    row = one(difference_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week=12.0, **ALL)
+    mean, sd = GAIN * 12 / MONTH, 0.05 * 12 / MONTH
+    settings = ReportSettings(important_difference={"alsfrs_r": mean + 0.5 * sd})
+    row = one(difference_table(tree, context, settings, observed), outcome="alsfrs_r", week=12.0, **ALL)
+    assert row["probability_important"] == pytest.approx(norm.cdf(-0.5), abs=2e-3)
+
+
+def test_no_probability_where_groups_are_equal_by_design(tree, context, observed):
+    row = one(difference_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week=0.0, **ALL)
+    assert math.isnan(row["probability_favours"])
+    assert row["withheld"] == "the same in both groups by design"
+
+
+def test_estimand_and_persons_on_every_row(tree, context, observed):
+    table = difference_table(tree, context, PLAIN, observed)
+    after = rows(table, outcome="alsfrs_r", week=52.0, **ALL).iloc[0]
+    assert after["estimand"] == (
+        "all persons, as if alive and followed, missing at random; early against delayed start, open label, not "
+        "randomised drug against placebo"
+    )
+    assert (after["observed_group"], after["observed_reference"]) == (72, 27)
+    before = rows(table, outcome="alsfrs_r", week=28.0, **ALL).iloc[0]
+    assert "open label" not in before["estimand"]
+    assert table["estimand"].str.startswith("all persons, as if alive and followed, missing at random").all()
+
+
+def test_probability_is_withheld_past_half_observed(tree, context, observed):
+    assert observed.last_well_observed("alsfrs_r", ("early", "delayed"), "all") == 76
+    assert observed.last_visit("alsfrs_r", ("early", "delayed"), "all") == 148
+    table = rows(difference_table(tree, context, PLAIN, observed), outcome="alsfrs_r", **ALL).set_index("week")
+    assert not math.isnan(table.loc[76.0, "probability_favours"])
+    assert table.loc[[100.0, 148.0], "probability_favours"].isna().all()
+    assert table.loc[148.0, "withheld"].startswith("withheld: past week 76")
+
+
+def test_counts_of_persons_come_before_counts_of_visits(tree):
+    counts = {
+        "observed": {"early": {"all": {"alsfrs_r": {"0": 72, "52": 30}}}, "delayed": {"all": {"alsfrs_r": {"0": 36}}}}
+    }
+    found = observed_persons(tree, {"counts": counts})
+    assert found.at("alsfrs_r", "early", "all", 40.0) == 30
+    assert found.at("alsfrs_r", "delayed", "all", 40.0) == 0
+    assert found.last_well_observed("alsfrs_r", ("early",), "all") == 0
+
+
+def test_missed_visits_do_not_hide_persons_seen_later(tree, context, observed):
+    gap = tree.copy(deep=True)
+    gap["observed_summary"]["n"].loc[{"week": 40.0}] = 1.0
+    found = observed_persons(gap, {})
+    assert found.at("alsfrs_r", "early", "all", 40.0) == 72
+    assert observed_persons(tree.filter(lambda node: node.name != "observed_summary"), {}).series == {}
+
+
+def test_delta_weeks(tree, context, observed):
+    table = rows(delta_table(tree, context, PLAIN, observed), outcome="alsfrs_r", **ALL)
+    assert table[["point", "week"]].values.tolist() == [["delta_1", 28.0], ["well_observed", 76.0], ["delta_2", 148.0]]
+    declared = rows(delta_table(tree, context, ReportSettings(end_week=52), observed), outcome="alsfrs_r", **ALL)
+    assert declared.set_index("point").loc["delta_2", "week"] == 52
+
+
+def test_a_week_without_a_curve_is_refused(tree, context, observed):
+    with pytest.raises(BadInput, match=r"\[report\] contrast_weeks: expected curve weeks \(0, 4, .*\), got 30;"):
+        difference_table(tree, context, ReportSettings(contrast_weeks=(28, 30)), observed)
+
+
+def test_persistence_against_the_draws(tree, context, observed):
+    table = rows(persistence_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week_2=76.0, **ALL)
+    gain = tree["posterior"]["group_drug_effect"].sel(outcome="alsfrs_r", stratum="faster")
+    early, late = (gain.sel(start_group=g).values.ravel() for g in ("early", "delayed"))
+    first, second = early * 28 / MONTH, (early * 76 - late * 48) / MONTH
+    expected = {"Delta_2 > 0": np.mean(second > 0)}
+    for share in (0.25, 0.5, 0.75):
+        expected[f"Delta_1 > 0 and Delta_2 > {share:g} Delta_1"] = np.mean((first > 0) & (second > share * first))
+    assert dict(zip(table["statement"], table["probability"], strict=True)) == pytest.approx(expected)
+    later = rows(persistence_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week_2=148.0, **ALL)
+    assert later["probability"].isna().all()
+    assert later["prior_probability"].notna().all()
+
+
+def test_parallel_needs_own_effects_and_a_margin(tree, context, observed):
+    settings = ReportSettings(margins={"alsfrs_r": 0.3})
+    own = one(parallel_table(tree, context, settings, observed), outcome="alsfrs_r", **ALL)
+    assert (own["from_week"], own["to_week"]) == (
+        40,
+        76,
+    )  # lag 2.5 months is under 12 weeks; 76 is the last well observed
+    assert own["rate_sd"] == pytest.approx(0.05 * math.sqrt(2), rel=0.05)
+    assert own["probability_parallel"] > 0.99
+    assert own["prior_probability_parallel"] == pytest.approx(norm.cdf(0.3 / 0.707) * 2 - 1, abs=0.05)
+    assert own["verdict"] == "parallel"
+    assert (
+        one(parallel_table(tree, context, PLAIN, observed), outcome="alsfrs_r", **ALL)["verdict"]
+        == "no margin declared"
+    )
+    shared = fake_posterior(own=False)
+    implied = parallel_table(shared, read_context(shared), settings, observed)
+    assert set(implied["verdict"]) == {"implied by the model"}
+    late = ReportSettings(margins={"alsfrs_r": 0.3}, parallel_from_week={"alsfrs_r": 76})
+    assert one(parallel_table(tree, context, late, observed), outcome="alsfrs_r", **ALL)["verdict"].startswith(
+        "too few"
+    )
+
+
+def test_catching_up_is_the_gap_closing(observed):
+    closing = fake_posterior()
+    draws = closing["posterior"]["difference"]
+    where = {"outcome": "alsfrs_r", "stratum": "all"}
+    draws.loc[where] = draws.loc[where] - 0.8 * np.maximum(WEEKS - 28, 0) / MONTH
+    settings = ReportSettings(margins={"alsfrs_r": 0.3})
+    table = parallel_table(closing, read_context(closing), settings, observed)
+    assert one(table, outcome="alsfrs_r", **ALL)["verdict"] == "catching up"
+    assert one(table, outcome="alsfrs_r", **ALL)["rate_median"] == pytest.approx(-0.8, abs=0.02)
+
+
+def test_time_saved_by_hand(tree, context, observed):
+    shared = fake_posterior(own=False)
+    row = one(
+        time_saved_table(shared, read_context(shared), PLAIN, observed), outcome="alsfrs_r", stratum="faster", week=28.0
+    )
+    # Early is at -1.0 x 28 weeks; the delayed group falls 1.2 a month: it is there at 28 / 1.2 = 23.3 weeks.
+    assert row["median"] == pytest.approx(28 - 28 * (RATE["faster"] + GAIN) / RATE["faster"], abs=0.01)
+    assert (row["not_reached"], row["course"]) == (0.0, "worsening")
+
+
+def test_first_reached_by_straight_lines():
+    weeks = np.array([0.0, 10.0, 20.0])
+    curve = np.array([[0.0, 0.0, 5.0], [-10.0, -10.0, 5.0], [-20.0, -20.0, 5.0]])
+    found = first_reached(curve, np.array([-15.0, -30.0, 5.0]), weeks)
+    assert found.tolist() == [15.0, math.inf, 0.0]
+
+
+def test_not_reached_is_counted_and_printed(tree, context, observed):
+    table = time_saved_table(tree, context, PLAIN, observed)
+    nfl = one(table, outcome="nfl_plasma", stratum="all", week=28.0)
+    early, late = (
+        tree["posterior"]["curve"].sel(outcome="nfl_plasma", stratum="all", start_group=g).values.reshape(1000, -1)
+        for g in ("early", "delayed")
+    )
+    never = np.mean((late > early[:, [3]]).all(axis=1))  # the early value at week 28 lies below the whole delayed curve
+    assert nfl["not_reached"] == pytest.approx(never)
+    assert 0.4 < never < 0.6
+    assert nfl["lower"] == -math.inf
+
+
+def test_ratio_to_baseline_has_percent(tree, context):
+    table = ratio_table(tree, context, 0.95)
+    assert set(table["outcome"]) == {"nfl_plasma"}
+    row = one(table, start_group="early", week=12.0, **ALL)
+    assert row["ratio"] == pytest.approx(math.exp(DROP))
+    assert row["percent"] == pytest.approx(100 * (math.exp(DROP) - 1))
+    assert row["percent_lower"] < row["percent"] < row["percent_upper"]
+
+
+def test_period_rates_by_hand(tree, context, observed):
+    table = period_rate_table(tree, context, 0.95, observed)
+    early = one(table, outcome="alsfrs_r", start_group="early", stratum="slower", period="after_switch")
+    assert early["median"] == pytest.approx(RATE["slower"] + GAIN)
+    before = one(table, outcome="alsfrs_r", contrast="early - delayed", stratum="slower", period="before_switch")
+    assert before["median"] == pytest.approx(GAIN)
+    assert before["probability_favours"] == 1.0
+    after = one(table, outcome="alsfrs_r", contrast="early - delayed", stratum="slower", period="last_year")
+    assert math.isnan(after["probability_favours"])
+    assert after["withheld"]
+
+
+def test_curves_csv_carries_estimand_and_persons(tree, context, observed):
+    table = curve_table(tree, context, 0.95, observed)
+    assert set(table["name"]) == {"curve", "curve_change", "difference", "period_rate"}
+    row = one(table, name="difference", outcome="alsfrs_r", stratum="all", week=52.0)
+    assert row["observed"] == 27
+    assert row["estimand"].endswith("open label, not randomised drug against placebo")
+    assert not rows(table, name="curve", week=28.0)["estimand"].str.contains("open label").any()

@@ -1,0 +1,116 @@
+"""Effect and parameter tables against the draws they were made from."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from fake import DROP, GAIN, fake_posterior
+from scipy.stats import norm
+
+from bayesmodels.errors import MissingVariable
+from bayesmodels.reporting.context import Outcome, read_context, unit_of
+from bayesmodels.reporting.effects import effect_table, how_learned, own_effects
+from bayesmodels.reporting.parameters import parameter_table
+
+
+def one(table, **where):
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_effect_is_the_gaussian_it_was_drawn_from(tree, context):
+    row = one(
+        effect_table(tree, context, 0.95, "95 % ETI").table, name="drug_effect", outcome="alsfrs_r", stratum="slower"
+    )
+    half = norm.ppf(0.975) * 0.05
+    assert row["median"] == pytest.approx(GAIN, abs=1e-9)
+    assert row["lower"] == pytest.approx(GAIN - half, abs=1e-3)
+    assert row["upper"] == pytest.approx(GAIN + half, abs=1e-3)
+    assert row["sd"] == pytest.approx(0.05, rel=2e-3)
+    assert row["unit"] == "points per month"
+    assert row["prior_sd"] == pytest.approx(0.5, rel=2e-3)
+    assert row["width_ratio"] == pytest.approx(0.1, rel=1e-6)
+
+
+def test_signs_follow_the_good_direction(tree, context):
+    table = effect_table(tree, context, 0.95, "95 % ETI").table
+    nfl = one(table, name="drug_effect", outcome="nfl_plasma", stratum="faster")
+    assert nfl["median"] == pytest.approx(DROP)
+    assert nfl["direction"] == "- favours the drug"
+    assert nfl["probability_favours"] == 1.0
+    assert one(table, name="drug_effect", outcome="alsfrs_r", stratum="faster")["direction"] == "+ favours the drug"
+    assert one(table, name="effect_lag", outcome="alsfrs_r")["direction"] == ""
+
+
+def test_contrast_between_start_groups_is_later_minus_earlier(tree, context):
+    table = effect_table(tree, context, 0.9, "90 % ETI").table
+    row = one(table, name="group_effect_contrast", outcome="alsfrs_r", stratum="faster")
+    effects = tree["posterior"]["group_drug_effect"].sel(outcome="alsfrs_r", stratum="faster")
+    draws = (effects.sel(start_group="delayed") - effects.sel(start_group="early")).values.ravel()
+    assert row["contrast"] == "delayed - early"
+    assert row["lower"] == pytest.approx(np.quantile(draws, 0.05))
+    assert row["prior_sd"] > 5 * row["sd"]
+
+
+def test_a_shared_effect_has_no_contrast():
+    shared = fake_posterior(own=False)
+    table = effect_table(shared, read_context(shared), 0.95, "95 % ETI").table
+    assert "group_effect_contrast" not in set(table["name"])
+    assert not own_effects(shared, "alsfrs_r", ("early", "delayed"))
+    assert own_effects(fake_posterior(), "alsfrs_r", ("early", "delayed"))
+
+
+def test_undefined_entries_are_dropped(tree, context):
+    table = parameter_table(tree, context, 0.95)
+    assert set(table.loc[table["name"] == "drug_effect", "stratum"]) == {"faster", "slower"}
+    assert not table["median"].isna().any()
+
+
+def test_correlations_once_for_each_pair(tree, context):
+    table = parameter_table(tree, context, 0.95)
+    pairs = table.loc[table["name"] == "person_correlation", ["term", "term_other", "median"]]
+    assert pairs.values.tolist() == [
+        ["nfl_plasma:level", "alsfrs_r:level", pytest.approx(-0.1)],
+        ["nfl_plasma:level", "alsfrs_r:rate", pytest.approx(-0.4)],
+        ["alsfrs_r:level", "alsfrs_r:rate", pytest.approx(0.2)],
+    ]
+
+
+def test_curves_are_not_parameters(tree, context):
+    assert not {"curve", "difference", "period_rate"} & set(parameter_table(tree, context, 0.95)["name"])
+
+
+def test_units_are_filled():
+    outcomes = {"nfl": Outcome("nfl", unit="ln", effect_unit="ln"), "f": Outcome("f", unit="points", effect_unit="x")}
+    assert unit_of("person_sd", {"term": "f:rate", "stratum": "all"}, outcomes) == "points per month"
+    assert unit_of("person_sd", {"term": "f:effect"}, outcomes) == "x"
+    assert unit_of("population_rate", {"outcome": "nfl"}, outcomes) == "ln per month"
+    assert unit_of("effect_lag", {"outcome": "nfl"}, outcomes) == "months"
+
+
+def test_a_research_model_that_publishes_drug_effect_gets_the_effect_table():
+    draws = np.random.default_rng(3).normal(0.3, 0.1, (2, 200, 1, 1))
+    small = xr.Dataset(
+        {"drug_effect": (("chain", "draw", "outcome", "stratum"), draws)},
+        coords={"outcome": ["grip"], "stratum": ["all"], "good_direction": ("outcome", ["up"])},
+    )
+    mine = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"model_type": "mine:Model"}), "posterior": small})
+    found = effect_table(mine, read_context(mine), 0.95, "95 % ETI")
+    assert found.table["median"].item() == pytest.approx(np.median(draws))
+    assert "grip, all persons" in found.sentence()
+
+
+def test_without_drug_effect_the_message_says_what_is_there():
+    other = xr.DataTree.from_dict({"posterior": xr.Dataset({"effect_lag": (("chain", "draw"), np.zeros((1, 3)))})})
+    with pytest.raises(MissingVariable, match="published variables there: effect_lag"):
+        effect_table(other, read_context(other), 0.95, "95 % ETI")
+
+
+def test_what_a_width_says():
+    assert [how_learned(ratio) for ratio in (0.49, 0.5, 0.8, np.nan)] == [
+        "learned",
+        "partly learned",
+        "not learned",
+        "prior not archived",
+    ]

@@ -27,7 +27,7 @@ THRESHOLDS: dict[str, float] = {
 """R-hat, ESS: Vehtari et al. (2021), doi:10.1214/20-BA1221. E-BFMI: Betancourt (2016), arXiv:1604.00695."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Convergence:
     """Verdict on a posterior's chains.
 
@@ -102,6 +102,9 @@ class Convergence:
             "share_at_max_treedepth": self.share_at_max_treedepth,
             "thresholds": THRESHOLDS,
         }
+
+    def __repr__(self) -> str:
+        return self.sentence()
 
     def _repr_html_(self) -> str:
         worst = self.table.sort_values("rhat", ascending=False).head(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -137,6 +138,12 @@ def evaluate(y, weight, count, stratum, group, covariates, mean, shift, slope, s
     return jit(scope["evaluate"])
 
 
+@cache
+def _in_python(layout: Layout, with_gradient: bool):
+    """`_evaluate`, made once a layout: called at every draw of a Python-linked graph."""
+    return _evaluate(layout, with_gradient)
+
+
 class LinearMixedLogp(Op):
     """Log-likelihood of each person, shape (person,), from y (person, slot), `Inputs` and bases (slot, person)."""
 
@@ -153,7 +160,7 @@ class LinearMixedLogp(Op):
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest = inputs
-        output_storage[0][0] = _evaluate(self.layout, False)(y, np.ones(len(y)), *rest)[0]
+        output_storage[0][0] = _in_python(self.layout, False)(y, np.ones(len(y)), *rest)[0]
 
     def infer_shape(self, fgraph, node, input_shapes):
         """One number a person."""
@@ -193,7 +200,7 @@ class LinearMixedGradient(Op):
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest, weight = inputs
-        results = _evaluate(self.layout, True)(y, weight, *rest)
+        results = _in_python(self.layout, True)(y, weight, *rest)
         bases = rest[len(_NDIM) :]
         by_basis = []
         for m, basis in enumerate(bases):
@@ -325,5 +332,5 @@ class PersonTerms:
 
 def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
-    results = _evaluate(layout, False)(y, np.ones(len(y)), *inputs, *bases)
+    results = _in_python(layout, False)(y, np.ones(len(y)), *inputs, *bases)
     return PersonTerms(results[8], results[9])

@@ -11,6 +11,7 @@ from scipy import integrate, stats
 
 from bayesmodels.errors import BadInput
 from bayesmodels.evidence import means_table
+from bayesmodels.fitting.means_summaries import means_summaries
 from bayesmodels.fitting.predict_means import condition, predictive_draws
 from bayesmodels.fitting.samplers import compile_model
 from bayesmodels.fitting.sampling import deterministics, sample
@@ -359,3 +360,17 @@ def test_nfl_response_to_week_28() -> None:
 def test_nfl_response_to_week_76() -> None:
     posterior = nfl_posterior({"valor_2021": (2, 28), "ole_2021": (40, 76)})
     assert_near(posterior, {"lag": 1.36, "time_constant": 1.08, "faster": 0.94, "slower": 0.62})
+
+
+def test_replicates_lie_over_the_tables_cells(to_week_28) -> None:
+    model = valor_means_model()
+    found = means_summaries(model.build(to_week_28), to_week_28, one_draw(model, 300)["posterior"].to_dataset(), seed=2)
+    observed, drawn = found["observed_summary"], found["predictive_summary"]["mean"]
+    where = {"outcome": "alsfrs_r", "start_group": "delayed", "stratum": "slower", "week": 28.0}
+    assert float(observed["mean"].sel(where)) == -2.73
+    assert float(observed["se"].sel(where)) == 1.1
+    assert float(observed["n"].sel(where)) == 15
+    assert drawn.dims == ("chain", "draw", "outcome", "start_group", "stratum", "week")
+    expected = valor_alsfrs_r().mean(np, cells(months(28.0), months(30.0), 1), VALUES).item()
+    assert float(drawn.sel(where).mean()) == pytest.approx(expected, abs=4 * 1.13 / np.sqrt(drawn.sizes["draw"]))
+    assert float(drawn.sel(where).std()) == pytest.approx(np.sqrt(1.1**2 + 0.05**2 + 0.25**2), rel=0.15)

@@ -1,0 +1,142 @@
+"""Simulation-based calibration of `PublishedMeansModel`: truths from the prior, means from the model, refits.
+
+The table's layout (arms, visits, standard errors) is VALOR's; the estimates are simulated. One model is compiled and
+handed new data for every refit.
+
+    python -m bayesmodels.studies.means_calibration reports/validation/PublishedMeansModel-sbc
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayesmodels.evidence import means_table
+from bayesmodels.fitting import compile_model
+from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
+from bayesmodels.models.published_means import PublishedMeansModel
+from bayesmodels.models.valor_means import valor_means_model
+from bayesmodels.parts.means_covariance import row_covariance
+from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.reporting.files import write_whole
+from bayesmodels.studies.ranks import ecdf_figure, ranks_of, uniformity_table
+from bayesmodels.study import MeansTable
+
+TUNE, DRAWS, THIN = 600, 1_000, 10
+CHAINS = 2
+COMMAND = "python -m bayesmodels.studies.means_calibration reports/validation/PublishedMeansModel-sbc"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Ranks of simulated truths.
+
+    Attributes
+    ----------
+    ranks : DataFrame
+        One row a fit, one column a free parameter (`name[stratum]` where there is one per stratum).
+    n_draws : int
+        Thinned draws among which each truth was ranked.
+    fits : DataFrame
+        fit, divergences, min_ess_share (smallest bulk effective share of the thinned draws).
+    """
+
+    ranks: pd.DataFrame
+    n_draws: int
+    fits: pd.DataFrame
+
+
+def simulate_estimates(
+    model: PublishedMeansModel, data: MeansTable, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Truths from the prior and estimates from the model, with NumPy: an independent route to the same distribution.
+
+    Returns
+    -------
+    truths : dict of str to array
+        Free parameters, shape () or (stratum,).
+    estimates : dict of str to array
+        `estimate_<outcome>`, in the table's order.
+    """
+    arms = arms_of(data)
+    drawn = {p.name: p.draws(arms.strata, 1, rng) for k in model.outcomes for p in k.parameters()}
+    values = {name: value if value.ndim == 2 else value[:, None] for name, value in drawn.items()}
+    estimates = {}
+    for outcome in model.outcomes:
+        rows = rows_of(data.frame[data.frame["outcome"] == outcome.name], arms, model.mixture)
+        covariance, _ = row_covariance(outcome.spread, rows)
+        mean = (outcome.mean(np, cells_of(rows, arms, arms.started), values) @ rows.weights.T)[0]
+        estimates[f"estimate_{outcome.name}"] = rng.multivariate_normal(mean, covariance, method="cholesky")
+    return {name: value[0] for name, value in drawn.items()}, estimates
+
+
+def calibrate(model: PublishedMeansModel, data: MeansTable, fits: int, seed: int) -> Calibration:
+    """Simulate, refit without compiling again, and rank the truths.
+
+    Parameters
+    ----------
+    model : PublishedMeansModel
+    data : MeansTable
+        Layout and standard errors; its estimates are not used.
+    fits : int
+    seed : int
+    """
+    import nutpie
+    from arviz_stats.base import array_stats
+
+    pm_model = model.build(data)
+    compiled = compile_model(pm_model)
+    strata = arms_of(data).strata
+    ranks, notes = [], []
+    for number, stream in enumerate(np.random.SeedSequence(seed).spawn(fits)):
+        rng = np.random.default_rng(stream)
+        truths, estimates = simulate_estimates(model, data, rng)
+        tree = nutpie.sample(
+            compiled.with_data(**estimates), draws=DRAWS, tune=TUNE, chains=CHAINS, cores=1,
+            seed=int(rng.integers(2**31)), progress_bar=False, save_warmup=False,
+        )  # fmt: skip
+        row, shares = {}, []
+        for name, truth in truths.items():
+            draws = tree["posterior"][name].to_numpy()[:, ::THIN]
+            for place, label in enumerate(strata if truth.ndim else ("",)):
+                own = draws[..., place] if truth.ndim else draws
+                value = np.atleast_1d(truth)[place]
+                row[f"{name}[{label}]" if label else name] = int(ranks_of([value], own.reshape(1, -1))[0])
+                shares.append(float(array_stats.ess(own, chain_axis=0, draw_axis=1)) / own.size)
+        ranks.append(row)
+        divergences = int(tree["sample_stats"]["diverging"].sum())
+        notes.append({"fit": number, "divergences": divergences, "min_ess_share": min(shares)})
+    return Calibration(pd.DataFrame(ranks), CHAINS * DRAWS // THIN, pd.DataFrame(notes))
+
+
+def run_calibration(out: Path, fits: int = 300, seed: int = 6) -> pd.DataFrame:
+    """Calibrate the main VALOR model and the one linked to NfL; write ranks, tables, figures and a manifest."""
+    out.mkdir(parents=True, exist_ok=True)
+    data = means_table("valor_2021", outcomes=("nfl_plasma", "alsfrs_r"))
+    tables, seconds = [], {}
+    for name in ("proportional_slowing", "ratio_power"):
+        began = time.process_time()
+        found = calibrate(valor_means_model(name), data, fits, seed)
+        seconds[name] = round(time.process_time() - began, 1)
+        table = uniformity_table(found.ranks, found.n_draws).assign(model=name)
+        tables.append(table.assign(divergent_fits=int((found.fits["divergences"] > 0).sum())))
+        write_whole(out / f"ranks_{name}.csv", found.ranks.to_csv(index=False).encode())
+        write_whole(out / f"fits_{name}.csv", found.fits.round(4).to_csv(index=False).encode())
+        write_whole(out / f"ecdf_{name}.png", png_bytes(ecdf_figure(found.ranks, found.n_draws), dpi=110))
+    result = pd.concat(tables, ignore_index=True)
+    write_whole(out / "uniformity.csv", result.round(4).to_csv(index=False).encode())
+    settings = {"tune": TUNE, "draws": DRAWS, "thin": THIN, "chains": CHAINS, "fits": fits, "seed": seed}
+    manifest = {"command": COMMAND, "settings": settings, "cpu_seconds": seconds, "data_digest": data.digest}
+    manifest["all_inside"] = bool(result["inside"].all())
+    write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
+    return result
+
+
+if __name__ == "__main__":
+    print(run_calibration(Path(sys.argv[1])).to_string(index=False))

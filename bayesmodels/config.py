@@ -6,14 +6,14 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bayesmodels.config_problems import config_problems
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.settings import NutsSettings
 from bayesmodels.reporting.settings import ReportSettings
@@ -144,7 +144,7 @@ def read_config(path: str | Path) -> Config:
         sections = Sections.model_validate(raw)
         problems += _data_problems(sections, path.name)
     except ValidationError as error:
-        problems += config_problems(error, path.name, Sections)
+        problems += config_problems(error, path.name, Sections, raw)
     if problems:
         raise BadConfig(problems)
     return Config(path, text, sections, model)
@@ -163,35 +163,6 @@ def read_report_settings(path: Path) -> ReportSettings:
         return ReportSettings.model_validate(raw.get("report", {}))
     except ValidationError as error:
         raise BadConfig(config_problems(error, path.name, ReportSettings, prefix=("report",))) from error
-
-
-def config_problems(error: ValidationError, file: str, root: type[BaseModel], prefix: Sequence[str] = ()) -> list[str]:
-    """Turn a pydantic error into plain lines: file, key, what was expected, what came.
-
-    Parameters
-    ----------
-    error : ValidationError
-    file : str
-        Name of the TOML file.
-    root : type of BaseModel
-        What was validated: its fields are the known keys.
-    prefix : sequence of str
-        Keys above it, such as ``("model",)``.
-    """
-    lines = []
-    for item in error.errors(include_url=False):
-        key = _key([*prefix, *item["loc"]])
-        if item["type"] == "extra_forbidden":
-            lines.append(
-                f"{file}: {key}: unknown key; {_nearest(str(item['loc'][-1]), _known(root, item['loc'][:-1]))}"
-            )
-        elif item["type"] == "missing":
-            lines.append(f"{file}: {key}: expected a value, found none")
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {item['input']!r}"
-            lines += [f"{file}: {key}: {line}" for line in f"{message[:1].lower()}{message[1:]}{came}".splitlines()]
-    return lines
 
 
 def config_hash(config: Config, digests: Iterable[str]) -> str:
@@ -233,12 +204,12 @@ def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
 def _model(spec: Any, file: str, problems: list[str]) -> Any:
     if not isinstance(spec, dict):
         return None  # the section is missing or not a table: said by the check of the whole file
-    from bayesmodels.models import model_from_spec
+    from bayesmodels.models import model_class, model_from_spec
 
     try:
         return model_from_spec(spec)
     except ValidationError as error:
-        problems += config_problems(error, file, BaseModel, prefix=("model",))
+        problems += config_problems(error, file, model_class(spec.get("type")), spec, prefix=("model",))
     except BadInput as error:
         problems += [f"{file}: {problem}" for problem in error.problems]
     return None
@@ -249,31 +220,3 @@ def _data_problems(sections: Sections, file: str) -> list[str]:
         came = "neither" if sections.study is None else "both"
         return [f"{file}: expected either [study] (tables of persons) or [data] (published means), found {came}"]
     return []
-
-
-def _key(parts: Sequence[int | str]) -> str:
-    """Write a place in the file as one would: [sampling] draws, [[model.outcomes]] no. 2, trajectory, type."""
-    words = [f"no. {part + 1}" if isinstance(part, int) else str(part) for part in parts]
-    return words[0] if len(words) == 1 else f"[{words[0]}] {', '.join(words[1:])}"
-
-
-def _known(root: type[BaseModel], place: Sequence[int | str]) -> tuple[str, ...]:
-    """Fields of the section at a place of the file."""
-    current: Any = root
-    for part in place:
-        if isinstance(part, int):
-            continue
-        fields = getattr(current, "model_fields", {})
-        if part not in fields:
-            return ()
-        annotation = fields[part].annotation
-        options = [annotation, *get_args(annotation)]
-        current = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
-    return tuple(getattr(current, "model_fields", {}))
-
-
-def _nearest(key: str, known: tuple[str, ...]) -> str:
-    if not known:
-        return "delete it, or check its spelling"
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"

@@ -100,6 +100,35 @@ def test_published_means_have_keys_of_their_own(written, data, line):
     assert any(line.removeprefix("[data]: ") in problem for problem in found), found
 
 
+LONGITUDINAL = """
+type = "longitudinal"
+[[model.outcomes]]
+preset = "nfl_plasma"
+[[model.outcomes]]
+preset = "alsfrs_r"
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (("longitudinal", "longitudinel"), "[model] type: unknown model 'longitudinel'; did you mean 'longitudinal'?"),
+        (('type = "longitudinal"', 'poolin = "none"\ntype = "longitudinal"'),
+         "[model] poolin: unknown key; did you mean 'pooling'?"),
+        (('type = "longitudinal"', 'type = "longitudinal"\ncovariates = {levl = ["age"]}'),
+         "[model] covariates, levl: unknown key; did you mean 'level'?"),
+        (('preset = "nfl', 'presett = "nfl'), "[model] outcomes, no. 1, presett: unknown key; did you mean 'preset'?"),
+        (('preset = "alsfrs_r"', 'preset = "alsfrs_r"\neffect = {type = "plateau", lagg = 1}'),
+         "[model] outcomes, no. 2, effect, lagg: unknown key; did you mean 'lag'?"),
+        (('preset = "alsfrs_r"', 'preset = "alsfrs_r"\ntrajectory = {type = "linea"}'),
+         "[model] outcomes, no. 2, trajectory: unknown trajectory 'linea'; did you mean 'linear'?"),
+    ],
+)  # fmt: skip
+def test_unknown_keys_inside_the_model_name_the_nearest(written, change, line):
+    text = GOOD.replace('type = "toy_model:Toy"', LONGITUDINAL.replace(*change))
+    assert any(problem.startswith(f"trial.toml: {line}") for problem in problems(written(text)))
+
+
 def _hash(written, change=("", ""), digests=("abc",)):
     return config_hash(read_config(written(GOOD.replace(*change))), digests)
 

@@ -12,6 +12,27 @@ MODELS = {
 }
 
 
+def model_class(name: str | None) -> Any:
+    """The class of a model: by known name, or `package.module:Class` of one's own.
+
+    Raises
+    ------
+    BadConfig
+        The type is not known, or has no method `build`.
+    """
+    from bayesmodels.errors import BadConfig
+    from bayesmodels.parts.lookup import class_of
+
+    if name is None:
+        raise BadConfig(f"[model] type: expected {', '.join(MODELS)}, or package.module:Class, found none")
+    if name in MODELS:
+        return _imported(MODELS[name])
+    try:
+        return class_of("model", dict.fromkeys(MODELS, object), name, "build")
+    except ValueError as error:
+        raise BadConfig(f"[model] type: {error}") from error
+
+
 def model_from_spec(spec: Mapping[str, Any]) -> Any:
     """A model from a dict with `type`: a known name, or `package.module:Class` of one's own.
 
@@ -22,17 +43,8 @@ def model_from_spec(spec: Mapping[str, Any]) -> Any:
     pydantic.ValidationError
         The fields do not fit the type.
     """
-    from bayesmodels.errors import BadConfig
-    from bayesmodels.parts.lookup import class_of
-
     name = spec.get("type")
-    if name is None:
-        raise BadConfig(f"[model] type: expected {', '.join(MODELS)}, or package.module:Class, found none")
-    try:
-        target = class_of("model", {known: _imported(path) for known, path in MODELS.items() if known == name}, name,
-                          "build")  # fmt: skip
-    except ValueError as error:
-        raise BadConfig(f"[model] type: {error}") from error
+    target = model_class(name)
     fields = {key: value for key, value in spec.items() if key != "type" or "type" in target.model_fields}
     if ":" in str(name):
         fields.pop("type", None)

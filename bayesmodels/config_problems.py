@@ -1,0 +1,105 @@
+"""Problems of a configuration as plain lines: file, key, what was expected, what came, the nearest known key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+# Keys whose value is a part, chosen by its `type`: module with the known ones, their table, the method of a part.
+_PARTS = {
+    "trajectory": ("bayesmodels.parts.trajectories", "TRAJECTORIES", "curve"),
+    "effect": ("bayesmodels.parts.effects", "EFFECTS", "curve"),
+}
+# Keys that stand for several fields and are not fields themselves.
+_SHORTHANDS = {"outcomes": ("preset",)}
+
+
+def config_problems(
+    error: ValidationError, file: str, root: type[BaseModel], raw: Any = None, prefix: Sequence[str] = ()
+) -> list[str]:
+    """Turn a pydantic error into plain lines.
+
+    Parameters
+    ----------
+    error : ValidationError
+    file : str
+        Name of the TOML file.
+    root : type of BaseModel
+        What was validated: its fields are the known keys.
+    raw : mapping, optional
+        What it was validated from: the `type` of a part says which keys are known.
+    prefix : sequence of str
+        Keys above it, such as ``("model",)``.
+    """
+    lines = []
+    for item in error.errors(include_url=False):
+        key = _key([*prefix, *item["loc"]])
+        if item["type"] == "extra_forbidden":
+            *above, name = item["loc"]
+            lines.append(f"{file}: {key}: unknown key; {_nearest(str(name), _known(root, above, raw))}")
+        elif item["type"] == "missing":
+            lines.append(f"{file}: {key}: expected a value, found none")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {item['input']!r}"
+            lines += [f"{file}: {key}: {line}" for line in f"{message[:1].lower()}{message[1:]}{came}".splitlines()]
+    return lines
+
+
+def _key(parts: Sequence[int | str]) -> str:
+    """Write a place in the file: [sampling] draws; [model] outcomes, no. 2, trajectory, rho."""
+    words = [f"no. {part + 1}" if isinstance(part, int) else str(part) for part in parts]
+    return words[0] if len(words) == 1 else f"[{words[0]}] {', '.join(words[1:])}"
+
+
+def _known(root: type[BaseModel], place: Sequence[int | str], raw: Any) -> tuple[str, ...]:
+    """Keys that are known at a place of the file."""
+    current: type[BaseModel] | None = root
+    shorthands: tuple[str, ...] = ()
+    for part in place:
+        raw = _below(raw, part)
+        if isinstance(part, int):
+            continue
+        shorthands = _SHORTHANDS.get(part, ())
+        fields = current.model_fields if current is not None else {}
+        current = _part_class(part, raw) if part in _PARTS else None
+        if current is None and part in fields:
+            current = next(_models_in(fields[part].annotation), None)
+    return (*shorthands, *current.model_fields) if current is not None else ()
+
+
+def _below(raw: Any, part: int | str) -> Any:
+    try:
+        return raw[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _part_class(key: str, raw: Any) -> type[BaseModel] | None:
+    from bayesmodels.parts.lookup import class_of
+
+    module, table, method = _PARTS[key]
+    known = getattr(import_module(module), table)
+    try:
+        return class_of(key, known, raw.get("type") if isinstance(raw, Mapping) else None, method)
+    except ValueError:
+        return None
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Classes of models inside an annotation such as ``tuple[Annotated[Outcome, ...], ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not BaseModel:
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
+def _nearest(key: str, known: tuple[str, ...]) -> str:
+    if not known:
+        return "delete it, or check its spelling"
+    close = get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"

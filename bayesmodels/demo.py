@@ -16,7 +16,6 @@ from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
 from bayesmodels.reporting import Block, Lead, report, write_page
-from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.simulation import simulate_trial, valor_design
 from bayesmodels.simulation.truth import published_truth
@@ -57,7 +56,9 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
     _write_tables(results, folder / "tables")
     save(results.fits[MAIN].posterior, folder / "valor_posterior.nc")
     block = _simulated(folder / "simulated", settings, tell)
-    stamp = read_context(results.fits[MAIN].posterior).stamp
+    stamp = None
+    if results.not_converged:
+        stamp = f"Chains that did not converge: {' '.join(results.not_converged)} Do not act on the numbers they give."
     page = write_page(folder / "report.html", TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
     tell(f"demo: {page}")
     return page

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.evidence import means_table
-from bayesmodels.fitting import NutsSettings, fit, sample
+from bayesmodels.fitting import NutsSettings, convergence, fit, sample
 from bayesmodels.fitting.means_likelihood import means_log_likelihood
 from bayesmodels.fitting.predict_means import MeansPrediction, parameter_draws, predictive_draws
 from bayesmodels.models.published_means import PublishedMeansModel
@@ -72,6 +72,8 @@ class ValorResults:
         Means inside their interval, by model, outcome and the delayed group's start.
     trap : DataFrame
         Fits to week 76 and week 148: slowing and highest log-likelihood by model.
+    not_converged : tuple of str
+        One sentence a fit whose chains did not converge.
     """
 
     fits: dict[str, MeansFit]
@@ -80,6 +82,7 @@ class ValorResults:
     difference: pd.DataFrame
     starts: pd.DataFrame
     trap: pd.DataFrame
+    not_converged: tuple[str, ...]
 
 
 def fitted_means(outcomes: tuple[str, ...], start_week: float = START_WEEKS[0]) -> MeansTable:
@@ -95,7 +98,7 @@ def later_means() -> MeansTable:
 def function_model(variant: str) -> PublishedMeansModel:
     """ALSFRS-R alone under one of `VARIANTS`."""
     effect, course = VARIANTS[variant]
-    return PublishedMeansModel(outcomes=(valor_alsfrs_r(effect, course),), curve_weeks=CURVE_WEEKS)
+    return PublishedMeansModel(outcomes=(valor_alsfrs_r(effect, course),))
 
 
 def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
@@ -112,12 +115,14 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
     both = fitted_means(BOTH)
     main = valor_means_model(*VARIANTS[MAIN], curve_weeks=CURVE_WEEKS)
     fits = {MAIN: MeansFit(MAIN, main, both, fit(main, both, settings))}
-    function = fitted_means(FUNCTION)
     for variant in VARIANTS:
         if variant != MAIN:
             tell(f"VALOR: fitting ALSFRS-R to week 28, {variant}")
-            model = function_model(variant)
-            fits[variant] = MeansFit(variant, model, function, sample(model.build(function), settings))
+            fits[variant] = _fit_function(variant, fitted_means(FUNCTION), settings)
+    trapped = []
+    for variant in VARIANTS:
+        tell(f"VALOR: the trap at week 148, {variant}")
+        trapped.append(_fit_function(variant, to_week_148(), settings))
     seed = settings.seed or 0
     whole = {fitted.label: _whole(fitted, seed) for fitted in fits.values()}
     return ValorResults(
@@ -126,8 +131,23 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
         whole=pd.concat([_by_model({k: parts[i] for k, parts in whole.items()}) for i in (0, 1)], ignore_index=True),
         difference=pd.DataFrame([_difference(label, parts[0]) for label, parts in whole.items()]),
         starts=_starts(fits, seed),
-        trap=trap(settings, tell),
+        trap=pd.DataFrame([_trap_row(fitted) for fitted in trapped]),
+        not_converged=tuple(line for fitted in (*fits.values(), *trapped) for line in _not_converged(fitted)),
     )
+
+
+def _fit_function(variant: str, data: MeansTable, settings: NutsSettings) -> MeansFit:
+    model = function_model(variant)
+    return MeansFit(variant, model, data, sample(model.build(data), settings))
+
+
+def _not_converged(fitted: MeansFit) -> list[str]:
+    names = [p.name for outcome in fitted.model.outcomes for p in outcome.parameters()]
+    free = {"posterior": fitted.posterior["posterior"].to_dataset()[names]}
+    verdict = convergence(xr.DataTree.from_dict(free | {"sample_stats": fitted.posterior["sample_stats"].to_dataset()}))
+    if verdict.verdict == "ok":
+        return []
+    return [f"{fitted.data.name}, {fitted.label}: {'; '.join(verdict.reasons)}."]
 
 
 def predict(fitted: MeansFit, later: MeansTable, seed: int, start_week: float | None = None) -> MeansPrediction:
@@ -138,26 +158,13 @@ def predict(fitted: MeansFit, later: MeansTable, seed: int, start_week: float | 
     return predictive_draws(fitted.model, fitted.posterior, data, later, seed)
 
 
-def trap(settings: NutsSettings, tell: Tell) -> pd.DataFrame:
-    """Fit weeks 2 to 76 of the strata and week 148 of all randomised, under every model of function.
-
-    Returns
-    -------
-    DataFrame
-        model, slowing (median, lower, upper; NaN without an effect), log_likelihood (highest over the draws).
-    """
-    data = to_week_148()
-    rows = []
-    for variant in VARIANTS:
-        tell(f"VALOR: the trap at week 148, {variant}")
-        model = function_model(variant)
-        posterior = sample(model.build(data), settings)
-        values = parameter_draws(model, posterior)
-        slowing = values.get("alsfrs_r_slowing", np.array([np.nan]))
-        lower, median, upper = np.quantile(slowing, [0.025, 0.5, 0.975])
-        highest = means_log_likelihood(model, data, values).max()
-        rows.append({"model": variant, "slowing": median, "lower": lower, "upper": upper, "log_likelihood": highest})
-    return pd.DataFrame(rows)
+def _trap_row(fitted: MeansFit) -> dict[str, object]:
+    """Slowing (median, lower, upper; NaN without an effect) and the highest log-likelihood over the draws."""
+    values = parameter_draws(fitted.model, fitted.posterior)
+    slowing = values.get("alsfrs_r_slowing", np.array([np.nan]))
+    lower, median, upper = np.quantile(slowing, [0.025, 0.5, 0.975])
+    highest = means_log_likelihood(fitted.model, fitted.data, values).max()
+    return {"model": fitted.label, "slowing": median, "lower": lower, "upper": upper, "log_likelihood": highest}
 
 
 def to_week_148() -> MeansTable:

@@ -73,7 +73,7 @@ def _held_out_section(results: ValorResults) -> Section:
             "visits (from standard errors to week 76) and the deceleration. Hence start at week 28, the nominal "
             "switch, beside 30, and the model without an effect on function beside every prediction.",
             "NfL of both groups rebounds in the extension, which no smooth prediction from week 28 foresees: only "
-            "about half of its later means are inside.",
+            "about half of its later means are inside. The models of function share one fit of NfL.",
         ],
         {"Published stratum means at weeks 40 to 76 inside their 95 % predictive interval": shown},
     )

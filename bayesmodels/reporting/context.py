@@ -27,7 +27,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """An outcome's unit on the modelling scale, scale, good direction and drug effect."""
+    """An outcome's unit on the modelling scale, scale, good direction, drug effect, and unit before any logarithm."""
 
     name: str
     unit: str = ""
@@ -35,6 +35,7 @@ class Outcome:
     good_direction: str = ""
     effect_type: str = ""
     effect_unit: str = ""
+    natural_unit: str = ""
 
     @property
     def label(self) -> str:
@@ -149,7 +150,7 @@ def read_context(tree: xr.DataTree) -> FitContext:
         seconds=_nested(tree, "seconds"),
         versions=_nested(tree, "versions"),
         seed=str(tree.attrs.get("seed", "not recorded")),
-        outcomes=_outcomes(draws),
+        outcomes=_outcomes(draws, _nested(tree, "model")),
         start_groups=start_groups,
         drug_start_week=drug_start_week,
         contrasts=tuple(_contrast(label, start_groups, drug_start_week) for label in _labels(draws, "contrast")),
@@ -190,9 +191,11 @@ def stratum_label(stratum: str) -> str:
     return "all persons" if stratum == ALL else stratum
 
 
-def _outcomes(draws: xr.Dataset) -> dict[str, Outcome]:
+def _outcomes(draws: xr.Dataset, model: dict[str, Any]) -> dict[str, Outcome]:
     fields = ("unit", "scale", "good_direction", "effect_type", "effect_unit")
     found = {field: _by_label(draws, "outcome", field) for field in fields}
+    specified = model.get("outcomes") or ()
+    found["natural_unit"] = {spec["name"]: spec["unit"] for spec in specified if {"name", "unit"} <= set(spec)}
     return {
         name: Outcome(name, **{field: values[name] for field, values in found.items() if name in values})
         for name in _labels(draws, "outcome")

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior import load
 from bayesmodels.reporting.context import FitContext
-from bayesmodels.reporting.drawing import LazyFigures, png_bytes, svg_bytes
+from bayesmodels.reporting.drawing import LazyFigures, png_bytes
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.findings import Findings, find
@@ -101,7 +101,7 @@ class Report:
         write_whole(folder / "curves.csv", self.tables["curves"].to_csv(index=False).encode())
         for name, figure in self.figures.items():
             write_whole(folder / "figures" / f"{name}.png", png_bytes(figure))
-            write_whole(folder / "figures" / f"{name}.svg", svg_bytes(figure))
+            write_whole(folder / "figures" / f"{name}.svg", self.figures.svg(name))
         write_whole(folder / "report.html", self.html.encode())
         return folder
 

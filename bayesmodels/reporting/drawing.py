@@ -14,7 +14,7 @@ COLOURS = ("#0b5fa5", "#c8500a", "#3a7d44", "#7a3e9d", "#8a6d00", "#555555")
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
-SIZE = (5.4, 4.0)
+SIZE = (4.8, 3.7)
 """Inches; one panel a figure, so that a page can set them side by side or one below the other."""
 
 STYLE = {
@@ -59,11 +59,15 @@ class LazyFigures(Mapping[str, Figure]):
         """Keep the makers; nothing is drawn."""
         self._makers = dict(makers)
         self._made: dict[str, Figure] = {}
+        self._svg: dict[str, bytes] = {}
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure, drawing it the first time."""
         if name not in self._made:
-            self._made[name] = self._makers[name]()
+            figure = self._makers[name]()
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once, not again at each saving
+            self._made[name] = figure
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -74,9 +78,15 @@ class LazyFigures(Mapping[str, Figure]):
         """Return the number of figures."""
         return len(self._makers)
 
-    def maker(self, name: str) -> Callable[[], Figure]:
-        """Return a function that gives the figure, for a page drawn later."""
-        return lambda: self[name]
+    def svg(self, name: str) -> bytes:
+        """Return the figure as SVG, drawn once for page and file."""
+        if name not in self._svg:
+            self._svg[name] = svg_bytes(self[name])
+        return self._svg[name]
+
+    def maker(self, name: str) -> Callable[[], bytes]:
+        """Return a function that gives the SVG, for a page made later."""
+        return lambda: self.svg(name)
 
     def __repr__(self) -> str:
         """Names only."""
@@ -88,7 +98,7 @@ def svg_bytes(figure: Figure) -> bytes:
     return _saved(figure, "svg", metadata={"Date": None})
 
 
-def png_bytes(figure: Figure, dpi: int = 200) -> bytes:
+def png_bytes(figure: Figure, dpi: int = 150) -> bytes:
     """The figure as PNG."""
     return _saved(figure, "png", dpi=dpi)
 

@@ -130,7 +130,7 @@ def own_effects(tree: xr.DataTree, outcome: str, contrast_groups: tuple[str, str
 def how_learned(width_ratio: float) -> str:
     """What a posterior's width over its prior's says, in words."""
     if np.isnan(width_ratio):
-        return "prior not archived"
+        return "no prior width"
     if width_ratio < LEARNED:
         return "learned"
     return "partly learned" if width_ratio < PARTLY else "not learned"

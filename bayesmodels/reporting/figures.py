@@ -59,7 +59,7 @@ def difference_figure(
     observed: ObservedPersons,
 ) -> Figure:
     """Difference between two start groups over weeks, with the side that favours the earlier start named."""
-    figure, axes = new_panel(height=3.4)
+    figure, axes = new_panel(height=3.1)
     where = {"outcome": outcome.name, "contrast": contrast.label, "stratum": stratum}
     draws = tree["posterior"]["difference"].reset_coords(drop=True).sel(where).transpose("week", ...)
     weeks = draws["week"].to_numpy().astype(float)
@@ -80,7 +80,7 @@ def difference_figure(
 
 def check_figure(tree: xr.DataTree, context: FitContext, outcome: Outcome, stratum: str, prob: float) -> Figure:
     """Observed visit means minus predictive medians, with predictive intervals; hollow where a mean falls outside."""
-    figure, axes = new_panel(height=3.4)
+    figure, axes = new_panel(height=3.1)
     cells = predictive_cells(tree, prob)
     cells = cells[(cells["outcome"] == outcome.name) & (cells["stratum"] == stratum)]
     shift = 0.006 * max(cells["week"].max(), 1.0)
@@ -183,7 +183,8 @@ def _log_axis(axes: Axes) -> None:
 
 def _axis_label(outcome: Outcome, change: bool) -> str:
     if outcome.scale == "log":
-        return "Ratio to baseline (geometric means)" if change else "Geometric mean"
+        unit = f", {outcome.natural_unit}" if outcome.natural_unit not in ("", "ln") else ""
+        return "Ratio to baseline (geometric means)" if change else f"Geometric mean{unit}"
     return f"{'Mean change' if change else 'Mean'}, {outcome.unit}"
 
 

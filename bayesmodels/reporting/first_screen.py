@@ -13,6 +13,7 @@ from bayesmodels.reporting.context import FitContext, stratum_label
 from bayesmodels.reporting.effects import LEARNED, PARTLY
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
+from bayesmodels.reporting.intervals import NOTHING
 from bayesmodels.reporting.page import Lead
 from bayesmodels.reporting.wording import as_percent, chance, estimate, signed
 
@@ -28,14 +29,12 @@ _NAMES = {
     "effect_lag": "lag of the effect",
     "effect_time_constant": "time constant of the effect",
     "deceleration": "flattening of the untreated course",
-    "group_effect_sd": "SD of the effect between start groups",
 }
 
 _WOULD_CHANGE = {
     "drug_effect": "A larger randomised comparison before the switch would change this.",
     "proportional_slowing": "A larger randomised comparison before the switch would change this.",
     "group_effect_contrast": "More persons followed well past the switch in both start groups would change this.",
-    "group_effect_sd": "More start groups would change this; two say little of the spread between them.",
     "effect_lag": "Frequent visits soon after the start of a drug with a clear effect would change this.",
     "effect_time_constant": "Frequent visits soon after the drug's start would change this.",
     "deceleration": "Longer follow-up of persons off the drug would change this.",
@@ -57,7 +56,7 @@ def first_screen(findings: Findings) -> Lead:
     return Lead((_what(findings.context, findings.settings.interval_label), *notes, RULE), identified, open_questions)
 
 
-_POSITIVE = ("effect_lag", "effect_time_constant", "deceleration", "group_effect_sd")
+_POSITIVE = ("effect_lag", "effect_time_constant", "deceleration")
 
 
 def _what(context: FitContext, interval: str) -> str:
@@ -85,7 +84,7 @@ def _effect_rows(findings: Findings) -> list[dict[str, Any]]:
     if "effects" not in findings.tables:
         return []
     table = findings.tables["effects"]
-    rows = table[table["name"].isin(list(_NAMES))].copy()
+    rows = table[table["name"].isin(list(_NAMES)) & (table["sd"] > NOTHING)].copy()
     slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
     rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
     same = ["name", "outcome", "contrast", "median", "lower", "upper"]
@@ -103,23 +102,22 @@ def _effect_line(findings: Findings, row: dict[str, Any]) -> str:
     outcome = findings.context.outcomes[row["outcome"]]
     where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
     numbers = (row["median"], row["lower"], row["upper"])
-    percent = as_percent(outcome, *numbers) if row["unit"] == outcome.unit else ""
+    has_sign = row["name"] not in _POSITIVE
+    percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
     direction = f"; {signed(row['direction'])}" if row["direction"] else ""
     text = (
         f"{outcome.label}{where}: {_NAMES[row['name']]} {estimate(*numbers)} {row['unit']}"
         f"{f', that is {percent}' if percent else ''}{direction}."
     )
-    has_sign = row["name"] not in _POSITIVE
     if _is_identified(row, has_sign):
         return f"{text} {_width(row['width_ratio'])}"
-    zero = "no difference" if row["name"] == "group_effect_contrast" else "no effect"
-    crosses = f" The interval includes {zero}." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
+    crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
     return f"{text}{crosses} {_width(row['width_ratio'])} {_WOULD_CHANGE[row['name']]}"
 
 
 def _width(ratio: float) -> str:
     if math.isnan(ratio):
-        return "The prior was not archived."
+        return "There is no prior to compare it with."
     if ratio >= PARTLY:
         return f"Not learned from these data: the interval is {ratio:.2f} times as wide as the prior's."
     return f"The interval is {ratio:.2f} times as wide as the prior's."

@@ -25,10 +25,10 @@ from bayesmodels.reporting.files import write_whole
 class Picture:
     """A figure with the words a reader needs who cannot see it (`alt`) and those who can (`caption`).
 
-    `figure` is a Matplotlib figure, a function that makes one, or a PNG file's bytes.
+    `figure` is a Matplotlib figure, the bytes of a PNG or SVG file, or a function that gives one of these.
     """
 
-    figure: Figure | Callable[[], Figure] | bytes
+    figure: Figure | bytes | Callable[[], Figure | bytes]
     alt: str
     caption: str = ""
 
@@ -168,10 +168,10 @@ def _environment() -> Environment:
 
 
 def _inline(picture: Picture) -> str:
-    if isinstance(picture.figure, bytes):
-        return "data:image/png;base64," + base64.b64encode(picture.figure).decode()
-    figure = picture.figure if isinstance(picture.figure, Figure) else picture.figure()
-    return "data:image/svg+xml;base64," + base64.b64encode(svg_bytes(figure)).decode()
+    figure = picture.figure() if callable(picture.figure) else picture.figure
+    content = svg_bytes(figure) if isinstance(figure, Figure) else figure
+    kind = "png" if content.startswith(b"\x89PNG") else "svg+xml"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _anchor(title: str) -> str:

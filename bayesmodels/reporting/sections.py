@@ -239,7 +239,7 @@ def split_name(name: str, kind: str, findings: Findings) -> tuple[Any, str]:
 
 def _width(ratio: float) -> str:
     """Posterior over prior width, and what it says."""
-    return how_learned(ratio) if math.isnan(ratio) else f"{ratio:.2f}: {how_learned(ratio)}"
+    return "–" if math.isnan(ratio) else f"{ratio:.2f}: {how_learned(ratio)}"
 
 
 def _effect_name(row: Mapping[str, Any]) -> str:

@@ -173,3 +173,11 @@ def fake_posterior(own: bool = True, verdict: str = "ok", **attrs: str) -> xr.Da
             "predictive_summary": predictive,
         }
     )
+
+
+def one_outcome(tree: xr.DataTree) -> xr.DataTree:
+    """ALSFRS-R in all persons only: fewer figures to draw."""
+    groups = {
+        name: node.to_dataset().sel(outcome=["alsfrs_r"], stratum=["all"]) for name, node in tree.children.items()
+    }
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})

@@ -112,5 +112,5 @@ def test_what_a_width_says():
         "learned",
         "partly learned",
         "not learned",
-        "prior not archived",
+        "no prior width",
     ]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fake import fake_posterior
+from fake import fake_posterior, one_outcome
 
 from bayesmodels import posterior
 from bayesmodels.errors import BadInput, BayesmodelsError, MissingVariable
@@ -48,6 +48,11 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     settings = ReportSettings(margins={"alsfrs_r": 0.3}, important_difference={"alsfrs_r": 2})
     return folder, report(fake_posterior(), folder, settings)
+
+
+def test_a_converged_fit_has_no_stamp(saved):
+    assert saved[1].stamp is None
+    assert 'class="stamp' not in (saved[0] / "report.html").read_text()
 
 
 def test_files(saved):
@@ -108,14 +113,13 @@ def test_no_headline_past_half_observed(saved):
 
 
 def test_an_unconverged_fit_is_stamped_everywhere(tmp_path):
-    made = report(fake_posterior(verdict="not_converged"))
+    made = report(one_outcome(fake_posterior(verdict="not_converged")))
     page = made.html
     n = len(made.sections)
     assert page.count('class="stamp small"') == n
     assert page.count('<p class="stamp" role="alert">This fit did not converge: max R-hat 1.31') == 1
     assert page.count('<strong class="mark">Not converged.</strong>') == len(made.figures)
     assert "did not converge" in made._repr_html_()
-    assert 'class="stamp' not in report(fake_posterior()).html
 
 
 def test_summary_obeys_its_schema_and_the_contract(saved):
@@ -202,7 +206,7 @@ def test_extra_sections_and_notes_come_from_the_posterior():
         "figure_png_base64": base64.b64encode(buffer.getvalue()).decode(),
     }
     tree = fake_posterior(extra_sections=json.dumps([extra]), notes=json.dumps(["The prior knew this trial."]))
-    page = report(tree).html
+    page = report(one_outcome(tree)).html
     assert "Compared with &lt;what&gt; came later" in page
     assert "data:image/png;base64," in page
     assert page.index("The prior knew this trial.") < page.index("<main")
@@ -221,7 +225,7 @@ def test_pages_of_blocks_keep_their_own_stamp(tmp_path):
 
 
 def test_a_report_needs_neither_pymc_nor_the_model(tmp_path):
-    path = posterior.save(fake_posterior(), tmp_path / "posterior.nc")
+    path = posterior.save(one_outcome(fake_posterior()), tmp_path / "posterior.nc")
     code = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
         "from bayesmodels.reporting import report\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,7 +70,7 @@ def _replicates(pm_model: pm.Model, posterior: xr.Dataset, seed: int) -> dict[st
 
     free = posterior[[rv.name for rv in pm_model.free_RVs]]
     step = max(1, free.sizes["draw"] // DRAWS_PER_CHAIN)
-    with pm_model:
+    with pm_model, _without_announcement():
         tree = pm.sample_posterior_predictive(
             free.isel(draw=slice(None, None, step)).reset_coords(drop=True),
             var_names=[rv.name for rv in pm_model.observed_RVs],
@@ -77,3 +80,15 @@ def _replicates(pm_model: pm.Model, posterior: xr.Dataset, seed: int) -> dict[st
             compile_kwargs={"mode": python_mode()},
         )
     return {name: array.to_numpy() for name, array in tree["posterior_predictive"].data_vars.items()}
+
+
+@contextmanager
+def _without_announcement() -> Iterator[None]:
+    """Keep PyMC from listing on stderr what it samples."""
+    logger = logging.getLogger("pymc.sampling.forward")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -15,7 +15,8 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.models.means_layout import Arms, Mixture, arms_of, cells_of, rows_of
-from bayesmodels.models.published_means import MeansOutcome, PublishedMeansModel
+from bayesmodels.models.means_outcome import MeansOutcome
+from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.parts.means_covariance import row_covariance
 from bayesmodels.parts.means_effects import Values
 from bayesmodels.study.means import MeansTable

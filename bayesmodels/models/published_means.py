@@ -6,64 +6,21 @@ Means of one outcome are multivariate normal about the model's mean courses with
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bayesmodels.errors import BadInput
 from bayesmodels.models.means_layout import Arms, Mixture, arms_of, cells_of, rows_of
+from bayesmodels.models.means_outcome import MeansOutcome, means_outcome_from
 from bayesmodels.models.means_published import publish_means
-from bayesmodels.parts.means_covariance import MeansSpread, row_covariance
-from bayesmodels.parts.means_effects import Course, MeansEffect, Values
+from bayesmodels.parts.means_covariance import row_covariance
 from bayesmodels.parts.means_likelihood import constant_normal
-from bayesmodels.parts.means_priors import Parameter
-from bayesmodels.parts.priors import MeanPrior
 from bayesmodels.study.means import MeansTable
-
-
-class MeansOutcome(BaseModel):
-    """One outcome of published means.
-
-    Parameters
-    ----------
-    name : str
-        The table's label.
-    unit : str
-        On the modelling scale (`ln` for a log ratio to baseline).
-    scale : {"identity", "log"}
-    good_direction : {"up", "down"}
-    rate : Normal or dict of str to Normal
-        Untreated rate per month at randomisation, one value per stratum; a dict gives each stratum its own prior.
-    course : LinearCourse or DeceleratingCourse
-    effect : drug-effect part
-    spread : MeansSpread
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    unit: str
-    scale: Literal["identity", "log"]
-    good_direction: Literal["up", "down"]
-    rate: MeanPrior
-    course: Course
-    effect: MeansEffect
-    spread: MeansSpread
-
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Free parameters, the untreated rate first."""
-        rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate", per_stratum=True)
-        return (rate, *self.course.parameters(self.name), *self.effect.parameters(self.name))
-
-    def mean(self, xp, cells, values: Values):
-        """Mean change since randomisation over cells, shape (..., cell)."""
-        rate = cells.of_stratum(values[f"{self.name}_rate"])
-        rho = self.course.rate_of_flattening(self.name, values)
-        return self.effect.mean(xp, cells, self.name, rate, rho, values)
 
 
 class PublishedMeansModel(BaseModel):
@@ -71,7 +28,8 @@ class PublishedMeansModel(BaseModel):
 
     Parameters
     ----------
-    outcomes : tuple of MeansOutcome
+    outcomes : sequence of MeansOutcome
+        Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`), or tables of fields.
     mixture : {"common", "own"}
         Weights of the strata in rows of all randomised: the trial's, or the start group's own.
     curve_weeks : tuple of float
@@ -81,7 +39,7 @@ class PublishedMeansModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["published_means"] = "published_means"
-    outcomes: tuple[MeansOutcome, ...]
+    outcomes: tuple[Annotated[MeansOutcome, BeforeValidator(means_outcome_from)], ...] = Field(min_length=1)
     mixture: Mixture = "common"
     curve_weeks: tuple[float, ...] = ()
 

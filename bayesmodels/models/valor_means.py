@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bayesmodels.models.published_means import MeansOutcome, PublishedMeansModel
+from bayesmodels.models.means_outcome import MeansOutcome
+from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.parts.means_covariance import MeansSpread, StratumSpread
 from bayesmodels.parts.means_effects import (
     AbsoluteChange,
@@ -133,3 +134,7 @@ def valor_means_model(
 ) -> PublishedMeansModel:
     """NfL and ALSFRS-R of VALOR together; `valor_nfl` and `valor_alsfrs_r` say what the arguments mean."""
     return PublishedMeansModel(outcomes=(valor_nfl(), valor_alsfrs_r(effect, course)), curve_weeks=curve_weeks)
+
+
+MEANS_PRESETS = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
+"""Outcomes by the name that a configuration gives as `preset`."""

@@ -261,6 +261,15 @@ def test_model_survives_json() -> None:
         assert PublishedMeansModel.model_validate_json(model.model_dump_json()) == model
 
 
+def test_presets_by_name_and_changed() -> None:
+    named = PublishedMeansModel(
+        outcomes=("valor_nfl_plasma", {"preset": "valor_alsfrs_r", "course": {"type": "linear"}})
+    )
+    assert named.outcomes == (valor_nfl(), valor_alsfrs_r(course="linear"))
+    with pytest.raises(ValueError, match="no preset 'nfl' of published means; known: valor_nfl_plasma, valor_alsfrs_r"):
+        PublishedMeansModel(outcomes=("nfl",))
+
+
 def test_refuses_outcomes_and_strata_it_does_not_know(to_week_28) -> None:
     with pytest.raises(BadInput, match="'alsfrs_r' is in the table but not in the model"):
         PublishedMeansModel(outcomes=(valor_nfl(),)).build(to_week_28)

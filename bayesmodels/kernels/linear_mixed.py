@@ -29,7 +29,7 @@ from numba import njit
 LANES = 64
 """Persons worked on at once: long enough to pay for each loop's set-up, short enough for the first cache."""
 
-VERSION = 5
+VERSION = 6
 """Raise when a kernel here changes: compiled code on disk is reused under the old number."""
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -164,7 +164,9 @@ def _root_of_covariance(inverse, lower, out, q):
 
 
 @njit(**_COMPILE)
-def _load_persons(first, n, stratum, group, covariates, mean, shift, slope, sigma, factors, shifting, mu, noise, factor):
+def _load_persons(
+    first, n, stratum, group, covariates, mean, shift, slope, sigma, factors, shifting, mu, noise, factor
+):
     """Means of the terms, residual SDs and covariance factors of a block of persons; past the last, the last again."""
     n_sd, n_sigma = factors.shape[0], sigma.shape[0]
     for w in range(mu.shape[1]):

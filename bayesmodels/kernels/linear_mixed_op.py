@@ -81,19 +81,23 @@ _PARAMETERS = slice(4, None)  # of Inputs: those with a gradient
 @njit(cache=True, error_model="numpy")
 def _pack(source, target, m):
     """Copy (slot, person) into (block, `m`, slot, lane); lanes past the last person stay zero."""
-    lanes = target.shape[3]
-    for j in range(source.shape[0]):
-        for i in range(source.shape[1]):
-            target[i // lanes, m, j, i % lanes] = source[j, i]
+    lanes, n = target.shape[3], source.shape[1]
+    for block in range(target.shape[0]):
+        first = block * lanes
+        for j in range(source.shape[0]):
+            for i in range(first, min(n, first + lanes)):
+                target[block, m, j, i - first] = source[j, i]
 
 
 @njit(cache=True, error_model="numpy")
 def _unpack(source, m, target):
     """Copy (block, `m`, slot, lane) into (slot, person)."""
-    lanes = source.shape[3]
-    for j in range(target.shape[0]):
-        for i in range(target.shape[1]):
-            target[j, i] = source[i // lanes, m, j, i % lanes]
+    lanes, n = source.shape[3], target.shape[1]
+    for block in range(source.shape[0]):
+        first = block * lanes
+        for j in range(target.shape[0]):
+            for i in range(first, min(n, first + lanes)):
+                target[j, i] = source[block, m, j, i - first]
 
 
 def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):

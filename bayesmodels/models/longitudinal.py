@@ -8,6 +8,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from scipy.linalg import helmert
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
@@ -90,8 +91,9 @@ class LongitudinalModel(BaseModel):
             values = {name: pm.Data(name, array) for name, array in arrays.items()}
             a = assemble(self, data, design)
             model.add_coords({"any_term": a.labels, "slot": range(arrays["visits_observed"].shape[1])})
-            mean = pm.Normal("term_mean", *_mean_priors(a), dims=("any_term", "fitted_stratum"))
-            shift, group_sd = _group_deviations(self, a)
+            group_sd = _group_sd(a)
+            mean = _term_means(a, group_sd)
+            shift = _group_deviations(a, group_sd)
             slope = _covariate_slopes(self, a)
             spread = [term.person_sd.sd for term in a.random]
             strata = len(a.strata)
@@ -117,8 +119,12 @@ class LongitudinalModel(BaseModel):
         return model
 
 
-def _mean_priors(a: Assembly) -> tuple[np.ndarray, np.ndarray]:
-    """Prior mean and SD of every term's mean, (term, stratum)."""
+def _term_means(a: Assembly, group_sd):
+    """Means of the terms over persons and start groups, (term, stratum).
+
+    The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
+    Normal(m, s^2 + tau^2 / G) (`group_sd`, pooling partial); of independent effects, Normal(m, s^2 / G) (pooling none).
+    """
     try:
         priors = [by_stratum(term.mean, a.strata) for term in a.terms]
     except KeyError as error:
@@ -126,40 +132,48 @@ def _mean_priors(a: Assembly) -> tuple[np.ndarray, np.ndarray]:
     mean = np.array([[prior.mean for prior in row] for row in priors])
     sd = np.array([[prior.sd for prior in row] for row in priors])
     if a.pooling == "none":
-        sd[a.effects] /= np.sqrt(a.drugged.sum())
-    return mean, sd
+        sd[list(a.effects)] /= np.sqrt(a.drugged.sum())
+    if group_sd is not None:
+        of_effect = np.eye(len(a.terms))[:, list(a.effects)] / a.drugged.sum()
+        sd = pt.sqrt(sd**2 + (of_effect * group_sd**2).sum(axis=1, keepdims=True))
+    return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
 
 
-def _group_deviations(model: LongitudinalModel, a: Assembly):
-    """Deviations of the start groups from the terms' means, (shifting term, stratum x group), and the effects' SD.
+def _group_sd(a: Assembly):
+    """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
+    if a.pooling != "partial":
+        return None
+    return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects) / 2, shape=(len(a.effects),))
 
-    Pooling `none` makes the groups' effects independent draws from the effect's prior: their mean has its SD over the
-    root of the number of groups, and the deviations from the mean are what is left of independent draws.
+
+def _group_deviations(a: Assembly, group_sd):
+    """Deviations of the start groups from the terms' means, (shifting term, stratum x group).
+
+    Effects: orthonormal contrasts of the groups that start the drug, so that the deviations sum to zero.
     """
     groups, strata = len(a.groups), len(a.strata)
-    rows, group_sd = [], None
+    rows = []
     if a.pooling != "complete":
         drugged = np.flatnonzero(a.drugged)
-        z = pm.Normal("effect_deviation", 0.0, 1.0, shape=(len(a.effects), strata, len(drugged)))
-        prior_sd = np.array([np.mean([p.sd for p in by_stratum(a.terms[e].mean, a.strata)]) for e in a.effects])
-        if a.pooling == "partial":
-            group_sd = pm.HalfNormal("effect_group_sd", prior_sd / 2, shape=(len(a.effects),))
-            deviation = z * group_sd[:, None, None]
-        else:
-            deviation = (z - z.mean(axis=2, keepdims=True)) * prior_sd[:, None, None]
-        if len(drugged) < groups:
-            zero = pt.zeros((len(a.effects), strata))
-            columns = [deviation[:, :, list(drugged).index(g)] if a.drugged[g] else zero for g in range(groups)]
-            deviation = pt.stack(columns, axis=2)
+        contrasts = np.zeros((groups, len(drugged) - 1))
+        contrasts[drugged] = helmert(len(drugged)).T
+        z = pm.Normal("effect_contrast", 0.0, 1.0, shape=(len(a.effects), strata, len(drugged) - 1))
+        scale = _prior_sd(a, a.effects) if group_sd is None else group_sd
+        deviation = scale[:, None, None] * (z[:, :, None, :] * contrasts).sum(axis=-1)
         rows.append(deviation.reshape((len(a.effects), strata * groups)))
     if a.free_levels:
-        sds = np.array([np.mean([p.sd for p in by_stratum(a.terms[e].mean, a.strata)]) for e in a.free_levels])
-        free = pm.Normal("level_deviation", 0.0, sds[:, None, None], shape=(len(sds), strata, groups - 1))
-        free = pt.concatenate([free, pt.zeros((len(sds), strata, 1))], axis=2)
-        rows.append(free.reshape((len(sds), strata * groups)))
+        sds = _prior_sd(a, a.free_levels)[:, None, None]
+        free = pm.Normal("level_deviation", 0.0, sds, shape=(len(a.free_levels), strata, groups - 1))
+        free = pt.concatenate([free, pt.zeros((len(a.free_levels), strata, 1))], axis=2)
+        rows.append(free.reshape((len(a.free_levels), strata * groups)))
     if not rows:
-        return pt.zeros((0, strata * groups)), group_sd
-    return (rows[0] if len(rows) == 1 else pt.concatenate(rows, axis=0)), group_sd
+        return pt.zeros((0, strata * groups))
+    return rows[0] if len(rows) == 1 else pt.concatenate(rows, axis=0)
+
+
+def _prior_sd(a: Assembly, terms) -> np.ndarray:
+    """Prior SD of the means of some terms, averaged over strata."""
+    return np.array([np.mean([prior.sd for prior in by_stratum(a.terms[p].mean, a.strata)]) for p in terms])
 
 
 def _covariate_slopes(model: LongitudinalModel, a: Assembly):
@@ -181,7 +195,7 @@ def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
     term = a.terms[p]
     if kind != "effect" and term.person_sd is not None:
         return term.person_sd.sd / 2
-    return float(np.mean([prior.sd for prior in by_stratum(term.mean, a.strata)])) / 2
+    return float(_prior_sd(a, [p])[0]) / 2
 
 
 def _partial_correlations(q: int, eta: float):
@@ -190,4 +204,3 @@ def _partial_correlations(q: int, eta: float):
         return pt.zeros((0,))
     shapes = lkj_shapes(q, eta)
     return 2.0 * pm.Beta("partial_correlation", shapes, shapes) - 1.0
-

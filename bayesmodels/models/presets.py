@@ -30,7 +30,10 @@ def nfl_plasma() -> Outcome:
         scale="log",
         good_direction="down",
         trajectory=Decelerating(rho=1 / 8),
-        effect=Plateau(drift_on_drug="stops"),
+        effect=Plateau(
+            drift_on_drug="stops",
+            person_sd=HalfNormal(sd=0.375, source="half the effect's prior SD; persons respond differently"),
+        ),
         level=Normal(mean=4.317, sd=0.5, source=f"{NFL_COHORTS}; ln 75"),
         level_sd=HalfNormal(sd=0.7, source=NFL_COHORTS),
         rate=Normal(mean=0.0, sd=0.03, source="placebo NfL flat to x1.2 in 28 weeks"),

@@ -94,8 +94,10 @@ class Piecewise(BaseModel):
         changes = dict.fromkeys(names, _change_of_rate(outcome))
         return Curve(
             level_and_rate(outcome) | changes,
-            lambda t: {"level": pt.ones_like(t), "rate": t}
-            | {name: pt.maximum(t - knot, 0.0) for name, knot in zip(names, knots, strict=True)},
+            lambda t: (
+                {"level": pt.ones_like(t), "rate": t}
+                | {name: pt.maximum(t - knot, 0.0) for name, knot in zip(names, knots, strict=True)}
+            ),
         )
 
 

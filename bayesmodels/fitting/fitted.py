@@ -85,7 +85,6 @@ def fit(
         if group.data_vars:
             tree[name] = xr.DataTree(group)
     on_phase("convergence")
-    tree.attrs["free_variables"] = json.dumps([rv.name for rv in pm_model.free_RVs])
     tree.attrs |= {
         "schema": SCHEMA,
         "model": json.dumps(model_spec(model)),

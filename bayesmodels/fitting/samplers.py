@@ -190,7 +190,7 @@ def numpyro_chains(
         except NotImplementedError as error:
             raise BayesmodelsError(
                 "this model cannot be sampled by numpyro: it has an operation without a JAX form "
-                f"({str(error).splitlines()[0]}); use sampler = 'nutpie' or 'pymc'"
+                f"({str(error).splitlines()[0].split('{')[0]}); use sampler = 'nutpie' or 'pymc'"
             ) from error
         progress.update(_complete(number, settings, tree))
         yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])

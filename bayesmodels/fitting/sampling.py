@@ -60,8 +60,8 @@ def sample(
     Returns
     -------
     xr.DataTree
-        Groups `posterior` and `sample_stats`, dims (chain, draw, ...); root attributes `seed`, `settings` and
-        `seconds` (JSON: compile, sample).
+        Groups `posterior` and `sample_stats`, dims (chain, draw, ...); root attributes `seed`,
+        `free_variables`, `settings` and `seconds` (JSON: compile, sample).
 
     Raises
     ------
@@ -104,6 +104,7 @@ def sample(
     ran = {"sampler": f"{settings.sampler} {version(settings.sampler)}", "chains_sampled": len(wanted)}
     tree.attrs = {
         "seed": str(settings.seed),
+        "free_variables": json.dumps([rv.name for rv in pm_model.free_RVs]),
         "settings": json.dumps(settings.model_dump() | {"ran": ran | {"chains_found": found}}),
         "seconds": json.dumps(clock.laps),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -103,7 +104,7 @@ def png_bytes(figure: Figure, dpi: int = 150) -> bytes:
     return _saved(figure, "png", dpi=dpi)
 
 
-def _saved(figure: Figure, kind: str, **options) -> bytes:
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = BytesIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format=kind, **options)

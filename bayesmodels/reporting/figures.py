@@ -6,6 +6,7 @@ Past the last week at which half of every start group is observed, curves are da
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -196,7 +197,7 @@ def _persons_under_axis(
         return
     targets = np.linspace(weeks.min(), weeks.max(), 6)
     chosen = sorted({float(weeks[np.abs(weeks - target).argmin()]) for target in targets})
-    style = {"transform": axes.get_xaxis_transform(), "fontsize": 8, "va": "top"}
+    style: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "fontsize": 8, "va": "top"}
     axes.text(weeks.min(), -0.20, "Still observed:", ha="left", color="#333333", **style)
     for j, group in enumerate(context.start_groups):
         height = -0.265 - 0.06 * j
@@ -204,10 +205,10 @@ def _persons_under_axis(
         axes.text(-0.02, height, group, ha="right", color=colour, **{**style, "transform": axes.transAxes})
         for week in chosen:
             n = observed.at(outcome.name, group, stratum, week)
-            axes.text(week, height, f"{n:.0f}", ha="center", color=colour, **style)
+            axes.text(week, height, "–" if math.isnan(n) else f"{n:.0f}", ha="center", color=colour, **style)
 
 
-def _effect_label(row: tuple) -> str:
+def _effect_label(row: Any) -> str:
     stratum = "" if row.stratum in ("", "all") else f", {row.stratum}"
     if row.name == "group_drug_effect":
         return f"{row.start_group} start{stratum}"

@@ -236,3 +236,17 @@ def test_a_report_needs_neither_pymc_nor_the_model(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["made-up trial: longitudinal model", "[]", "[]", "False"]
+
+
+def test_one_start_group_has_no_comparison_and_still_a_report():
+    two = one_outcome(fake_posterior())
+    groups = {
+        name: node.to_dataset().drop_vars(["difference", "contrast"], errors="ignore").sel(start_group=["early"])
+        for name, node in two.children.items()
+    }
+    alone = xr.DataTree.from_dict({"/": xr.Dataset(attrs=two.attrs), **groups})
+    made = report(alone)
+    assert "differences" not in made.tables
+    assert not [row for row in made.summary["contrasts"] if row["name"] == "difference"]
+    assert "curve_alsfrs_r_all" in made.figures
+    assert "Not made from this posterior" in made.html

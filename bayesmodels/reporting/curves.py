@@ -91,7 +91,9 @@ def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, obser
     rates = tree["posterior"]["period_rate"].reset_coords(drop=True)
     has_prior = "prior" in tree.children and "period_rate" in tree["prior"].data_vars
     prior = tree["prior"]["period_rate"].reset_coords(drop=True) if has_prior else None
-    frames = [beside_prior(rates, prior, prob).assign(contrast="", direction="", withheld="")]
+    frames = [
+        beside_prior(rates, prior, prob).assign(contrast="", direction="", withheld="", probability_favours=math.nan)
+    ]
     for contrast in context.contrasts:
         between = _between(rates, contrast.groups)
         frame = beside_prior(between, None if prior is None else _between(prior, contrast.groups), prob)

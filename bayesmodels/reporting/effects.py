@@ -111,7 +111,7 @@ def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr
     later = [bare.sel(start_group=group, drop=True) - first for group in treated[1:]]
     labels = [f"{group} - {treated[0]}" for group in treated[1:]]
     contrasts = xr.concat(later, dim=pd.Index(labels, name="contrast"))
-    return contrasts if float(np.nanmax(np.abs(contrasts), initial=0.0)) > 0 else None
+    return contrasts if bool((abs(contrasts) > 0).any()) else None
 
 
 def own_effects(tree: xr.DataTree, outcome: str, contrast_groups: tuple[str, str]) -> bool:

@@ -27,7 +27,7 @@ else
 	@test -x $(BIN)/python || "$(FOUND)" -m venv $(VENV)
 	@$(BIN)/python -c '$(NEW_ENOUGH)' || { \
 		echo "$(VENV) holds a Python older than 3.12; type: rm -r $(VENV) && make $(MAKECMDGOALS)" >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 endif
 

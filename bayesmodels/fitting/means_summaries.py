@@ -60,8 +60,9 @@ def means_summaries(pm_model: pm.Model, data: MeansTable, posterior: xr.Dataset,
 
 def _placed(values: np.ndarray, place: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
     """Rows (..., row) laid over cells (..., outcome, start_group, stratum, week), NaN elsewhere."""
+    outcome, start_group, stratum, week = place
     cells = np.full((*values.shape[:-1], *shape), np.nan)
-    cells[(..., *place)] = values
+    cells[..., outcome, start_group, stratum, week] = values
     return cells
 
 

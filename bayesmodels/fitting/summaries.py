@@ -28,10 +28,14 @@ def summaries(pm_model: pm.Model, data: Any, posterior: xr.Dataset, seed: int) -
         `observed_summary` (n, mean, se by outcome, start_group, stratum, week) and `predictive_summary` (mean, with
         chain and draw besides); empty for data of a kind that has no such summary.
     """
-    from bayesmodels.study import MeansTable
+    from bayesmodels.study import MeansTable, Study
 
     if isinstance(data, MeansTable):
         from bayesmodels.fitting.means_summaries import means_summaries
 
         return means_summaries(pm_model, data, posterior, seed)
+    if isinstance(data, Study):
+        from bayesmodels.fitting.visit_summaries import visit_summaries
+
+        return visit_summaries(pm_model, data, posterior, seed)
     return {}

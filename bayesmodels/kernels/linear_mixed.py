@@ -12,7 +12,8 @@ columns of B, A = Z'WZ, c = Z'Wr, M = I + L'AL = R R', X = R^-1 L':
     log p(y) = -1/2 [ n log 2 pi + sum log sigma^2 + r'Wr + log|M| - |X c|^2 ]
 
 By Fisher's identity the gradient is the mean, over u given y, of the complete-data gradient: with
-g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma and B follow from the mean and covariance of u.
+g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma and B follow from the mean and covariance of
+u.
 Nothing is divided by a person SD, so a term whose SD is zero costs no accuracy.
 
 Work arrays end in an axis of `LANES` persons and every inner loop runs over it, so that the compiler uses whole vector

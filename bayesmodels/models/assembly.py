@@ -92,7 +92,7 @@ class Assembly:
                 term_of.append(p)
             beyond = design.outcomes[k]
             if len(beyond.limit):
-                excess = pm.HalfFlat(f"{name}_excess", shape=len(beyond.limit))
+                excess = _flat_above_zero(f"{name}_excess", len(beyond.limit))
                 latent = beyond.limit + beyond.side * excess
                 bases.append(pt.set_subtensor(pt.zeros_like(present)[beyond.row, beyond.column], -latent))
                 outcome_of.append(k)
@@ -164,14 +164,35 @@ def published_coords(model, data: Study, design: Design) -> dict[str, Sequence[A
             getattr(k.effect, "effect_unit", "{unit}").format(unit=k.modelling_unit) for k in model.outcomes
         ],
         "start_group:drug_start_week": list(design.start_weeks),
-        "covariate": model.covariates.names,
+        **_covariate_coords(model.covariates.names, design),
         "period": PERIODS,
     }
+
+
+def _covariate_coords(names: Sequence[str], design: Design) -> dict[str, Sequence[Any]]:
+    """Covariates with the mean and SD they were standardised by: what a prediction needs for new persons."""
+    if not names:
+        return {}
+    return {"covariate": names, "covariate:center": list(design.center), "covariate:spread": list(design.spread)}
 
 
 def _label(outcome: str, term: str) -> str:
     """A term with a colon in its name is another outcome's."""
     return term if ":" in term else f"{outcome}:{term}"
+
+
+def _flat_above_zero(name: str, size: int):
+    """How far latent values lie beyond their limit: the likelihood is their density, so their own is flat.
+
+    Its random draws only give the sampler a place to start from.
+    """
+    return pm.CustomDist(
+        name,
+        logp=lambda value: pt.switch(pt.gt(value, 0.0), 0.0, -np.inf),
+        random=lambda rng=None, size=None: rng.exponential(0.1, size=size),
+        transform=pm.distributions.transforms.log,
+        shape=(size,),
+    )
 
 
 def _is_ones(basis) -> bool:

@@ -52,7 +52,9 @@ class Design:
     stratum, cell : (person,) int
         Index of the stratum; of stratum x start group, start group running fastest.
     covariates : (person, covariate) float
-        Standardised: mean 0 and SD 1 over the study's persons.
+        Standardised: (column - center) / spread.
+    center, spread : (covariate,) float
+        Mean and SD over the study's persons.
     start_weeks : (start_group,) float
         Median drug start, inf for never.
     shares : (stratum,) float
@@ -63,6 +65,8 @@ class Design:
     stratum: np.ndarray
     cell: np.ndarray
     covariates: np.ndarray
+    center: np.ndarray
+    spread: np.ndarray
     start_weeks: np.ndarray
     shares: np.ndarray
 
@@ -72,13 +76,21 @@ class Design:
         return np.concatenate([k.values for k in self.outcomes], axis=1)
 
     @property
+    def limits(self) -> np.ndarray:
+        """Limit of every visit known only to lie beyond it, zero elsewhere, (person, slot)."""
+        parts = [np.zeros_like(k.values) for k in self.outcomes]
+        for part, k in zip(parts, self.outcomes, strict=True):
+            part[k.column, k.row] = k.limit
+        return np.concatenate(parts, axis=1)
+
+    @property
     def count(self) -> np.ndarray:
         """Visits, (person, outcome) int."""
         return np.stack([k.present.sum(axis=0) for k in self.outcomes], axis=1).astype(np.int64)
 
 
 def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[str]) -> Design:
-    """Arrays of a study.
+    """Arrays of a study; persons to predict (`fitting.predict`) come with covariates already on the fit's scale.
 
     Raises
     ------
@@ -98,31 +110,22 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     visits = visits.assign(number=number[visits["person"]].to_numpy()).sort_values(["number", "week"], kind="stable")
     start = persons["drug_start_week"].to_numpy(float)
     stratum = _codes(persons["stratum"], study.stratum_labels)
-    group = _codes(persons["start_group"], study.start_groups)
-    medians = [float(np.median(start[group == g])) for g in range(len(study.start_groups))]
+    group, n_groups = _codes(persons["start_group"], study.start_groups), len(study.start_groups)
+    medians = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
     raw = study.covariates(tuple(covariates)).to_numpy(float).reshape(len(persons), len(covariates))
+    scaled = isinstance(study, Study)
+    center = raw.mean(axis=0) if scaled else np.zeros(len(covariates))
+    spread = raw.std(axis=0) if scaled else np.ones(len(covariates))
     return Design(
         outcomes=tuple(_outcome_design(visits[visits["outcome"] == k.name], start, k) for k in outcomes),
         stratum=stratum,
-        cell=stratum * len(study.start_groups) + group,
-        covariates=(raw - raw.mean(axis=0)) / raw.std(axis=0) if len(covariates) else raw,
+        cell=stratum * n_groups + group,
+        covariates=(raw - center) / spread,
+        center=center,
+        spread=spread,
         start_weeks=np.array(medians),
         shares=np.bincount(stratum, minlength=len(study.stratum_labels)) / len(persons),
     )
-
-
-def person_grid(design: Design, study: Study, weeks: Sequence[float]) -> Design:
-    """The same persons with a visit of every outcome at every one of `weeks`, values 0."""
-    start = study.persons["drug_start_week"].to_numpy(float)
-    t = np.tile(months(np.asarray(weeks, float))[:, None], (1, len(start)))
-    none = np.zeros(0)
-    one = OutcomeDesign(
-        np.zeros(t.T.shape), t, _since_start(t, start), np.ones(t.shape), none.astype(int), none.astype(int), none, none
-    )
-    return Design(
-        tuple(one for _ in design.outcomes), design.stratum, design.cell, design.covariates, design.start_weeks,
-        design.shares,
-    )  # fmt: skip
 
 
 def _codes(labels: pd.Series, order: Sequence[str]) -> np.ndarray:
@@ -136,7 +139,7 @@ def _since_start(t: np.ndarray, start_weeks: np.ndarray) -> np.ndarray:
 def _outcome_design(visits: pd.DataFrame, start: np.ndarray, outcome: Outcome) -> OutcomeDesign:
     column = visits["number"].to_numpy()
     row = visits.groupby("number").cumcount().to_numpy()
-    shape = (int(row.max()) + 1, len(start))
+    shape = (int(row.max(initial=0)) + 1, len(start))
     value = visits["value"].to_numpy(float)
     side = visits["censoring"].map({"": 0.0, "left": -1.0, "right": 1.0}).to_numpy(float)
     if outcome.censor_at_limits and outcome.limits is not None:
@@ -172,6 +175,7 @@ def as_data(design: Design, names: Sequence[str]) -> dict[str, np.ndarray]:
     """
     arrays = {
         "visits_observed": design.values,
+        "visits_limit": design.limits,
         "visit_count": design.count,
         "person_stratum": design.stratum,
         "person_cell": design.cell,

@@ -10,10 +10,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesmodels.models.means_layout import Arms, cells_of, grid_rows
-from bayesmodels.models.publish import publish
-from bayesmodels.vocabulary import PERIODS, VARIABLES, months
-
-LAST_YEAR_WEEKS = 52.0
+from bayesmodels.models.publish import period_edges, publish
+from bayesmodels.vocabulary import PERIODS, VARIABLES
 
 
 def publish_means(
@@ -61,7 +59,7 @@ def publish_means(
     publish("curve_change", change)
     if contrasts:
         publish("difference", change[:, :-1] - change[:, -1:])
-    edges, spans = _periods(arms.switch_week, max(weeks))
+    edges, spans = period_edges(arms.switch_week, max(weeks))
     at_edges = pt.stack([_changes(k, arms, started, values, edges) for k in outcomes])
     publish("period_rate", (at_edges[..., 1::2] - at_edges[..., ::2]) / spans)
 
@@ -91,12 +89,3 @@ def _changes(outcome: Any, arms: Arms, started: Any, values: Mapping[str, Any], 
         return own
     mixture = (own * arms.shares()[:, None]).sum(axis=1, keepdims=True)
     return pt.concatenate([own, mixture], axis=1)
-
-
-def _periods(switch: float, last: float) -> tuple[tuple[float, ...], np.ndarray]:
-    """Edges in weeks (begin, end of each period) and spans in months; NaN spans where the curves do not reach."""
-    before_end = min(switch, last)
-    periods = [(0.0, before_end), (before_end, last), (last - LAST_YEAR_WEEKS, last)]
-    spans = np.array([months(end - begin) if begin >= 0 and end > begin else np.nan for begin, end in periods])
-    edges = tuple(max(week, 0.0) for period in periods for week in period)
-    return edges, spans

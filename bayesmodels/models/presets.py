@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -18,8 +18,6 @@ PRO_ACT = "PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77
 TRIALS = "ALS trial populations: baseline 34 to 38 (SD 6) points"
 NFL_COHORTS = "ALS cohorts: baseline medians 50 to 110 pg/mL, ln SD .5 to .6"
 WIDE = "wide on the scale of the measure; no published calibration"
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def nfl_plasma() -> Outcome:
@@ -128,7 +126,7 @@ def eq5d5l() -> Outcome:
 PRESETS = {f.__name__: f for f in (nfl_plasma, alsfrs_r, svc, hhd, alsaq5, eq5d5l, sod1_csf)}
 
 
-def replaced(model: Model, changes: Mapping[str, Any]) -> Model:
+def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Model:
     """A copy of a model or part with some fields changed, checked like a new one.
 
     Raises

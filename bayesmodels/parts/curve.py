@@ -1,9 +1,9 @@
 """What a trajectory or a drug effect is made of: terms, and their basis as functions of time.
 
-A part contributes ``sum over terms of (a person's term) x (the term's basis at time t)`` to an outcome's mean. It states
-the terms (their priors, and whether they vary between persons) and gives the basis as functions of time in months: since
-randomisation for a trajectory, since the drug's start for an effect. Times are tensors of any shape, and so is what
-comes back.
+A part contributes ``sum over terms of (a person's term) x (the term's basis at time t)`` to an outcome's mean. It
+states the terms (their priors, and whether they vary between persons) and gives the basis as functions of time in
+months: since randomisation for a trajectory, since the drug's start for an effect. Times are tensors of any shape, and
+so is what comes back.
 """
 
 from __future__ import annotations

@@ -1,0 +1,96 @@
+"""Visit means of a study by outcome, start group, stratum and nominal week: observed, and replicated by the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from bayesmodels.fitting.collapsed import collapsed, thinned
+from bayesmodels.kernels.linear_mixed_op import simulate
+from bayesmodels.study import Study
+from bayesmodels.study.schedule import nearest_week
+from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS
+
+REPLICATES = 400
+"""Replicated trials: enough for the 2.5 and 97.5 % points of a visit mean."""
+
+DIMS = ("outcome", "start_group", "stratum", "week")
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cell of every visit, flattened over (outcome, start_group, stratum, week); -1 where there is no visit."""
+
+    index: np.ndarray
+    shape: tuple[int, ...]
+    strata: int
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum of values (person, slot) in every cell, the mixture of strata last where there are strata."""
+        seen = self.index >= 0
+        total = np.bincount(self.index[seen], weights=values[seen], minlength=int(np.prod(self.shape)))
+        total = total.reshape(self.shape)
+        return total if self.strata == 1 else np.concatenate([total, total.sum(axis=2, keepdims=True)], axis=2)
+
+
+def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+    """Observed and replicated visit means, on the modelling scale.
+
+    Replicated trials have new persons of the same strata and start groups at the same visits. Censored visits count at
+    their limit among the observed; a study with any has no replicates.
+
+    Returns
+    -------
+    dict of str to xr.Dataset
+        `observed_summary` (n, mean, se), `predictive_summary` (mean); empty for a model whose likelihood is not
+        collapsed.
+    """
+    likelihood = collapsed(pm_model)
+    if likelihood is None:
+        return {}
+    nominal = np.asarray(data.nominal_weeks, float)
+    cells = _cells(pm_model, data, nominal)
+    coords = {
+        "outcome": list(pm_model.coords["outcome"]),
+        "start_group": list(data.start_groups),
+        "stratum": [*data.stratum_labels, ALL] if cells.strata > 1 else list(data.stratum_labels),
+        "week": nominal,
+    }
+    y = pm_model["visits_observed"].get_value() + pm_model["visits_limit"].get_value()
+    n = cells.sums(np.ones(y.shape))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = cells.sums(y) / n
+        variance = (cells.sums(y**2) / n - mean**2) * n / (n - 1)
+        se = np.sqrt(np.maximum(variance, 0.0) / n)
+    groups = {"observed_summary": xr.Dataset({"n": (DIMS, n), "mean": (DIMS, mean), "se": (DIMS, se)}, coords=coords)}
+    if (data.visits["censoring"] != "").any():
+        return groups
+    chosen = thinned(posterior, REPLICATES)
+    rng = np.random.default_rng(seed)
+    replicated = np.empty((chosen.sizes["chain"], chosen.sizes["draw"], *n.shape))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for point in likelihood.at(chosen):
+            draw = simulate(likelihood.layout, rng, point.inputs, point.bases)
+            replicated[point.chain, point.draw] = cells.sums(draw) / n
+    groups["predictive_summary"] = xr.Dataset({"mean": (("chain", "draw", *DIMS), replicated)}, coords=coords)
+    return groups
+
+
+def _slots(pm_model: pm.Model, field: str) -> list[np.ndarray]:
+    """One of an outcome's data arrays, (person, slot), by outcome."""
+    return [pm_model[f"{name}:{field}"].get_value().T for name in pm_model.coords["outcome"]]
+
+
+def _cells(pm_model: pm.Model, data: Study, nominal: np.ndarray) -> _Cells:
+    groups, strata = len(data.start_groups), len(data.stratum_labels)
+    cell = pm_model["person_cell"].get_value()
+    shape = (len(pm_model.coords["outcome"]), groups, strata, len(nominal))
+    parts = []
+    for k, (t, present) in enumerate(zip(_slots(pm_model, "months"), _slots(pm_model, "present"), strict=True)):
+        week = np.searchsorted(nominal, nearest_week((t * MONTH_IN_WEEKS).ravel(), nominal)).reshape(t.shape)
+        index = np.ravel_multi_index((k, (cell % groups)[:, None], (cell // groups)[:, None], week), shape)
+        parts.append(np.where(present > 0, index, -1))
+    return _Cells(np.concatenate(parts, axis=1), shape, strata)

@@ -1,0 +1,122 @@
+"""Random designs for the likelihood's tests, and the textbook formulas they are held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.stats import multivariate_normal
+
+from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
+
+
+@dataclass(frozen=True)
+class Design:
+    """One data set under one layout; `y` (person, slot), `bases` (slot, person) each."""
+
+    layout: Layout
+    inputs: Inputs
+    bases: tuple[np.ndarray, ...]
+    y: np.ndarray
+
+    def with_inputs(self, **changes) -> Design:
+        return replace(self, inputs=self.inputs._replace(**changes))
+
+    @property
+    def widths(self) -> list[int]:
+        """Slots of every outcome."""
+        return [self.bases[self.layout.outcome_of.index(k)].shape[0] for k in range(max(self.layout.outcome_of) + 1)]
+
+
+def layout(loadings, random, shifting=(), varying=None) -> Layout:
+    """`loadings`: (outcome, term) pairs sorted by outcome; `varying`: every second basis unless said."""
+    outcome_of, term_of = zip(*loadings, strict=True)
+    varying = tuple(m % 2 == 1 for m in range(len(loadings))) if varying is None else varying
+    return Layout(outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1)
+
+
+def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1, sigma_rows=1, count=None) -> Design:
+    """Random values for everything; each person has between none and all of an outcome's slots unless `count` says."""
+    if count is None:
+        count = np.stack([rng.integers(0, width + 1, n) for width in widths], axis=1)
+    q = len(form.random_terms)
+    inputs = Inputs(
+        count=np.asarray(count, np.int64),
+        stratum=rng.integers(0, strata, n),
+        group=rng.integers(0, groups, n),
+        covariates=rng.normal(size=(n, covariates)),
+        mean=rng.normal(size=(form.n_terms, strata)),
+        shift=rng.normal(size=(len(form.shifting_terms), groups)),
+        slope=rng.normal(size=(covariates, form.n_terms)),
+        sd=rng.uniform(0.2, 1.2, (sd_rows, q)),
+        partial=rng.uniform(-0.7, 0.7, q * (q - 1) // 2),
+        sigma=rng.uniform(0.3, 1.2, (sigma_rows, len(widths))),
+    )
+    bases = tuple(
+        np.where(np.arange(widths[k])[:, None] < inputs.count[:, k], rng.normal(size=(widths[k], n)), 0.0)
+        for k in form.outcome_of
+    )
+    y = [
+        np.where(np.arange(width) < inputs.count[:, [k]], rng.normal(0, 2, (n, width)), 0.0)
+        for k, width in enumerate(widths)
+    ]
+    return Design(form, inputs, bases, np.concatenate(y, axis=1))
+
+
+def correlation_by_regression(partial: np.ndarray, q: int) -> np.ndarray:
+    """Correlation matrix whose correlation of i and j, given all before j, is the next of `partial`.
+
+    Built pair by pair from the definition of a partial correlation: corr(i, j) = c + partial x sqrt(v_i v_j), c the
+    part explained by 0 .. j - 1 and v the variances left by them.
+    """
+    correlation = np.eye(q)
+    position = 0
+    for i in range(q):
+        for j in range(i):
+            before = slice(0, j)
+            onto = np.linalg.solve(correlation[before, before], correlation[before][:, [i, j]])
+            explained = correlation[[i, j]][:, before] @ onto
+            rest = np.sqrt((1 - explained[0, 0]) * (1 - explained[1, 1]))
+            correlation[i, j] = correlation[j, i] = explained[0, 1] + partial[position] * rest
+            position += 1
+    return correlation
+
+
+def rows(d: Design, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values of a person, their design over all terms, and their residual SDs."""
+    values, design_rows, noise = [], [], []
+    sigma = d.inputs.sigma[min(d.inputs.stratum[i], len(d.inputs.sigma) - 1)]
+    first = 0
+    for k, width in enumerate(d.widths):
+        for j in range(d.inputs.count[i, k]):
+            row = np.zeros(d.layout.n_terms)
+            for m, (outcome, term) in enumerate(zip(d.layout.outcome_of, d.layout.term_of, strict=True)):
+                if outcome == k:
+                    row[term] = d.bases[m][j, i]
+            values.append(d.y[i, first + j])
+            design_rows.append(row)
+            noise.append(sigma[k])
+        first += width
+    return np.array(values), np.array(design_rows).reshape(-1, d.layout.n_terms), np.array(noise)
+
+
+def moments(d: Design, i: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of a person's terms (term,) and their covariance on the random terms (q, q)."""
+    mean = d.inputs.mean[:, d.inputs.stratum[i]] + d.inputs.covariates[i] @ d.inputs.slope
+    for row, term in enumerate(d.layout.shifting_terms):
+        mean[term] += d.inputs.shift[row, d.inputs.group[i]]
+    sd = d.inputs.sd[min(d.inputs.stratum[i], len(d.inputs.sd) - 1)]
+    return mean, sd[:, None] * correlation_by_regression(d.inputs.partial, len(sd)) * sd
+
+
+def textbook(d: Design) -> np.ndarray:
+    """Log-density of every person's values, (person,)."""
+    out = np.zeros(len(d.y))
+    random = list(d.layout.random_terms)
+    for i in range(len(d.y)):
+        values, x, noise = rows(d, i)
+        if len(values):
+            mean, covariance = moments(d, i)
+            z = x[:, random]
+            out[i] = multivariate_normal(x @ mean, z @ covariance @ z.T + np.diag(noise**2)).logpdf(values)
+    return out

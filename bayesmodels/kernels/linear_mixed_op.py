@@ -166,7 +166,7 @@ class LinearMixedLogp(Op):
         y, *rest = inputs
         output_storage[0][0] = _in_python(self.layout, False)(y, np.ones(len(y)), *rest)[0]
 
-    def infer_shape(self, fgraph, node, input_shapes):
+    def infer_shape(self, node, input_shapes):
         """One number a person."""
         return [(input_shapes[0][0],)]
 
@@ -215,7 +215,7 @@ class LinearMixedGradient(Op):
         for storage, value in zip(output_storage, [*results[:7], *by_basis], strict=True):
             storage[0] = value
 
-    def infer_shape(self, fgraph, node, input_shapes):
+    def infer_shape(self, node, input_shapes):
         """As the inputs they are gradients of."""
         parameters = input_shapes[1 + _PARAMETERS.start : 1 + len(_NDIM)]
         bases = [s for s, v in zip(input_shapes[1 + len(_NDIM) : -1], self.layout.varying, strict=True) if v]

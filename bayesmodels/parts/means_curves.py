@@ -18,7 +18,7 @@ import numpy as np
 NEVER = 1e4
 """Months standing for a drug start that never comes."""
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _PANELS = np.array([0.0, 0.06, 0.2, 0.45, 1.0])
 UNIT_NODES = np.concatenate([a + (b - a) * (_NODES + 1) / 2 for a, b in pairwise(_PANELS)])
 UNIT_WEIGHTS = np.concatenate([(b - a) * _WEIGHTS / 2 for a, b in pairwise(_PANELS)])

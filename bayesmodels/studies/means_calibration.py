@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +29,11 @@ from bayesmodels.study import MeansTable
 
 TUNE, DRAWS, THIN = 600, 1_000, 10
 CHAINS = 2
+KEPT = CHAINS * DRAWS // THIN
+FITS = {"proportional_slowing": 300, "ratio_power": 200}
+"""Simulated fits by model of the effect on function."""
+
+SEED = 6
 COMMAND = "python -m bayesmodels.studies.means_calibration reports/validation/PublishedMeansModel-sbc"
 
 
@@ -112,44 +116,49 @@ def calibrate(model: PublishedMeansModel, data: MeansTable, fits: int, seed: int
         ranks.append(row)
         divergences = int(tree["sample_stats"]["diverging"].sum())
         notes.append({"fit": number, "divergences": divergences, "min_ess_share": min(shares)})
-    return Calibration(pd.DataFrame(ranks), CHAINS * DRAWS // THIN, pd.DataFrame(notes))
+    return Calibration(pd.DataFrame(ranks), KEPT, pd.DataFrame(notes))
 
 
-def run_calibration(out: Path, fits: int = 300, seed: int = 6) -> pd.DataFrame:
-    """Calibrate the main VALOR model and the one linked to NfL; write ranks, tables, figures and a manifest."""
+def run_calibration(out: Path) -> pd.DataFrame:
+    """Calibrate the main VALOR model and the one linked to NfL; write ranks, tables, figures, README and manifest.
+
+    A model whose ranks are in the folder already is not fitted again.
+    """
     out.mkdir(parents=True, exist_ok=True)
     data = means_table("valor_2021", outcomes=("nfl_plasma", "alsfrs_r"))
-    tables, seconds = [], {}
-    for name in ("proportional_slowing", "ratio_power"):
-        began = time.process_time()
-        found = calibrate(valor_means_model(name), data, fits, seed)
-        seconds[name] = round(time.process_time() - began, 1)
-        table = uniformity_table(found.ranks, found.n_draws).assign(model=name)
-        tables.append(table.assign(divergent_fits=int((found.fits["divergences"] > 0).sum())))
-        write_whole(out / f"ranks_{name}.csv", found.ranks.to_csv(index=False).encode())
-        write_whole(out / f"fits_{name}.csv", found.fits.round(4).to_csv(index=False).encode())
-        write_whole(out / f"ecdf_{name}.png", png_bytes(ecdf_figure(found.ranks, found.n_draws), dpi=110))
+    for name, fits in FITS.items():
+        if not (out / f"ranks_{name}.csv").exists():
+            found = calibrate(valor_means_model(name), data, fits, SEED)
+            write_whole(out / f"fits_{name}.csv", found.fits.round(4).to_csv(index=False).encode())
+            write_whole(out / f"ranks_{name}.csv", found.ranks.to_csv(index=False).encode())
+    tables = []
+    for name in FITS:
+        ranks, fits = (pd.read_csv(out / f"{kind}_{name}.csv") for kind in ("ranks", "fits"))
+        write_whole(out / f"ecdf_{name}.png", png_bytes(ecdf_figure(ranks, KEPT), dpi=110))
+        divergent = int((fits["divergences"] > 0).sum())
+        table = uniformity_table(ranks, KEPT).assign(model=name, fits=len(ranks), divergent_fits=divergent)
+        tables.append(table.assign(median_ess_share=fits["min_ess_share"].median()))
     result = pd.concat(tables, ignore_index=True)
-    write_whole(out / "uniformity.csv", result.round(4).to_csv(index=False).encode())
-    settings = {"tune": TUNE, "draws": DRAWS, "thin": THIN, "chains": CHAINS, "fits": fits, "seed": seed}
-    manifest = {"command": COMMAND, "settings": settings, "cpu_seconds": seconds, "data_digest": data.digest}
+    settings = {"tune": TUNE, "draws": DRAWS, "thin": THIN, "chains": CHAINS, "fits": FITS, "seed": SEED}
+    manifest = {"command": COMMAND, "settings": settings, "data_digest": data.digest}
     manifest["all_inside"] = bool(result["inside"].all())
+    write_whole(out / "uniformity.csv", result.round(4).to_csv(index=False).encode())
     write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
-    write_whole(out / "README.md", readme(result, settings).encode())
+    write_whole(out / "README.md", readme(result).encode())
     return result
 
 
-def readme(result: pd.DataFrame, settings: dict[str, int]) -> str:
+def readme(result: pd.DataFrame) -> str:
     """Say in Markdown what was done and which parameters lie inside their band."""
     lines = [
         "# Simulation-based calibration of PublishedMeansModel",
         "",
         f"Made by `{COMMAND}`. For each of two VALOR models (functional effect as proportional slowing, and linked "
-        f"to NfL as rate x ratio^theta) {settings['fits']} truths are drawn from the prior, published means to week "
-        f"28 are simulated from the model, and the model is refitted without compiling again ({settings['chains']} "
-        f"chains of {settings['draws']} draws after {settings['tune']}, every {settings['thin']}th kept). Ranks of "
-        "the truths among the kept draws should be uniform; bands for their ECDF hold with 95 % for all points and "
-        "parameters of a model together (Bonferroni over parameters, Säilynoja et al. 2022 over points).",
+        "to NfL as rate x ratio^theta) truths are drawn from the prior, published means to week 28 are simulated "
+        f"from the model, and the model is refitted without compiling again ({CHAINS} chains of {DRAWS} draws after "
+        f"{TUNE}, every {THIN}th kept). Ranks of the truths among the kept draws should be uniform; bands for their "
+        "ECDF hold with 95 % for all points and parameters of a model together (Bonferroni over parameters, "
+        "Säilynoja et al. 2022 over points).",
         "",
         "| Model | Parameter | Inside the band | Largest deviation of the ECDF | Mean rank |",
         "| --- | --- | --- | --- | --- |",
@@ -159,9 +168,12 @@ def readme(result: pd.DataFrame, settings: dict[str, int]) -> str:
         f"{row.mean_rank:.3f} |"
         for row in result.itertuples()
     ]
-    divergent = result.groupby("model", sort=False)["divergent_fits"].first()
-    found = "; ".join(f"{model} {count} of {settings['fits']}" for model, count in divergent.items())
-    return "\n".join([*lines, "", f"Fits with any divergent draw: {found}.", ""])
+    notes = [
+        f"{model}: {part['fits'].iloc[0]} fits, {part['divergent_fits'].iloc[0]} with a divergent draw, smallest "
+        f"effective share of the kept draws {part['median_ess_share'].iloc[0]:.2f} in the median fit."
+        for model, part in result.groupby("model", sort=False)
+    ]
+    return "\n".join([*lines, "", *notes, ""])
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> ty
         found: Any = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # the last two: no module's name
         raise ValueError(f"{kind} {name!r} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, BaseModel) and callable(getattr(found, method, None))):
         raise ValueError(f"{kind} {name!r} is not a pydantic model with a method {method}")

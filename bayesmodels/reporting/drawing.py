@@ -29,10 +29,17 @@ STYLE = {
 }
 
 
+class NotebookFigure(Figure):
+    """A Matplotlib figure that Jupyter shows as it is, without `%matplotlib inline`."""
+
+    def _repr_png_(self) -> bytes:
+        return png_bytes(self, dpi=110)
+
+
 def new_panel(height: float = SIZE[1]) -> tuple[Figure, Axes]:
     """A figure with one panel, outside pyplot, so that nothing is kept open and no screen is needed."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+        figure = NotebookFigure(figsize=(SIZE[0], height), layout="constrained")
         return figure, figure.subplots()
 
 

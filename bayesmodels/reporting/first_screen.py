@@ -1,7 +1,7 @@
 """The first screen: what these data identify, and what they do not, and why, and what would.
 
 One rule, stated on the page: an effect or difference is identified if its interval is less than half as wide as its
-prior's and leaves out zero; a lag, time constant or other positive parameter if the first holds.
+prior's and leaves out zero; a lag, time constant or other positive parameter if the first holds on the log scale.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from bayesmodels.reporting.context import FitContext, stratum_label
 from bayesmodels.reporting.effects import LEARNED, PARTLY
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
-from bayesmodels.reporting.intervals import NOTHING
+from bayesmodels.reporting.intervals import LOG_NORMAL, NOTHING
 from bayesmodels.reporting.page import Lead
 from bayesmodels.reporting.wording import as_percent, chance, estimate, signed
 
 RULE = (
     f"Identified: the interval is less than {LEARNED:g} times as wide as the prior's and, for an effect or a "
-    "difference, leaves out zero. Anything else is listed under Not identified."
+    "difference, leaves out zero. Widths of lags, time constants and flattening are of their logarithms. Anything else "
+    "is listed under Not identified."
 )
 
 _NAMES = {
@@ -46,7 +47,7 @@ def first_screen(findings: Findings) -> Lead:
     identified: list[str] = []
     open_questions: list[str] = []
     for row in _effect_rows(findings):
-        (identified if _is_identified(row, has_sign=row["name"] not in _POSITIVE) else open_questions).append(
+        (identified if _is_identified(row, has_sign=row["name"] not in LOG_NORMAL) else open_questions).append(
             _effect_line(findings, row)
         )
     for row in _headline_differences(findings):
@@ -54,9 +55,6 @@ def first_screen(findings: Findings) -> Lead:
         (identified if known else open_questions).append(_difference_line(findings, row))
     notes = [*findings.context.notes, *findings.settings.notes]
     return Lead((_what(findings.context, findings.settings.interval_label), *notes, RULE), identified, open_questions)
-
-
-_POSITIVE = ("effect_lag", "effect_time_constant", "deceleration")
 
 
 def _what(context: FitContext, interval: str) -> str:
@@ -102,7 +100,7 @@ def _effect_line(findings: Findings, row: dict[str, Any]) -> str:
     outcome = findings.context.outcomes[row["outcome"]]
     where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
     numbers = (row["median"], row["lower"], row["upper"])
-    has_sign = row["name"] not in _POSITIVE
+    has_sign = row["name"] not in LOG_NORMAL
     percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
     direction = f"; {signed(row['direction'])}" if row["direction"] else ""
     text = (
@@ -124,12 +122,12 @@ def _width(ratio: float) -> str:
 
 
 def _headline_differences(findings: Findings) -> list[dict[str, Any]]:
-    """For the mixture (or the only stratum): Delta_1, and later weeks whose probability is not withheld."""
+    """For the mixture (or the only stratum): Delta_1, and later weeks whose probability is not withheld, each once."""
     if "deltas" not in findings.tables:
         return []
     table = findings.tables["deltas"]
     overall = table[table["stratum"].isin(["all"])] if "all" in set(table["stratum"]) else table
-    chosen = overall[overall["withheld"] == ""]
+    chosen = overall[overall["withheld"] == ""].drop_duplicates(["outcome", "stratum", "contrast", "week"])
     return chosen.to_dict("records")
 
 

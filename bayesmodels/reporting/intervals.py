@@ -13,6 +13,9 @@ STATISTICS = ("mean", "sd", "median", "lower", "upper")
 PRIOR_COLUMNS = ("prior_median", "prior_sd", "prior_lower", "prior_upper", "width_ratio")
 
 
+LOG_NORMAL = ("effect_lag", "effect_time_constant", "deceleration")
+"""Positive parameters whose priors span orders of magnitude: their widths are compared on the log scale."""
+
 NOTHING = 1e-9
 """A spread below this, on any scale a model uses, is rounding."""
 
@@ -65,7 +68,7 @@ def probability(condition: np.ndarray) -> float:
 def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: float) -> pd.DataFrame:
     """`long_table` of the posterior, with `PRIOR_COLUMNS`; `width_ratio` is posterior over prior width.
 
-    NaN where the prior is not archived, or has no width.
+    Widths of `LOG_NORMAL` parameters are of the logarithm. NaN where the prior is not archived, or has no width.
     """
     frame = long_table(posterior, prob)
     dims = [str(dim) for dim in posterior.dims if dim not in ("chain", "draw")]
@@ -74,8 +77,12 @@ def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: floa
     before = long_table(prior, prob)
     before = before.drop(columns="mean").rename(columns={name: f"prior_{name}" for name in STATISTICS})
     frame = frame.merge(before, on=dims, how="left") if dims else pd.concat([frame, before], axis=1)
-    prior_width = frame["prior_upper"] - frame["prior_lower"]
-    frame["width_ratio"] = (frame["upper"] - frame["lower"]) / prior_width.where(prior_width > NOTHING)
+    edges = frame[["lower", "upper", "prior_lower", "prior_upper"]].astype(float)
+    if posterior.name in LOG_NORMAL:
+        positive = (edges > 0).all(axis=1)
+        edges = edges.where(~positive, np.log(edges.where(positive)))
+    prior_width = edges["prior_upper"] - edges["prior_lower"]
+    frame["width_ratio"] = (edges["upper"] - edges["lower"]) / prior_width.where(prior_width > NOTHING)
     return frame
 
 

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from bayesmodels.errors import MissingVariable
 from bayesmodels.reporting.context import Outcome, read_context, unit_of
 from bayesmodels.reporting.effects import effect_table, how_learned, own_effects
+from bayesmodels.reporting.intervals import beside_prior
 from bayesmodels.reporting.parameters import parameter_table
 
 
@@ -114,3 +115,12 @@ def test_what_a_width_says():
         "not learned",
         "no prior width",
     ]
+
+
+def test_width_of_a_lag_is_of_its_logarithm():
+    z = norm.ppf((np.arange(4000) + 0.5) / 4000).reshape(1, -1)
+    posterior, prior = (xr.DataArray(np.exp(sd * z), dims=("chain", "draw"), name="effect_lag") for sd in (0.3, 0.8))
+    assert beside_prior(posterior, prior, 0.95)["width_ratio"].item() == pytest.approx(0.3 / 0.8, rel=1e-6)
+    plain = beside_prior(posterior.rename("residual_sd"), prior.rename("residual_sd"), 0.95)["width_ratio"].item()
+    spans = [np.exp(1.96 * sd) - np.exp(-1.96 * sd) for sd in (0.3, 0.8)]
+    assert plain == pytest.approx(spans[0] / spans[1], rel=1e-2)

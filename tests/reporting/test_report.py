@@ -250,3 +250,14 @@ def test_one_start_group_has_no_comparison_and_still_a_report():
     assert not [row for row in made.summary["contrasts"] if row["name"] == "difference"]
     assert "curve_alsfrs_r_all" in made.figures
     assert "Not made from this posterior" in made.html
+
+
+def test_a_difference_is_told_once_where_both_points_are_one_week(tree):
+    lead = report(tree, settings=ReportSettings(end_week=28)).lead
+    lines = [line for line in (*lead.identified, *lead.not_identified) if "at week 28" in line]
+    assert len(lines) == len(set(lines)) == 2
+
+
+def test_a_notebook_shows_a_figure_without_being_told(saved):
+    figure = saved[1].figures["curve_alsfrs_r_all"]
+    assert figure._repr_png_().startswith(b"\x89PNG")

@@ -219,4 +219,6 @@ def _data_problems(sections: Sections, file: str) -> list[str]:
     if (sections.study is None) == (sections.data is None):
         came = "neither" if sections.study is None else "both"
         return [f"{file}: expected either [study] (tables of persons) or [data] (published means), found {came}"]
+    if sections.archive.persons and sections.study is None:
+        return [f"{file}: [archive] persons: expected false with [data], which has no persons"]
     return []

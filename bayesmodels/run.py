@@ -223,6 +223,8 @@ class _Work:
 
     def _posterior(self, data: Any) -> xr.DataTree:
         """Load the posterior if it is there; otherwise fit, keeping the chains that are there, and save it."""
+        import xarray as xr
+
         from bayesmodels.fitting.fitted import fit
         from bayesmodels.posterior import load, save
 
@@ -233,6 +235,12 @@ class _Work:
         settings = asked.model_validate(asked.model_dump() | {"seed": self.manifest["seed"]})
         tree = fit(self.config.model, data, settings, chain_dir=self.folder.chains, on_phase=self.phase)
         tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
+        if self.config.sections.archive.persons:
+            from bayesmodels.fitting.person_archive import person_groups
+
+            self.phase("person terms and visit rows")
+            for name, group in person_groups(self.config.model, tree, data).items():
+                tree[name] = xr.DataTree(group)
         self.phase("save the posterior")
         save(tree, self.folder.posterior)
         return tree

@@ -21,7 +21,7 @@ Status = Literal["running", "finished", "failed"]
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 DRAFTS = ".drafts"
-"""Folder for files that are being written."""
+"""Folder of a report that is being written."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> None:
         """Write a text file under a temporary name, then rename it."""
-        drafts = self.path / DRAFTS
-        drafts.mkdir(exist_ok=True)
-        draft = drafts / name
+        draft = self.path / f".{name}.partial"
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, self.path / name)
 

@@ -91,6 +91,8 @@ def test_a_file_that_is_not_there(tmp_path):
         ("table = 'means.csv'", "[data]: drug_start_week: expected with a table of one's own, found none"),
         ("table = 'valor_visits'\nreference_group = 'delayed'",
          "[data]: reference_group: not used with table = 'valor_visits'; delete it"),
+        ("table = 'valor_visits'\n[archive]\npersons = true",
+         "[archive] persons: expected false with [data], which has no persons"),
         ("table = 'valor_visits'\nuntil = 28", "[data] until: unknown key; did you mean 'until_week'?"),
     ],
 )  # fmt: skip

@@ -162,8 +162,7 @@ def test_seconds_of_earlier_parts_are_added(interrupted):
 
 def test_a_run_leaves_these_files(finished):
     folder = finished[1].folder
-    kept = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
-    assert kept == FILES | {"chains", "figures", "tables"}
+    assert {entry.name for entry in folder.iterdir()} == FILES | {"chains", "figures", "tables", ".lock"}
     assert {entry.name for entry in (folder / "chains").iterdir()} == {"0.nc", "1.nc", "2.nc"}
     assert not list(folder.rglob("*.tmp")) + list(folder.rglob("*.partial"))
     assert re.fullmatch(r"toy-trial-[0-9a-f]{8}", folder.name)

@@ -12,6 +12,7 @@ Sampler = Literal["nutpie", "pymc", "numpyro"]
 
 PRIOR_STREAM = 1
 SUMMARY_STREAM = 2
+PERSON_STREAM = 3
 """Random streams besides the chains': each has its own seed, derived from the one the user gave."""
 
 _OWN_STREAMS = 2**31  # chains use spawn keys 0, 1, ...; other streams start far above
@@ -47,7 +48,7 @@ class NutsSettings(BaseModel):
     tune: int = Field(1000, ge=1)
     chains: int = Field(4, ge=1)
     cores: int | None = Field(None, ge=1)
-    target_accept: float = Field(0.8, gt=0, lt=1)
+    target_accept: float = Field(0.9, gt=0, lt=1)
     seed: int | None = Field(None, ge=0)
     max_treedepth: int = Field(10, ge=1)
     progress: bool | None = None
@@ -93,6 +94,6 @@ def chain_seeds(settings: NutsSettings) -> tuple[int, ...]:
 
 
 def stream_seed(seed: int, stream: int) -> int:
-    """Return the seed of a random stream other than a chain (`PRIOR_STREAM`, `SUMMARY_STREAM`)."""
+    """Return the seed of a random stream other than a chain (`PRIOR_STREAM`, `SUMMARY_STREAM`, `PERSON_STREAM`)."""
     sequence = np.random.SeedSequence(seed, spawn_key=(_OWN_STREAMS + stream,))
     return int(sequence.generate_state(1)[0])

@@ -35,8 +35,10 @@ def publish_longitudinal(
             publish(name, pt.stack([pt.as_tensor_variable(found.get(name, np.nan)) for found in both]))
     if model.covariates.names:
         for kind in ("level", "rate", "effect"):
-            if getattr(model.covariates, kind):
-                found = [slope[:, p] if p is not None else None for p in _terms_of(a, kind)]
+            used = getattr(model.covariates, kind)
+            if used:
+                unused = np.array([0.0 if name in used else np.nan for name in model.covariates.names])
+                found = [slope[:, p] + unused if p is not None else None for p in _terms_of(a, kind)]
                 nan = pt.constant(np.full(len(model.covariates.names), np.nan))
                 publish(f"covariate_{kind}", pt.stack([nan if v is None else v for v in found]))
     if a.random_terms:

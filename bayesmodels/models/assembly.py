@@ -10,6 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
+from pytensor.tensor.basic import get_underlying_scalar_constant_value
 
 from bayesmodels.kernels.linear_mixed_op import Layout
 from bayesmodels.models.design import Design
@@ -75,12 +76,12 @@ class Assembly:
         return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in found.items()}
 
     def bases(
-        self, design: Design, values: Mapping[str, Any], mean, data_names: Callable[[str], Mapping[str, str]]
-    ) -> tuple[list[Any], Layout, Any]:
-        """Bases of every visit (slot, person), the layout of the likelihood, and the terms' means with its constant 1.
+        self, design: Design, values: Mapping[str, Any], mean, slope, data_names: Callable[[str], Mapping[str, str]]
+    ) -> tuple[list[Any], Layout, Any, Any]:
+        """Bases of every visit (slot, person), layout of the likelihood, and the terms' means and covariate slopes.
 
         A visit known only to lie beyond a limit has y = 0 and a latent value that enters through a basis of its own,
-        under a term whose mean is 1.
+        under a further term whose mean is 1, whatever the covariates.
         """
         bases, outcome_of, term_of = [], [], []
         for k, name in enumerate(self.outcomes):
@@ -100,6 +101,7 @@ class Assembly:
         n_terms = 1 + max(*term_of, len(self.labels) - 1)
         if n_terms > len(self.labels):
             mean = pt.concatenate([mean, pt.ones((1, len(self.strata)))], axis=0)
+            slope = pt.concatenate([slope, pt.zeros((slope.shape[0], 1))], axis=1)
         random_variables = set(pm.modelcontext(None).free_RVs)
         layout = Layout(
             outcome_of=tuple(outcome_of),
@@ -109,7 +111,7 @@ class Assembly:
             varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
             n_terms=n_terms,
         )
-        return bases, layout, mean
+        return bases, layout, mean, slope
 
 
 def assemble(model, data: Study, design: Design) -> Assembly:
@@ -197,6 +199,4 @@ def _flat_above_zero(name: str, size: int):
 
 def _is_ones(basis) -> bool:
     """Whether a basis is `ones_like`: the level, whose product with what is present needs no computing."""
-    from pytensor.tensor.basic import Alloc
-
-    return basis.owner is not None and isinstance(basis.owner.op, Alloc)
+    return get_underlying_scalar_constant_value(basis, raise_not_constant=False) == 1.0

@@ -91,6 +91,7 @@ class LongitudinalModel(BaseModel):
             values = {name: pm.Data(name, array) for name, array in arrays.items()}
             a = assemble(self, data, design)
             model.add_coords({"any_term": a.labels, "slot": range(arrays["visits_observed"].shape[1])})
+            _check_strata(a)
             group_sd = _group_sd(a)
             mean = _term_means(a, group_sd)
             shift = _group_deviations(a, group_sd)
@@ -103,13 +104,14 @@ class LongitudinalModel(BaseModel):
             sigma = pm.HalfNormal(
                 "error_sd", errors, shape=(strata if self.residual_sd == "by_stratum" else 1, len(errors))
             )
-            bases, layout, mean_and_fixed = a.bases(design, values, mean, data_names)
+            bases, layout, mean_and_fixed, slope_and_fixed = a.bases(design, values, mean, slope, data_names)
             linear_mixed(
                 "visits",
                 layout,
                 Inputs(
                     values["visit_count"], values["person_stratum"], values["person_cell"],
-                    values["person_covariates"], mean_and_fixed, shift, slope, sd, partial, sigma,
+                    values["person_covariates"], mean_and_fixed, shift, slope_and_fixed, sd, partial,
+                    sigma,
                 ),
                 bases,
                 values["visits_observed"],
@@ -119,16 +121,26 @@ class LongitudinalModel(BaseModel):
         return model
 
 
+def _check_strata(a: Assembly) -> None:
+    problems = [
+        f"model: {label}: expected a prior for stratum {stratum!r}, found {', '.join(term.mean)}; "
+        "add it, or give one prior for all strata"
+        for label, term in zip(a.labels, a.terms, strict=True)
+        if isinstance(term.mean, dict)
+        for stratum in a.strata
+        if stratum not in term.mean
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
 def _term_means(a: Assembly, group_sd):
     """Means of the terms over persons and start groups, (term, stratum).
 
     The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
     Normal(m, s^2 + tau^2 / G) (`group_sd`, pooling partial); of independent effects, Normal(m, s^2 / G) (pooling none).
     """
-    try:
-        priors = [by_stratum(term.mean, a.strata) for term in a.terms]
-    except KeyError as error:
-        raise BadInput(f"model: a prior is given by stratum but has none for {error}; strata: {a.strata}") from error
+    priors = [by_stratum(term.mean, a.strata) for term in a.terms]
     mean = np.array([[prior.mean for prior in row] for row in priors])
     sd = np.array([[prior.sd for prior in row] for row in priors])
     if a.pooling == "none":
@@ -143,7 +155,7 @@ def _group_sd(a: Assembly):
     """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
     if a.pooling != "partial":
         return None
-    return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects) / 2, shape=(len(a.effects),))
+    return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, shape=(len(a.effects),))
 
 
 def _group_deviations(a: Assembly, group_sd):
@@ -158,11 +170,11 @@ def _group_deviations(a: Assembly, group_sd):
         contrasts = np.zeros((groups, len(drugged) - 1))
         contrasts[drugged] = helmert(len(drugged)).T
         z = pm.Normal("effect_contrast", 0.0, 1.0, shape=(len(a.effects), strata, len(drugged) - 1))
-        scale = _prior_sd(a, a.effects) if group_sd is None else group_sd
-        deviation = scale[:, None, None] * (z[:, :, None, :] * contrasts).sum(axis=-1)
+        scale = _prior_sd(a, a.effects)[:, :, None] if group_sd is None else group_sd[:, None, None]
+        deviation = scale * (z[:, :, None, :] * contrasts).sum(axis=-1)
         rows.append(deviation.reshape((len(a.effects), strata * groups)))
     if a.free_levels:
-        sds = _prior_sd(a, a.free_levels)[:, None, None]
+        sds = _prior_sd(a, a.free_levels)[:, :, None]
         free = pm.Normal("level_deviation", 0.0, sds, shape=(len(a.free_levels), strata, groups - 1))
         free = pt.concatenate([free, pt.zeros((len(a.free_levels), strata, 1))], axis=2)
         rows.append(free.reshape((len(a.free_levels), strata * groups)))
@@ -172,8 +184,8 @@ def _group_deviations(a: Assembly, group_sd):
 
 
 def _prior_sd(a: Assembly, terms) -> np.ndarray:
-    """Prior SD of the means of some terms, averaged over strata."""
-    return np.array([np.mean([prior.sd for prior in by_stratum(a.terms[p].mean, a.strata)]) for p in terms])
+    """Prior SD of the means of some terms, (term, stratum)."""
+    return np.array([[prior.sd for prior in by_stratum(a.terms[p].mean, a.strata)] for p in terms])
 
 
 def _covariate_slopes(model: LongitudinalModel, a: Assembly):
@@ -195,7 +207,7 @@ def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
     term = a.terms[p]
     if kind != "effect" and term.person_sd is not None:
         return term.person_sd.sd / 2
-    return float(_prior_sd(a, [p])[0]) / 2
+    return float(_prior_sd(a, [p]).mean()) / 2
 
 
 def _partial_correlations(q: int, eta: float):

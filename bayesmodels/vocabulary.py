@@ -37,7 +37,7 @@ class Variable:
 
 
 DIMS: dict[str, str] = {
-    "outcome": "biomarker or clinical outcome; carries coordinates unit, scale, good_direction, effect_type, effect_unit",
+    "outcome": "biomarker or clinical outcome; coordinates unit, scale, good_direction, effect_type, effect_unit",
     "stratum": "randomisation stratum, or 'all'",
     "start_group": "randomised group, by when the drug starts",
     "contrast": "'<start group> - <reference group>'",
@@ -67,7 +67,9 @@ _ALL = (
     Variable("group_effect_sd", ("outcome",), "{effect_unit}", "SD of the drug effect between start groups"),
     Variable("effect_lag", ("outcome",), "months", "from the drug's start to the first effect"),
     Variable("effect_time_constant", ("outcome",), "months", "time constant of the approach to the plateau"),
-    Variable("follow_gain", ("outcome",), "{unit} per month per unit followed", "rate per unit of another's drug change"),
+    Variable(
+        "follow_gain", ("outcome",), "{unit} per month per unit followed", "rate per drug change of another outcome"
+    ),
     Variable("deceleration", ("outcome",), "per month", "rate at which the untreated course flattens"),
     Variable("proportional_slowing", ("outcome",), "proportion", "share of the untreated rate that the drug removes"),
     Variable("extension_shift", ("outcome",), "{unit}", "shift common to both groups at the extension's visits"),

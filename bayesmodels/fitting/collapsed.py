@@ -1,7 +1,7 @@
 """Back from a posterior to the persons that a collapsed likelihood integrated out.
 
-The likelihood's own inputs (means, SDs, bases) are found in the built model and evaluated at posterior draws, so a model
-needs no second method for persons, replicates or predictions.
+The likelihood's own inputs (means, SDs, bases) are found in the built model and evaluated at posterior draws, so a
+model needs no second method for persons, replicates or predictions.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     Returns
     -------
     xr.Dataset
-        `person_term` with dims (chain, draw, person, term); persons numbered in the order of the persons table, terms on
-        the modelling scale. Posterior of persons' data: store it as you would the data.
+        `person_term` with dims (chain, draw, person, term); persons numbered in the order of the persons table, terms
+        on the modelling scale. A posterior of persons' data: store it as you would the data.
 
     Raises
     ------

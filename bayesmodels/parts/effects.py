@@ -1,6 +1,6 @@
 """Drug effects: what the drug adds to an outcome, as functions of months since the person's drug start (x).
 
-Every shape is zero until the drug starts. `effect_type` is the shape's name and `effect_unit` the unit of its size.
+Every shape is zero until the drug starts. A lag is a prior, a number of months taken as known, or None. `effect_type` is the shape's name and `effect_unit` the unit of its size.
 """
 
 from __future__ import annotations
@@ -27,6 +27,14 @@ BIOMARKER_TIME_CONSTANT = LogNormal(
     median=1.2, sigma=0.6, source="pharmacology: most of the effect within 0.5 to 4 months"
 )
 FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source="assumption, 0.8 to 8 months; not learned from VALOR")
+
+
+def _lag(lag: LogNormal | float | None, outcome: str):
+    """A part's lag in months, and what to publish of it: a number is taken as known, None is no lag."""
+    if isinstance(lag, LogNormal):
+        variable = lag.variable(f"{outcome}_effect_lag")
+        return variable, {"effect_lag": variable}
+    return (0.0, {}) if lag is None else (lag, {"effect_lag": pt.constant(lag)})
 
 
 def _since(x, lag):
@@ -70,18 +78,18 @@ class SlopeChange(BaseModel):
     model_config = _FROZEN
     type: Literal["slope_change"] = "slope_change"
     effect_unit: Literal["{unit} per month"] = RATE
-    lag: LogNormal | None = None
+    lag: LogNormal | float | None = None
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
-        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        lag, published = _lag(self.lag, outcome.name)
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
             lambda x: {"effect": _since(x, lag)},
             lambda x: {"effect": 0.5 * _since(x, lag) ** 2},
-            {} if self.lag is None else {"effect_lag": lag},
+            published,
         )
 
 
@@ -97,7 +105,7 @@ class Plateau(BaseModel):
     model_config = _FROZEN
     type: Literal["plateau"] = "plateau"
     effect_unit: Literal["{unit}"] = LEVEL
-    lag: LogNormal | None = BIOMARKER_LAG
+    lag: LogNormal | float | None = BIOMARKER_LAG
     time_constant: LogNormal = BIOMARKER_TIME_CONSTANT
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
@@ -105,7 +113,7 @@ class Plateau(BaseModel):
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` and `effect_time_constant`."""
-        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        lag, published = _lag(self.lag, outcome.name)
         kappa = self.time_constant.variable(f"{outcome.name}_effect_time_constant")
 
         def area(x):
@@ -116,7 +124,7 @@ class Plateau(BaseModel):
             {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
             lambda x: {"effect": -pt.expm1(-_since(x, lag) / kappa)},
             area,
-            {"effect_time_constant": kappa} | ({} if self.lag is None else {"effect_lag": lag}),
+            {"effect_time_constant": kappa} | published,
         )
 
 
@@ -167,7 +175,7 @@ class DeceleratingSlope(BaseModel):
     model_config = _FROZEN
     type: Literal["decelerating_slope"] = "decelerating_slope"
     effect_unit: Literal["{unit} per month"] = RATE
-    lag: LogNormal | None = None
+    lag: LogNormal | float | None = None
     rho: LogNormal | Literal["trajectory"] = "trajectory"
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
@@ -181,12 +189,12 @@ class DeceleratingSlope(BaseModel):
             )
         own = isinstance(self.rho, LogNormal)
         rho = self.rho.variable(f"{outcome.name}_effect_rho") if own else trajectory.published["deceleration"]
-        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        lag, published = _lag(self.lag, outcome.name)
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
             lambda x: {"effect": -pt.expm1(-rho * _since(x, lag)) / rho},
             lambda x: {"effect": (_since(x, lag) + pt.expm1(-rho * _since(x, lag)) / rho) / rho},
-            {} if self.lag is None else {"effect_lag": lag},
+            published,
         )
 
 
@@ -208,7 +216,7 @@ class Follows(BaseModel):
     effect_unit: Literal["{unit} per month per unit followed"] = "{unit} per month per unit followed"
     outcome: str
     gain: Normal = Normal(mean=0.0, sd=0.5, source="cohort slope 0.46 points a month per ln NfL")
-    lag: LogNormal | None = None
+    lag: LogNormal | float | None = None
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes `follow_gain`."""
@@ -219,12 +227,12 @@ class Follows(BaseModel):
                 "with an effect of its own that has an area; list it first, with such an effect"
             )
         gain = pm.Normal(f"{outcome.name}_follow_gain", self.gain.mean, self.gain.sd)
-        lag = 0.0 if self.lag is None else self.lag.variable(f"{outcome.name}_effect_lag")
+        lag, published = _lag(self.lag, outcome.name)
         return Curve(
             {f"{self.outcome}:effect": followed.terms["effect"]},
             lambda x: {f"{self.outcome}:effect": gain * followed.area(x - lag)["effect"]},
             None,
-            {"follow_gain": gain} | ({} if self.lag is None else {"effect_lag": lag}),
+            {"follow_gain": gain} | published,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pymc as pm
@@ -62,16 +62,16 @@ class Inputs(NamedTuple):
     partial (q (q - 1) / 2,); sigma (stratum or 1, outcome).
     """
 
-    count: object
-    stratum: object
-    group: object
-    covariates: object
-    mean: object
-    shift: object
-    slope: object
-    sd: object
-    partial: object
-    sigma: object
+    count: Any
+    stratum: Any
+    group: Any
+    covariates: Any
+    mean: Any
+    shift: Any
+    slope: Any
+    sd: Any
+    partial: Any
+    sigma: Any
 
 
 _NDIM = Inputs(2, 1, 1, 2, 2, 2, 2, 2, 1, 2)

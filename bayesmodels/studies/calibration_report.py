@@ -1,0 +1,117 @@
+"""Ranks of a calibration of `LongitudinalModel`: table, figure, manifest and page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bayesmodels.fitting.fitted import versions
+from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.reporting.files import write_whole
+from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
+from bayesmodels.studies.recovery_report import convergence_counts, fits_table
+
+FOLDER = "reports/validation/LongitudinalModel-sbc"
+
+
+def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
+    """Write manifest.json, uniformity.csv, ranks.csv, fits.csv, ecdf.png and README.md; return the verdict."""
+    out.mkdir(parents=True, exist_ok=True)
+    ranks = pd.DataFrame([record["ranks"] for record in records])
+    fits = fits_table(records)
+    table = uniformity_table(ranks, spec.kept)
+    seconds = float(fits["cpu_seconds"].sum())
+    manifest = {
+        "study": "Simulation-based calibration of LongitudinalModel",
+        "command": f"python -m bayesmodels.studies.calibration --fits {len(fits)} --seed {spec.seed} --out {FOLDER}",
+        "settings": asdict(spec),
+        "fits": len(fits),
+        "quantities": len(table),
+        "inside": int(table["inside"].sum()),
+        **convergence_counts(fits),
+        "cpu_seconds": round(seconds, 1),
+        "fits_per_cpu_hour": round(3600 * len(fits) / seconds, 1),
+        "median_cpu_seconds_a_fit": float(fits["cpu_seconds"].median()),
+        "versions": versions(),
+    }
+    write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
+    write_whole(out / "uniformity.csv", table.round(4).to_csv(index=False).encode())
+    write_whole(out / "ranks.csv", ranks.to_csv(index=False).encode())
+    write_whole(out / "fits.csv", fits.to_csv(index=False).encode())
+    figure = ecdf_figure(ranks, spec.kept)
+    for panel in figure.axes:
+        panel.title.set_fontsize(5.5)
+    write_whole(out / "ecdf.png", png_bytes(figure, dpi=70))
+    text = page(table, manifest)
+    write_whole(out / "README.md", text.encode())
+    return verdict(table, manifest)
+
+
+def verdict(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
+    """The result in one paragraph."""
+    outside = table.loc[~table["inside"]]
+    text = (
+        f"{manifest['inside']} of {manifest['quantities']} quantities have the ECDF of their {manifest['fits']} ranks "
+        "inside simultaneous 95 % bands (Bonferroni over quantities)."
+    )
+    if len(outside):
+        told = [f"{r.parameter} (largest deviation {r.largest:+.2f} at {r.at:.2f})" for r in outside.itertuples()]
+        return f"{text} Outside: {'; '.join(told)}."
+    return f"{text} No miscalibration is seen."
+
+
+def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
+    """README of the study's folder."""
+    settings, n = manifest["settings"], manifest["fits"]
+    worst = table.reindex(table["largest"].abs().sort_values(ascending=False).index).head(8)
+    lines = [
+        f"# {manifest['study']}",
+        "",
+        "Simulated trials throughout; nothing here is patient data. Made by",
+        "",
+        f"    {manifest['command']}",
+        "",
+        "## Verdict",
+        "",
+        verdict(table, manifest),
+        "",
+        "## What was done",
+        "",
+        "Every parameter is drawn from the whole prior of the model (NfL and ALSFRS-R by their presets, two strata, "
+        "partial pooling of the drug effect between start groups); a trial is drawn with NumPy from the formulas "
+        "(`bayesmodels/studies/model_trials.py`: its own courses, its own hierarchical form of the effect by start "
+        "group, LKJ by the onion method); the compiled model is refitted to it; the truth is ranked among "
+        f"{settings['kept']} evenly spaced draws. Ranked are all population parameters, the contrast between start "
+        "groups on its own scale, the differences of mean courses at weeks 28, 52 and 148, and the trial's "
+        "log-likelihood. Trials have 36 early and 18 delayed starters (20 / 16 and 11 / 7 by stratum) and eight "
+        "visits to week 148, with follow-up of 60 to 200 weeks, dropout and missed visits at random.",
+        "",
+        f"Sampling: {settings['chains']} chains of {settings['tune']} + {settings['draws']} draws, target acceptance "
+        f"{settings['target_accept']}. All {n} fits count, converged or not. R-hat above 1.01 in "
+        f"{manifest['rhat_above_1.01']} (above 1.05 in {manifest['rhat_above_1.05']}), smallest ESS of a fit: median "
+        f"{manifest['median_min_ess_bulk']:.0f}, below 100 in {manifest['ess_below_100']}; divergences in "
+        f"{manifest['fits_with_divergences']} fits. By the package's verdict, made for reports and more draws, "
+        f"{manifest['converged_by_the_package_verdict']} of {n} converged.",
+        "",
+        f"Cost: {manifest['cpu_seconds']:.0f} CPU seconds with compilation, {manifest['fits_per_cpu_hour']:.0f} fits "
+        f"per CPU hour, median {manifest['median_cpu_seconds_a_fit']:.1f} CPU seconds a fit, on a shared machine.",
+        "",
+        "## Largest deviations",
+        "",
+        "| quantity | largest deviation of the ECDF | at | mean rank | inside |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {r.parameter} | {r.largest:+.3f} | {r.at:.2f} | {r.mean_rank:.3f} | {'yes' if r.inside else '**no**'} |"
+            for r in worst.itertuples()
+        ),
+        "",
+        "All in `uniformity.csv`; ranks in `ranks.csv`.",
+        "",
+        "![ECDF of ranks](ecdf.png)",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,348 @@
+"""Trials simulated from `LongitudinalModel` itself, with NumPy from the formulas of models.md, sections 1 and 3.
+
+The model is that of NfL and ALSFRS-R by their presets, two strata, partial pooling of the drug effect over two start
+groups. Priors are read from the presets; the courses, the pooling, the correlations and the visits are written out
+here without the model's parts or kernels, so that a refit checks those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayesmodels.models.design import NEVER, Design, OutcomeDesign
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.study import Study
+from bayesmodels.vocabulary import months
+
+Array = npt.NDArray[np.float64]
+
+OUTCOMES = ("nfl_plasma", "alsfrs_r")
+STRATA = ("faster", "slower")
+START_GROUPS = ("early", "delayed")
+START_WEEKS = (0.0, 30.0)
+TERMS = ("nfl_plasma:level", "nfl_plasma:rate", "nfl_plasma:effect", "alsfrs_r:level", "alsfrs_r:rate")
+"""Terms that vary between persons, in the order of the model's person SDs."""
+CONTRAST_WEEKS = (28, 52, 148)
+WIDEST_RATIO = 10.0
+WIDEST_SCORE = (0.0, 48.0)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Persons, planned visits and loss to follow-up of a simulated trial.
+
+    Parameters
+    ----------
+    persons : tuple of tuple of int
+        Persons by start group (early, delayed) and stratum (faster, slower).
+    weeks : tuple of float
+        Planned visits; the first is at randomisation and is never missed. Week 28, 52 and 148 are among them.
+    shortest_weeks, longest_weeks : float
+        Follow-up possible at the data lock is uniform between them (administrative censoring).
+    dropout : float
+        Hazard of dropping out, per month; at random and the same for all.
+    missed : float
+        Probability that a visit is missed, both outcomes together.
+    """
+
+    persons: tuple[tuple[int, int], tuple[int, int]]
+    weeks: tuple[float, ...]
+    shortest_weeks: float = 104.0
+    longest_weeks: float = 200.0
+    dropout: float = 0.015
+    missed: float = 0.03
+
+    @property
+    def cells(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Stratum and start group of every person, by number."""
+        counts = np.array(self.persons)
+        group, stratum = np.divmod(np.repeat(np.arange(4), counts.ravel()), 2)
+        return stratum, group
+
+    @property
+    def shares(self) -> Array:
+        """Share of each stratum."""
+        return np.array(self.persons).sum(axis=0) / np.sum(self.persons)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One draw of the model's parameters.
+
+    Attributes
+    ----------
+    level, rate : (outcome, stratum)
+    effect : (outcome, stratum, start group)
+    effect_sd : (outcome,)
+        Between start groups.
+    nfl_lag, time_constant, function_lag : float
+        Months.
+    deceleration : float
+        Of ALSFRS-R, per month.
+    nfl_deceleration : float
+        Per month; known to the model.
+    person_sd : (term,)
+    correlation : (term, term)
+    residual_sd : (outcome,)
+    """
+
+    level: Array
+    rate: Array
+    effect: Array
+    effect_sd: Array
+    nfl_lag: float
+    time_constant: float
+    function_lag: float
+    deceleration: float
+    nfl_deceleration: float
+    person_sd: Array
+    correlation: Array
+    residual_sd: Array
+
+
+def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
+    """A draw of every parameter from the model's prior (models.md, section 3).
+
+    The effect of a start group is Normal(m, tau) about a mean m of its own prior, which is how section 1 states it.
+    """
+    nfl, score = model.outcomes
+    two = (2, len(STRATA))
+
+    def means(priors, shape=two):
+        centre, sd = (np.array([getattr(prior, field) for prior in priors])[:, None] for field in ("mean", "sd"))
+        return rng.normal(centre, sd, shape)
+
+    effect_priors = (nfl.effect_on_level, score.effect_on_rate)
+    effect_sd = np.abs(rng.normal(0.0, [prior.sd / 2 for prior in effect_priors]))
+    effect_mean = means(effect_priors)
+    spreads = (nfl.level_sd_prior, nfl.rate_sd_prior, nfl.effect.person_sd, score.level_sd_prior, score.rate_sd_prior)
+
+    def positive(prior):
+        return float(prior.median * np.exp(prior.sigma * rng.standard_normal()))
+
+    return Truth(
+        level=means((nfl.level_prior, score.level_prior)),
+        rate=means((nfl.rate_prior, score.rate_prior)),
+        effect=effect_mean[..., None] + effect_sd[:, None, None] * rng.standard_normal((*two, 2)),
+        effect_sd=effect_sd,
+        nfl_lag=positive(nfl.effect.lag),
+        time_constant=positive(nfl.effect.time_constant),
+        function_lag=positive(score.effect.lag),
+        deceleration=positive(score.trajectory.rho),
+        nfl_deceleration=nfl.trajectory.rho,
+        person_sd=np.abs(rng.normal(0.0, [prior.sd for prior in spreads])),
+        correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
+        residual_sd=np.abs(rng.normal(0.0, [k.residual_sd_prior.sd for k in model.outcomes])),
+    )
+
+
+def lkj_onion(size: int, shape: float, rng: np.random.Generator) -> Array:
+    """Correlation matrix (term, term) from LKJ(shape), by the onion method of Lewandowski, Kurowicka and Joe (2009)."""
+    beta = shape + (size - 2) / 2
+    first = 2 * rng.beta(beta, beta) - 1
+    found = np.array([[1.0, first], [first, 1.0]])
+    for k in range(2, size):
+        beta -= 0.5
+        direction = rng.standard_normal(k)
+        radius = np.sqrt(rng.beta(k / 2, beta))
+        edge = np.linalg.cholesky(found) @ (radius * direction / np.linalg.norm(direction))
+        found = np.block([[found, edge[:, None]], [edge[None, :], np.ones((1, 1))]])
+    return found
+
+
+def nfl_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
+    """What one unit of rate, and one of effect, add to ln NfL at months t for a drug start at month `start`."""
+    since = np.maximum(t - start - truth.nfl_lag, 0.0)
+    reached = 1.0 - np.exp(-since / truth.time_constant)
+    drifting = np.minimum(t, start + truth.nfl_lag) + truth.time_constant * reached
+    return (1.0 - np.exp(-truth.nfl_deceleration * drifting)) / truth.nfl_deceleration, reached
+
+
+def score_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
+    """What one unit of rate, and one of effect, add to ALSFRS-R at months t for a drug start at month `start`."""
+    since = np.maximum(t - start - truth.function_lag, 0.0)
+    rho = truth.deceleration
+    return (1.0 - np.exp(-rho * t)) / rho, (1.0 - np.exp(-rho * since)) / rho
+
+
+BASES = (nfl_bases, score_bases)
+
+
+def mean_curves(truth: Truth, weeks: Array, shares: Array) -> Array:
+    """Mean courses (outcome, start group, stratum and the mixture, week)."""
+    t = months(np.asarray(weeks, float))
+    curves = np.empty((2, 2, 3, len(t)))
+    for k, bases in enumerate(BASES):
+        for g, start in enumerate(START_WEEKS):
+            rate, effect = bases(truth, t, months(start))
+            for f in range(2):
+                curves[k, g, f] = truth.level[k, f] + truth.rate[k, f] * rate + truth.effect[k, f, g] * effect
+    curves[:, :, 2] = np.einsum("kgfw,f->kgw", curves[:, :, :2], shares)
+    return curves
+
+
+def plausible(curves: Array) -> npt.NDArray[np.bool_]:
+    """Whether mean courses (..., outcome, start group, stratum, week) are plausible.
+
+    Mean ALSFRS-R stays within 0 to 48, and the geometric mean of NfL within tenfold of its value at the first week, in
+    every start group and stratum at every week.
+    """
+    ratio = np.abs(curves[..., 0, :, :, :] - curves[..., 0, :, :, :1])
+    score = curves[..., 1, :, :, :]
+    low, high = WIDEST_SCORE
+    inside = (ratio <= np.log(WIDEST_RATIO)) & (score >= low) & (score <= high)
+    return inside.all(axis=(-1, -2, -3))
+
+
+def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str, Array]:
+    """The truth under the names and dims of the vocabulary; NaN where undefined."""
+    nothing = np.full((2, 1), np.nan)
+    curves = mean_curves(truth, np.array(weeks), shares)
+    return {
+        "population_level": np.hstack([truth.level, nothing]),
+        "population_rate": np.hstack([truth.rate, nothing]),
+        "drug_effect": np.hstack([truth.effect.mean(axis=2), nothing]),
+        "group_drug_effect": np.concatenate([truth.effect, np.full((2, 1, 2), np.nan)], axis=1),
+        "group_effect_sd": truth.effect_sd,
+        "effect_lag": np.array([truth.nfl_lag, truth.function_lag]),
+        "effect_time_constant": np.array([truth.time_constant, np.nan]),
+        "deceleration": np.array([truth.nfl_deceleration, truth.deceleration]),
+        "person_sd": np.column_stack([truth.person_sd, truth.person_sd, np.full(5, np.nan)]),
+        "person_correlation": truth.correlation,
+        "residual_sd": np.column_stack([truth.residual_sd, truth.residual_sd, np.full(2, np.nan)]),
+        "curve": curves,
+        "difference": curves[:, :1] - curves[:, 1:],
+    }
+
+
+def free_variables(truth: Truth) -> dict[str, Array]:
+    """The truth as the model's free random variables, for its log-likelihood."""
+    mean = np.stack(
+        [truth.level[0], truth.rate[0], truth.effect[0].mean(axis=1),
+         truth.level[1], truth.rate[1], truth.effect[1].mean(axis=1)]
+    )  # fmt: skip
+    contrast = (truth.effect[..., 0] - truth.effect[..., 1]) / np.sqrt(2.0) / truth.effect_sd[:, None]
+    factor = np.linalg.cholesky(truth.correlation)
+    partial = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
+    return {
+        "term_mean": mean,
+        "effect_group_sd": truth.effect_sd,
+        "effect_contrast": contrast[..., None],
+        "term_sd": truth.person_sd[None, :],
+        "partial_correlation": (np.array(partial) + 1.0) / 2.0,
+        "error_sd": truth.residual_sd[None, :],
+        "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
+        "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
+        "alsfrs_r_effect_lag": np.array(truth.function_lag),
+        "alsfrs_r_deceleration": np.array(truth.deceleration),
+    }
+
+
+def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> Design:
+    """One trial's visits: values of both outcomes at the visits that took place."""
+    stratum, group = layout.cells
+    n, weeks = len(stratum), np.array(layout.weeks)
+    follow_up = rng.uniform(layout.shortest_weeks, layout.longest_weeks, n)
+    dropped = rng.exponential(1 / layout.dropout, n)
+    took_place = (weeks <= follow_up[:, None]) & (months(weeks) <= dropped[:, None])
+    took_place &= rng.random((n, len(weeks))) >= layout.missed
+    took_place[:, 0] = True
+    own = truth.person_sd * (rng.standard_normal((n, len(TERMS))) @ np.linalg.cholesky(truth.correlation).T)
+    start = np.array(START_WEEKS)[group]
+    t = np.broadcast_to(months(weeks), (n, len(weeks)))
+    designs = []
+    for k, bases in enumerate(BASES):
+        rate, effect = bases(truth, t, months(start)[:, None])
+        level, slope = (own[:, 3 * k + j] for j in range(2))
+        response = own[:, 2] if k == 0 else np.zeros(n)
+        mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
+        mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
+        y = mean + truth.residual_sd[k] * rng.standard_normal(mean.shape)
+        designs.append(_outcome_design(y, weeks, took_place, start))
+    return Design(
+        outcomes=tuple(designs),
+        stratum=stratum,
+        cell=stratum * 2 + group,
+        covariates=np.zeros((n, 0)),
+        center=np.zeros(0),
+        spread=np.zeros(0),
+        start_weeks=np.array(START_WEEKS),
+        shares=layout.shares,
+    )
+
+
+def _outcome_design(y: Array, weeks: Array, took_place: npt.NDArray[np.bool_], start: Array) -> OutcomeDesign:
+    """Visits that took place moved to the front of each person's slots, zeros behind them."""
+    order = np.argsort(~took_place, axis=1, kind="stable")
+    present = np.take_along_axis(took_place, order, axis=1).astype(float)
+    t = months(weeks)[order] * present
+    since = np.where(np.isfinite(start), months(weeks)[order].T * present.T - months(start), -NEVER)
+    none = np.zeros(0)
+    values = np.take_along_axis(y, order, axis=1) * present
+    return OutcomeDesign(values, t.T.copy(), since, present.T.copy(), none.astype(int), none.astype(int), none, none)
+
+
+def template_study(layout: Layout) -> Study:
+    """A study of the layout whose values mean nothing: the model is built on it once and handed data afterwards."""
+    stratum, group = layout.cells
+    labels = [f"sim-{i:04d}" for i in range(len(stratum))]
+    persons = pd.DataFrame(
+        {
+            "person": labels,
+            "start_group": np.array(START_GROUPS)[group],
+            "drug_start_week": np.array(START_WEEKS)[group],
+            "stratum": np.array(STRATA)[stratum],
+        }
+    )
+    grid = pd.MultiIndex.from_product([labels, layout.weeks, OUTCOMES], names=["person", "week", "outcome"])
+    visits = grid.to_frame(index=False).assign(value=30.0)
+    return Study.from_frames(
+        persons, visits, name="simulated", reference_group="delayed", strata=True, curve_weeks=layout.weeks
+    )
+
+
+def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
+    """Published arrays (..., own dims) to labelled scalars (...): each free quantity once, contrasts at three weeks.
+
+    Parameters
+    ----------
+    values : mapping
+        By vocabulary name; besides, `week`, the weeks of `difference`.
+    """
+    from itertools import product
+
+    both, all_too = STRATA, (*STRATA, "all")
+    axes: dict[str, list[tuple[str, ...]]] = {
+        "population_level": [OUTCOMES, both],
+        "population_rate": [OUTCOMES, both],
+        "drug_effect": [OUTCOMES, both],
+        "group_drug_effect": [OUTCOMES, both, START_GROUPS],
+        "group_effect_sd": [OUTCOMES],
+        "effect_lag": [OUTCOMES],
+        "effect_time_constant": [OUTCOMES[:1]],
+        "person_sd": [TERMS],
+        "residual_sd": [OUTCOMES],
+    }
+    found = {}
+    for name, labels in axes.items():
+        for place in product(*(range(len(axis)) for axis in labels)):
+            at = (*place, 0) if name in ("person_sd", "residual_sd") else place
+            found[_label(name, [axis[j] for axis, j in zip(labels, place, strict=True)])] = values[name][..., *at]
+    found[_label("deceleration", [OUTCOMES[1]])] = values["deceleration"][..., 1]
+    for i in range(len(TERMS)):
+        for j in range(i):
+            found[_label("person_correlation", [TERMS[j], TERMS[i]])] = values["person_correlation"][..., j, i]
+    weeks = list(values["week"])
+    for k, f, week in product(range(2), range(3), CONTRAST_WEEKS):
+        label = _label("difference", [OUTCOMES[k], all_too[f], f"week {week}"])
+        found[label] = values["difference"][..., k, 0, f, weeks.index(week)]
+    return found
+
+
+def _label(name: str, index: list[str]) -> str:
+    return f"{name}[{', '.join(index)}]"

@@ -55,8 +55,9 @@ def _lines(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
     nfl = whole[whole["outcome"] == "nfl_plasma"].set_index("start_group")
     trap = tables["trap_week_148"].set_index("model")
     likelihood = tables["log_likelihood_week_148"].set_index("model")["log_likelihood"]
-    forms = tables["function_forms"].set_index(["form", "data"])
-    to_76 = {k: forms.loc[(f"proportional slowing, {k}", "weeks 2 to 76")].iloc[0] for k in ("decelerating", "linear")}
+    forms = tables["function_forms"]
+    forms = forms[forms["data"] == "weeks 2 to 76"].set_index("quantity").loc["alsfrs_r_slowing"].set_index("form")
+    to_76 = {kind: forms.loc[f"proportional slowing, {kind}"] for kind in ("decelerating", "linear")}
     start = tables["drug_start"].set_index("delayed_start_week")["log_likelihood"]
     shift = tables["nfl_response"].set_index("quantity").loc["extension shift"]
     drift = tables["drift_on_drug"].set_index(["drift_on_drug", "start_group"])["median"]
@@ -83,11 +84,11 @@ def _lines(tables: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
         ("With deceleration week 148 is inside", _inside(function.loc[MAIN])),
         (
             "NfL at week 148 (ratios .36, .33) lower than a smooth prediction, both groups",
-            ", ".join(f"{g}: published {r.published:.2f}, median {r.median:.2f} ln" for g, r in nfl.iterrows()),
+            ", ".join(f"{g}: published {r['published']:.2f}, median {r['median']:.2f} ln" for g, r in nfl.iterrows()),
         ),
         (
             "Week 52 difference 3.5 (adjusted for NfL: another estimand); rejects no effect with constant slope",
-            "; ".join(f"{m}: {r.median:.1f} ({r.lower:.1f}, {r.upper:.1f})" for m, r in gap.iterrows()),
+            "; ".join(f"{m}: {r['median']:.1f} ({r['lower']:.1f}, {r['upper']:.1f})" for m, r in gap.iterrows()),
         ),
         ("Week 52 means, early and delayed, inside", "; ".join(_week_52(whole))),
         ("The trap: 77 % slowing (59, 101) without deceleration", _share(trap.loc["slowing, linear"])),

@@ -182,12 +182,17 @@ def run_study(out: Path) -> None:
     }
     for name, table in tables.items():
         write_whole(out / f"{name}.csv", table.round(4).to_csv(index=False).encode())
+    write_record(out, tables, results.not_converged)
+
+
+def write_record(out: Path, tables: Mapping[str, pd.DataFrame], not_converged: tuple[str, ...]) -> None:
+    """Write README and manifest of a folder of the study's tables."""
     write_whole(out / "README.md", readme(tables, COMMAND).encode())
     manifest: dict[str, Any] = {
         "command": COMMAND,
         "settings": SETTINGS.model_dump(exclude={"cores", "progress"}),
         "data_digest": fitted_means(BOTH).digest,
-        "not_converged": list(results.not_converged),
+        "not_converged": list(not_converged),
         "tables": [f"{name}.csv" for name in tables],
     }
     write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())

@@ -359,3 +359,16 @@ def test_as_an_observed_variable():
 def test_a_layout_that_makes_no_sense_is_refused(outcome_of, term_of, message):
     with pytest.raises(ValueError, match=message):
         Layout(outcome_of, term_of, (0,), (), (False, False), 2)
+
+
+def test_compiled_by_numba():
+    """What the samplers run: the same numbers, and the kernel once."""
+    d = CASES["a term shared by two outcomes"]
+    inputs, bases, value = graph(d)
+    weight = rng(3).normal(size=len(d.y))
+    by = [inputs[Inputs._fields.index(f)] for f in PARAMETERS]
+    by += [b for b, v in zip(bases, d.layout.varying, strict=True) if v]
+    function = pytensor.function([*inputs, *bases], [value, *pt.grad((weight * value).sum(), by)], mode="NUMBA")
+    assert kernels(function) == [LinearMixedGradient]
+    for one, expected in zip(function(*d.inputs, *d.bases), gradients(d, weight), strict=True):
+        np.testing.assert_allclose(one, expected, rtol=1e-10, atol=1e-12)

@@ -47,9 +47,9 @@ types: $(STAMP)  ## mypy on the public modules
 fast: $(STAMP)  ## the tests that are not marked slow
 	$(BIN)/pytest -q
 
-notebooks: $(STAMP)  ## execute the notebooks with few draws
+notebooks: $(STAMP)  ## execute the notebooks (they ask for few draws)
 	@if compgen -G 'notebooks/*.ipynb' >/dev/null; then \
-		PATH="$(CURDIR)/$(BIN):$$PATH" BAYESMODELS_FEW_DRAWS=1 $(BIN)/pytest -q --nbmake --nbmake-timeout=300 notebooks; \
+		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -q --nbmake --nbmake-timeout=600 notebooks; \
 	fi
 
 slow: $(STAMP)  ## reference fits and long studies

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import numpy as np
 
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.design import as_data
-from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.studies.model_trials import (
     OUTCOMES,
     STRATA,
@@ -29,14 +27,15 @@ from bayesmodels.studies.model_trials import (
     published,
     scalars,
     simulate_visits,
-    template_study,
 )
 from bayesmodels.studies.ranks import ranks_of
-from bayesmodels.studies.refit import Refit, judged, refit_of, run_study, stacked
+from bayesmodels.studies.recovery import VALOR_LAYOUT, the_model, the_refit
+from bayesmodels.studies.refit import judged, run_study, stacked
 
 SMALL_LAYOUT = Layout(
-    persons=((20, 16), (11, 7)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0
+    persons=((20, 16), (10, 8)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0
 )
+"""Half of VALOR's persons with the same shares of strata, so that the model compiled for the recovery study serves."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +52,11 @@ class CalibrationSpec:
     """
 
     seed: int = 2
-    chains: int = 2
-    tune: int = 300
-    draws: int = 500
-    target_accept: float = 0.9
-    kept: int = 50
-
-
-@cache
-def the_model() -> LongitudinalModel:
-    """NfL and ALSFRS-R by their presets, partial pooling between start groups."""
-    return LongitudinalModel(outcomes=OUTCOMES)
-
-
-@cache
-def the_refit() -> Refit:
-    """The model compiled, once a process."""
-    return refit_of(the_model(), template_study(SMALL_LAYOUT))
+    chains: int = 1
+    tune: int = 250
+    draws: int = 300
+    target_accept: float = 0.85
+    kept: int = 25
 
 
 def rank_truths(spec: CalibrationSpec, number: int) -> dict[str, Any]:
@@ -96,8 +83,8 @@ def rank_truths(spec: CalibrationSpec, number: int) -> dict[str, Any]:
     thinned = {name: values[every] for name, values in free.items()}
     refit.use(arrays)
     own = free_variables(truth)
-    quantities = scalars({**{k: v[every] for k, v in everything.items()}, "week": SMALL_LAYOUT.weeks})
-    truths = scalars({**published(truth, SMALL_LAYOUT.weeks, SMALL_LAYOUT.shares), "week": SMALL_LAYOUT.weeks})
+    quantities = scalars({**{k: v[every] for k, v in everything.items()}, "week": VALOR_LAYOUT.weeks})
+    truths = scalars({**published(truth, VALOR_LAYOUT.weeks, SMALL_LAYOUT.shares), "week": VALOR_LAYOUT.weeks})
     for k, f in np.ndindex(2, 2):
         label = f"effect_contrast[{OUTCOMES[k]}, {STRATA[f]}]"
         quantities[label], truths[label] = thinned["effect_contrast"][:, k, f, 0], own["effect_contrast"][k, f, 0]

@@ -87,7 +87,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         "group, LKJ by the onion method); the compiled model is refitted to it; the truth is ranked among "
         f"{settings['kept']} evenly spaced draws. Ranked are all population parameters, the contrast between start "
         "groups on its own scale, the differences of mean courses at weeks 28, 52 and 148, and the trial's "
-        "log-likelihood. Trials have 36 early and 18 delayed starters (20 / 16 and 11 / 7 by stratum) and eight "
+        "log-likelihood. Trials have 36 early and 18 delayed starters (20 / 16 and 10 / 8 by stratum) and eight "
         "visits to week 148, with follow-up of 60 to 200 weeks, dropout and missed visits at random.",
         "",
         f"Sampling: {settings['chains']} chains of {settings['tune']} + {settings['draws']} draws, target acceptance "

@@ -62,9 +62,9 @@ class RecoverySpec:
 
     source: Literal["model", "generator"]
     seed: int = 1
-    chains: int = 2
-    tune: int = 300
-    draws: int = 350
+    chains: int = 1
+    tune: int = 250
+    draws: int = 250
     target_accept: float = 0.8
 
     def settings(self, rng: np.random.Generator) -> NutsSettings:

@@ -141,15 +141,21 @@ def refit_of(model: LongitudinalModel, study: Study) -> Refit:
 
 
 def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray]) -> Record:
-    """Convergence of a refit, over free and published population-level variables, by the package's verdict."""
+    """Convergence of a refit, over free and published population-level variables, by the package's verdict.
+
+    A single chain is judged as two, its halves.
+    """
     sizes = tree["posterior"].sizes
-    shape = (sizes["chain"], sizes["draw"])
-    arrays = {name: tree["posterior"][name] for name in refit.names}
-    for name, values in published.items():
+    halves = 2 if sizes["chain"] == 1 else 1
+    shape = (sizes["chain"] * halves, sizes["draw"] // halves)
+    arrays = {}
+    for name, values in {**stacked(tree["posterior"].to_dataset(), refit.names), **published}.items():
         if name not in ("curve", "difference"):
             own = tuple(f"{name}_{j}" for j in range(values.ndim - 1))
-            arrays[name] = xr.DataArray(values.reshape((*shape, *values.shape[1:])), dims=("chain", "draw", *own))
-    drawn = xr.Dataset({name: array.drop_vars(array.coords) for name, array in arrays.items()})
+            arrays[name] = xr.DataArray(
+                values[: shape[0] * shape[1]].reshape((*shape, *values.shape[1:])), dims=("chain", "draw", *own)
+            )
+    drawn = xr.Dataset(arrays)
     statistics = tree["sample_stats"].to_dataset()
     found = convergence(xr.DataTree.from_dict({"posterior": drawn, "sample_stats": statistics}))
     return {

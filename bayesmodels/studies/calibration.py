@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     spec = CalibrationSpec(chosen.seed)
     records = run_study(rank_truths, spec, chosen.fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
+    sys.stdout.write(write_report(records, spec, chosen.out, chosen.fits) + "\n")
     return 0
 
 

@@ -13,13 +13,20 @@ from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
+from bayesmodels.studies.recovery_page import unfinished
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 
 FOLDER = "reports/validation/LongitudinalModel-sbc"
 
 
-def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
-    """Write manifest.json, uniformity.csv, ranks.csv, fits.csv, ecdf.png and README.md; return the verdict."""
+def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: int) -> str:
+    """Write manifest.json, uniformity.csv, ranks.csv, fits.csv, ecdf.png and README.md; return the verdict.
+
+    Parameters
+    ----------
+    planned : int
+        Fits of the whole study; `records` may hold fewer, and the page then says so.
+    """
     out.mkdir(parents=True, exist_ok=True)
     ranks = pd.DataFrame([record["ranks"] for record in records])
     fits = fits_table(records)
@@ -27,9 +34,10 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
     seconds = float(fits["cpu_seconds"].sum())
     manifest = {
         "study": "Simulation-based calibration of LongitudinalModel",
-        "command": f"python -m bayesmodels.studies.calibration --fits {len(fits)} --seed {spec.seed} --out {FOLDER}",
+        "command": f"python -m bayesmodels.studies.calibration --fits {planned} --seed {spec.seed} --out {FOLDER}",
         "settings": asdict(spec),
         "fits": len(fits),
+        "planned": planned,
         "quantities": len(table),
         "inside": int(table["inside"].sum()),
         **convergence_counts(fits),
@@ -77,6 +85,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         "",
         "## Verdict",
         "",
+        *unfinished(n, manifest["planned"]),
         verdict(table, manifest),
         "",
         "## What was done",

@@ -204,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     spec = RecoverySpec(chosen.source, chosen.seed)
     log = chosen.log or Path("runs/studies") / f"recovery-{chosen.source}.jsonl"
     records = run_study(recover, spec, chosen.trials, log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
+    sys.stdout.write(write_report(records, spec, chosen.out, chosen.trials) + "\n")
     return 0
 
 

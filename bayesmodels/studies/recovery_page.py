@@ -65,6 +65,7 @@ def page(source: str, table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         "",
         "## Verdict",
         "",
+        *unfinished(n, manifest["planned"]),
         verdict(source, table, manifest),
         f"Mean coverage over all parameters: {manifest['mean_coverage_95']:.1%} of 95 % intervals, "
         f"{manifest['mean_coverage_50']:.1%} of 50 % intervals.",
@@ -117,6 +118,13 @@ def page(source: str, table: pd.DataFrame, manifest: dict[str, Any]) -> str:
             *coverage_lines(apart),
         ]
     return "\n".join([*lines, "", "![Coverage](coverage.png)", ""])
+
+
+def unfinished(done: int, planned: int) -> list[str]:
+    """A warning where the study has not run to its end."""
+    if done == planned:
+        return []
+    return [f"**Unfinished: {done} of {planned} fits.** The command above goes on from its log.", ""]
 
 
 def bends(table: pd.DataFrame) -> str:

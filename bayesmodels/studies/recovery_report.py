@@ -123,8 +123,14 @@ def coverage_figure(table: pd.DataFrame, n: int) -> Figure:
     return figure
 
 
-def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
-    """Write manifest.json, coverage.csv, fits.csv, estimates.csv, coverage.png and README.md; return the verdict."""
+def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: int) -> str:
+    """Write manifest.json, coverage.csv, fits.csv, estimates.csv, coverage.png and README.md; return the verdict.
+
+    Parameters
+    ----------
+    planned : int
+        Trials of the whole study; `records` may hold fewer, and the page then says so.
+    """
     from bayesmodels.studies.recovery_page import page, verdict
 
     out.mkdir(parents=True, exist_ok=True)
@@ -133,10 +139,11 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
     seconds = float(fits["cpu_seconds"].sum())
     manifest = {
         "study": TITLES[spec.source],
-        "command": f"python -m bayesmodels.studies.recovery {spec.source} --trials {len(fits)} --seed {spec.seed} "
+        "command": f"python -m bayesmodels.studies.recovery {spec.source} --trials {planned} --seed {spec.seed} "
         f"--out {FOLDERS[spec.source]}",
         "settings": asdict(spec),
         "trials": len(fits),
+        "planned": planned,
         "parameters": len(table),
         "inside": int(table["inside"].sum()),
         "inside_kept": int(table["inside_kept"].sum()),

@@ -41,7 +41,7 @@ def test_report_tells_a_biased_quantity_from_a_calibrated_one(tmp_path):
         ranks = {"fine": int(rng.integers(0, 51)), "biased": int(rng.integers(0, 51) * 0.6)}
         numbers = {"max_rhat": 1.0, "min_ess_bulk": 500.0, "min_ess_tail": 500.0, "divergences": 0, "min_ebfmi": 0.9}
         records.append({"trial": trial, "cpu_seconds": 1.0, "process": 1, **numbers, "ranks": ranks})
-    said = write_report(records, spec, tmp_path)
+    said = write_report(records, spec, tmp_path, 200)
     table = pd.read_csv(tmp_path / "uniformity.csv").set_index("parameter")
     assert table["inside"].to_dict() == {"fine": True, "biased": False}
     assert "biased" in said

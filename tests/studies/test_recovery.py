@@ -104,17 +104,17 @@ def test_simulated_arrays_equal_those_of_a_study_with_the_same_visits(truth):
     study = Study.from_frames(
         template.persons, visits, name="again", reference_group="delayed", strata=True, curve_weeks=LAYOUT.weeks
     )
-    again = as_data(design_of(study, MODEL.outcomes, ()), OUTCOMES)
-    arrays = as_data(design, OUTCOMES)
-    width = again["visits_observed"].shape[1] // 2
-    for name in ("visit_count", "person_stratum", "person_cell"):
-        np.testing.assert_array_equal(arrays[name], again[name])
-    for k, name in enumerate(OUTCOMES):
-        there = design.outcomes[k].present[:width] == 1
-        for field in ("months", "on_drug", "present"):
-            label = f"{name}:{field}"
-            np.testing.assert_allclose(arrays[label][:width][there], again[label][there], atol=1e-9)
-    np.testing.assert_allclose(design.outcomes[0].values[:, :width], again["visits_observed"][:, :width], atol=1e-9)
+    again = design_of(study, MODEL.outcomes, ())
+    for name in ("count", "stratum", "cell", "start_weeks", "shares"):
+        np.testing.assert_array_equal(getattr(design, name), getattr(again, name))
+    for mine, theirs in zip(design.outcomes, again.outcomes, strict=True):
+        width = len(theirs.present)
+        there = theirs.present == 1
+        np.testing.assert_array_equal(mine.present[:width], theirs.present)
+        np.testing.assert_allclose(mine.months[:width][there], theirs.months[there], atol=1e-9)
+        np.testing.assert_allclose(mine.on_drug[:width][there], theirs.on_drug[there], atol=1e-9)
+    nfl = again.outcomes[0].values
+    np.testing.assert_allclose(design.outcomes[0].values[:, : nfl.shape[1]], nfl, atol=1e-9)
 
 
 def test_plausible_judges_every_group_stratum_and_week():

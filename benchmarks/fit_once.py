@@ -1,0 +1,82 @@
+"""Fit one of `FORMS` in this process and print one line of JSON: CPU seconds by phase, wall seconds, worst ESS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+
+
+def cpu() -> float:
+    """User and system seconds of this process and its children since it started."""
+    t = os.times()
+    return t.user + t.system + t.children_user + t.children_system
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("form")
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--tune", type=int, default=1000)
+    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    began, marks = time.monotonic(), {}
+
+    from forms import FORMS
+
+    from bayesmodels.fitting import NutsSettings, compile_model, sample
+
+    marks["imports and data"] = cpu()
+    model, parameters = FORMS[given.form]()
+    marks["build"] = cpu()
+    compiled = compile_model(model)
+    marks["compile"] = cpu()
+    settings = NutsSettings(
+        draws=given.draws, tune=given.tune, chains=given.chains, cores=given.cores, seed=given.seed, progress=False
+    )
+    phases: list[str] = []
+
+    def note(phase: str) -> None:
+        if phase == "published variables":
+            marks["sample"] = cpu()
+        phases.append(phase)
+
+    tree = sample(model, settings, compiled=compiled, on_phase=note)
+    marks["published variables"] = cpu()
+    result = {"wall": time.monotonic() - began, "total": cpu()}
+    seconds, before = {}, 0.0
+    for name, mark in marks.items():
+        seconds[name], before = mark - before, mark
+    ess, where = worst_bulk_ess(parameters(tree["posterior"].to_dataset()))
+    stats = tree["sample_stats"]
+    result |= {
+        "seconds": seconds,
+        "ess": ess,
+        "worst": where,
+        "divergences": int(stats["diverging"].sum()),
+        "gradients": int(stats["n_steps"].sum()) if "n_steps" in stats else None,
+    }
+    print(json.dumps(result))
+
+
+def worst_bulk_ess(parameters) -> tuple[float, str]:
+    """Smallest rank-normalised bulk ESS and whose it is; constants and undefined entries left out."""
+    import numpy as np
+    from arviz_stats.base import array_stats
+
+    worst = (float("inf"), "")
+    for name, values in parameters.items():
+        for index in np.ndindex(values.shape[2:]):
+            draws = values[(..., *index)]
+            if np.isfinite(draws).all() and np.ptp(draws) > 1e-12:
+                ess = float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
+                worst = min(worst, (ess, f"{name}{list(index)}"))
+    return worst
+
+
+if __name__ == "__main__":
+    main()

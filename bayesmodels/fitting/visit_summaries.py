@@ -79,18 +79,15 @@ def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed
     return groups
 
 
-def _slots(pm_model: pm.Model, field: str) -> list[np.ndarray]:
-    """One of an outcome's data arrays, (person, slot), by outcome."""
-    return [pm_model[f"{name}:{field}"].get_value().T for name in pm_model.coords["outcome"]]
-
-
 def _cells(pm_model: pm.Model, data: Study, nominal: np.ndarray) -> _Cells:
     groups, strata = len(data.start_groups), len(data.stratum_labels)
     cell = pm_model["person_cell"].get_value()
     shape = (len(pm_model.coords["outcome"]), groups, strata, len(nominal))
     parts = []
-    for k, (t, present) in enumerate(zip(_slots(pm_model, "months"), _slots(pm_model, "present"), strict=True)):
-        week = np.searchsorted(nominal, nearest_week((t * MONTH_IN_WEEKS).ravel(), nominal)).reshape(t.shape)
-        index = np.ravel_multi_index((k, (cell % groups)[:, None], (cell // groups)[:, None], week), shape)
-        parts.append(np.where(present > 0, index, -1))
+    for k, name in enumerate(pm_model.coords["outcome"]):
+        week = nearest_week(pm_model[f"{name}:months"].get_value() * MONTH_IN_WEEKS, nominal)
+        point = pm_model[f"{name}:point"].get_value().T
+        place = np.searchsorted(nominal, week)[point]
+        index = np.ravel_multi_index((k, (cell % groups)[:, None], (cell // groups)[:, None], place), shape)
+        parts.append(np.where(point >= 0, index, -1))
     return _Cells(np.concatenate(parts, axis=1), shape, strata)

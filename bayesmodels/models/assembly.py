@@ -10,9 +10,9 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
-from pytensor.tensor.basic import get_underlying_scalar_constant_value
 
 from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.spread import spread
 from bayesmodels.models.design import Design
 from bayesmodels.parts.curve import Curve, Term
 from bayesmodels.study import Study
@@ -86,16 +86,18 @@ class Assembly:
         bases, outcome_of, term_of = [], [], []
         for k, name in enumerate(self.outcomes):
             names = data_names(name)
-            present = values[names["present"]]
+            point = values[names["point"]]
             for p, basis in self.basis(k, values[names["months"]], values[names["on_drug"]]).items():
-                bases.append(present if _is_ones(basis) else basis * present)
+                bases.append(spread(basis, point))
                 outcome_of.append(k)
                 term_of.append(p)
             beyond = design.outcomes[k]
             if len(beyond.limit):
                 excess = _flat_above_zero(f"{name}_excess", len(beyond.limit))
                 latent = beyond.limit + beyond.side * excess
-                bases.append(pt.set_subtensor(pt.zeros_like(present)[beyond.row, beyond.column], -latent))
+                bases.append(
+                    pt.set_subtensor(pt.zeros_like(point, dtype="float64")[beyond.row, beyond.column], -latent)
+                )
                 outcome_of.append(k)
                 term_of.append(len(self.labels))
         n_terms = 1 + max(*term_of, len(self.labels) - 1)
@@ -195,8 +197,3 @@ def _flat_above_zero(name: str, size: int):
         transform=pm.distributions.transforms.log,
         shape=(size,),
     )
-
-
-def _is_ones(basis) -> bool:
-    """Whether a basis is `ones_like`: the level, whose product with what is present needs no computing."""
-    return get_underlying_scalar_constant_value(basis, raise_not_constant=False) == 1.0

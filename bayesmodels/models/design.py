@@ -163,9 +163,25 @@ def _outcome_design(visits: pd.DataFrame, start: np.ndarray, outcome: Outcome) -
     )
 
 
+def distinct_points(outcome: OutcomeDesign) -> dict[str, np.ndarray]:
+    """Distinct pairs of months since randomisation and since the drug's start, and each visit's own.
+
+    Returns
+    -------
+    dict
+        months, on_drug (point,); point (slot, person) int, -1 where there is no visit.
+    """
+    seen = outcome.present > 0
+    pairs = np.stack([outcome.months[seen], outcome.on_drug[seen]], axis=1)
+    points, of_visit = np.unique(pairs, axis=0, return_inverse=True)
+    index = np.full(seen.shape, -1, dtype=np.int64)
+    index[seen] = of_visit
+    return {"months": points[:, 0].copy(), "on_drug": points[:, 1].copy(), "point": index}
+
+
 def data_names(outcome: str) -> Mapping[str, str]:
-    """Names of an outcome's data in the PyMC model, by field of `OutcomeDesign`."""
-    return {field: f"{outcome}:{field}" for field in ("months", "on_drug", "present")}
+    """Names of an outcome's data in the PyMC model, by name in `distinct_points`."""
+    return {field: f"{outcome}:{field}" for field in ("months", "on_drug", "point")}
 
 
 def as_data(design: Design, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -182,5 +198,6 @@ def as_data(design: Design, names: Sequence[str]) -> dict[str, np.ndarray]:
         "person_covariates": design.covariates,
     }
     for name, outcome in zip(names, design.outcomes, strict=True):
-        arrays |= {label: getattr(outcome, field) for field, label in data_names(name).items()}
+        points = distinct_points(outcome)
+        arrays |= {label: points[field] for field, label in data_names(name).items()}
     return arrays

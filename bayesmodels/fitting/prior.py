@@ -41,5 +41,7 @@ def prior_of_free_variables(pm_model: pm.Model, seed: int, draws: int = PRIOR_DR
 
     variables = pm_model.free_RVs
     values = pm.draw(variables, draws=draws, mode=python_mode(), random_seed=seed)
+    if draws == 1:  # PyMC leaves out the axis of draws
+        values = [np.asarray(value)[None] for value in values]
     named = {rv.name: np.asarray(value)[None] for rv, value in zip(variables, values, strict=True)}
     return labelled(pm_model, named, pm_model.named_vars_to_dims)

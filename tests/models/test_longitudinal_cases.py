@@ -146,7 +146,7 @@ def test_a_censored_study_can_be_drawn_from_its_prior():
     from bayesmodels.fitting.prior import prior_draws
 
     pm_model = LongitudinalModel(outcomes=(MARKER,)).build(study(strata=False, edit=censored))
-    found = prior_draws(pm_model, seed=1, draws=5)
+    found = prior_draws(pm_model, seed=1, draws=1)
     assert np.isfinite(found["curve"]).all()
 
 

@@ -53,9 +53,9 @@ class CalibrationSpec:
 
     seed: int = 2
     chains: int = 1
-    tune: int = 250
-    draws: int = 300
-    target_accept: float = 0.85
+    tune: int = 500
+    draws: int = 600
+    target_accept: float = 0.9
     kept: int = 25
 
 

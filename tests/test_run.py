@@ -72,11 +72,17 @@ def write_trial(place, draws=800, seed="seed = 3"):
     return place / "trial.toml"
 
 
+def heed_interrupts():
+    """A shell's background job, as tests may be, ignores SIGINT and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def kill_when(line, *arguments, sign=signal.SIGKILL, after=0.0):
     """Start a command and kill it when stderr says `line`; returns the exit code."""
     process = subprocess.Popen(
-        command(*arguments), env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
+        command(*arguments), env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
     watchdog = threading.Timer(300, process.kill)
     watchdog.start()
     for said in process.stderr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pytensor.tensor as pt
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from bayesmodels.parts.curve import Curve, Term
 from bayesmodels.parts.priors import LogNormal, Normal, by_stratum
@@ -78,7 +78,7 @@ class Piecewise(BaseModel):
 
     model_config = _FROZEN
     type: Literal["piecewise"] = "piecewise"
-    knot_weeks: tuple[float, ...] = Field(min_length=1)
+    knot_weeks: tuple[FiniteFloat, ...] = Field(min_length=1)
 
     @field_validator("knot_weeks")
     @classmethod
@@ -116,7 +116,7 @@ class NaturalSpline(BaseModel):
 
     model_config = _FROZEN
     type: Literal["natural_spline"] = "natural_spline"
-    knot_weeks: tuple[float, ...] = Field(min_length=3)
+    knot_weeks: tuple[FiniteFloat, ...] = Field(min_length=3)
 
     @field_validator("knot_weeks")
     @classmethod

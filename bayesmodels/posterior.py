@@ -57,6 +57,7 @@ CONFIG_LINES: dict[str, str] = {
     "person_sd": '[model] type = "longitudinal"',
     "person_correlation": '[model] type = "longitudinal"',
     "residual_sd": '[model] type = "longitudinal"',
+    "wander_sd": "wander_sd = {sd = ...} under [[model.outcomes]]",
     "person_terms": "[archive] persons = true",
 }
 """The line of a config that makes a variable or group appear, where one line does."""

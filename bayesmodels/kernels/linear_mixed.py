@@ -2,7 +2,7 @@
 
 For person i in stratum s and start group g, with rows j of outcome k and known basis values b_j over all P terms,
 
-    y_j = b_j' (mu_i + u_i) + w_j + e_j,    u_i ~ Normal(0, L_s L_s') on the q random terms,    e_j ~ Normal(0, sigma_sk^2)
+    y_j = b_j' (mu_i + u_i) + w_j + e_j,  u_i ~ Normal(0, L_s L_s') on the q random terms,  e_j ~ Normal(0, sigma_sk^2)
     mu_i = mean[:, s] + shift[:, g] (on the terms that shift) + slope' x_i
 
 and w, for an outcome that wanders, a Brownian path with SD `wander` a square root of a month: its rows are replaced by
@@ -18,7 +18,8 @@ g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma, wande
 covariance of u. Nothing is divided by a person SD, so a term whose SD is zero costs no accuracy.
 
 Work arrays end in an axis of `LANES` persons and every inner loop runs over it (`lanes.py`); slots without a visit hold
-zeros in y and in the bases, and add nothing.
+zeros in y and in the bases, and add nothing. Persons are taken by their number of visits (`by_visits`), so that those
+of a block have about as many and few slots are empty.
 """
 
 from __future__ import annotations
@@ -46,14 +47,34 @@ _person_terms, _factor_gradient = algebra.person_terms, algebra.factor_gradient
 
 
 @njit(**COMPILE)
+def by_visits(count):
+    """Persons by their number of visits, most first; of as many, in their own order."""
+    n, most = count.shape[0], 0
+    total = np.zeros(n, np.int64)
+    for i in range(n):
+        for k in range(count.shape[1]):
+            total[i] += count[i, k]
+        most = max(most, total[i])
+    place, order = np.zeros(most + 2, np.int64), np.empty(n, np.int64)
+    for i in range(n):
+        place[most - total[i] + 1] += 1
+    for v in range(most + 1):
+        place[v + 1] += place[v]
+    for i in range(n):
+        order[place[most - total[i]]] = i
+        place[most - total[i]] += 1
+    return order
+
+
+@njit(**COMPILE)
 def _load_persons(
-    first, n, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
+    first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
     mu, visits, noise, drift, factor,
 ):  # fmt: skip
     """A block of persons' means, visits, residual and path variances and factors; past the last, the last again."""
-    n_sd, n_sigma = factors.shape[0], sigma.shape[0]
+    n_sd, n_sigma, n = factors.shape[0], sigma.shape[0], order.shape[0]
     for w in range(mu.shape[1]):
-        i = min(first + w, n - 1)
+        i = order[min(first + w, n - 1)]
         s = stratum[i]
         for p in range(mu.shape[0]):
             mu[p, w] = mean[p, s]
@@ -184,13 +205,14 @@ def _by_random_row(m, rows, random, left, u, covariance, precision, out):
 
 @njit(**COMPILE)
 def marginal(
-    y, bases, elapsed, first_slot, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, wander,
-    outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight, with_gradient,
+    order, y, bases, elapsed, first_slot, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma,
+    wander, outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight, with_gradient,
 ):  # fmt: skip
     """Log-likelihood of each person, the gradient of its weighted sum, and the person terms given the data.
 
     Parameters
     ----------
+    order : (person,) int, who fills the lanes of block after block
     y, elapsed : (block, slot, lane) float; outcome k fills slots from `first_slot[k]` on; zeros where there is no
         value. `elapsed`: months since the visit before, or since randomisation
     bases : (block, loading, slot of its outcome, lane) float, zeros where y has no value
@@ -250,7 +272,7 @@ def marginal(
                     shared[random[m], random[other]] = True
 
     mu, g, u = np.empty((n_terms, lanes)), np.empty((n_terms, lanes)), np.empty((q, lanes))
-    visits = np.empty((n_outcomes, lanes), np.int64)
+    visits, filled = np.empty((n_outcomes, lanes), np.int64), np.empty(n_outcomes, np.int64)
     noise, drift = np.empty((n_outcomes, lanes)), np.empty((n_outcomes, lanes))
     precision, square = np.empty((n_outcomes, lanes)), np.empty((n_outcomes, lanes))
     scores, cross = np.empty((n_loadings, lanes)), np.empty((n_loadings, most, lanes))
@@ -267,15 +289,17 @@ def marginal(
         first = block * lanes
         width = min(lanes, n - first)
         _load_persons(
-            first, n, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
+            first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
             mu, visits, noise, drift, factor,
         )  # fmt: skip
+        for k in range(n_outcomes):
+            filled[k] = visits[k].max()
         g[:], gram[:], deviance[:] = 0.0, 0.0, 0.0
         for w in range(width):
-            logp[first + w] = 0.0
+            logp[order[first + w]] = 0.0
         for k in range(n_outcomes):
-            slots, own = slice(first_slot[k], first_slot[k + 1]), slice(begin[k], begin[k + 1])
-            n_slots = first_slot[k + 1] - first_slot[k]
+            n_slots = filled[k]
+            slots, own = slice(first_slot[k], first_slot[k] + n_slots), slice(begin[k], begin[k + 1])
             _residuals(y[block, slots], bases[block, own], term_of[own], mu, residual[slots])
             if wandering[k]:
                 gains(
@@ -292,7 +316,7 @@ def marginal(
                     precision[k, w] = 1.0 / noise[k, w]
                     line[w] = 0.5 * visits[k, w] * math.log(noise[k, w])
             for w in range(width):
-                logp[first + w] -= line[w] + visits[k, w] * HALF_LOG_2PI
+                logp[order[first + w]] -= line[w] + visits[k, w] * HALF_LOG_2PI
             rows = white[own] if wandering[k] else bases[block, own]
             _reduce(rows, residual[slots], precision[k], random[own], square[k], scores[own], cross[own])
             _add_up(term_of[own], random[own], scores[own], cross[own], g, gram)
@@ -304,21 +328,21 @@ def marginal(
         _root_of_covariance(inverse, factor, x)
         _person_terms(g, random_terms, x, u, deviance)
         for w in range(width):
-            logp[first + w] -= 0.5 * deviance[w] + math.log(determinant[w])
+            logp[order[first + w]] -= 0.5 * deviance[w] + math.log(determinant[w])
         if not with_gradient:
             for w in range(width):
                 for a in range(q):
-                    center[first + w, a] = u[a, w]
+                    center[order[first + w], a] = u[a, w]
                     for b in range(q):
-                        root[first + w, a, b] = x[a, b, w]
+                        root[order[first + w], a, b] = x[a, b, w]
             continue
 
         for w in range(lanes):
-            weights[w] = weight[first + w] if w < width else 0.0
+            weights[w] = weight[order[first + w]] if w < width else 0.0
         _covariances(x, shared, covariance)
         for k in range(n_outcomes):
-            slots, own = slice(first_slot[k], first_slot[k + 1]), slice(begin[k], begin[k + 1])
-            n_slots = first_slot[k + 1] - first_slot[k]
+            n_slots = filled[k]
+            slots, own = slice(first_slot[k], first_slot[k] + n_slots), slice(begin[k], begin[k + 1])
             _take_terms_out(term_of[own], random[own], cross[own], u, g)
             asked = False
             for m in range(begin[k], begin[k + 1]):
@@ -359,21 +383,21 @@ def marginal(
                             d_bases[block, at, j, w] += weights[w] * by_row[j, w]
             if wandering[k]:
                 gains_gradient(
-                    elapsed[block, slots], visits[k], noise[k], gain[slots], inverse_sd[slots], d_gain[slots],
-                    d_root[slots], other_line, line,
+                    elapsed[block, slots], noise[k], gain[slots], inverse_sd[slots], d_gain[slots], d_root[slots],
+                    other_line, line,
                 )  # fmt: skip
                 for w in range(width):
-                    s = min(stratum[first + w], n_sigma - 1)
+                    s = min(stratum[order[first + w]], n_sigma - 1)
                     d_wander[s, k] += weights[w] * 2.0 * math.sqrt(drift[k, w]) * other_line[w]
                     d_sigma[s, k] += weights[w] * 2.0 * math.sqrt(noise[k, w]) * line[w]
             else:
                 _expected_square(square[k], random[own], scores[own], cross[own], u, covariance, line)
                 for w in range(width):
-                    s = min(stratum[first + w], n_sigma - 1)
+                    s = min(stratum[order[first + w]], n_sigma - 1)
                     d_sigma[s, k] += weights[w] * (line[w] - visits[k, w]) / math.sqrt(noise[k, w])
         _factor_gradient(gram, shared, x, inverse, g, random_terms, factor, product, d_factor)
         for w in range(width):
-            i = first + w
+            i = order[first + w]
             for p in range(n_terms):
                 value = weights[w] * g[p, w]
                 d_mean[p, stratum[i]] += value

@@ -19,7 +19,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed import LANES, VERSION, marginal
+from bayesmodels.kernels.linear_mixed import LANES, VERSION, by_visits, marginal
 
 
 @dataclass(frozen=True)
@@ -96,25 +96,25 @@ _N_PARAMETERS = len(_NDIM[_PARAMETERS])
 
 
 @njit(cache=True, error_model="numpy")
-def _pack(source, target, m):
-    """Copy (slot, person) into (block, `m`, slot, lane); lanes past the last person stay zero."""
+def _pack(source, order, target, m):
+    """Copy (slot, person) into (block, `m`, slot, lane), by `order`; lanes past the last person stay zero."""
     lanes, n = target.shape[3], source.shape[1]
     for block in range(target.shape[0]):
         first = block * lanes
         for j in range(source.shape[0]):
             for i in range(first, min(n, first + lanes)):
-                target[block, m, j, i - first] = source[j, i]
+                target[block, m, j, i - first] = source[j, order[i]]
 
 
 @njit(cache=True, error_model="numpy")
-def _unpack(source, m, target):
-    """Copy (block, `m`, slot, lane) into (slot, person)."""
+def _unpack(source, order, m, target):
+    """Copy (block, `m`, slot, lane) into (slot, person), by `order`."""
     lanes, n = source.shape[3], target.shape[1]
     for block in range(source.shape[0]):
         first = block * lanes
         for j in range(target.shape[0]):
             for i in range(first, min(n, first + lanes)):
-                target[j, i] = source[block, m, j, i - first]
+                target[j, order[i]] = source[block, m, j, i - first]
 
 
 def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
@@ -124,6 +124,7 @@ def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function
     copied, so that the kernel is compiled for one set of types.
     """
     n_loadings = len(layout.outcome_of)
+    copied = ", ".join(f"{name}.copy()" for name in Inputs._fields[1:])
     names = ", ".join(f"basis_{m}" for m in range(n_loadings))
     source = f"""
 def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
@@ -134,20 +135,22 @@ def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
         widest = max(widest, first_slot[k + 1])
         first_slot[k + 1] += first_slot[k]
     packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
-    pack(y.T, packed_y, 0)
+    order = by_visits(count.copy())
+    pack(y.T, order, packed_y, 0)
     packed = np.zeros((blocks, {n_loadings}, widest, LANES))
-    {"; ".join(f"pack(basis_{m}, packed, {m})" for m in range(n_loadings))}
+    {"; ".join(f"pack(basis_{m}, order, packed, {m})" for m in range(n_loadings))}
     packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
-    {"pack(elapsed.T, packed_elapsed, 0)" if layout.wandering else "pass"}
+    {"pack(elapsed.T, order, packed_elapsed, 0)" if layout.wandering else "pass"}
     return marginal(
-        packed_y.reshape((blocks, y.shape[1], LANES)), packed, packed_elapsed.reshape((blocks, y.shape[1], LANES)),
-        first_slot, {", ".join(f"{name}.copy()" for name in Inputs._fields[1:])},
+        order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
+        packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
         outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight.copy(), {with_gradient},
     )
 """
     scope = {
         "np": np,
         "pack": _pack,
+        "by_visits": by_visits,
         "marginal": marginal,
         "LANES": LANES,
         "n_outcomes": layout.n_outcomes,
@@ -198,7 +201,7 @@ class LinearMixedLogp(Op):
     def pullback(self, inputs, outputs, cotangents):
         """Gradient by every parameter and varying basis."""
         _, *gradients = LinearMixedGradient(self.layout)(*inputs, cotangents[0])
-        parameters = gradients[: _N_PARAMETERS]
+        parameters = gradients[:_N_PARAMETERS]
         by_basis = iter(gradients[len(parameters) :])
         data = [DisconnectedType()() for _ in range(1 + _PARAMETERS.start)]
         return [*data, *parameters, *(next(by_basis) if v else DisconnectedType()() for v in self.layout.varying)]
@@ -226,11 +229,11 @@ class LinearMixedGradient(Op):
         y, *rest, weight = inputs
         results = _in_python(self.layout, True)(y, weight, *rest)
         bases = rest[len(_NDIM) :]
-        by_basis = []
+        order, by_basis = by_visits(rest[Inputs._fields.index("count")]), []
         for at, basis in zip(self.layout.varying_of, bases, strict=True):
             if at >= 0:
                 out = np.empty(basis.shape)
-                _unpack(results[1 + _N_PARAMETERS], at, out)
+                _unpack(results[1 + _N_PARAMETERS], order, at, out)
                 by_basis.append(out)
         for storage, value in zip(output_storage, [*results[: 1 + _N_PARAMETERS], *by_basis], strict=True):
             storage[0] = value
@@ -255,14 +258,19 @@ def _compile_logp(op, node, **_):
 def _compile_gradient(op, node, **_):
     varying = {m: at for m, at in enumerate(op.layout.varying_of) if at >= 0}
     kept = 1 + _N_PARAMETERS
+    unpacked = [
+        f"out_{m} = np.empty(basis_{m}.shape); unpack(results[{kept}], order, {at}, out_{m})"
+        for m, at in varying.items()
+    ]
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     source = f"""
 def gradient(y, {names}, weight):
     results = evaluate(y, weight, {names})
-    {"; ".join(f"out_{m} = np.empty(basis_{m}.shape); unpack(results[{kept}], {at}, out_{m})" for m, at in varying.items()) or "pass"}
+    order = by_visits(count.copy())
+    {"; ".join(unpacked) or "pass"}
     return ({", ".join([*(f"results[{r}]" for r in range(kept)), *(f"out_{m}" for m in varying)])})
 """
-    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": _unpack, "np": np}
+    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": _unpack, "by_visits": by_visits, "np": np}
     exec(source, scope)
     return numba_njit(scope["gradient"]), VERSION
 

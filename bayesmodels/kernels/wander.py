@@ -75,7 +75,7 @@ def unwhiten_gradient(gradient, white, gain, root, spread, d_gain, d_root, out):
 
 
 @njit(**COMPILE)
-def gains_gradient(elapsed, count, noise, gain, root, d_gain, d_root, d_rate, d_noise):
+def gains_gradient(elapsed, noise, gain, root, d_gain, d_root, d_rate, d_noise):
     """Gradient by path and error variance, from those by gain and root; of minus the sum of log sqrt(S_j), too."""
     slots, lanes = gain.shape
     by_variance = np.zeros(lanes)
@@ -84,11 +84,10 @@ def gains_gradient(elapsed, count, noise, gain, root, d_gain, d_root, d_rate, d_
         d_noise[w] = 0.0
     for j in range(slots - 1, -1, -1):
         for w in range(lanes):
-            if j < count[w]:
-                by_gain = d_gain[j, w] + by_variance[w] * noise[w]
-                precision = root[j, w] * root[j, w]
-                by_total = -precision * (0.5 + 0.5 * d_root[j, w] * root[j, w] + by_gain * gain[j, w])
-                by_before = by_total + by_gain * precision
-                d_noise[w] += by_total + by_variance[w] * gain[j, w]
-                d_rate[w] += by_before * elapsed[j, w]
-                by_variance[w] = by_before
+            by_gain = d_gain[j, w] + by_variance[w] * noise[w]
+            precision = root[j, w] * root[j, w]
+            by_total = -precision * (0.5 + 0.5 * d_root[j, w] * root[j, w] + by_gain * gain[j, w])
+            by_before = by_total + by_gain * precision
+            d_noise[w] += by_total + by_variance[w] * gain[j, w]
+            d_rate[w] += by_before * elapsed[j, w]
+            by_variance[w] = by_before

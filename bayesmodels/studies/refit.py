@@ -42,6 +42,7 @@ PUBLISHED = (
     "person_sd",
     "person_correlation",
     "residual_sd",
+    "wander_sd",
     "curve",
     "difference",
 )

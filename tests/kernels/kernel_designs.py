@@ -33,7 +33,9 @@ def layout(loadings, random, shifting=(), varying=None, wandering=()) -> Layout:
     """`loadings`: (outcome, term) pairs sorted by outcome; `varying`: every second basis unless said."""
     outcome_of, term_of = zip(*loadings, strict=True)
     varying = tuple(m % 2 == 1 for m in range(len(loadings))) if varying is None else varying
-    return Layout(outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(wandering))
+    return Layout(
+        outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(wandering)
+    )
 
 
 def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1, sigma_rows=1, count=None) -> Design:

@@ -305,7 +305,9 @@ def test_shapes_are_known_without_computing():
     assert list(shapes(*d.inputs, *d.bases)) == [40]
 
 
-@pytest.mark.parametrize("name", ["a term shared by two outcomes", "SDs by stratum", "an SD of zero", "a Brownian path", "65 persons"])
+@pytest.mark.parametrize(
+    "name", ["a term shared by two outcomes", "SDs by stratum", "an SD of zero", "a Brownian path", "65 persons"]
+)
 def test_person_terms_are_the_conditional_normal(name):
     """E(u | y) = D Z' V^-1 (y - X mu), Cov(u | y) = D - D Z' V^-1 Z D."""
     d = CASES[name]

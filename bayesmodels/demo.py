@@ -106,6 +106,7 @@ def _write_tables(results: ValorResults, folder: Path) -> None:
         "difference_week_52": results.difference,
         "inside_by_start": results.starts,
         "trap_week_148": results.trap,
+        "nfl_fall_by_prior": results.fall_priors,
     }
     for name, table in tables.items():
         write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())

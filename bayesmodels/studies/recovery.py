@@ -63,8 +63,8 @@ class RecoverySpec:
     source: Literal["model", "generator"]
     seed: int = 1
     chains: int = 2
-    tune: int = 500
-    draws: int = 1000
+    tune: int = 400
+    draws: int = 400
     target_accept: float = 0.8
 
     def settings(self, rng: np.random.Generator) -> NutsSettings:

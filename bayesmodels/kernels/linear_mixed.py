@@ -29,41 +29,31 @@ import math
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels import lanes as algebra
 from bayesmodels.kernels.correlation_factor import COMPILE, correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.lanes import (
+    covariances,
+    factor_gradient,
+    gram_times_lower,
+    inverse_root,
+    one_plus,
+    person_terms,
+    root_of_covariance,
+)
+from bayesmodels.kernels.outcome_rows import (
+    add_up,
+    by_random_row,
+    expected_square,
+    reduced,
+    residuals,
+    take_terms_out,
+    without_terms,
+)
 from bayesmodels.kernels.wander import gains, gains_gradient, unwhiten_gradient, whiten
 
-LANES = 64
-"""Persons worked on at once: long enough to pay for each loop's set-up, short enough for the first cache."""
-
-VERSION = 7
+VERSION = 8
 """Raise when a kernel of the likelihood changes: compiled code on disk is reused under the old number."""
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
-
-_gram_times_lower, _one_plus, _inverse_root = algebra.gram_times_lower, algebra.one_plus, algebra.inverse_root
-_root_of_covariance, _covariances = algebra.root_of_covariance, algebra.covariances
-_person_terms, _factor_gradient = algebra.person_terms, algebra.factor_gradient
-
-
-@njit(**COMPILE)
-def by_visits(count):
-    """Persons by their number of visits, most first; of as many, in their own order."""
-    n, most = count.shape[0], 0
-    total = np.zeros(n, np.int64)
-    for i in range(n):
-        for k in range(count.shape[1]):
-            total[i] += count[i, k]
-        most = max(most, total[i])
-    place, order = np.zeros(most + 2, np.int64), np.empty(n, np.int64)
-    for i in range(n):
-        place[most - total[i] + 1] += 1
-    for v in range(most + 1):
-        place[v + 1] += place[v]
-    for i in range(n):
-        order[place[most - total[i]]] = i
-        place[most - total[i]] += 1
-    return order
 
 
 @njit(**COMPILE)
@@ -89,118 +79,6 @@ def _load_persons(
         for a in range(factor.shape[0]):
             for b in range(a + 1):
                 factor[a, b, w] = factors[min(s, n_sd - 1), a, b]
-
-
-@njit(**COMPILE)
-def _residuals(y, bases, terms, mu, out):
-    """y - B mu of one outcome, (slot, lane); `bases` its loadings, whose terms are `terms`."""
-    for j in range(out.shape[0]):
-        for w in range(out.shape[1]):
-            out[j, w] = y[j, w]
-        for m in range(terms.shape[0]):
-            for w in range(out.shape[1]):
-                out[j, w] -= bases[m, j, w] * mu[terms[m], w]
-
-
-@njit(**COMPILE)
-def _reduce(rows, residual, precision, random, square, scores, cross):
-    """r'Wr, B'Wr (loading) and B'WB (loading, loading; zero for two without random term) of one outcome."""
-    slots, lanes = residual.shape
-    line = np.empty(lanes)
-    for w in range(lanes):
-        line[w] = 0.0
-    for j in range(slots):
-        for w in range(lanes):
-            line[w] += residual[j, w] * residual[j, w]
-    for w in range(lanes):
-        square[w] = line[w] * precision[w]
-    for m in range(random.shape[0]):
-        for w in range(lanes):
-            line[w] = 0.0
-        for j in range(slots):
-            for w in range(lanes):
-                line[w] += rows[m, j, w] * residual[j, w]
-        for w in range(lanes):
-            scores[m, w] = line[w] * precision[w]
-        for other in range(m + 1):
-            for w in range(lanes):
-                line[w] = 0.0
-            if random[m] >= 0 or random[other] >= 0:
-                for j in range(slots):
-                    for w in range(lanes):
-                        line[w] += rows[m, j, w] * rows[other, j, w]
-            for w in range(lanes):
-                cross[m, other, w] = line[w] * precision[w]
-                cross[other, m, w] = line[w] * precision[w]
-
-
-@njit(**COMPILE)
-def _add_up(terms, random, scores, cross, g, gram):
-    """Add one outcome's B'Wr to `g` (term) and B'WB to `gram` (random term, random term)."""
-    lanes = g.shape[1]
-    for m in range(terms.shape[0]):
-        for w in range(lanes):
-            g[terms[m], w] += scores[m, w]
-        for other in range(terms.shape[0]):
-            if random[m] >= 0 and random[other] >= 0:
-                for w in range(lanes):
-                    gram[random[m], random[other], w] += cross[m, other, w]
-
-
-@njit(**COMPILE)
-def _take_terms_out(terms, random, cross, u, g):
-    """From B'Wr to B'W (r - Z u)."""
-    for m in range(terms.shape[0]):
-        for other in range(terms.shape[0]):
-            if random[other] >= 0:
-                for w in range(g.shape[1]):
-                    g[terms[m], w] -= cross[m, other, w] * u[random[other], w]
-
-
-@njit(**COMPILE)
-def _expected_square(square, random, scores, cross, u, covariance, out):
-    """Mean over the person terms of (r - Z u)'W(r - Z u), one outcome."""
-    for w in range(out.shape[0]):
-        out[w] = square[w]
-    for m in range(random.shape[0]):
-        a = random[m]
-        if a < 0:
-            continue
-        for w in range(out.shape[0]):
-            out[w] -= 2.0 * u[a, w] * scores[m, w]
-        for other in range(random.shape[0]):
-            b = random[other]
-            if b >= 0:
-                for w in range(out.shape[0]):
-                    out[w] += (u[a, w] * u[b, w] + covariance[a, b, w]) * cross[m, other, w]
-
-
-@njit(**COMPILE)
-def _without_terms(rows, residual, random, u, precision, out):
-    """W (r - Z u) of one outcome, (slot, lane)."""
-    for j in range(out.shape[0]):
-        for w in range(out.shape[1]):
-            out[j, w] = residual[j, w]
-        for m in range(random.shape[0]):
-            if random[m] >= 0:
-                for w in range(out.shape[1]):
-                    out[j, w] -= rows[m, j, w] * u[random[m], w]
-        for w in range(out.shape[1]):
-            out[j, w] *= precision[w]
-
-
-@njit(**COMPILE)
-def _by_random_row(m, rows, random, left, u, covariance, precision, out):
-    """Gradient by the random rows of loading `m`, residuals held: left u_a - sum_b cov(a, b) W Z_b, (slot, lane)."""
-    a = random[m]
-    for j in range(out.shape[0]):
-        for w in range(out.shape[1]):
-            out[j, w] = left[j, w] * u[a, w]
-        for other in range(random.shape[0]):
-            b = random[other]
-            if b >= 0:
-                for w in range(out.shape[1]):
-                    out[j, w] -= covariance[a, b, w] * precision[w] * rows[other, j, w]
 
 
 @njit(**COMPILE)
@@ -300,7 +178,7 @@ def marginal(
         for k in range(n_outcomes):
             n_slots = filled[k]
             slots, own = slice(first_slot[k], first_slot[k] + n_slots), slice(begin[k], begin[k + 1])
-            _residuals(y[block, slots], bases[block, own], term_of[own], mu, residual[slots])
+            residuals(y[block, slots], bases[block, own], term_of[own], mu, residual[slots])
             if wandering[k]:
                 gains(
                     elapsed[block, slots], visits[k], drift[k], noise[k], gain[slots], inverse_sd[slots],
@@ -318,15 +196,15 @@ def marginal(
             for w in range(width):
                 logp[order[first + w]] -= line[w] + visits[k, w] * HALF_LOG_2PI
             rows = white[own] if wandering[k] else bases[block, own]
-            _reduce(rows, residual[slots], precision[k], random[own], square[k], scores[own], cross[own])
-            _add_up(term_of[own], random[own], scores[own], cross[own], g, gram)
+            reduced(rows, residual[slots], precision[k], random[own], square[k], scores[own], cross[own])
+            add_up(term_of[own], random[own], scores[own], cross[own], g, gram)
             for w in range(lanes):
                 deviance[w] += square[k, w]
-        _gram_times_lower(gram, shared, factor, product)
-        _one_plus(factor, product, system)
-        _inverse_root(system, inverse, determinant)
-        _root_of_covariance(inverse, factor, x)
-        _person_terms(g, random_terms, x, u, deviance)
+        gram_times_lower(gram, shared, factor, product)
+        one_plus(factor, product, system)
+        inverse_root(system, inverse, determinant)
+        root_of_covariance(inverse, factor, x)
+        person_terms(g, random_terms, x, u, deviance)
         for w in range(width):
             logp[order[first + w]] -= 0.5 * deviance[w] + math.log(determinant[w])
         if not with_gradient:
@@ -339,17 +217,17 @@ def marginal(
 
         for w in range(lanes):
             weights[w] = weight[order[first + w]] if w < width else 0.0
-        _covariances(x, shared, covariance)
+        covariances(x, shared, covariance)
         for k in range(n_outcomes):
             n_slots = filled[k]
             slots, own = slice(first_slot[k], first_slot[k] + n_slots), slice(begin[k], begin[k + 1])
-            _take_terms_out(term_of[own], random[own], cross[own], u, g)
+            take_terms_out(term_of[own], random[own], cross[own], u, g)
             asked = False
             for m in range(begin[k], begin[k + 1]):
                 asked = asked or varying_of[m] >= 0
             rows = white[own] if wandering[k] else bases[block, own]
             if asked or wandering[k]:
-                _without_terms(rows, residual[slots], random[own], u, precision[k], left[slots])
+                without_terms(rows, residual[slots], random[own], u, precision[k], left[slots])
             if wandering[k]:
                 d_gain[slots], d_root[slots] = 0.0, 0.0
                 by_residual = by_row[:n_slots]
@@ -368,7 +246,7 @@ def marginal(
                             d_bases[block, at, j, w] = weights[w] * mu[term_of[m], w] * left_of_row[j, w]
                 if random[m] < 0 or not (at >= 0 or wandering[k]):
                     continue
-                _by_random_row(
+                by_random_row(
                     m - begin[k], rows, random[own], left[slots], u, covariance, precision[k],
                     by_row[:n_slots],
                 )  # fmt: skip
@@ -391,11 +269,11 @@ def marginal(
                     d_wander[s, k] += weights[w] * 2.0 * math.sqrt(drift[k, w]) * other_line[w]
                     d_sigma[s, k] += weights[w] * 2.0 * math.sqrt(noise[k, w]) * line[w]
             else:
-                _expected_square(square[k], random[own], scores[own], cross[own], u, covariance, line)
+                expected_square(square[k], random[own], scores[own], cross[own], u, covariance, line)
                 for w in range(width):
                     s = min(stratum[order[first + w]], n_sigma - 1)
                     d_sigma[s, k] += weights[w] * (line[w] - visits[k, w]) / math.sqrt(noise[k, w])
-        _factor_gradient(gram, shared, x, inverse, g, random_terms, factor, product, d_factor)
+        factor_gradient(gram, shared, x, inverse, g, random_terms, factor, product, d_factor)
         for w in range(width):
             i = order[first + w]
             for p in range(n_terms):

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.compile.mode import optdb
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
@@ -19,7 +18,8 @@ from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed import LANES, VERSION, by_visits, marginal
+from bayesmodels.kernels.linear_mixed import VERSION, marginal
+from bayesmodels.kernels.packing import LANES, by_visits, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -95,28 +95,6 @@ _PARAMETERS = slice(5, None)  # of Inputs: those with a gradient
 _N_PARAMETERS = len(_NDIM[_PARAMETERS])
 
 
-@njit(cache=True, error_model="numpy")
-def _pack(source, order, target, m):
-    """Copy (slot, person) into (block, `m`, slot, lane), by `order`; lanes past the last person stay zero."""
-    lanes, n = target.shape[3], source.shape[1]
-    for block in range(target.shape[0]):
-        first = block * lanes
-        for j in range(source.shape[0]):
-            for i in range(first, min(n, first + lanes)):
-                target[block, m, j, i - first] = source[j, order[i]]
-
-
-@njit(cache=True, error_model="numpy")
-def _unpack(source, order, m, target):
-    """Copy (block, `m`, slot, lane) into (slot, person), by `order`."""
-    lanes, n = source.shape[3], target.shape[1]
-    for block in range(source.shape[0]):
-        first = block * lanes
-        for j in range(target.shape[0]):
-            for i in range(first, min(n, first + lanes)):
-                target[j, order[i]] = source[block, m, j, i - first]
-
-
 def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
     """Function of (y, weight, *Inputs, basis_0, basis_1 ...) to the kernel's results.
 
@@ -149,7 +127,7 @@ def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
 """
     scope = {
         "np": np,
-        "pack": _pack,
+        "pack": pack,
         "by_visits": by_visits,
         "marginal": marginal,
         "LANES": LANES,
@@ -233,7 +211,7 @@ class LinearMixedGradient(Op):
         for at, basis in zip(self.layout.varying_of, bases, strict=True):
             if at >= 0:
                 out = np.empty(basis.shape)
-                _unpack(results[1 + _N_PARAMETERS], order, at, out)
+                unpack(results[1 + _N_PARAMETERS], order, at, out)
                 by_basis.append(out)
         for storage, value in zip(output_storage, [*results[: 1 + _N_PARAMETERS], *by_basis], strict=True):
             storage[0] = value
@@ -270,7 +248,7 @@ def gradient(y, {names}, weight):
     {"; ".join(unpacked) or "pass"}
     return ({", ".join([*(f"results[{r}]" for r in range(kept)), *(f"out_{m}" for m in varying)])})
 """
-    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": _unpack, "by_visits": by_visits, "np": np}
+    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": unpack, "by_visits": by_visits, "np": np}
     exec(source, scope)
     return numba_njit(scope["gradient"]), VERSION
 

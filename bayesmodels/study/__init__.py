@@ -30,8 +30,8 @@ _HOME = {
 }
 
 __all__ = [
-    "LIMITS", "Endpoint", "Limits", "MeansTable", "Problem", "Study", "TrialTable", "problems", "read_means", "read_study",
-    "read_trials",
+    "LIMITS", "Endpoint", "Limits", "MeansTable", "Problem", "Study", "TrialTable", "problems", "read_means",
+    "read_study", "read_trials",
 ]  # fmt: skip
 
 

@@ -26,10 +26,6 @@ POINT = {
     "tau_score": stats.norm.ppf(stats.halfnorm.cdf(TAU, scale=SCALE)),
     "rho_score": np.array(-0.9),
 }
-    "mu": np.array([-0.2, 0.1]),
-    "tau_score": stats.norm.ppf(stats.halfnorm.cdf(TAU, scale=SCALE)),
-    "rho_score": np.array(-0.9),
-}
 
 
 def row_densities(model, table, point):

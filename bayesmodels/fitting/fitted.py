@@ -23,6 +23,7 @@ from bayesmodels.posterior import SCHEMA
 
 if TYPE_CHECKING:
     import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 PACKAGES = ("bayesmodels", "pymc", "pytensor", "nutpie", "numba", "arviz-stats", "xarray", "numpy", "scipy", "pandas")
 
@@ -41,6 +42,7 @@ def fit(
     settings: NutsSettings,
     *,
     chain_dir: Path | None = None,
+    compiled: CompiledPyMCModel | None = None,
     on_phase: Phase = no_phases,
 ) -> xr.DataTree:
     """Fit a model to data.
@@ -53,6 +55,8 @@ def fit(
     settings : NutsSettings
     chain_dir : Path, optional
         Finished chains are written here and found again (`sample`).
+    compiled : CompiledPyMCModel, optional
+        Of the same model and data (`compile_model`): spares compiling.
     on_phase : callable
         Told the name of each phase as it begins.
 
@@ -73,7 +77,7 @@ def fit(
     seed = settings.seed or 0
     on_phase("build")
     pm_model = model.build(data)
-    tree = sample(pm_model, settings, chain_dir, on_phase=on_phase)
+    tree = sample(pm_model, settings, chain_dir, compiled=compiled, on_phase=on_phase)
     draws = tree["posterior"].to_dataset()
     groups: dict[str, xr.Dataset] = {}
     on_phase("prior")
@@ -116,7 +120,7 @@ def describe_data(data: Any) -> dict[str, Any]:
     -------
     dict
         kind, name, digest, counts, controlled_week, reference_group, and drug_start_week, the median week of each start
-        group (None: never).
+        group (None: never); of a table of trials also its unused rows with the reason.
     """
     described = {
         "kind": type(data).__name__,
@@ -127,6 +131,8 @@ def describe_data(data: Any) -> dict[str, Any]:
         "reference_group": getattr(data, "reference_group", None),
         "drug_start_week": {str(group): _plain(week) for group, week in _switch_weeks(data).items()},
     }
+    if hasattr(data, "unused"):
+        described["unused"] = data.unused.to_dict("records")
     return json.loads(json.dumps(described, default=_plain))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 MODELS = {
     "longitudinal": "bayesmodels.models.longitudinal:LongitudinalModel",
     "published_means": "bayesmodels.models.published_means:PublishedMeansModel",
+    "trial_level": "bayesmodels.models.trial_level:TrialLevelModel",
 }
 
 

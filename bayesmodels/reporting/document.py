@@ -33,6 +33,9 @@ from bayesmodels.reporting.sections import (
 )
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
+from bayesmodels.reporting.surrogacy.trial_evidence import as_json as trial_as_json
+from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
+from bayesmodels.reporting.surrogacy.trial_sections import trial_lead, trial_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
 from bayesmodels.vocabulary import ALL
 
@@ -152,9 +155,10 @@ def report(
     findings = find(tree, settings or ReportSettings())
     figures = _figures(findings)
     empty = pd.DataFrame()
+    trials = findings.trials
     made = Report(
         title=_title(findings.context),
-        lead=first_screen(findings),
+        lead=first_screen(findings) if trials is None else _trial_lead(findings),
         sections=tuple(_sections(findings, figures)),
         tables={"curves": empty, **findings.tables},
         figures=figures,
@@ -164,6 +168,7 @@ def report(
             findings.tables.get("parameters", empty),
             findings.tables.get("differences", empty),
             findings.tables.get("effects", empty),
+            None if trials is None else {"trial": trial_as_json(trials, findings.settings.interval)},
         ),
         stamp=findings.context.stamp,
     )
@@ -176,8 +181,17 @@ def _title(context: FitContext) -> str:
     return f"{context.data.get('name') or 'Unnamed data'}: {context.model_type} model"
 
 
+def _trial_lead(findings: Findings) -> Lead:
+    assert findings.trials is not None
+    settings, notes = findings.settings, (*findings.context.notes, *findings.settings.notes)
+    return trial_lead(findings.trials, settings.interval_label, settings.interval, notes)
+
+
 def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     tables = findings.tables
+    if findings.trials is not None:
+        settings = findings.settings
+        yield from trial_sections(findings.trials, figures, settings.interval_label, settings.interval)
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):
@@ -196,7 +210,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     yield convergence_section(findings)
     if "parameters" in tables:
         yield parameter_section(findings)
-    if findings.absent:
+    if findings.absent and findings.trials is None:
         yield absent_section(findings)
 
 
@@ -213,6 +227,8 @@ def _figures(findings: Findings) -> LazyFigures:
     tree, context, observed = findings.tree, findings.context, findings.observed
     prob, tables = findings.settings.interval, findings.tables
     makers: dict[str, Callable[[], Figure]] = {}
+    if findings.trials is not None:
+        makers |= trial_figures(findings.trials, prob)
     deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
     curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
     for outcome in context.outcomes.values():

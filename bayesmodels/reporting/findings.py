@@ -17,6 +17,7 @@ from bayesmodels.reporting.effects import effect_table
 from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence, trial_evidence
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Findings:
     ----------
     tables : dict of str to DataFrame
         Only what this posterior has the variables for; numbers unrounded, units in a column.
+    trials : TrialEvidence or None
+        Of a trial-level model.
     """
 
     tree: xr.DataTree
@@ -34,6 +37,7 @@ class Findings:
     settings: ReportSettings
     observed: ObservedPersons
     tables: dict[str, pd.DataFrame]
+    trials: TrialEvidence | None = None
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -67,10 +71,15 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if "difference" in variables:
         for name, table in _DELAYED_START.items():
             tables[name] = table(tree, context, settings, observed)
-    if {"observed_summary", "predictive_summary"} <= set(tree.children):
+    if {"observed_summary", "predictive_summary"} <= set(tree.children) and "outcome" in tree["observed_summary"].dims:
         tables["predictive_checks"] = predictive_cells(tree, prob)
         tables["predictive_coverage"] = coverage_table(tree, prob)
-    return Findings(tree, context, settings, observed, {name: table for name, table in tables.items() if len(table)})
+    trials = trial_evidence(tree, prob, settings.margin, settings.trial_verdict)
+    if trials is not None:
+        tables |= {"trial_effects": trials.rows, "trial_thresholds": trials.thresholds, "unused_rows": trials.unused}
+        tables |= {"leave_one_out": trials.leave_one_out, "trials_needed": trials.needed}
+    filled = {name: table for name, table in tables.items() if len(table)}
+    return Findings(tree, context, settings, observed, filled, trials)
 
 
 _DELAYED_START = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from bayesmodels.errors import BadInput
+from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 
 
 class ReportSettings(BaseModel):
@@ -27,6 +28,12 @@ class ReportSettings(BaseModel):
         at least 12 weeks after the switch.
     shares : tuple of float
         The f of P(Delta_1 > 0 and Delta_2 > f Delta_1).
+    margin : float, optional
+        Trial level: minimal important difference of the outcome effect, in its good direction and unit.
+    trials_needed : bool
+        Trial level: foretell by simulation what more programmes would say (a minute).
+    trial_verdict : TrialVerdictSettings
+        Cut-offs of the verdict of the trial level.
     notes : tuple of str
         Sentences for the first screen, e.g. which prior was informed by this trial.
     """
@@ -40,6 +47,9 @@ class ReportSettings(BaseModel):
     end_week: float | None = None
     parallel_from_week: dict[str, float] = {}
     shares: tuple[float, ...] = (0.25, 0.5, 0.75)
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+    trials_needed: bool = False
+    trial_verdict: TrialVerdictSettings = TrialVerdictSettings()
     notes: tuple[str, ...] = ()
 
     @property

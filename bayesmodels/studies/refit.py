@@ -25,7 +25,8 @@ from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.study import Study
+from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.study import Study, TrialTable
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
@@ -46,7 +47,18 @@ PUBLISHED = (
     "curve",
     "difference",
 )
-"""Published variables evaluated after a refit."""
+"""Published variables of a longitudinal model evaluated after a refit."""
+
+TRIAL_LEVEL = (
+    "trial_mean",
+    "trial_sd",
+    "trial_correlation",
+    "trial_r2",
+    "trial_slope",
+    "trial_intercept",
+    "trial_conditional_sd",
+)
+"""Those of a trial-level model."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +74,12 @@ class Refit:
     compiled
         nutpie's compiled model.
     publish : callable
-        Free variables (draw, ...) in the order of `names` to the values of `PUBLISHED`.
+        Free variables (draw, ...) in the order of `names` to the values of `published_names`.
     log_likelihood : callable
         Free variables of one draw to the log-likelihood of the data last handed to `use`.
     pm_model : pm.Model
+    published_names : tuple of str
+        Published variables evaluated after a refit.
     """
 
     names: tuple[str, ...]
@@ -74,6 +88,7 @@ class Refit:
     publish: Callable[..., list[np.ndarray]]
     log_likelihood: Callable[..., np.ndarray]
     pm_model: Any
+    published_names: tuple[str, ...] = PUBLISHED
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
         """Posterior and sampler statistics for new data, one chain after the other in this process."""
@@ -95,7 +110,7 @@ class Refit:
     def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Published variables (draw, ...) of free variables (draw, ...)."""
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
-        return dict(zip(PUBLISHED, values, strict=True))
+        return dict(zip(self.published_names, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Hand new data to `log_likelihood`."""
@@ -109,14 +124,19 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(model: LongitudinalModel, study: Study) -> Refit:
-    """Compile a model for refits; `study` fixes start groups, strata and the weeks of curves.
+def refit_of(
+    model: LongitudinalModel | TrialLevelModel, data: Study | TrialTable, published: tuple[str, ...] | None = None
+) -> Refit:
+    """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
     ----------
-    model : LongitudinalModel
-    study : Study
-        Its persons and visits do not matter: refits may have others.
+    model : LongitudinalModel or TrialLevelModel
+    data : Study or TrialTable
+        Its persons and visits, or its rows, do not matter: refits may have others, and another number of them
+        (``refit.sample(model.arrays(table), settings)`` for a table of trials).
+    published : tuple of str, optional
+        Published variables evaluated after a refit; default `PUBLISHED`, or `TRIAL_LEVEL`.
     """
     import pymc as pm
     import pytensor
@@ -124,10 +144,11 @@ def refit_of(model: LongitudinalModel, study: Study) -> Refit:
     from pytensor.graph.traversal import ancestors
     from pytensor.tensor import TensorType
 
-    pm_model = model.build(study)
+    names = published or (TRIAL_LEVEL if isinstance(model, TrialLevelModel) else PUBLISHED)
+    pm_model = model.build(data)
     free = pm_model.free_RVs
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
-    vectors = vectorize_graph([pm_model[name] for name in PUBLISHED], replace=dict(zip(free, batched, strict=True)))
+    vectors = vectorize_graph([pm_model[name] for name in names], replace=dict(zip(free, batched, strict=True)))
     (observed,) = pm_model.observed_RVs
     used = set(ancestors([pm_model.logp()]))
     density = pm.logp(observed, pm_model.rvs_to_values[observed], warn_rvs=False).sum()
@@ -138,6 +159,7 @@ def refit_of(model: LongitudinalModel, study: Study) -> Refit:
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
         log_likelihood=pytensor.function(free, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,
+        published_names=names,
     )
 
 

@@ -13,19 +13,26 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .reading import problems, read_study
     from .study import Study
+    from .trials import Endpoint, TrialTable, read_trials
 
 _HOME = {
+    "Endpoint": "trials",
     "LIMITS": "limits",
     "Limits": "limits",
     "MeansTable": "means",
     "Problem": "problem",
     "Study": "study",
+    "TrialTable": "trials",
     "problems": "reading",
     "read_means": "means",
     "read_study": "reading",
+    "read_trials": "trials",
 }
 
-__all__ = ["LIMITS", "Limits", "MeansTable", "Problem", "Study", "problems", "read_means", "read_study"]
+__all__ = [
+    "LIMITS", "Endpoint", "Limits", "MeansTable", "Problem", "Study", "TrialTable", "problems", "read_means",
+    "read_study", "read_trials",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

@@ -70,7 +70,8 @@ def proportion_explained(arms: Arms, level: float = 0.95, guard: float = 0.975) 
 def guarded_share(part: np.ndarray, whole: np.ndarray, sign: float, level: float, guard: float) -> ProportionExplained:
     """part / whole by draw, withheld where the whole is not separated from zero; `sign` turns whole so that + is good."""
     favours = probability(sign * whole > 0)
-    share = part / whole
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = part / whole
     if favours < guard:
         why = (
             f"denominator not separated from 0, the effect on the outcome favours the drug with probability "

@@ -83,7 +83,8 @@ def relative_effect(arms: Arms, level: float = 0.95, sign_probability: float = 0
         Below this probability of the likelier sign of alpha the set is reported as unbounded
         (surrogacy-methods.md, 1.3).
     """
-    ratio = arms.beta / arms.alpha
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = arms.beta / arms.alpha
     sign = max(probability(arms.alpha > 0), probability(arms.alpha < 0))
     tail = (1 - level) / 2
     lower, median, upper = (float(value) for value in np.quantile(ratio, [tail, 0.5, 1 - tail]))

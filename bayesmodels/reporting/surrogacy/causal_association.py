@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ BRIDGE = (
 )
 
 
-def cross_world(r0, r1, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def cross_world(r0: Any, r1: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Correlations of (S0, T0, S1, T1), uniform over the positive-definite sets given r(S0,T0) and r(S1,T1).
 
     Along the vine T0 - S0 - S1 - T1 a uniform correlation matrix has independent partial correlations
@@ -177,7 +178,7 @@ def effect_covariance(correlations: np.ndarray, covariance: np.ndarray) -> np.nd
 
 
 def regression_on_effect(covariance: np.ndarray, gap: np.ndarray, turn: float) -> np.ndarray:
-    """g0, g1 of E(Delta_T | Delta_S = s) = g0 + g1 s, (..., 2); `gap` holds (alpha, beta), `turn` undoes the turning."""
+    """g0, g1 of E(Delta_T | Delta_S = s) = g0 + g1 s, (..., 2); `gap` is (alpha, beta), `turn` undoes the turning."""
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = turn * covariance[..., 0, 1] / covariance[..., 0, 0]
     return np.stack([gap[..., 1] - slope * gap[..., 0], slope], axis=-1)

@@ -115,8 +115,7 @@ class Courses:
         """
         places = [self.groups.index(contrast.late), self.groups.index(contrast.early)]
         weights = [
-            self.change(name, week)[:, places]
-            for name, week in ((surrogate, surrogate_week), (outcome, outcome_week))
+            self.change(name, week)[:, places] for name, week in ((surrogate, surrogate_week), (outcome, outcome_week))
         ]
         covariance = np.empty((len(self.mean), 2, 2, 2))
         cross = np.empty((len(self.mean), 2, 2))

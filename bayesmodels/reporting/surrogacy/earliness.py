@@ -38,9 +38,7 @@ def earliness_table(
     cut = settings.cut_offs
     rows = []
     for week in weeks:
-        true, seen = (
-            courses.arms(surrogate, outcome, week, outcome_week, contrast, observed=o) for o in (False, True)
-        )
+        true, seen = (courses.arms(surrogate, outcome, week, outcome_week, contrast, observed=o) for o in (False, True))
         ratio = relative_effect(true, level, cut.effect_probability)
         explained = proportion_explained(true, level, cut.effect_probability)
         criteria = prentice(true, regions, cut.effect_probability)
@@ -73,4 +71,3 @@ def earliest_week(table: pd.DataFrame, column: str, threshold: float) -> float:
     enough = table[column].to_numpy() >= threshold
     stays = np.logical_and.accumulate(enough[::-1])[::-1]
     return float(table["week"].to_numpy()[stays][0]) if stays.any() else math.nan
-

@@ -110,7 +110,9 @@ def slope_r2(courses: Courses, surrogate: str, outcome: str) -> dict[str, np.nda
         chosen = [terms[name] for name in names]
         own = correlations[:, chosen][:, :, chosen]
         with_target = correlations[:, chosen, target]
-        found[" + ".join(names)] = np.einsum("dp,dp->d", with_target, np.linalg.solve(own, with_target[..., None])[..., 0])
+        found[" + ".join(names)] = np.einsum(
+            "dp,dp->d", with_target, np.linalg.solve(own, with_target[..., None])[..., 0]
+        )
     return found
 
 

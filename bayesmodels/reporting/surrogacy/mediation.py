@@ -163,9 +163,7 @@ def lagged(values: np.ndarray, months: np.ndarray, at: np.ndarray) -> np.ndarray
     return values[..., place] * (1 - weight) + values[..., place + 1] * weight
 
 
-def _exposure(
-    courses: Courses, surrogate: str, outcome: str, week: float, lag: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _exposure(courses: Courses, surrogate: str, outcome: str, week: float, lag: float) -> tuple[np.ndarray, np.ndarray]:
     """Integral of the surrogate's change: weights of the terms (draw, group, term), and mean (draw, group)."""
     months = in_months(courses.weeks)
     end = in_months(np.array([week]))[0]
@@ -181,4 +179,3 @@ def _exposure(
     basis = courses.basis[:, k] - courses.basis[:, k][..., :1]
     area = integral(lagged(basis, months, at - lag), clock[:, None] if clock.ndim == 3 else clock)
     return np.moveaxis(area, 1, 2), integral(lagged(mean, months, at - lag), clock)
-

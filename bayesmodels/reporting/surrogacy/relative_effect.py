@@ -87,7 +87,11 @@ def relative_effect(arms: Arms, level: float = 0.95, sign_probability: float = 0
         ratio = arms.beta / arms.alpha
     sign = max(probability(arms.alpha > 0), probability(arms.alpha < 0))
     tail = (1 - level) / 2
-    lower, median, upper = (float(value) for value in np.quantile(ratio, [tail, 0.5, 1 - tail]))
+    defined = ratio[~np.isnan(ratio)]  # 0 / 0 while a lag holds both effects at zero
+    edges = [tail, 0.5, 1 - tail]
+    lower, median, upper = (
+        np.quantile(defined, edges, method="inverted_cdf").tolist() if len(defined) else [math.nan] * 3
+    )
     known = sign >= sign_probability
     limits = RatioSet("interval", lower, upper) if known else RatioSet("everything", math.nan, math.nan)
     return RelativeEffect(ratio, median, limits, sign)
@@ -113,5 +117,5 @@ def fieller(alpha: float, beta: float, variance: np.ndarray, level: float = 0.95
     discriminant = b * b - a * c
     if a == 0 or (a < 0 and discriminant <= 0):
         return RatioSet("everything", math.nan, math.nan)
-    lower, upper = sorted((float((b + side * math.sqrt(discriminant)) / a) for side in (-1, 1)))
+    lower, upper = sorted(float((b + side * math.sqrt(discriminant)) / a) for side in (-1, 1))
     return RatioSet("interval" if a > 0 else "outside", lower, upper)

@@ -171,15 +171,15 @@ def read_courses(
     outcomes, groups = context.outcomes, context.start_groups
     labels = [str(label) for label in draws["stratum"].values]
     strata = [label for label in labels if label != ALL] or labels
-    counted = outcomes and {s: _persons(observed, next(iter(outcomes)), groups, s) for s in strata}
-    weight = np.array([counted[s] for s in strata]) if counted and sum(counted.values()) else np.ones(len(strata))
-    weight = weight / weight.sum()
+    first = next(iter(outcomes))
+    counted = np.array([_persons(observed, first, groups, stratum) for stratum in strata])
+    weight = counted / counted.sum() if counted.sum() else np.full(len(strata), 1 / len(strata))
     sd = _flat(draws["person_sd"].sel(stratum=strata), "stratum", "term")
     residual = _flat(draws["residual_sd"].sel(stratum=strata), "stratum", "outcome") ** 2
     correlation = _flat(draws["person_correlation"], "term", "term_other")
     within = np.einsum("f,dfp,dfq->dpq", weight, sd, sd)
     whole = ALL if ALL in labels else strata[0]
-    share = {g: _persons(observed, next(iter(outcomes)), (g,), ALL) or 1.0 for g in groups}
+    share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}
     return Courses(
         outcomes=tuple(outcomes),
         groups=groups,

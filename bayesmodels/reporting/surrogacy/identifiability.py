@@ -117,7 +117,7 @@ def individual_verdict(
         why = design or "the archive holds no covariance between persons"
         return Verdict(
             "individual", "not assessable",
-            f"These data cannot say whether persons' {surrogate} goes with their {outcome}.", (why,),
+            f"These data cannot say whether {surrogate} goes with {outcome} within an arm.", (why,),
             ("Repeated measurements of both in the same persons.",),
         )  # fmt: skip
     tail = (1 - level) / 2
@@ -140,18 +140,18 @@ def individual_verdict(
         answer, text = "not assessable", f"These data hardly moved the prior of how {surrogate} goes with {outcome}."
     elif lower >= cut_offs.individual_supported and right_sign >= needed:
         answer = "supported"
-        text = f"Within an arm, persons whose {surrogate} changes for the better have a better course of {outcome}."
+        text = f"Within an arm, persons in whom {surrogate} changes for the better have a better course of {outcome}."
     elif upper < cut_offs.individual_refuted or 1 - right_sign >= needed:
         answer = "not supported"
         wrong = 1 - right_sign >= needed and upper >= cut_offs.individual_refuted
         text = (
             f"Within an arm, a better change of {surrogate} goes with a worse course of {outcome}."
             if wrong
-            else f"Within an arm, persons' change of {surrogate} says little about their change of {outcome}."
+            else f"Within an arm, how {surrogate} changes in a person says little about how {outcome} does."
         )
     else:
         answer = "uncertain"
-        text = f"It is not settled how closely persons' change of {surrogate} goes with their change of {outcome}."
+        text = f"It is not settled how closely, within an arm, the change of {surrogate} goes with that of {outcome}."
     change = {
         "supported": "Persons of another population in whom they do not go together.",
         "not supported": "Longer follow-up, or other persons, in whom they go together.",

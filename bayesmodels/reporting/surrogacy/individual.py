@@ -1,7 +1,7 @@
 """Individual-level association from a longitudinal posterior: do persons whose surrogate differs fare differently?
 
 Nothing here is trial-level surrogacy: an association between persons of an arm says nothing by itself of what a drug's
-effect on the surrogate does to the outcome. R2_Lambda, the variance reduction factor and PART: Alonso et al. 2003, 2006.
+effect on the surrogate does to the outcome. R2_Lambda, variance reduction factor, PART: Alonso et al. 2003, 2006.
 """
 
 from __future__ import annotations
@@ -103,16 +103,15 @@ def slope_r2(courses: Courses, surrogate: str, outcome: str) -> dict[str, np.nda
     target = courses.terms.index(f"{outcome}:rate")
     terms = {courses.terms[p].partition(":")[2]: p for p in _terms(courses, surrogate)}
     correlations = _correlations(courses)
-    sets = [(name,) for name in terms]
+    sets: list[tuple[str, ...]] = [(name,) for name in terms]
     sets += [tuple(terms)] if len(terms) > 1 else []
     found = {}
     for names in sets:
         chosen = [terms[name] for name in names]
         own = correlations[:, chosen][:, :, chosen]
         with_target = correlations[:, chosen, target]
-        found[" + ".join(names)] = np.einsum(
-            "dp,dp->d", with_target, np.linalg.solve(own, with_target[..., None])[..., 0]
-        )
+        weights = np.linalg.solve(own, with_target[..., None])[..., 0]
+        found[" + ".join(names)] = (with_target * weights).sum(axis=1)
     return found
 
 

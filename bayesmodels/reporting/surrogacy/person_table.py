@@ -103,8 +103,8 @@ def posterior_arms(
 ) -> Arms:
     """Exact draws under the independence Jeffreys prior p(mean, Sigma) ~ |Sigma|^(-3/2).
 
-    Sigma | data ~ inverse Wishart(n - q, scatter about the arms' means) with q means, mean | Sigma ~ Normal(sample mean,
-    Sigma / n) (Gelman et al., Bayesian Data Analysis, 3.6). The values are observed ones: measurement error is in them.
+    Sigma | data ~ inverse Wishart(n - q, scatter about the arms' means) with q means, and mean | Sigma ~ Normal(sample
+    mean, Sigma / n) (Gelman et al., Bayesian Data Analysis, 3.6). The values are as observed, with measurement error.
 
     Parameters
     ----------

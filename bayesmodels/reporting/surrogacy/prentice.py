@@ -2,8 +2,8 @@
 
 C1 the drug moves the surrogate, C2 it moves the outcome, C3 surrogate and outcome go together, C4 given the surrogate
 nothing of the effect on the outcome is left. C4 is a statement of equivalence: its region is a share of an important
-difference, never of the estimated effect, and a wide posterior fails it. In a trial that missed its outcome the criteria
-cannot be judged: they are not assessable, which is no failure of the surrogate.
+difference, never of the estimated effect, and a wide posterior fails it. In a trial that missed its outcome the
+criteria cannot be judged: they are not assessable, which is no failure of the surrogate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Principal-stratum regression (Conlon, Taylor and Elliott 2014): E(T1 - T0 | S1 - S0 = s) = g0 + g1 s.
 
-A surrogate that carries the whole effect has g0 = 0 (no effect on the outcome in those whose surrogate the drug does not
-move: average causal necessity) and g1 in the good direction (average causal sufficiency). Like the causal association it
-rests on cross-world correlations that no data show; the assumptions are the same.
+A surrogate that carries the whole effect has g0 = 0 (no effect on the outcome in those whose surrogate the drug does
+not move: average causal necessity) and g1 in the good direction (average causal sufficiency). Like the causal
+association it rests on cross-world correlations that no data show; the assumptions are the same.
 """
 
 from __future__ import annotations

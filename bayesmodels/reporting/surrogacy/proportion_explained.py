@@ -68,7 +68,7 @@ def proportion_explained(arms: Arms, level: float = 0.95, guard: float = 0.975) 
 
 
 def guarded_share(part: np.ndarray, whole: np.ndarray, sign: float, level: float, guard: float) -> ProportionExplained:
-    """part / whole by draw, withheld where the whole is not separated from zero; `sign` turns whole so that + is good."""
+    """part / whole by draw, withheld where the whole is not separated from zero; `sign` turns it so that + is good."""
     favours = probability(sign * whole > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = part / whole
@@ -77,7 +77,8 @@ def guarded_share(part: np.ndarray, whole: np.ndarray, sign: float, level: float
             f"denominator not separated from 0, the effect on the outcome favours the drug with probability "
             f"{favours:.2f}, needed {guard:g}"
         )
-        return ProportionExplained(share, why, *[math.nan] * 3, (math.nan, math.nan), math.nan, math.nan, favours)
+        nan = math.nan
+        return ProportionExplained(share, why, nan, nan, nan, (nan, nan), nan, nan, favours)
     tail = (1 - level) / 2
     lower, median, upper = (float(value) for value in np.quantile(share, [tail, 0.5, 1 - tail]))
     inside = probability((share > 0) & (share < 1))

@@ -89,12 +89,11 @@ def relative_effect(arms: Arms, level: float = 0.95, sign_probability: float = 0
     tail = (1 - level) / 2
     defined = ratio[~np.isnan(ratio)]  # 0 / 0 while a lag holds both effects at zero
     edges = [tail, 0.5, 1 - tail]
-    lower, median, upper = (
-        np.quantile(defined, edges, method="inverted_cdf").tolist() if len(defined) else [math.nan] * 3
-    )
+    limits = np.quantile(defined, edges, method="inverted_cdf") if len(defined) else np.full(3, math.nan)
+    lower, median, upper = limits.tolist()
     known = sign >= sign_probability
-    limits = RatioSet("interval", lower, upper) if known else RatioSet("everything", math.nan, math.nan)
-    return RelativeEffect(ratio, median, limits, sign)
+    found = RatioSet("interval", lower, upper) if known else RatioSet("everything", math.nan, math.nan)
+    return RelativeEffect(ratio, median, found, sign)
 
 
 def delta_limits(alpha: float, beta: float, variance: np.ndarray, level: float = 0.95) -> tuple[float, float]:

@@ -179,8 +179,9 @@ def effect_covariance(correlations: np.ndarray, covariance: np.ndarray) -> np.nd
 
 def regression_on_effect(covariance: np.ndarray, gap: np.ndarray, turn: float) -> np.ndarray:
     """g0, g1 of E(Delta_T | Delta_S = s) = g0 + g1 s, (..., 2); `gap` is (alpha, beta), `turn` undoes the turning."""
+    varies = (covariance[..., 0, 0] > 0) & (covariance[..., 1, 1] > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        slope = turn * covariance[..., 0, 1] / covariance[..., 0, 0]
+        slope = np.where(varies, turn * covariance[..., 0, 1] / covariance[..., 0, 0], np.nan)
     return np.stack([gap[..., 1] - slope * gap[..., 0], slope], axis=-1)
 
 

@@ -69,9 +69,9 @@ class SurrogacySettings(BaseModel):
     confounding : tuple of float
         Correlations of the errors of surrogate and outcome, from causes not measured, tried in the sensitivity
         analysis.
-    role, context_of_use, rationale, prespecified : str
-        For the checklist: role claimed, drug class and population it is claimed for, biological rationale, where all
-        this was laid down beforehand. Blank: not stated.
+    role, context_of_use, surrogate_definition, rationale, prespecified : str
+        For the checklist: role claimed, drug class and population it is claimed for, the surrogate's matrix, assay and
+        limit of quantification, biological rationale, where all this was laid down beforehand. Blank: not stated.
     cut_offs : CutOffs
     seed : int
         Of what is drawn in the report: cross-world correlations, new persons.
@@ -89,6 +89,7 @@ class SurrogacySettings(BaseModel):
     confounding: tuple[float, ...] = (-0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3)
     role: Literal["", "pharmacodynamic", "prognostic", "reasonably likely", "validated"] = ""
     context_of_use: str = ""
+    surrogate_definition: str = ""
     rationale: str = ""
     prespecified: str = ""
     cut_offs: CutOffs = CutOffs()

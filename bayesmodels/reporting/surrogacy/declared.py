@@ -29,6 +29,8 @@ class Declared:
     surrogate_week, outcome_week : float
         NaN where there is no visit to read.
     regions : Regions
+    switch_week : float
+        Infinite where no group starts later.
     not_randomised : str
         Why the comparison at these weeks is not the randomised one; blank where it is.
     """
@@ -40,6 +42,7 @@ class Declared:
     surrogate_week: float
     outcome_week: float
     regions: Regions
+    switch_week: float
     not_randomised: str
 
     @property
@@ -86,5 +89,5 @@ def declared(
     )
     return Declared(
         surrogate, outcome, contrast, weeks, at[0], at[1],
-        chosen.regions(settings.important_difference.get(outcome.name)), reason,
+        chosen.regions(settings.important_difference.get(outcome.name)), switch, reason,
     )  # fmt: skip

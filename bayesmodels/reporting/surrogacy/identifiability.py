@@ -66,7 +66,7 @@ def response_verdict(
     needed = cut_offs.effect_probability
     bar = f"more than {region:g} {unit}" if region else "at all"
     reasons = (
-        f"Effect {where}, + favours the drug: {estimate(median, lower, upper)} {unit}.",
+        f"Effect on {surrogate}, {where}, + favours the drug: {estimate(median, lower, upper)} {unit}.",
         f"Probability {chance(shown)} that the drug improves it {bar}; needed {needed:g}.",
     )
     answer: Answer

@@ -152,7 +152,7 @@ def prediction_table(
     Returns
     -------
     DataFrame
-        `surrogate_change`; `expected`, `expected_lower`, `expected_upper` (mean of such persons); `lower`, `upper` (one
+        `surrogate_change`; `expected_median`, `expected_lower`, `expected_upper` (mean of such persons); `lower`, `upper` (one
         new person), outcome unit per month.
     """
     rng = np.random.default_rng(seed)
@@ -168,7 +168,7 @@ def prediction_table(
         rows.append(
             {
                 "surrogate_change": float(change),
-                "expected": float(median),
+                "expected_median": float(median),
                 "expected_lower": float(lower),
                 "expected_upper": float(upper),
                 "lower": float(low),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,15 @@ def mediation_figure(table: pd.DataFrame, d: Declared) -> Figure:
         )
         axes.plot(table["week"], table[f"{name}_median"], color=colour, linewidth=1.8, label=label)
     axes.axhline(0, color="#444444", linewidth=0.8)
+    if d.switch_week < table["week"].max():
+        axes.axvline(d.switch_week, color="#777777", linestyle=":", linewidth=1.2)
+        where: dict[str, Any] = {
+            "transform": axes.get_xaxis_transform(),
+            "fontsize": 8,
+            "color": "#555555",
+            "va": "top",
+        }
+        axes.text(d.switch_week, 0.99, f" switch, week {d.switch_week:g}", **where)
     axes.set_xlabel("Weeks since randomisation")
     axes.set_ylabel(f"{d.contrast.early} minus {d.contrast.late}, {d.outcome.unit}")
     add_title(axes, d.outcome.label)
@@ -110,7 +120,7 @@ def _line(axes: Axes, table: pd.DataFrame, name: str, label: str, colour: str) -
     axes.errorbar(table["week"], middle, yerr=bars, fmt="o-", color=colour, markersize=4, linewidth=1.5, label=label)
 
 
-def _ellipse(mean: np.ndarray, covariance: np.ndarray, share: float, **style: object) -> Ellipse:
+def _ellipse(mean: np.ndarray, covariance: np.ndarray, share: float, **style: Any) -> Ellipse:
     """Region of a bivariate normal that holds a share of it."""
     values, vectors = np.linalg.eigh(covariance)
     size = 2 * np.sqrt(np.maximum(values, 0) * -2 * np.log(1 - share))

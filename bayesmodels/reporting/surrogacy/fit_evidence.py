@@ -157,7 +157,7 @@ def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSetti
     return single_trial(
         arms, settings.surrogacy, regions=d.regions, level=settings.interval, labels=_words(d), prior=prior,
         designs=(
-            design or flat_effect or d.not_randomised,
+            design or d.not_randomised or flat_effect,
             design or ("" if varies else "the model gives every person the same change of one of the two"),
         ),
     )  # fmt: skip

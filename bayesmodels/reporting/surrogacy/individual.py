@@ -152,8 +152,8 @@ def prediction_table(
     Returns
     -------
     DataFrame
-        `surrogate_change`; `expected_median`, `expected_lower`, `expected_upper` (mean of such persons); `lower`, `upper` (one
-        new person), outcome unit per month.
+        `surrogate_change`; `expected_median`, `expected_lower`, `expected_upper` (mean of such persons); `lower`,
+        `upper` (one new person), outcome unit per month.
     """
     rng = np.random.default_rng(seed)
     mean, sigma, slope = arms.mean[:, arm], arms.covariance[:, arm], arms.arm_gamma[:, arm]

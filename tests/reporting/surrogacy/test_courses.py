@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from persons import GROUPS, MONTH, SD, TERMS, VISITS, basis_of, correlation_of, persons_posterior
 from scipy.integrate import solve_ivp
 from scipy.linalg import sqrtm
@@ -223,3 +224,27 @@ def test_a_posterior_without_persons_courses_says_what_is_missing(tree, context)
     bare["posterior"] = bare["posterior"].to_dataset().drop_vars("person_basis")
     with pytest.raises(MissingVariable, match="no variable 'person_basis'"):
         read_courses(bare, context, observed)
+
+
+def test_a_brownian_path_is_part_of_the_true_course(tree, context, courses):
+    """Cov of a path's changes to s and t is sigma^2 min(s, t); the same path under both arms cancels in the effects."""
+    wandering = persons_posterior()
+    posterior = wandering["posterior"].to_dataset()
+    sd = xr.full_like(posterior["residual_sd"], np.nan)
+    sd.loc[{"outcome": "alsfrs_r", "stratum": ["faster", "slower"]}] = 0.7
+    wandering["posterior"] = posterior.assign(wander_sd=sd)
+    found = read_courses(wandering, context, observed_persons(wandering, context.data))
+    contrast = context.contrasts[0]
+    for week in (4.0, 28.0):
+        still, path = (c.arms(*PAIR, 12.0, week, contrast) for c in (courses, found))
+        more = path.covariance - still.covariance
+        np.testing.assert_allclose(more[:, :, 1, 1], 0.7**2 * week / MONTH, rtol=1e-9)
+        np.testing.assert_allclose(more[:, :, 0], 0.0, atol=1e-12)
+        np.testing.assert_allclose((path.cross - still.cross)[:, 1, 1], 0.7**2 * week / MONTH, rtol=1e-9)
+    two = found.change("alsfrs_r", 12.0), found.change("alsfrs_r", 28.0)
+    straight = courses.change("alsfrs_r", 12.0), courses.change("alsfrs_r", 28.0)
+    gap = found.between(*two) - courses.between(*straight)
+    np.testing.assert_allclose(gap, 0.7**2 * 12 / MONTH, rtol=1e-9)
+    assert found.terms == courses.terms
+    for key, value in slope_r2(found, *PAIR).items():
+        np.testing.assert_allclose(value, slope_r2(courses, *PAIR)[key])

@@ -34,7 +34,7 @@ from bayesmodels.reporting.sections import (
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
 from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.fit_evidence import as_json
+from bayesmodels.reporting.surrogacy.evidence import as_json
 from bayesmodels.reporting.surrogacy.single_figures import single_figures
 from bayesmodels.reporting.surrogacy.single_sections import single_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section

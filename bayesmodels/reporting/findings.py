@@ -18,7 +18,8 @@ from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence, surrogate_evidence
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
 from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
 
 

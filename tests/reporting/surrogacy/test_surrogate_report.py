@@ -186,6 +186,8 @@ def test_settings_that_cannot_be_used():
         report(fake_posterior(), settings=ReportSettings(surrogate="pnfh", outcome="alsfrs_r"))
     with pytest.raises(BadInput, match="expected a week of a visit"):
         evaluated(persons_posterior(), surrogacy={"surrogate_week": 30.0})
+    with pytest.raises(BadInput, match=r"outcome_week: expected a curve week \(0, 4, .*\), got 30"):
+        evaluated(fake_posterior(), surrogacy={"outcome_week": 30.0})
 
 
 def test_after_the_switch_the_response_is_not_assessable_and_never_drug_against_placebo():
@@ -206,6 +208,12 @@ def test_means_only_have_a_response_and_no_individual_rung():
     }
     assert "no covariance between persons" in found.verdicts[1].reasons[0]
     assert single_figures(found) == {}
+    chances = found.prentice.probabilities
+    assert chances["C1"] > 0.99
+    assert np.isnan([chances[name] for name in ("C3", "C4", "joint")]).all()
+    assert "without persons" in found.prentice.reason
+    effects = found.tables["surrogacy_criteria"].set_index("quantity")
+    assert effects.loc["beta", "median"] == pytest.approx(0.2 * 28 / MONTH, abs=0.01)
     entries = listed(found, tree)
     assert (entries["D1"].status, entries["D2"].status) == ("met", "not identifiable")
 

@@ -21,7 +21,7 @@ SINGLE_TRIAL = Verdict(
     "Whether an effect on the surrogate predicts an effect on the outcome is a question about several randomised "
     "comparisons. This is one.",
     ("One trial has one pair of effects; no correlation of effects can be computed from it.",),
-    ("Effects on both endpoints, with standard errors, from other randomised trials (`bayesmodels trial-level`).",),
+    ("Effects on both endpoints, with standard errors, from other randomised trials (bayesmodels trial-level).",),
 )
 """The trial rung of any single trial."""
 

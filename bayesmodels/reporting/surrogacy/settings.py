@@ -12,9 +12,9 @@ from bayesmodels.reporting.surrogacy.prentice import Regions
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 SOURCES = {
-    "effect_probability": "one-sided 2.5 % as posterior probability; surrogacy-methods 1.1 to 1.3",
-    "individual_supported": "BSES3 'good' and 'excellent' within arms, R2 .4 (PMC10401605, table 3)",
-    "individual_refuted": "BSES3 'fair', R2 .2 (PMC10401605, table 3)",
+    "effect_probability": "convention: one-sided 2.5 %, as a posterior probability",
+    "individual_supported": "BSES3: 'good', and 'excellent', ask for R2 within arms of .4 (PMC10401605, table 3)",
+    "individual_refuted": "BSES3: 'fair' asks for R2 within arms of .2 (PMC10401605, table 3)",
     "prior_width": "as at the trial level: an interval at least .8 as wide as the prior's was not learned",
     "residual_share": "half an important difference; to be argued for, and declared, in each trial",
     "early_probability": "earliest visit with P(R2 >= the 'fair' cut-off) of .9; after Wang and Parast (PMC8595715)",

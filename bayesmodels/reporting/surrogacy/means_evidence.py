@@ -41,7 +41,7 @@ def means_evidence(tree: xr.DataTree, context: FitContext, settings: ReportSetti
             "surrogacy_prentice": criteria.table,
         }
     individual = individual_verdict(
-        None, np.nan, settings.surrogacy.cut_offs, surrogate=d.surrogate.label, outcome=d.outcome.label, where=d.where,
+        None, settings.surrogacy.cut_offs, surrogate=d.surrogate.label, outcome=d.outcome.label, where=d.where,
         level=settings.interval,
         design="the fit describes means, or persons whose courses it does not publish; it holds no covariance between "
         "persons",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.intervals import named_limits, probability
+from bayesmodels.reporting.intervals import named_limits
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.causal_association import CausalAssociation, causal_association
 from bayesmodels.reporting.surrogacy.identifiability import individual_verdict, response_verdict
@@ -103,9 +103,9 @@ def single_trial(
         where=words["where"], level=level, design=designs[0],
     )  # fmt: skip
     individual = individual_verdict(
-        arms.adjusted_association**2, probability(arms.favourable.gamma > 0), cut, surrogate=words["surrogate"],
-        outcome=words["outcome"], where=words["where"], level=level,
-        prior_r2=None if prior is None else prior.adjusted_association**2, design=designs[1],
+        arms.favourable.adjusted_association, cut, surrogate=words["surrogate"], outcome=words["outcome"],
+        where=words["where"], level=level, design=designs[1],
+        prior=None if prior is None else prior.favourable.adjusted_association,
     )  # fmt: skip
     return SingleTrial(
         table=single_table(arms, prior, level, ratio, share),

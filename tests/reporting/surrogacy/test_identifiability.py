@@ -9,7 +9,6 @@ from bayesmodels.reporting.surrogacy.person_table import person_table, posterior
 from bayesmodels.reporting.surrogacy.settings import SOURCES, CutOffs, SurrogacySettings
 from bayesmodels.reporting.surrogacy.single_trial import single_trial
 
-NORMAL = np.random.default_rng(1).permutation(np.linspace(-3, 3, 2001))
 WORDS = {"surrogate": "NfL", "where": "at week 28", "level": 0.95}
 
 
@@ -39,14 +38,16 @@ def test_a_design_that_cannot_say_is_not_assessable_whatever_the_draws():
     assert response(0.8, 0.1, design="there is one start group").answer == "not assessable"
     none = response_verdict(None, 0.0, CutOffs(), unit="ln", **WORDS)
     assert (none.answer, none.reasons) == ("not assessable", ("the model has no effect of the drug on the surrogate",))
-    persons = individual_verdict(None, np.nan, CutOffs(), outcome="ALSFRS-R", **WORDS)
+    persons = individual_verdict(None, CutOffs(), outcome="ALSFRS-R", **WORDS)
     assert persons.answer == "not assessable"
     assert SINGLE_TRIAL.answer == "not assessable"
 
 
-def individual(low, high, right=0.99, prior=None):
-    r2 = np.linspace(low, high, 1001)
-    return individual_verdict(r2, right, CutOffs(), outcome="ALSFRS-R", prior_r2=prior, **WORDS)
+def individual(low, high, right=1.0, prior=None):
+    """R2 evenly over a range, a share `right` of its correlations with the right sign."""
+    size = np.random.default_rng(4).permutation(np.sqrt(np.linspace(low, high, 1001)))
+    sign = np.where(np.arange(1001) < right * 1001, 1.0, -1.0)
+    return individual_verdict(sign * size, CutOffs(), outcome="ALSFRS-R", prior=prior, **WORDS)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +68,13 @@ def test_individual(low, high, right, answer):
 
 
 def test_a_prior_that_was_hardly_moved_is_not_assessable():
-    prior = np.linspace(0, 0.6, 1001)
-    assert individual(0.0, 0.55, prior=prior).answer == "not assessable"
-    assert individual(0.45, 0.6, prior=prior).answer == "supported"
-    assert "0.25 times as wide as the prior's" in individual(0.45, 0.6, prior=prior).reasons[2]
+    prior = np.linspace(-0.6, 0.6, 1001)
+    assert individual(0.0, 0.33, right=0.5, prior=prior).answer == "not assessable"
+    moved = individual(0.41, 0.64, prior=prior)  # wider as R2 than the prior's 0 to .34, but well learned
+    assert moved.answer == "supported"
+    width = 0.95 * 1.2
+    low, high = np.sqrt(np.quantile(np.linspace(0.41, 0.64, 1001), [0.025, 0.975]))
+    assert f"{(high - low) / width:.2f} times as wide as the prior's" in moved.reasons[2]
 
 
 def test_every_cut_off_has_a_source():

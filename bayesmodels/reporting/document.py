@@ -33,6 +33,10 @@ from bayesmodels.reporting.sections import (
 )
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
+from bayesmodels.reporting.surrogacy.checklist import Checklist
+from bayesmodels.reporting.surrogacy.evidence import as_json
+from bayesmodels.reporting.surrogacy.single_figures import single_figures
+from bayesmodels.reporting.surrogacy.single_sections import single_sections
 from bayesmodels.reporting.surrogacy.trial_evidence import as_json as trial_as_json
 from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
 from bayesmodels.reporting.surrogacy.trial_sections import trial_lead, trial_sections
@@ -58,6 +62,8 @@ class Report:
         Content of ``summary.json``.
     stamp : str or None
         The warning of a fit that did not converge.
+    checklist : Checklist or None
+        Of a report on a surrogate, where one is declared.
     """
 
     title: str
@@ -67,6 +73,7 @@ class Report:
     figures: LazyFigures
     summary: dict[str, Any]
     stamp: str | None
+    checklist: Checklist | None = None
 
     @property
     def block(self) -> Block:
@@ -81,12 +88,15 @@ class Report:
     def sentence(self) -> str:
         """The first screen as plain text."""
         lines = [self.stamp] if self.stamp else []
+        lines += [f"{v.rung}: {v.answer}. {v.sentence}" for v in self.lead.verdicts]
         lines += [*self.lead.paragraphs, "", "Identified:"]
         lines += [f"  {line}" for line in self.lead.identified] + ["", "Not identified:"]
         return "\n".join([*lines, *(f"  {line}" for line in self.lead.not_identified)])
 
     def save(self, folder: str | Path) -> Path:
         """Write ``summary.json``, ``curves.csv``, ``report.html``, ``tables/*.csv`` and ``figures/*.png|svg``.
+
+        With a declared surrogate also ``checklist.json``.
 
         Every file is written under a temporary name, then renamed. The folder is made if it is not there.
 
@@ -99,6 +109,8 @@ class Report:
         for part in (folder, folder / "tables", folder / "figures"):
             part.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "summary.json", checked_json(self.summary))
+        if self.checklist is not None:
+            write_whole(folder / "checklist.json", self.checklist.as_json())
         for name, table in self.tables.items():
             write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
         write_whole(folder / "curves.csv", self.tables["curves"].to_csv(index=False).encode())
@@ -118,8 +130,9 @@ class Report:
 
         stamp = f"<p><strong>{escape(self.stamp)}</strong></p>" if self.stamp else ""
         paragraphs = "".join(f"<p>{escape(text)}</p>" for text in self.lead.paragraphs)
+        verdicts = "".join(verdict._repr_html_() for verdict in self.lead.verdicts)
         return (
-            f"<h3>{escape(self.title)}</h3>{stamp}{paragraphs}<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
+            f"<h3>{escape(self.title)}</h3>{stamp}{verdicts}{paragraphs}<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
             f"<h4>Not identified</h4><ul>{lines(self.lead.not_identified)}</ul>"
             f"<p>Tables: {escape(', '.join(self.tables))}. Figures: {escape(', '.join(self.figures))}.</p>"
         )
@@ -168,9 +181,10 @@ def report(
             findings.tables.get("parameters", empty),
             findings.tables.get("differences", empty),
             findings.tables.get("effects", empty),
-            None if trials is None else {"trial": trial_as_json(trials, findings.settings.interval)},
+            _surrogacy_json(findings),
         ),
         stamp=findings.context.stamp,
+        checklist=findings.checklist,
     )
     if out is not None:
         made.save(out)
@@ -179,6 +193,14 @@ def report(
 
 def _title(context: FitContext) -> str:
     return f"{context.data.get('name') or 'Unnamed data'}: {context.model_type} model"
+
+
+def _surrogacy_json(findings: Findings) -> dict[str, Any] | None:
+    """Every rung there is evidence on; None without any."""
+    found = as_json(findings.surrogate, findings.settings)
+    if findings.trials is None:
+        return found
+    return (found or {}) | {"trial": trial_as_json(findings.trials, findings.settings.interval)}
 
 
 def _trial_lead(findings: Findings) -> Lead:
@@ -192,6 +214,11 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     if findings.trials is not None:
         settings = findings.settings
         yield from trial_sections(findings.trials, figures, settings.interval_label, settings.interval)
+    if findings.surrogate is not None and findings.checklist is not None:
+        settings = findings.settings
+        yield from single_sections(
+            findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
+        )
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):
@@ -210,7 +237,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     yield convergence_section(findings)
     if "parameters" in tables:
         yield parameter_section(findings)
-    if findings.absent and findings.trials is None:
+    if findings.trials is None and (findings.absent or findings.undeclared_surrogate):
         yield absent_section(findings)
 
 
@@ -229,6 +256,8 @@ def _figures(findings: Findings) -> LazyFigures:
     makers: dict[str, Callable[[], Figure]] = {}
     if findings.trials is not None:
         makers |= trial_figures(findings.trials, prob)
+    if findings.surrogate is not None:
+        makers |= single_figures(findings.surrogate)
     deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
     curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
     for outcome in context.outcomes.values():

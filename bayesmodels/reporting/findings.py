@@ -17,6 +17,10 @@ from bayesmodels.reporting.effects import effect_table
 from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.reporting.surrogacy.checklist import Checklist
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
+from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
 from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence, trial_evidence
 
 
@@ -30,6 +34,8 @@ class Findings:
         Only what this posterior has the variables for; numbers unrounded, units in a column.
     trials : TrialEvidence or None
         Of a trial-level model.
+    surrogate : SurrogateEvidence or None
+        Where the settings declare a surrogate.
     """
 
     tree: xr.DataTree
@@ -38,6 +44,19 @@ class Findings:
     observed: ObservedPersons
     tables: dict[str, pd.DataFrame]
     trials: TrialEvidence | None = None
+    surrogate: SurrogateEvidence | None = None
+
+    @property
+    def checklist(self) -> Checklist | None:
+        """What a report on the surrogate must contain, with its status; None where no surrogate is declared."""
+        if self.surrogate is None:
+            return None
+        return single_checklist(self.surrogate, self.context, self.settings.surrogacy, self.tables)
+
+    @property
+    def undeclared_surrogate(self) -> bool:
+        """Whether there are two outcomes or more and none is declared a surrogate: which is which is not guessed."""
+        return self.surrogate is None and len(self.context.outcomes) > 1
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -78,8 +97,11 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if trials is not None:
         tables |= {"trial_effects": trials.rows, "trial_thresholds": trials.thresholds, "unused_rows": trials.unused}
         tables |= {"leave_one_out": trials.leave_one_out, "trials_needed": trials.needed}
+    evidence = surrogate_evidence(tree, context, settings, observed)
+    if evidence is not None:
+        tables |= evidence.tables
     filled = {name: table for name, table in tables.items() if len(table)}
-    return Findings(tree, context, settings, observed, filled, trials)
+    return Findings(tree, context, settings, observed, filled, trials, evidence)
 
 
 _DELAYED_START = {

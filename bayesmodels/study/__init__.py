@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .cluster_table import ClusterTable, read_clusters
     from .limits import LIMITS, Limits
     from .means import MeansTable, read_means
     from .problem import Problem
@@ -15,17 +16,30 @@ if TYPE_CHECKING:
     from .study import Study
 
 _HOME = {
+    "ClusterTable": "cluster_table",
     "LIMITS": "limits",
     "Limits": "limits",
     "MeansTable": "means",
     "Problem": "problem",
     "Study": "study",
     "problems": "reading",
+    "read_clusters": "cluster_table",
     "read_means": "means",
     "read_study": "reading",
 }
 
-__all__ = ["LIMITS", "Limits", "MeansTable", "Problem", "Study", "problems", "read_means", "read_study"]
+__all__ = [
+    "LIMITS",
+    "ClusterTable",
+    "Limits",
+    "MeansTable",
+    "Problem",
+    "Study",
+    "problems",
+    "read_clusters",
+    "read_means",
+    "read_study",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -101,6 +101,24 @@ _ALL = (
         "average rate over a period",
         "curve",
     ),
+    Variable("trial_mean", ("endpoint",), "{endpoint_unit}", "mean of the true effects over trials", "trial"),
+    Variable("trial_sd", ("endpoint",), "{endpoint_unit}", "SD of the true effects between trials", "trial"),
+    Variable("trial_correlation", (), "correlation", "correlation of the true effects over trials", "trial"),
+    Variable("trial_r2", (), "proportion", "squared correlation of the true effects over trials", "trial"),
+    Variable("trial_slope", (), "{slope_unit}", "effect on the outcome per effect on the surrogate", "trial"),
+    Variable("trial_intercept", (), "{outcome_unit}", "effect on the outcome without one on the surrogate", "trial"),
+    Variable(
+        "trial_conditional_sd", (), "{outcome_unit}", "SD of the effect on the outcome given the surrogate's", "trial"
+    ),
+    Variable(
+        "trial_r2_full", (), "proportion", "R2 of the outcome's effect on the surrogate's effect and level", "trial"
+    ),
+    Variable("individual_correlation", (), "correlation", "correlation of the two values within an arm", "trial"),
+    Variable("individual_r2", (), "proportion", "squared correlation of the two values within an arm", "trial"),
+    Variable("individual_slope", (), "{slope_unit}", "slope of the outcome on the surrogate within an arm", "trial"),
+    Variable("patient_sd", ("endpoint",), "{endpoint_unit}", "SD between patients of an arm in a cluster", "trial"),
+    Variable("level_mean", ("endpoint",), "{endpoint_unit}", "mean level over clusters, midway between arms", "trial"),
+    Variable("level_sd", ("endpoint",), "{endpoint_unit}", "SD of the level between clusters", "trial"),
 )
 
 VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL}

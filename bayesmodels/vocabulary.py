@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["population", "curve", "person", "trial"]
+Level = Literal["population", "curve", "person", "trial", "row"]
 
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 """Weeks in a month, 4.348: tables are in weeks, models in months."""
@@ -49,7 +49,9 @@ DIMS: dict[str, str] = {
     "covariate": "column of the persons table used by the model",
     "event": "event type",
     "form": "value, rate, area or terms",
-    "endpoint": "surrogate, outcome",
+    "endpoint": "surrogate, outcome; coordinates label, endpoint_unit, good",
+    "trial": "row of a table of trials: one randomised contrast",
+    "treatment_class": "class of the active treatment",
 }
 
 PERIODS = ("before_switch", "after_switch", "last_year")
@@ -110,6 +112,16 @@ _ALL = (
     Variable(
         "trial_conditional_sd", (), "{outcome_unit}", "SD of the effect on the outcome given the surrogate's", "trial"
     ),
+    Variable(
+        "within_correlation",
+        (),
+        "correlation",
+        "correlation of a trial's two estimates, where it is not known",
+        "trial",
+    ),
+    Variable("class_mean", ("treatment_class", "endpoint"), "{endpoint_unit}", "mean of a class's effects", "trial"),
+    Variable("class_correlation", ("treatment_class",), "correlation", "correlation within a class", "trial"),
+    Variable("trial_effect", ("trial", "endpoint"), "{endpoint_unit}", "true effects of a trial, shrunken", "row"),
     Variable(
         "trial_r2_full", (), "proportion", "R2 of the outcome's effect on the surrogate's effect and level", "trial"
     ),

@@ -14,31 +14,38 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .reading import problems, read_study
     from .study import Study
+    from .trials import Endpoint, TrialTable, read_trials
 
 _HOME = {
     "ClusterTable": "cluster_table",
+    "Endpoint": "trials",
     "LIMITS": "limits",
     "Limits": "limits",
     "MeansTable": "means",
     "Problem": "problem",
     "Study": "study",
+    "TrialTable": "trials",
     "problems": "reading",
     "read_clusters": "cluster_table",
     "read_means": "means",
     "read_study": "reading",
+    "read_trials": "trials",
 }
 
 __all__ = [
     "LIMITS",
     "ClusterTable",
+    "Endpoint",
     "Limits",
     "MeansTable",
     "Problem",
     "Study",
+    "TrialTable",
     "problems",
     "read_clusters",
     "read_means",
     "read_study",
+    "read_trials",
 ]
 
 

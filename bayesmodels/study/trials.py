@@ -1,0 +1,210 @@
+"""`TrialTable`: effects of treatments on a surrogate and on an outcome, one row a randomised contrast."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from bayesmodels.errors import BadInput
+from bayesmodels.study.digest import sha256
+from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.problem import plain
+from bayesmodels.study.trial_checks import COLUMNS, ENDPOINTS, OneSided, check_trials
+
+Good = Literal["up", "down"]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What one column of effects is about.
+
+    Parameters
+    ----------
+    label : str
+        For readers, e.g. "Plasma NfL".
+    unit : str
+        Of the effect, active minus control, e.g. "ln" for a log ratio.
+    good : {"up", "down"}, optional
+        Sign of the effect that favours the active treatment. Not stated: nothing about benefit is computed.
+    """
+
+    label: str
+    unit: str = ""
+    good: Good | None = None
+
+    def __post_init__(self) -> None:
+        if self.good not in ("up", "down", None):
+            raise BadInput(f'{self.label}: expected the good direction "up" or "down", got "{plain(self.good)}"')
+
+
+SURROGATE, OUTCOME = Endpoint("surrogate"), Endpoint("outcome")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TrialTable:
+    """Effects of treatments, active minus control, on a surrogate and on an outcome, with standard errors.
+
+    Make one with `TrialTable.from_frame`, `read_trials` or `bayesmodels.evidence.trial_table`. No two rows share
+    people.
+
+    Parameters
+    ----------
+    name : str
+        For titles; not part of the digest.
+    surrogate, outcome : Endpoint
+    rows : pandas.DataFrame
+        See `frame`.
+    unused : pandas.DataFrame
+        row (of the file), trial, reason: rows that do not enter a likelihood.
+    """
+
+    name: str
+    surrogate: Endpoint
+    outcome: Endpoint
+    rows: pd.DataFrame
+    unused: pd.DataFrame
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        surrogate: Endpoint = SURROGATE,
+        outcome: Endpoint = OUTCOME,
+        one_sided: OneSided = "unused",
+        name: str = "trials",
+    ) -> TrialTable:
+        """A table of effects from a DataFrame.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns trial, surrogate_effect, surrogate_se, outcome_effect, outcome_se (blank: not reported); optional
+            within_correlation (of the two estimates of a row; blank: the model's), overlap_group (rows of one group
+            share people), part_of (rows of one overlap group with the same part_of are disjoint and may enter
+            together), treatment_class, surrogate_censoring and outcome_censoring ("left": the estimate is only known
+            to be below the effect given, "right": above), certainty, source. Further columns are kept as text.
+        surrogate, outcome : Endpoint
+            Labels, units and good directions.
+        one_sided : {"unused", "used"}
+            Whether rows with one of the two effects enter: they inform its mean and spread, not the association.
+        name : str
+            For titles.
+
+        Raises
+        ------
+        BadInput
+            With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
+        """
+        return _checked(from_frame(frame, "trials"), surrogate, outcome, one_sided, name)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A copy of the used rows, in the order of the file.
+
+        The columns of `from_frame`, blank numbers NaN and blank labels ""; surrogate_kind and outcome_kind
+        ("estimate", "left", "right", "none"); programme.
+        """
+        return self.rows.copy()
+
+    @cached_property
+    def trials(self) -> tuple[str, ...]:
+        """Labels of the used rows."""
+        return tuple(self.rows["trial"])
+
+    @cached_property
+    def programmes(self) -> tuple[str, ...]:
+        """Independent programmes: overlap groups, and rows without one; strata of a trial are one programme."""
+        return tuple(self.rows["programme"].unique())
+
+    @cached_property
+    def paired_programmes(self) -> tuple[str, ...]:
+        """Programmes with both effects estimated: what an association between effects can be learned from."""
+        both = (self.rows["surrogate_kind"] == "estimate") & (self.rows["outcome_kind"] == "estimate")
+        return tuple(self.rows.loc[both, "programme"].unique())
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Treatment classes in order of first appearance; a blank class is "unclassified"."""
+        return tuple(self.rows["treatment_class"].replace("", "unclassified").unique())
+
+    @property
+    def coords(self) -> dict[str, tuple]:
+        """Coordinates by dim."""
+        return {"trial": self.trials, "endpoint": ENDPOINTS, "treatment_class": self.classes}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the used rows and of the endpoints, in hex."""
+        return sha256({"trials": self.rows}, {"surrogate": asdict(self.surrogate), "outcome": asdict(self.outcome)})
+
+    @cached_property
+    def counts(self) -> dict:
+        """Plain dict: n_rows (used), n_programmes, n_paired_programmes, n_unused, certainty {label: n}."""
+        return {
+            "n_rows": len(self.rows),
+            "n_programmes": len(self.programmes),
+            "n_paired_programmes": len(self.paired_programmes),
+            "n_unused": len(self.unused),
+            "certainty": {str(k): int(n) for k, n in self.rows["certainty"].value_counts().items() if k},
+        }
+
+    def without(self, programme: str) -> TrialTable:
+        """The table without the rows of one programme.
+
+        Raises
+        ------
+        BadInput
+            No such programme, or no row is left.
+        """
+        keep = self.rows["programme"] != programme
+        if keep.all() or not keep.any():
+            raise BadInput(f'programme "{plain(programme)}": expected one of several ({", ".join(self.programmes)})')
+        return TrialTable(self.name, self.surrogate, self.outcome, self.rows[keep].reset_index(drop=True), self.unused)
+
+    def _title(self) -> str:
+        n = len(self.rows)
+        return (
+            f"Trials {self.name}: {n} row{'s' * (n != 1)} of {len(self.programmes)} independent programmes "
+            f"({len(self.paired_programmes)} with both effects), {len(self.unused)} rows unused"
+        )
+
+    def _shown(self) -> pd.DataFrame:
+        return self.rows[[column for column in COLUMNS[:10] if (self.rows[column].astype(str) != "").any()]]
+
+    def __repr__(self) -> str:
+        """Title and rows."""
+        return f"{self._title()}\n\n{self._shown().to_string(index=False, na_rep='')}"
+
+    def _repr_html_(self) -> str:
+        table = self._shown().to_html(index=False, border=0, escape=True, na_rep="")
+        return f"<div><p>{escape(self._title())}</p>{table}</div>"
+
+
+def read_trials(
+    path: str | Path,
+    *,
+    surrogate: Endpoint = SURROGATE,
+    outcome: Endpoint = OUTCOME,
+    one_sided: OneSided = "unused",
+    name: str | None = None,
+) -> TrialTable:
+    """A table of effects from a .csv or .parquet file, with the columns of `TrialTable.from_frame`.
+
+    Raises
+    ------
+    BadInput
+        With every problem found.
+    """
+    return _checked(read_table(Path(path)), surrogate, outcome, one_sided, name or Path(path).stem)
+
+
+def _checked(raw: RawTable, surrogate: Endpoint, outcome: Endpoint, one_sided: OneSided, name: str) -> TrialTable:
+    rows, unused = check_trials(raw, one_sided)
+    rows["programme"] = rows["overlap_group"].where(rows["overlap_group"] != "", rows["trial"])
+    return TrialTable(str(name), surrogate, outcome, rows, unused)

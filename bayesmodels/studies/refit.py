@@ -24,8 +24,6 @@ import xarray as xr
 from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.study import Study
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
@@ -45,7 +43,7 @@ PUBLISHED = (
     "curve",
     "difference",
 )
-"""Published variables evaluated after a refit."""
+"""Published variables evaluated after a refit of a longitudinal model."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,12 @@ class Refit:
         Free variables.
     data : tuple of str
         Data that the posterior depends on.
+    outputs : tuple of str
+        Published variables.
     compiled
         nutpie's compiled model.
     publish : callable
-        Free variables (draw, ...) in the order of `names` to the values of `PUBLISHED`.
+        Free variables (draw, ...) in the order of `names` to the values of `outputs`.
     log_likelihood : callable
         Free variables of one draw to the log-likelihood of the data last handed to `use`.
     pm_model : pm.Model
@@ -69,6 +69,7 @@ class Refit:
 
     names: tuple[str, ...]
     data: tuple[str, ...]
+    outputs: tuple[str, ...]
     compiled: Any
     publish: Callable[..., list[np.ndarray]]
     log_likelihood: Callable[..., np.ndarray]
@@ -94,7 +95,7 @@ class Refit:
     def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Published variables (draw, ...) of free variables (draw, ...)."""
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
-        return dict(zip(PUBLISHED, values, strict=True))
+        return dict(zip(self.outputs, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Hand new data to `log_likelihood`."""
@@ -108,14 +109,18 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(model: LongitudinalModel, study: Study) -> Refit:
-    """Compile a model for refits; `study` fixes start groups, strata and the weeks of curves.
+def refit_of(model: Any, data: Any, outputs: Sequence[str] = PUBLISHED) -> Refit:
+    """Compile a model with one observed variable for refits.
 
     Parameters
     ----------
-    model : LongitudinalModel
-    study : Study
-        Its persons and visits do not matter: refits may have others.
+    model : Model
+        With a method ``build(data)``.
+    data : Study, TrialTable or ClusterTable
+        Fixes what is compiled (start groups, strata, weeks of curves; whether effects are censored). Its persons,
+        visits, trials or patients do not matter: refits may have others, and another number of them.
+    outputs : sequence of str
+        Published variables to evaluate after a refit.
     """
     import pymc as pm
     import pytensor
@@ -123,16 +128,17 @@ def refit_of(model: LongitudinalModel, study: Study) -> Refit:
     from pytensor.graph.traversal import ancestors
     from pytensor.tensor import TensorType
 
-    pm_model = model.build(study)
+    pm_model = model.build(data)
     free = pm_model.free_RVs
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
-    vectors = vectorize_graph([pm_model[name] for name in PUBLISHED], replace=dict(zip(free, batched, strict=True)))
+    vectors = vectorize_graph([pm_model[name] for name in outputs], replace=dict(zip(free, batched, strict=True)))
     (observed,) = pm_model.observed_RVs
     used = set(ancestors([pm_model.logp()]))
     density = pm.logp(observed, pm_model.rvs_to_values[observed], warn_rvs=False).sum()
     return Refit(
         names=tuple(rv.name for rv in free),
         data=tuple(v.name for v in pm_model.data_vars if v in used),
+        outputs=tuple(outputs),
         compiled=compile_model(pm_model),
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
         log_likelihood=pytensor.function(free, density, mode=python_mode(), on_unused_input="ignore"),

@@ -42,9 +42,7 @@ LONGITUDINAL = About(
 )
 
 
-def write_report(
-    records: list[dict[str, Any]], spec: Any, out: Path, planned: int, about: About = LONGITUDINAL
-) -> str:
+def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: int, about: About = LONGITUDINAL) -> str:
     """Write manifest.json, uniformity.csv, ranks.csv, fits.csv, ecdf.png and README.md; return the verdict.
 
     Parameters

@@ -23,8 +23,8 @@ from scipy.special import erf
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.studies.calibration_report import About, write_report
-from bayesmodels.studies.ranks import ranks_of
-from bayesmodels.studies.refit import Refit, judged, refit_of, run_study, stacked
+from bayesmodels.studies.refit import Refit, refit_of, run_study
+from bayesmodels.studies.refit_ranks import ranked
 from bayesmodels.study import TrialTable
 
 Variant = Literal["normal", "general"]
@@ -158,42 +158,6 @@ def rank_truths(spec: TrialCalibrationSpec, number: int) -> dict[str, Any]:
     )  # fmt: skip
     tree = refit.sample(arrays, settings)
     return {"rows": rows, **ranked(tree, refit, arrays, truth, spec.kept)}
-
-
-def ranked(tree: Any, refit: Refit, arrays: dict[str, np.ndarray], truth: dict[str, Any], kept: int) -> dict[str, Any]:
-    """Convergence of a refit, and the ranks of a truth's published quantities and log-likelihood.
-
-    Parameters
-    ----------
-    tree : DataTree
-        From `refit.sample`.
-    arrays : dict
-        The data refitted.
-    truth : dict
-        Every free variable.
-    kept : int
-    """
-    free = stacked(tree["posterior"].to_dataset(), refit.names)
-    everything = refit.published(free)
-    total = len(next(iter(free.values())))
-    every = np.linspace(0, total, kept, endpoint=False).astype(int)
-    own = {name: np.asarray(truth[name], float)[None] for name in refit.names}
-    refit.use(arrays)
-    thinned = {name: values[every] for name, values in free.items()}
-    drawn = {name: values[every] for name, values in everything.items()}
-    true = refit.published(own)
-    drawn["log_likelihood"], true["log_likelihood"] = refit.log_likelihoods(thinned), refit.log_likelihoods(own)
-    if "shared_correlation" in free:
-        drawn["within_correlation"], true["within_correlation"] = thinned["shared_correlation"], own["shared_correlation"]
-    ranks = {}
-    for name, values in drawn.items():
-        for at in np.ndindex(values.shape[1:]):
-            label = f"{name}[{ENDS[at[0]]}]" if at else name
-            ranks[label] = int(ranks_of(np.atleast_1d(true[name][(0, *at)]), values[(slice(None), *at)][None])[0])
-    return {**judged(tree, refit, everything), "ranks": ranks}
-
-
-ENDS = ("surrogate", "outcome")
 
 
 def about(spec: TrialCalibrationSpec) -> About:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Level = Literal["population", "curve", "person", "trial", "row"]
+Level = Literal["population", "curve", "visit", "person", "trial"]
 
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 """Weeks in a month, 4.348: tables are in weeks, models in months."""
@@ -27,7 +28,7 @@ def months(weeks):
 
 @dataclass(frozen=True)
 class Variable:
-    """A published variable: its dims, unit template, meaning and level."""
+    """A published variable: its dims, unit template, meaning and level (`visit`: read by surrogacy, in no table)."""
 
     name: str
     dims: tuple[str, ...]
@@ -42,6 +43,7 @@ DIMS: dict[str, str] = {
     "start_group": "randomised group, by when the drug starts",
     "contrast": "'<start group> - <reference group>'",
     "week": "weeks since randomisation",
+    "visit_week": "weeks since randomisation of the trial's nominal visits, week 0 first",
     "period": "before_switch, after_switch, last_year",
     "term": "person-level term, '<outcome>:level', '<outcome>:rate', '<outcome>:effect'",
     "term_other": "the same terms again",
@@ -131,6 +133,14 @@ _ALL = (
     Variable("patient_sd", ("endpoint",), "{endpoint_unit}", "SD between patients of an arm in a cluster", "trial"),
     Variable("level_mean", ("endpoint",), "{endpoint_unit}", "mean level over clusters, midway between arms", "trial"),
     Variable("level_sd", ("endpoint",), "{endpoint_unit}", "SD of the level between clusters", "trial"),
+    Variable("visit_mean", ("outcome", "start_group", "stratum", "visit_week"), "{unit}", "mean at a visit", "visit"),
+    Variable(
+        "person_basis",
+        ("outcome", "term", "start_group", "visit_week"),
+        "{unit} per unit of the term",
+        "what a person's term adds to the outcome's true value at a visit",
+        "visit",
+    ),
 )
 
 VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL}

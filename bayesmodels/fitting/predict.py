@@ -27,6 +27,7 @@ class _Persons:
     start_groups: tuple[str, ...]
     covariate_scale: pd.DataFrame
     curve_weeks: tuple[float, ...] = (0.0,)
+    nominal_weeks: tuple[float, ...] = (0.0,)
     controlled_week: float | None = None
 
     @property

@@ -57,6 +57,7 @@ def publish_longitudinal(
     edges, spans = period_edges(switch, max(weeks))
     at_edges = _curves(a, design, cells, edges)
     publish("period_rate", (at_edges[..., 1::2] - at_edges[..., ::2]) / spans)
+    _publish_visits(a, data, design, cells)
 
 
 def _publish_means(a: Assembly, cells, group_sd) -> None:
@@ -87,6 +88,20 @@ def _publish_persons(a: Assembly, sd, partial) -> None:
         publish("person_correlation", correlation_matrix(partial, len(labels)))
 
 
+def _publish_visits(a: Assembly, data: Study, design: Design, cells) -> None:
+    """Means and persons' bases at the nominal visits: what criteria of surrogacy are computed from."""
+    visits = (0.0, *(week for week in data.nominal_weeks if week > 0))
+    pm.modelcontext(None).add_coords({"visit_week": visits})
+    publish("visit_mean", _curves(a, design, cells, visits))
+    if a.random_terms:
+        rows = []
+        for k in range(len(a.outcomes)):
+            basis = _basis(a, design, k, visits)
+            nothing = pt.zeros((len(a.groups), len(visits)))
+            rows.append(pt.stack([basis.get(p, nothing) for p in a.random_terms]))
+        publish("person_basis", pt.stack(rows))
+
+
 def _terms_of(a: Assembly, kind: str) -> list[int | None]:
     """Term `<outcome>:<kind>` of every outcome, None where it has none."""
     return [a.labels.index(f"{k}:{kind}") if f"{k}:{kind}" in a.labels else None for k in a.outcomes]
@@ -106,16 +121,21 @@ def _with_all(values, strata: int):
 
 def _curves(a: Assembly, design: Design, cells, weeks: Sequence[float]):
     """Mean courses, (outcome, start_group, stratum and `all`, week): the mixture weighs strata by their persons."""
-    t = months(np.asarray(weeks, float))
-    starts = np.where(np.isfinite(design.start_weeks), months(np.minimum(design.start_weeks, 1e9)), NEVER)
-    since_start = t[None, :] - starts[:, None]
-    grid = np.broadcast_to(t, since_start.shape)
     curves = []
     for k in range(len(a.outcomes)):
-        basis = a.basis(k, pt.as_tensor_variable(grid.copy()), pt.as_tensor_variable(since_start))
+        basis = _basis(a, design, k, weeks)
         curves.append(sum(cells[p].T[:, :, None] * values[:, None, :] for p, values in basis.items()))
     stacked = pt.stack(curves)
     if len(a.strata) == 1:
         return stacked
     mixture = (stacked * design.shares[:, None]).sum(axis=2, keepdims=True)
     return pt.concatenate([stacked, mixture], axis=2)
+
+
+def _basis(a: Assembly, design: Design, k: int, weeks: Sequence[float]) -> dict[int, Any]:
+    """Basis of outcome k by term, (start_group, week)."""
+    t = months(np.asarray(weeks, float))
+    starts = np.where(np.isfinite(design.start_weeks), months(np.minimum(design.start_weeks, 1e9)), NEVER)
+    since_start = t[None, :] - starts[:, None]
+    grid = np.broadcast_to(t, since_start.shape)
+    return a.basis(k, pt.as_tensor_variable(grid.copy()), pt.as_tensor_variable(since_start))

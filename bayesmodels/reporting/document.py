@@ -33,6 +33,10 @@ from bayesmodels.reporting.sections import (
 )
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
+from bayesmodels.reporting.surrogacy.checklist import Checklist
+from bayesmodels.reporting.surrogacy.fit_evidence import as_json
+from bayesmodels.reporting.surrogacy.single_figures import single_figures
+from bayesmodels.reporting.surrogacy.single_sections import single_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
 from bayesmodels.vocabulary import ALL
 
@@ -55,6 +59,8 @@ class Report:
         Content of ``summary.json``.
     stamp : str or None
         The warning of a fit that did not converge.
+    checklist : Checklist or None
+        Of a report on a surrogate, where one is declared.
     """
 
     title: str
@@ -64,6 +70,7 @@ class Report:
     figures: LazyFigures
     summary: dict[str, Any]
     stamp: str | None
+    checklist: Checklist | None = None
 
     @property
     def block(self) -> Block:
@@ -78,12 +85,15 @@ class Report:
     def sentence(self) -> str:
         """The first screen as plain text."""
         lines = [self.stamp] if self.stamp else []
+        lines += [f"{v.rung}: {v.answer}. {v.sentence}" for v in self.lead.verdicts]
         lines += [*self.lead.paragraphs, "", "Identified:"]
         lines += [f"  {line}" for line in self.lead.identified] + ["", "Not identified:"]
         return "\n".join([*lines, *(f"  {line}" for line in self.lead.not_identified)])
 
     def save(self, folder: str | Path) -> Path:
         """Write ``summary.json``, ``curves.csv``, ``report.html``, ``tables/*.csv`` and ``figures/*.png|svg``.
+
+        With a declared surrogate also ``checklist.json``.
 
         Every file is written under a temporary name, then renamed. The folder is made if it is not there.
 
@@ -96,6 +106,8 @@ class Report:
         for part in (folder, folder / "tables", folder / "figures"):
             part.mkdir(parents=True, exist_ok=True)
         write_whole(folder / "summary.json", checked_json(self.summary))
+        if self.checklist is not None:
+            write_whole(folder / "checklist.json", self.checklist.as_json())
         for name, table in self.tables.items():
             write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
         write_whole(folder / "curves.csv", self.tables["curves"].to_csv(index=False).encode())
@@ -115,8 +127,9 @@ class Report:
 
         stamp = f"<p><strong>{escape(self.stamp)}</strong></p>" if self.stamp else ""
         paragraphs = "".join(f"<p>{escape(text)}</p>" for text in self.lead.paragraphs)
+        verdicts = "".join(verdict._repr_html_() for verdict in self.lead.verdicts)
         return (
-            f"<h3>{escape(self.title)}</h3>{stamp}{paragraphs}<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
+            f"<h3>{escape(self.title)}</h3>{stamp}{verdicts}{paragraphs}<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
             f"<h4>Not identified</h4><ul>{lines(self.lead.not_identified)}</ul>"
             f"<p>Tables: {escape(', '.join(self.tables))}. Figures: {escape(', '.join(self.figures))}.</p>"
         )
@@ -164,8 +177,10 @@ def report(
             findings.tables.get("parameters", empty),
             findings.tables.get("differences", empty),
             findings.tables.get("effects", empty),
+            as_json(findings.surrogate, findings.settings),
         ),
         stamp=findings.context.stamp,
+        checklist=findings.checklist,
     )
     if out is not None:
         made.save(out)
@@ -178,6 +193,11 @@ def _title(context: FitContext) -> str:
 
 def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     tables = findings.tables
+    if findings.surrogate is not None and findings.checklist is not None:
+        settings = findings.settings
+        yield from single_sections(
+            findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
+        )
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):
@@ -196,7 +216,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     yield convergence_section(findings)
     if "parameters" in tables:
         yield parameter_section(findings)
-    if findings.absent:
+    if findings.absent or findings.undeclared_surrogate:
         yield absent_section(findings)
 
 
@@ -213,6 +233,8 @@ def _figures(findings: Findings) -> LazyFigures:
     tree, context, observed = findings.tree, findings.context, findings.observed
     prob, tables = findings.settings.interval, findings.tables
     makers: dict[str, Callable[[], Figure]] = {}
+    if findings.surrogate is not None:
+        makers |= single_figures(findings.surrogate)
     deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
     curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
     for outcome in context.outcomes.values():

@@ -17,6 +17,9 @@ from bayesmodels.reporting.effects import effect_table
 from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.reporting.surrogacy.checklist import Checklist
+from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence, surrogate_evidence
+from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Findings:
     ----------
     tables : dict of str to DataFrame
         Only what this posterior has the variables for; numbers unrounded, units in a column.
+    surrogate : SurrogateEvidence or None
+        Where the settings declare a surrogate.
     """
 
     tree: xr.DataTree
@@ -34,6 +39,19 @@ class Findings:
     settings: ReportSettings
     observed: ObservedPersons
     tables: dict[str, pd.DataFrame]
+    surrogate: SurrogateEvidence | None = None
+
+    @property
+    def checklist(self) -> Checklist | None:
+        """What a report on the surrogate must contain, with its status; None where no surrogate is declared."""
+        if self.surrogate is None:
+            return None
+        return single_checklist(self.surrogate, self.context, self.settings.surrogacy, self.tables)
+
+    @property
+    def undeclared_surrogate(self) -> bool:
+        """Whether there are two outcomes or more and none is declared a surrogate: which is which is not guessed."""
+        return self.surrogate is None and len(self.context.outcomes) > 1
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -70,7 +88,11 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if {"observed_summary", "predictive_summary"} <= set(tree.children):
         tables["predictive_checks"] = predictive_cells(tree, prob)
         tables["predictive_coverage"] = coverage_table(tree, prob)
-    return Findings(tree, context, settings, observed, {name: table for name, table in tables.items() if len(table)})
+    evidence = surrogate_evidence(tree, context, settings, observed)
+    if evidence is not None:
+        tables |= evidence.tables
+    filled = {name: table for name, table in tables.items() if len(table)}
+    return Findings(tree, context, settings, observed, filled, evidence)
 
 
 _DELAYED_START = {

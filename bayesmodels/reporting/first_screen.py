@@ -54,7 +54,9 @@ def first_screen(findings: Findings) -> Lead:
         known = row["withheld"] == "" and (row["lower"] > 0 or row["upper"] < 0) and row["width_ratio"] < LEARNED
         (identified if known else open_questions).append(_difference_line(findings, row))
     notes = [*findings.context.notes, *findings.settings.notes]
-    return Lead((_what(findings.context, findings.settings.interval_label), *notes, RULE), identified, open_questions)
+    verdicts = () if findings.surrogate is None else findings.surrogate.verdicts
+    what = _what(findings.context, findings.settings.interval_label)
+    return Lead((what, *notes, RULE), identified, open_questions, verdicts)
 
 
 def _what(context: FitContext, interval: str) -> str:

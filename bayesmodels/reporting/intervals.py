@@ -39,6 +39,13 @@ def summarise(values: np.ndarray, prob: float) -> dict[str, np.ndarray]:
     }
 
 
+def named_limits(name: str, draws: np.ndarray, prob: float) -> dict[str, float]:
+    """``<name>_median``, ``<name>_lower`` and ``<name>_upper`` of one quantity's draws; undefined draws left out."""
+    known = draws[np.isfinite(draws)]
+    numbers = summarise(known, prob) if len(known) else dict.fromkeys(STATISTICS, np.nan)
+    return {f"{name}_{edge}": float(numbers[edge]) for edge in ("median", "lower", "upper")}
+
+
 def long_table(draws: xr.DataArray, prob: float) -> pd.DataFrame:
     """One row an entry: its labels, then the statistics; undefined entries are left out.
 

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.reporting.drawing import svg_bytes
 from bayesmodels.reporting.files import write_whole
+from bayesmodels.reporting.surrogacy.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Lead:
-    """The first screen: what this is, what is identified, and what is not."""
+    """The first screen: what this is, how far a surrogate's evidence goes, what is identified, and what is not."""
 
     paragraphs: Sequence[str] = ()
     identified: Sequence[str] = ()
     not_identified: Sequence[str] = ()
+    verdicts: Sequence[Verdict] = ()
 
 
 @dataclass(frozen=True)

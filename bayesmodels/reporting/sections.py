@@ -210,6 +210,10 @@ def absent_section(findings: Findings) -> Section:
         needs = [*kinds[name].variables, *(g for g in kinds[name].groups if g != "posterior")]
         lines = [CONFIG_LINES[need] for need in needs if need in CONFIG_LINES]
         rows.append({"Report": name, "Needs": ", ".join(needs), "Config": lines[0] if lines else ""})
+    if findings.undeclared_surrogate:
+        names = list(findings.context.outcomes)
+        line = f'[report] surrogate = "{names[0]}"  outcome = "{names[1]}"'
+        rows.append({"Report": "surrogate", "Needs": "which biomarker, for which outcome", "Config": line})
     return Section(
         "Not made from this posterior", (), {"Reports whose variables or groups are missing": pd.DataFrame(rows)},
         collapsed=True,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadInput
+from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 
 
 class ReportSettings(BaseModel):
@@ -29,6 +30,10 @@ class ReportSettings(BaseModel):
         The f of P(Delta_1 > 0 and Delta_2 > f Delta_1).
     notes : tuple of str
         Sentences for the first screen, e.g. which prior was informed by this trial.
+    surrogate, outcome : str, optional
+        The biomarker to evaluate as a surrogate, and for which outcome; both, or neither.
+    surrogacy : SurrogacySettings
+        `[report.surrogacy]`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +46,17 @@ class ReportSettings(BaseModel):
     parallel_from_week: dict[str, float] = {}
     shares: tuple[float, ...] = (0.25, 0.5, 0.75)
     notes: tuple[str, ...] = ()
+    surrogate: str | None = None
+    outcome: str | None = None
+    surrogacy: SurrogacySettings = SurrogacySettings()
+
+    @model_validator(mode="after")
+    def _a_pair(self) -> ReportSettings:
+        if (self.surrogate is None) != (self.outcome is None):
+            raise ValueError("expected surrogate and outcome together: which biomarker, and for which outcome")
+        if self.surrogate is not None and self.surrogate == self.outcome:
+            raise ValueError(f"expected two outcomes as surrogate and outcome, got {self.surrogate!r} twice")
+        return self
 
     @property
     def interval_label(self) -> str:
@@ -65,6 +81,11 @@ class ReportSettings(BaseModel):
             for field, values in declared.items()
             for name in values
             if name not in outcomes
+        ]
+        problems += [
+            f"[report] {field}: expected an outcome of this fit ({', '.join(outcomes) or 'none'}), got {name!r}"
+            for field, name in (("surrogate", self.surrogate), ("outcome", self.outcome))
+            if name is not None and name not in outcomes
         ]
         if problems:
             raise BadInput(problems)

@@ -16,7 +16,12 @@ from bayesmodels.vocabulary import DIMS
 
 
 def summary(
-    context: FitContext, prob: float, parameters: pd.DataFrame, differences: pd.DataFrame, effects: pd.DataFrame
+    context: FitContext,
+    prob: float,
+    parameters: pd.DataFrame,
+    differences: pd.DataFrame,
+    effects: pd.DataFrame,
+    surrogacy: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Build the content of ``summary.json``.
 
@@ -32,6 +37,8 @@ def summary(
     effects : DataFrame
         Table of `effects.effect_table`, or empty; its contrasts between start groups enter under the name
         ``group_drug_effect``, without a probability: neither sign is good.
+    surrogacy : dict, optional
+        `surrogacy.fit_evidence.as_json`.
 
     Returns
     -------
@@ -69,7 +76,7 @@ def summary(
                     for row in between.to_dict("records")
                 ),
             ],
-            "surrogacy": None,
+            "surrogacy": surrogacy,
             "seconds": {name: context.seconds.get(name) for name in ("wall", "cpu", "compile", "sample")},
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand import OUTCOMES, cell_means, correlation, curve, person_log_likelihood
+from hand import OUTCOMES, basis, cell_means, correlation, curve, person_log_likelihood
 from small_study import CURVE_WEEKS, MONTH, log_likelihood, published, random_point, study
 
 from bayesmodels.models.longitudinal import Covariates, LongitudinalModel
@@ -205,3 +205,24 @@ def test_coordinates_describe_the_outcomes(built):
     assert tuple(coords["start_group:drug_start_week"]) == (0.0, 28.0)
     assert tuple(coords["person"]) == tuple(range(14))
     assert tuple(coords["contrast"]) == ("early - delayed",)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_persons_terms_add_at_the_visits(built, name):
+    b = built(name)
+    visits = [float(week) for week in b.pm_model.coords["visit_week"]]
+    assert visits == [0.0, *(week for week in b.study.nominal_weeks if week > 0)]
+    terms, groups = list(b.pm_model.coords["term"]), b.pm_model.coords["start_group"]
+    starts = b.pm_model.coords["start_group:drug_start_week"]
+    expected = np.zeros((len(OUTCOMES), len(terms), len(groups), len(visits)))
+    for k, outcome in enumerate(OUTCOMES):
+        for g, start in enumerate(starts):
+            for w, week in enumerate(visits):
+                for kind, value in basis(outcome, b.point, week, start).items():
+                    if f"{outcome}:{kind}" in terms:
+                        expected[k, terms.index(f"{outcome}:{kind}"), g, w] = value
+    np.testing.assert_allclose(b.published["person_basis"], expected, rtol=1e-6, atol=1e-8)
+    both = [(i, j) for i, week in enumerate(CURVE_WEEKS) for j, visit in enumerate(visits) if week == visit]
+    for i, j in both:
+        np.testing.assert_allclose(b.published["visit_mean"][..., j], b.published["curve"][..., i], rtol=1e-9)
+    assert len(both) > 1

@@ -1,0 +1,294 @@
+"""Everything a fit says about its declared surrogate, on the rungs of response and individual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.errors import MissingVariable
+from bayesmodels.reporting.context import Contrast, FitContext
+from bayesmodels.reporting.intervals import flat, named_limits
+from bayesmodels.reporting.observed import ObservedPersons
+from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.reporting.surrogacy.arms import Arms
+from bayesmodels.reporting.surrogacy.courses import Courses, in_months, read_courses
+from bayesmodels.reporting.surrogacy.declared import Declared, declared
+from bayesmodels.reporting.surrogacy.earliness import earliest_week, earliness_table
+from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
+from bayesmodels.reporting.surrogacy.individual import (
+    VectorAssociation,
+    correlation_table,
+    prediction_table,
+    slope_r2,
+    term_association,
+    visit_association,
+)
+from bayesmodels.reporting.surrogacy.mediation import exposure_arms, mediation_curve, sensitivity_table
+from bayesmodels.reporting.surrogacy.single_trial import SingleTrial, single_trial
+from bayesmodels.reporting.surrogacy.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class SurrogateEvidence:
+    """A fit's evidence about its surrogate.
+
+    Parameters
+    ----------
+    declared : Declared
+    verdicts : tuple of Verdict
+        Response, individual, trial.
+    tables : dict of str to DataFrame
+        ``surrogacy_*``; numbers unrounded. Only what the fit can show.
+    trial : SingleTrial or None
+        Criteria on true values; None without a comparison or without persons.
+    arms : Arms or None
+        True values at the declared weeks.
+    earliest : dict of str to float
+        First visit from which the drug's effect on the surrogate is shown ("effect"), and from which R2 is at least
+        fair ("individual"); NaN where there is none.
+    follows : bool
+        The model makes the whole effect on the outcome follow the surrogate.
+    """
+
+    declared: Declared
+    verdicts: tuple[Verdict, ...]
+    tables: dict[str, pd.DataFrame]
+    trial: SingleTrial | None = None
+    arms: Arms | None = None
+    earliest: dict[str, float] | None = None
+    follows: bool = False
+
+    def sentence(self) -> str:
+        """The verdicts, one line a rung."""
+        return "\n".join(f"{v.rung}: {v.answer}. {v.sentence}" for v in self.verdicts)
+
+
+def surrogate_evidence(
+    tree: xr.DataTree, context: FitContext, settings: ReportSettings, observed: ObservedPersons
+) -> SurrogateEvidence | None:
+    """Evaluate the declared surrogate; None where none is declared.
+
+    Raises
+    ------
+    BadInput
+        A declared week is no visit.
+    """
+    d = declared(tree, context, settings, observed)
+    if d is None:
+        return None
+    try:
+        courses = read_courses(tree, context, observed)
+    except MissingVariable:
+        return _without_persons(tree, context, settings, d)
+    prior = read_courses(tree, context, observed, "prior") if "prior" in tree.children else None
+    design = "the chains did not converge" if context.convergence.get("verdict") == "not_converged" else ""
+    tables = dict(_person_tables(courses, prior, d, observed, settings.interval))
+    if d.contrast is None:
+        return _one_group(courses, prior, d, settings, tables, design)
+    names = (d.surrogate.name, d.outcome.name)
+    pair = (*names, d.surrogate_week, d.outcome_week, d.contrast)
+    arms, before = courses.arms(*pair), prior.arms(*pair) if prior is not None else None
+    single = _criteria(arms, before, d, settings, design)
+    seen = _criteria(courses.arms(*pair, observed=True), None, d, settings, design)
+    scaled = {"latent": single.table, "observed": seen.table.assign(prior_median=np.nan)}
+    criteria = pd.concat([table.assign(scale=scale) for scale, table in scaled.items()], ignore_index=True)
+    early = _earliness(courses, d, settings)
+    follows = _follows(context, d)
+    exposure = exposure_arms(courses, *names, d.outcome_week, d.contrast, settings.surrogacy.mediation_lag)
+    gain = None if follows else exposure.gamma
+    guard = settings.surrogacy.cut_offs.effect_probability
+    tables |= {
+        "surrogacy_criteria": criteria,
+        "surrogacy_prentice": pd.DataFrame(
+            [{"criterion": name, "probability": value} for name, value in single.prentice.probabilities.items()]
+        ),
+        "surrogacy_causal_association": single.causal_association.table,
+        "surrogacy_principal_strata": single.principal_strata,
+        "surrogacy_mediation": mediation_curve(
+            courses, *names, d.contrast, gain, settings.surrogacy.mediation_lag, d.weeks, settings.interval, guard
+        ),
+        "surrogacy_earliness": early,
+        "surrogacy_prediction": _predictions(arms, d, settings),
+    }
+    if not follows:
+        tables["surrogacy_sensitivity"] = sensitivity_table(
+            exposure, settings.surrogacy.confounding, settings.interval, guard
+        )
+    cut = settings.surrogacy.cut_offs
+    earliest = {
+        "effect": earliest_week(early, "effect_favours", cut.effect_probability),
+        "individual": earliest_week(early, "r2_fair", cut.early_probability),
+    }
+    return SurrogateEvidence(d, (*single.verdicts, SINGLE_TRIAL), tables, single, arms, earliest, follows)
+
+
+def as_json(evidence: SurrogateEvidence | None, settings: ReportSettings) -> dict[str, Any] | None:
+    """Content of `surrogacy` in ``summary.json``; `trial` is that of a trial-level analysis, none here."""
+    if evidence is None:
+        return None
+    d = evidence.declared
+    response, individual, _ = evidence.verdicts
+    return {
+        "surrogate": d.surrogate.name,
+        "outcome": d.outcome.name,
+        "contrast": None if d.contrast is None else d.contrast.label,
+        "surrogate_week": d.surrogate_week,
+        "outcome_week": d.outcome_week,
+        "regions": asdict(d.regions),
+        "cut_offs": settings.surrogacy.cut_offs.model_dump(),
+        "earliest_week": evidence.earliest,
+        "response": {"verdict": response.as_json()},
+        "individual": {"verdict": individual.as_json()},
+        "tables": {
+            name.removeprefix("surrogacy_"): table.to_dict("records") for name, table in evidence.tables.items()
+        },
+        "trial": None,
+    }
+
+
+def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSettings, design: str) -> SingleTrial:
+    flat_effect = "" if np.ptp(arms.alpha) > 0 else "the model has no effect of the drug on the surrogate"
+    varies = np.isfinite(arms.adjusted_association).all()
+    return single_trial(
+        arms, settings.surrogacy, regions=d.regions, level=settings.interval, labels=_words(d), prior=prior,
+        designs=(
+            design or flat_effect or d.not_randomised,
+            design or ("" if varies else "the model gives every person the same change of one of the two"),
+        ),
+    )  # fmt: skip
+
+
+def _person_tables(
+    courses: Courses, prior: Courses | None, d: Declared, observed: ObservedPersons, level: float
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """What needs no comparison of groups."""
+    names = (d.surrogate.name, d.outcome.name)
+    of_both = {term for term in courses.terms if term.partition(":")[0] in names}
+    table = correlation_table(courses, level)
+    yield "surrogacy_correlations", table[table["term"].isin(of_both) & table["term_other"].isin(of_both)]
+    own = [{term.partition(":")[0] for term in courses.terms} & {name} for name in names]
+    if not all(own):
+        return
+    rows = []
+    if f"{d.outcome.name}:rate" in courses.terms:
+        before = slope_r2(prior, *names) if prior is not None else {}
+        for terms, draws in slope_r2(courses, *names).items():
+            limits = _limits(draws, level)
+            rows.append({"terms": terms, **limits, **named_limits("prior", before.get(terms, np.array([])), level)})
+        yield "surrogacy_slope_r2", pd.DataFrame(rows)
+    vectors: list[tuple[str, VectorAssociation]] = [("person terms, visit-free", term_association(courses, *names))]
+    schedule = _schedule(courses, d, observed)
+    if schedule:
+        vectors.append(("true values at the visits", visit_association(courses, *names, schedule, observed=False)))
+        vectors.append(("as measured at the visits", visit_association(courses, *names, schedule, observed=True)))
+    yield (
+        "surrogacy_vectors",
+        pd.DataFrame(
+            [
+                {"scope": scope, "metric": metric, **_limits(getattr(found, metric), level)}
+                for scope, found in vectors
+                for metric in ("r2_lambda", "variance_reduction", "part")
+                if np.isfinite(getattr(found, metric)).any()
+            ]
+        ),
+    )
+
+
+def _schedule(courses: Courses, d: Declared, observed: ObservedPersons) -> dict[str, np.ndarray]:
+    """Visits of each start group at which half of it is still observed."""
+    found = {}
+    for group in courses.groups:
+        last = min(observed.last_well_observed(k.name, (group,), "all") for k in (d.surrogate, d.outcome))
+        if np.isfinite(last):
+            found[group] = courses.weeks[courses.weeks <= last]
+    return found
+
+
+def _predictions(arms: Arms, d: Declared, settings: ReportSettings) -> pd.DataFrame:
+    """New persons on the drug at seven surrogate changes over the central 95 % of persons."""
+    mean, variance = (np.median(v) for v in (arms.mean[:, 1, 0], arms.covariance[:, 1, 0, 0]))
+    changes = mean + np.sqrt(variance) * np.linspace(-1.96, 1.96, 7)
+    months = float(in_months(np.array([d.outcome_week]))[0])
+    return prediction_table(arms, changes, months, settings.interval, settings.surrogacy.seed)
+
+
+def _earliness(courses: Courses, d: Declared, settings: ReportSettings) -> pd.DataFrame:
+    assert d.contrast is not None  # asked for with a comparison only
+    weeks = d.weeks[d.weeks <= d.outcome_week]
+    return earliness_table(
+        courses, d.surrogate.name, d.outcome.name, weeks, d.outcome_week, d.contrast, d.regions, settings.surrogacy,
+        settings.interval,
+    )  # fmt: skip
+
+
+def _one_group(
+    courses: Courses,
+    prior: Courses | None,
+    d: Declared,
+    settings: ReportSettings,
+    tables: dict[str, pd.DataFrame],
+    design: str,
+) -> SurrogateEvidence:
+    """One start group: persons can be compared, groups cannot."""
+    group = courses.groups[0]
+    alone = Contrast(group, group, group, group, group)
+    pair = (d.surrogate.name, d.outcome.name, d.surrogate_week, d.outcome_week, alone)
+    single = _criteria(courses.arms(*pair), None if prior is None else prior.arms(*pair), d, settings, design)
+    return SurrogateEvidence(d, (_no_comparison(d, settings), single.verdicts[1], SINGLE_TRIAL), tables)
+
+
+def _without_persons(
+    tree: xr.DataTree, context: FitContext, settings: ReportSettings, d: Declared
+) -> SurrogateEvidence:
+    """Means only: the response can be judged, persons cannot."""
+    response = _no_comparison(d, settings)
+    tables: dict[str, pd.DataFrame] = {}
+    draws = tree["posterior"].data_vars.get("difference")
+    if d.contrast is not None and draws is not None and d.surrogate_week in draws["week"].values:
+        at = draws.reset_coords(drop=True).sel(contrast=d.contrast.label, week=d.surrogate_week)
+        stratum = "all" if "all" in at["stratum"].values else at["stratum"].values[0]
+        raw = flat(at.sel(outcome=d.surrogate.name, stratum=stratum))
+        design = "the chains did not converge" if context.convergence.get("verdict") == "not_converged" else ""
+        response = response_verdict(
+            d.contrast.sign(d.surrogate) * raw, d.regions.surrogate, settings.surrogacy.cut_offs,
+            level=settings.interval, design=design or d.not_randomised,
+            surrogate=d.surrogate.label, unit=d.surrogate.unit, where=d.where,
+        )  # fmt: skip
+        name = "effect on the surrogate"
+        row = {"quantity": "alpha", "name": name, **_limits(raw, settings.interval), "scale": "mean", "note": ""}
+        tables["surrogacy_criteria"] = pd.DataFrame([row])
+    individual = individual_verdict(
+        None, np.nan, settings.surrogacy.cut_offs, surrogate=d.surrogate.label, outcome=d.outcome.label, where=d.where,
+        level=settings.interval,
+        design="the fit describes means, or persons whose courses it does not publish; it holds no covariance between "
+        "persons",
+    )  # fmt: skip
+    return SurrogateEvidence(d, (response, individual, SINGLE_TRIAL), tables)
+
+
+def _no_comparison(d: Declared, settings: ReportSettings) -> Verdict:
+    return response_verdict(
+        None, 0.0, settings.surrogacy.cut_offs, level=settings.interval, surrogate=d.surrogate.label,
+        unit=d.surrogate.unit, where=d.where, design="there is one start group, or no visit in the randomised period",
+    )  # fmt: skip
+
+
+def _words(d: Declared) -> dict[str, str]:
+    return {"surrogate": d.surrogate.label, "outcome": d.outcome.label, "unit": d.surrogate.unit, "where": d.where}
+
+
+def _follows(context: FitContext, d: Declared) -> bool:
+    for spec in context.model.get("outcomes") or ():
+        effect = spec.get("effect") or {}
+        if spec.get("name") == d.outcome.name and effect.get("type") == "follows":
+            return effect.get("outcome") == d.surrogate.name
+    return False
+
+
+def _limits(draws: np.ndarray, level: float) -> dict[str, float]:
+    return {name.removeprefix("x_"): value for name, value in named_limits("x", draws, level).items()}

@@ -1,0 +1,162 @@
+"""Verdicts of the response and the individual rung, from the design and the posterior, with what would change them.
+
+What a design cannot show is "not assessable", with the reason, whatever the draws say; a trial that missed its outcome
+does not make a surrogate fail.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bayesmodels.reporting.intervals import probability
+from bayesmodels.reporting.surrogacy.settings import CutOffs
+from bayesmodels.reporting.surrogacy.verdict import Answer, Verdict
+from bayesmodels.reporting.wording import chance, estimate
+
+SINGLE_TRIAL = Verdict(
+    "trial",
+    "not assessable",
+    "Whether an effect on the surrogate predicts an effect on the outcome is a question about several randomised "
+    "comparisons. This is one.",
+    ("One trial has one pair of effects; no correlation of effects can be computed from it.",),
+    ("Effects on both endpoints, with standard errors, from other randomised trials (`bayesmodels trial-level`).",),
+)
+"""The trial rung of any single trial."""
+
+
+def response_verdict(
+    favours: np.ndarray | None,
+    region: float,
+    cut_offs: CutOffs,
+    *,
+    surrogate: str,
+    unit: str,
+    where: str,
+    level: float,
+    design: str = "",
+) -> Verdict:
+    """Does the drug move the surrogate?
+
+    Parameters
+    ----------
+    favours : (draw,) or None
+        Effect on the surrogate, turned so that + favours the drug; None where there is none to read.
+    region : float
+        Smallest effect that counts.
+    cut_offs : CutOffs
+    surrogate, unit, where : str
+        Name, unit, and "at week 28, early against delayed as randomised".
+    level : float
+        Probability of the interval.
+    design : str
+        Why the design cannot say; blank where it can.
+    """
+    if favours is None or design:
+        why = design or "the model has no effect of the drug on the surrogate"
+        return Verdict(
+            "response", "not assessable", f"These data cannot say whether the drug moves {surrogate}.", (why,),
+            ("A randomised comparison, before those who wait start the drug, in which the surrogate is measured.",),
+        )  # fmt: skip
+    shown, against = probability(favours > region), probability(favours < 0)
+    tail = (1 - level) / 2
+    lower, median, upper = np.quantile(favours, [tail, 0.5, 1 - tail])
+    too_small = probability(favours < region) if region > 0 else against
+    needed = cut_offs.effect_probability
+    bar = f"more than {region:g} {unit}" if region else "at all"
+    reasons = (
+        f"Effect on {surrogate}, {where}, + favours the drug: {estimate(median, lower, upper)} {unit}.",
+        f"Probability {chance(shown)} that the drug improves it {bar}; needed {needed:g}.",
+    )
+    answer: Answer
+    if shown >= needed:
+        answer, text = "supported", f"The drug moves {surrogate} in the good direction."
+    elif too_small >= needed:
+        answer = "not supported"
+        text = f"The drug does not move {surrogate} in the good direction{f' by {region:g} {unit}' if region else ''}."
+    else:
+        answer, text = "uncertain", f"It is not settled whether the drug moves {surrogate}."
+    change = {
+        "supported": "A second trial without the effect.",
+        "not supported": "A trial with another dose or population that shows the effect.",
+        "uncertain": "More persons, or more precise measurement, in the randomised period.",
+    }
+    return Verdict("response", answer, text, reasons, (change[answer],))
+
+
+def individual_verdict(
+    r2: np.ndarray | None,
+    right_sign: float,
+    cut_offs: CutOffs,
+    *,
+    surrogate: str,
+    outcome: str,
+    where: str,
+    level: float,
+    prior_r2: np.ndarray | None = None,
+    design: str = "",
+) -> Verdict:
+    """Within an arm, do persons whose surrogate changes more have another course?
+
+    Parameters
+    ----------
+    r2 : (draw,) or None
+        Squared correlation of the changes within arms; None where there are no persons.
+    right_sign : float
+        Probability that a better change of the surrogate goes with a better course.
+    cut_offs : CutOffs
+    surrogate, outcome, where : str
+    level : float
+    prior_r2 : (draw,), optional
+        What the prior alone says.
+    design : str
+        Why the design cannot say; blank where it can.
+    """
+    if r2 is None or design:
+        why = design or "the archive holds no covariance between persons"
+        return Verdict(
+            "individual", "not assessable",
+            f"These data cannot say whether {surrogate} goes with {outcome} within an arm.", (why,),
+            ("Repeated measurements of both in the same persons.",),
+        )  # fmt: skip
+    tail = (1 - level) / 2
+    lower, median, upper = np.quantile(r2, [tail, 0.5, 1 - tail])
+    reasons = [
+        f"R2 within arms, {where}: {estimate(median, lower, upper)}; supported from a lower limit of "
+        f"{cut_offs.individual_supported:g}, not supported below an upper limit of {cut_offs.individual_refuted:g}.",
+        f"Probability {chance(right_sign)} that a better change of {surrogate} goes with a better course.",
+    ]
+    ratio = math.nan
+    if prior_r2 is not None:
+        before = np.quantile(prior_r2, [tail, 1 - tail])
+        ratio = float((upper - lower) / (before[1] - before[0]))
+        reasons.append(
+            f"Its interval is {ratio:.2f} times as wide as the prior's ({before[0]:.2f} to {before[1]:.2f})."
+        )
+    needed = cut_offs.effect_probability
+    answer: Answer
+    if ratio >= cut_offs.prior_width:
+        answer, text = "not assessable", f"These data hardly moved the prior of how {surrogate} goes with {outcome}."
+    elif lower >= cut_offs.individual_supported and right_sign >= needed:
+        answer = "supported"
+        text = f"Within an arm, persons in whom {surrogate} changes for the better have a better course of {outcome}."
+    elif upper < cut_offs.individual_refuted or 1 - right_sign >= needed:
+        answer = "not supported"
+        wrong = 1 - right_sign >= needed and upper >= cut_offs.individual_refuted
+        text = (
+            f"Within an arm, a better change of {surrogate} goes with a worse course of {outcome}."
+            if wrong
+            else f"Within an arm, how {surrogate} changes in a person says little about how {outcome} does."
+        )
+    else:
+        answer = "uncertain"
+        text = f"It is not settled how closely, within an arm, the change of {surrogate} goes with that of {outcome}."
+    change = {
+        "supported": "Persons of another population in whom they do not go together.",
+        "not supported": "Longer follow-up, or other persons, in whom they go together.",
+        "uncertain": "More persons followed longer with both measured; fewer would not do.",
+        "not assessable": "More persons with repeated measurements of both.",
+    }
+    note = "It is no evidence that moving the surrogate moves the outcome: one cause may drive both."
+    return Verdict("individual", answer, text, (*reasons, note), (change[answer],))

@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["population", "curve", "person", "trial", "row"]
-Level = Literal["population", "curve", "visit", "person", "trial"]
+Level = Literal["population", "curve", "visit", "person", "trial", "row"]
 
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 """Weeks in a month, 4.348: tables are in weeks, models in months."""

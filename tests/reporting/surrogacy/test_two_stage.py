@@ -124,3 +124,15 @@ def test_interval_of_a_simulated_r2_has_its_coverage():
 def test_too_few_clusters_are_refused(three_clusters):
     with pytest.raises(BadInput, match="needs 4 clusters with patients in both arms, got 3"):
         two_stage(three_clusters, "full")
+
+
+def test_without_any_variation_of_effects_it_reports_the_patients_r2():
+    """What the module says of ignored errors: every cluster has the same true effects, R2_indiv is .92."""
+    rng = np.random.default_rng(6)
+    cluster, arm = np.repeat(np.arange(150), 12), np.tile([0, 1], 900)
+    z = rng.standard_normal((1800, 2))
+    frame = pd.DataFrame({"cluster": cluster, "treatment": arm, "surrogate": z[:, 0] - arm})
+    frame["outcome"] = np.sqrt(0.92) * z[:, 0] + np.sqrt(0.08) * z[:, 1] + arm
+    found = two_stage(ClusterTable.from_frame(frame, active=1), "reduced")
+    assert found["trial_r2"] == pytest.approx(0.92, abs=0.03)
+    assert found["individual_r2"] == pytest.approx(0.92, abs=0.02)

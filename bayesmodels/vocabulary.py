@@ -121,7 +121,9 @@ _ALL = (
         "trial",
     ),
     Variable("class_mean", ("treatment_class", "endpoint"), "{endpoint_unit}", "mean of a class's effects", "trial"),
+    Variable("class_sd", ("treatment_class", "endpoint"), "{endpoint_unit}", "SD of a class's effects", "trial"),
     Variable("class_correlation", ("treatment_class",), "correlation", "correlation within a class", "trial"),
+    Variable("trial_degrees_of_freedom", (), "", "of t-distributed true effects; absent where normal", "trial"),
     Variable("trial_effect", ("trial", "endpoint"), "{endpoint_unit}", "true effects of a trial, shrunken", "row"),
     Variable(
         "trial_r2_full", (), "proportion", "R2 of the outcome's effect on the surrogate's effect and level", "trial"

@@ -22,8 +22,8 @@ ALSFRS = Endpoint("ALSFRS-R slope", "points per month", "up")
 """Effects are active minus control: a lower NfL and a slower decline favour the active treatment."""
 
 SCALES = {"surrogate": 0.5, "outcome": 0.5}
-"""Typical spread of true effects between ALS trials, ln and points a month. Design inputs, not taken from the table: half
-the natural decline of 1 point a month, and a log ratio of .5 (40 % lower), between none and a drop by more than half."""
+"""Typical spread of true effects between ALS trials, ln and points a month. Design inputs, not taken from the table: a
+log ratio of .5 is 40 % lower, between nothing and a drop by more than half; .5 points are half the natural decline."""
 
 SAME_PEOPLE = {"HEALEY C: CNM-Au8 (FAS shared placebo)": "HEALEY C: CNM-Au8 (regimen-only)"}
 """Rows that are analyses of the same active arm, by the row that is preferred since it has both effects."""

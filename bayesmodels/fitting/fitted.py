@@ -116,7 +116,7 @@ def describe_data(data: Any) -> dict[str, Any]:
     -------
     dict
         kind, name, digest, counts, controlled_week, reference_group, and drug_start_week, the median week of each start
-        group (None: never).
+        group (None: never); of a table of trials also its unused rows with the reason.
     """
     described = {
         "kind": type(data).__name__,
@@ -127,6 +127,8 @@ def describe_data(data: Any) -> dict[str, Any]:
         "reference_group": getattr(data, "reference_group", None),
         "drug_start_week": {str(group): _plain(week) for group, week in _switch_weeks(data).items()},
     }
+    if hasattr(data, "unused"):
+        described["unused"] = data.unused.to_dict("records")
     return json.loads(json.dumps(described, default=_plain))
 
 

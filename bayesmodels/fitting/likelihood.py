@@ -26,8 +26,8 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xr.Dataset
-        One variable an observed variable, dims (chain, draw, person or trial), persons numbered from 0; empty if there is
-        none.
+        One variable an observed variable, dims (chain, draw, person or trial), persons numbered from 0; empty if there
+        is none.
     """
     import pymc as pm
 

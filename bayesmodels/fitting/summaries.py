@@ -26,10 +26,15 @@ def summaries(pm_model: pm.Model, data: Any, posterior: xr.Dataset, seed: int) -
     -------
     dict of str to xr.Dataset
         `observed_summary` (n, mean, se by outcome, start_group, stratum, week) and `predictive_summary` (mean, with
-        chain and draw besides); empty for data of a kind that has no such summary.
+        chain and draw besides); of a table of trials see `trial_summaries`; empty for data of a kind that has no such
+        summary.
     """
-    from bayesmodels.study import MeansTable, Study
+    from bayesmodels.study import MeansTable, Study, TrialTable
 
+    if isinstance(data, TrialTable):
+        from bayesmodels.fitting.trial_summaries import trial_summaries
+
+        return trial_summaries(pm_model, data, posterior, seed)
     if isinstance(data, MeansTable):
         from bayesmodels.fitting.means_summaries import means_summaries
 

@@ -2,7 +2,7 @@
 
 For pair j of cluster i in group a (0 or 1), with x_a = -1/2 or +1/2,
 
-    y_ij = level_i + effect_i x_a + e_ij,   (effect_1, effect_2, level_1, level_2)_i ~ Normal(mean, D),   e ~ Normal(0, S)
+    y_ij = level_i + effect_i x_a + e_ij,  (effect_1, effect_2, level_1, level_2)_i ~ Normal(mean, D),  e ~ Normal(0, S)
 
 Group means are sufficient for the terms, and the scatter about them (n_a - 1 each) for S: a cluster enters as
 

@@ -110,6 +110,8 @@ class TrialLevelModel(BaseModel):
                 publish("within_correlation", shared)
                 within = within + blank * shared
             mean, spread, correlation = self._between(data, arrays)
+            if self.random_effects == "t":
+                publish("trial_degrees_of_freedom", pt.constant(self.degrees_of_freedom))
             trial_effects(
                 "trials",
                 effect,
@@ -135,10 +137,10 @@ class TrialLevelModel(BaseModel):
             row_spread = spread[rows]
         else:
             typical, spread, score = _typical(scale)
-            between = pm.HalfNormal("class_sd", CLASS_SHARE * scale, dims=("endpoint",))
+            between = CLASS_SHARE * scale * _half_normal(pm.Normal("class_sd_score", 0.0, 1.0, dims=("endpoint",)))
             of_mean = pm.Normal("class_deviation", 0.0, 1.0, dims=("treatment_class", "endpoint"))
-            score_sd = pm.HalfNormal("class_score_sd", CLASS_SHARE)
-            of_score = pm.Normal("class_score_deviation", 0.0, 1.0, dims=("treatment_class",))
+            score_sd = CLASS_SHARE * _half_normal(pm.Normal("class_rho_sd_score", 0.0, 1.0))
+            of_score = pm.Normal("class_rho_deviation", 0.0, 1.0, dims=("treatment_class",))
             mean, correlation = typical + between * of_mean, _uniform(score + score_sd * of_score)
             if target is None:
                 _publish(typical, spread, _uniform(score))
@@ -146,6 +148,7 @@ class TrialLevelModel(BaseModel):
                 _publish(mean[target], spread, correlation[target])
             row_spread = spread
         publish("class_mean", mean)
+        publish("class_sd", spread if self.classes == "specific" else spread + pt.zeros_like(mean))
         publish("class_correlation", correlation)
         return mean[rows], row_spread, correlation[rows]
 
@@ -180,18 +183,24 @@ def _population(prefix: str, scale: np.ndarray, by: str | None) -> tuple[Any, An
     """Means, SDs and correlation, one set or one a class."""
     outer = () if by is None else (by,)
     mean = pm.Normal(f"{prefix}mu", 0.0, 2 * scale, dims=(*outer, "endpoint"))
-    spread = pm.HalfNormal(f"{prefix}tau", scale, dims=(*outer, "endpoint"))
+    spread = scale * _half_normal(pm.Normal(f"{prefix}tau_score", 0.0, 1.0, dims=(*outer, "endpoint")))
     return mean, spread, _uniform(pm.Normal(f"{prefix}rho_score", 0.0, 1.0, dims=outer or None))
 
 
 def _typical(scale: np.ndarray) -> tuple[Any, Any, Any]:
     mean = pm.Normal("mu", 0.0, 2 * scale, dims=("endpoint",))
-    return mean, pm.HalfNormal("tau", scale, dims=("endpoint",)), pm.Normal("rho_score", 0.0, 1.0)
+    spread = scale * _half_normal(pm.Normal("tau_score", 0.0, 1.0, dims=("endpoint",)))
+    return mean, spread, pm.Normal("rho_score", 0.0, 1.0)
 
 
 def _uniform(score: Any) -> Any:
     """Correlation, uniform on -1 to 1 for a standard normal score: the sampler sees no edge at rho = 1 or -1."""
     return pt.erf(score / np.sqrt(2))
+
+
+def _half_normal(score: Any) -> Any:
+    """HalfNormal(1) for a standard normal score: the sampler sees no edge at tau = 0, nor the logarithm's long tail."""
+    return np.sqrt(2) * pt.erfcinv(0.5 * pt.erfc(score / np.sqrt(2)))
 
 
 def _publish(mean: Any, spread: Any, correlation: Any) -> None:

@@ -1,6 +1,6 @@
 """Likelihood of trial-level effects, collapsed over the trials' true effects.
 
-A row's two estimates are Normal(mean, D + V): D of the true effects between trials, V of the estimates within the trial.
+A row's two estimates are Normal(mean, D + V): D of true effects between trials, V of the estimates within the trial.
 With t random effects D / g takes the place of D, g ~ Gamma(nu / 2, rate nu / 2), and the mixture over g is summed by
 the trapezoidal rule in log g: the row's density keeps no latent variable.
 """

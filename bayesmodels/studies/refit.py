@@ -24,6 +24,7 @@ import xarray as xr
 from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.models.trial_level import TrialLevelModel
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
@@ -43,7 +44,18 @@ PUBLISHED = (
     "curve",
     "difference",
 )
-"""Published variables evaluated after a refit of a longitudinal model."""
+"""Published variables of a longitudinal model evaluated after a refit."""
+
+TRIAL_LEVEL = (
+    "trial_mean",
+    "trial_sd",
+    "trial_correlation",
+    "trial_r2",
+    "trial_slope",
+    "trial_intercept",
+    "trial_conditional_sd",
+)
+"""Those of a trial-level model."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +68,24 @@ class Refit:
         Free variables.
     data : tuple of str
         Data that the posterior depends on.
-    outputs : tuple of str
-        Published variables.
     compiled
         nutpie's compiled model.
     publish : callable
-        Free variables (draw, ...) in the order of `names` to the values of `outputs`.
+        Free variables (draw, ...) in the order of `names` to the values of `published_names`.
     log_likelihood : callable
         Free variables of one draw to the log-likelihood of the data last handed to `use`.
     pm_model : pm.Model
+    published_names : tuple of str
+        Published variables evaluated after a refit.
     """
 
     names: tuple[str, ...]
     data: tuple[str, ...]
-    outputs: tuple[str, ...]
     compiled: Any
     publish: Callable[..., list[np.ndarray]]
     log_likelihood: Callable[..., np.ndarray]
     pm_model: Any
+    published_names: tuple[str, ...] = PUBLISHED
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
         """Posterior and sampler statistics for new data, one chain after the other in this process."""
@@ -95,7 +107,7 @@ class Refit:
     def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Published variables (draw, ...) of free variables (draw, ...)."""
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
-        return dict(zip(self.outputs, values, strict=True))
+        return dict(zip(self.published_names, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Hand new data to `log_likelihood`."""
@@ -109,18 +121,18 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(model: Any, data: Any, outputs: Sequence[str] = PUBLISHED) -> Refit:
-    """Compile a model with one observed variable for refits.
+def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
+    """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
     ----------
     model : Model
-        With a method ``build(data)``.
+        With a method ``build(data)`` and one observed variable: LongitudinalModel, TrialLevelModel, OneStageModel.
     data : Study, TrialTable or ClusterTable
-        Fixes what is compiled (start groups, strata, weeks of curves; whether effects are censored). Its persons,
-        visits, trials or patients do not matter: refits may have others, and another number of them.
-    outputs : sequence of str
-        Published variables to evaluate after a refit.
+        Its persons and visits, rows or patients do not matter: refits may have others, and another number of them
+        (``refit.sample(model.arrays(table), settings)`` for a table of trials or patients).
+    published : tuple of str, optional
+        Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
     """
     import pymc as pm
     import pytensor
@@ -128,21 +140,22 @@ def refit_of(model: Any, data: Any, outputs: Sequence[str] = PUBLISHED) -> Refit
     from pytensor.graph.traversal import ancestors
     from pytensor.tensor import TensorType
 
+    names = published or (TRIAL_LEVEL if isinstance(model, TrialLevelModel) else PUBLISHED)
     pm_model = model.build(data)
     free = pm_model.free_RVs
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
-    vectors = vectorize_graph([pm_model[name] for name in outputs], replace=dict(zip(free, batched, strict=True)))
+    vectors = vectorize_graph([pm_model[name] for name in names], replace=dict(zip(free, batched, strict=True)))
     (observed,) = pm_model.observed_RVs
     used = set(ancestors([pm_model.logp()]))
     density = pm.logp(observed, pm_model.rvs_to_values[observed], warn_rvs=False).sum()
     return Refit(
         names=tuple(rv.name for rv in free),
         data=tuple(v.name for v in pm_model.data_vars if v in used),
-        outputs=tuple(outputs),
         compiled=compile_model(pm_model),
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
         log_likelihood=pytensor.function(free, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,
+        published_names=names,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import erf
+from scipy.stats import halfnorm, norm
 
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
@@ -38,10 +38,6 @@ FREEDOM = 4.0
 BOUND = -0.6
 """In the general variant an estimated effect on the surrogate below this is known only to be below it, in half of the
 rows."""
-
-OUTPUTS = (
-    "trial_mean", "trial_sd", "trial_correlation", "trial_r2", "trial_slope", "trial_intercept", "trial_conditional_sd",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -86,17 +82,20 @@ def the_model(variant: Variant) -> TrialLevelModel:
 def the_refit(variant: Variant) -> Refit:
     """The model compiled, once a process, on a table that has every kind of row of its variant."""
     rng = np.random.default_rng(0)
-    truth = {"mu": np.array([-0.5, 0.0]), "tau": np.array(SCALES), "rho_score": 0.0, "shared_correlation": 0.5}
-    return refit_of(the_model(variant), simulate_table(variant, truth, 40, rng), OUTPUTS)
+    truth = {"mu": np.array([-0.5, 0.0]), "tau_score": np.zeros(2), "rho_score": 0.0, "shared_correlation": 0.5}
+    return refit_of(the_model(variant), simulate_table(variant, truth, 40, rng))
 
 
 def draw_truth(variant: Variant, rng: np.random.Generator) -> dict[str, Any]:
-    """Free variables from the prior as documented in models.md, section 8: mu, tau, rho uniform by its normal score."""
+    """Free variables from the prior of models.md, section 8: mu, and the normal scores of tau and rho.
+
+    tau ~ HalfNormal(s) and rho ~ Uniform(-1, 1) are drawn as such, then turned into scores.
+    """
     scale = np.array(SCALES)
     truth: dict[str, Any] = {
         "mu": rng.normal(0, 2 * scale),
-        "tau": np.abs(rng.normal(0, scale)),
-        "rho_score": rng.standard_normal(),
+        "tau_score": norm.ppf(halfnorm.cdf(np.abs(rng.standard_normal(2)))),
+        "rho_score": norm.ppf((1 + rng.uniform(-1, 1)) / 2),
     }
     if variant == "general":
         truth["shared_correlation"] = rng.uniform()
@@ -105,12 +104,12 @@ def draw_truth(variant: Variant, rng: np.random.Generator) -> dict[str, Any]:
 
 def simulate_table(variant: Variant, truth: dict[str, Any], rows: int, rng: np.random.Generator) -> TrialTable:
     """Estimates of `rows` trials with standard errors between a third and the whole of the scales."""
-    rho = erf(truth["rho_score"] / np.sqrt(2))
+    rho, tau = 2 * norm.cdf(truth["rho_score"]) - 1, np.array(SCALES) * halfnorm.ppf(norm.cdf(truth["tau_score"]))
     se = rng.uniform(1 / 3, 1.0, size=(rows, 2)) * np.array(SCALES)
     general = variant == "general"
     within = np.full(rows, truth["shared_correlation"]) if general else rng.uniform(-0.6, 0.8, rows)
     mixing = rng.gamma(FREEDOM / 2, 2 / FREEDOM, rows) if general else np.ones(rows)
-    true = truth["mu"] + truth["tau"] * _pairs(rng, np.full(rows, rho)) / np.sqrt(mixing)[:, None]
+    true = truth["mu"] + tau * _pairs(rng, np.full(rows, rho)) / np.sqrt(mixing)[:, None]
     estimate = true + se * _pairs(rng, within)
     frame = pd.DataFrame(
         {

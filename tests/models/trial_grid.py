@@ -1,4 +1,4 @@
-"""Posterior of the bivariate random-effects model by brute force: a grid over tau_S, tau_T, rho, the means in closed form.
+"""Posterior of the bivariate random-effects model on a grid over tau_S, tau_T, rho, the means in closed form.
 
 Written from the formulas, with NumPy alone: an independent route to what `TrialLevelModel` samples.
 """

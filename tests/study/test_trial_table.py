@@ -28,7 +28,7 @@ def changed(frame, row, **cells):
     frame = frame.astype(object)
     for column, value in cells.items():
         if column not in frame:
-            frame[column] = ""
+            frame[column] = pd.Series("", index=frame.index, dtype=object)
         frame.loc[row - 2, column] = value
     return frame
 

@@ -86,7 +86,7 @@ class TrialLevelModel(BaseModel):
         """PyMC model of a table's rows.
 
         The data containers may be replaced, also by those of another number of rows, without compiling again
-        (`arrays`); censored effects only where `data` has some, classes only those of `data`.
+        (`arrays`); classes are those of `data`.
 
         Raises
         ------
@@ -117,7 +117,6 @@ class TrialLevelModel(BaseModel):
                 effect,
                 (mean, spread, correlation, se, within, kind),
                 degrees_of_freedom=self.degrees_of_freedom if self.random_effects == "t" else None,
-                censored=bool(np.isin(arrays["kind"], (1, 2)).any()),
                 dims=("trial", "endpoint"),
             )
         return model

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
 from scipy import stats
 
+from bayesmodels.kernels.effect_pairs import effect_pairs
 from bayesmodels.study import TrialTable
 
 KINDS = ("estimate", "left", "right", "none")
@@ -67,7 +67,6 @@ def trial_effects(
     parameters: tuple[Any, Any, Any, Any, Any, Any],
     *,
     degrees_of_freedom: float | None,
-    censored: bool,
     dims: tuple[str, str],
 ) -> Any:
     """Observed random variable of the estimates; its log density has one number a row.
@@ -81,27 +80,22 @@ def trial_effects(
         standard error (trial, endpoint), correlation within the trial (trial,), kind (trial, endpoint).
     degrees_of_freedom : float, optional
         Of t random effects; None for normal ones.
-    censored : bool
-        Whether any effect is a bound; spares the graph if not.
     dims : tuple of str
     """
-    nodes = None if degrees_of_freedom is None else scale_nodes(degrees_of_freedom)
+    g, log_weight = scale_nodes(degrees_of_freedom)
 
-    def logp(value: Any, *parameters: Any) -> Any:
-        if nodes is None:
-            return _log_density(value, *parameters, censored=censored)
-        at, log_weight = nodes
-        mean, spread, se, kind = (parameters[place][..., None, :] for place in (0, 1, 3, 5))
-        correlation, within = (parameters[place][..., None] for place in (2, 4))
-        scaled = spread / np.sqrt(at)[:, None]
-        density = _log_density(value[..., None, :], mean, scaled, correlation, se, within, kind, censored=censored)
-        return pt.logsumexp(density + log_weight, axis=-1)
+    def logp(value: Any, mean: Any, spread: Any, correlation: Any, se: Any, within: Any, kind: Any) -> Any:
+        mean, spread = (x[None] if x.ndim == 1 else x for x in (mean, spread))
+        correlation = correlation[None] if correlation.ndim == 0 else correlation
+        return effect_pairs(value, mean, spread, correlation, se, within, kind, g, log_weight)
 
     def random(*parameters: np.ndarray, rng: np.random.Generator, size: Any = None) -> np.ndarray:
         mean, spread, correlation, se, within, _ = parameters
         shape = np.broadcast_shapes(mean.shape, se.shape) if size is None else (*size, se.shape[-1])
-        g = 1.0 if degrees_of_freedom is None else rng.gamma(degrees_of_freedom / 2, 2 / degrees_of_freedom, shape[:-1])
-        true = _pair(rng, shape, correlation) * spread / np.sqrt(np.asarray(g))[..., None]
+        scale = (
+            1.0 if degrees_of_freedom is None else rng.gamma(degrees_of_freedom / 2, 2 / degrees_of_freedom, shape[:-1])
+        )
+        true = _pair(rng, shape, correlation) * spread / np.sqrt(np.asarray(scale))[..., None]
         return mean + true + _pair(rng, shape, within) * se
 
     return pm.CustomDist(
@@ -110,42 +104,14 @@ def trial_effects(
     )  # fmt: skip
 
 
-def scale_nodes(degrees_of_freedom: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes g and log weights of Gamma(nu / 2, rate nu / 2), the scale mixture whose marginal is t."""
+def scale_nodes(degrees_of_freedom: float | None) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes g and log weights of Gamma(nu / 2, rate nu / 2), the scale mixture whose marginal is t; None: g = 1."""
+    if degrees_of_freedom is None:
+        return np.ones(1), np.zeros(1)
     gamma = stats.gamma(degrees_of_freedom / 2, scale=2 / degrees_of_freedom)
     at = np.exp(np.linspace(np.log(gamma.ppf(TAIL)), np.log(gamma.isf(TAIL)), NODES))
     weight = at * gamma.pdf(at)  # density of log g
     return at, np.log(weight / weight.sum())
-
-
-def _log_density(
-    value: Any, mean: Any, spread: Any, correlation: Any, se: Any, within: Any, kind: Any, *, censored: bool
-) -> Any:
-    """Log density of a row: of the endpoint that was estimated, then of the other given it."""
-    variance = pt.sqr(spread) + pt.sqr(se)
-    covariance = correlation * spread[..., 0] * spread[..., 1] + within * se[..., 0] * se[..., 1]
-    error = value - mean
-    swap = pt.neq(kind[..., 0], 0)  # the surrogate was not estimated: begin with the outcome
-    first, second = (pt.switch(swap, error[..., b], error[..., a]) for a, b in ((0, 1), (1, 0)))
-    v1, v2 = (pt.switch(swap, variance[..., b], variance[..., a]) for a, b in ((0, 1), (1, 0)))
-    k1, k2 = (pt.switch(swap, kind[..., b], kind[..., a]) for a, b in ((0, 1), (1, 0)))
-    slope = pt.switch(pt.eq(k1, 0), covariance / v1, 0.0)
-    return _one(first, v1, k1, censored) + _one(second - slope * first, v2 - slope * covariance, k2, censored)
-
-
-def _one(error: Any, variance: Any, kind: Any, censored: bool) -> Any:
-    density = -0.5 * (np.log(2 * np.pi) + pt.log(variance) + pt.sqr(error) / variance)
-    known = pt.switch(pt.eq(kind, 0), density, 0.0)
-    if not censored:
-        return known
-    # The estimate is below the bound (left): P(estimate < bound), the bound stands where the estimate would.
-    sign = pt.switch(pt.eq(kind, 2), -1.0, 1.0)
-    z = sign * error / pt.sqrt(variance)
-    low = pt.minimum(z, 0.0)
-    tail = pt.log(0.5 * pt.erfcx(-low / np.sqrt(2))) - 0.5 * pt.sqr(low)  # keeps its digits far out
-    bulk = pt.log1p(-0.5 * pt.erfc(pt.maximum(z, 0.0) / np.sqrt(2)))
-    bound = pt.switch(pt.lt(z, 0), tail, bulk)
-    return known + pt.switch(pt.eq(kind, 1) | pt.eq(kind, 2), bound, 0.0)
 
 
 def _pair(rng: np.random.Generator, shape: tuple[int, ...], correlation: Any) -> np.ndarray:

@@ -45,11 +45,11 @@ class FewTrialsSpec:
         Collections a cell; trial number k of the study is replicate k // 21 of cell k % 21.
     """
 
-    replicates: int = 200
+    replicates: int = 120
     seed: int = 1
     chains: int = 1
     tune: int = 400
-    draws: int = 1000
+    draws: int = 800
     target_accept: float = 0.9
 
 
@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     from bayesmodels.studies.few_trials_report import write_report
 
     parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.few_trials", description=__doc__)
-    parser.add_argument("--replicates", type=int, default=200)
+    parser.add_argument("--replicates", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes on this machine")
     parser.add_argument("--log", type=Path, default=Path("runs/studies/few_trials.jsonl"), help="records as they come")

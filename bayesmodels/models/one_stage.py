@@ -96,7 +96,7 @@ class OneStageModel(BaseModel):
         effect = np.array([end.effect_scale for end in ends])
         patient = np.array([end.patient_sd for end in ends])
         centre = np.array([end.centre for end in ends])
-        with pm.Model(coords={**data.coords, "arm": ("control", "active"), "statistic": range(7)}) as model:
+        with pm.Model(coords=_coords(data)) as model:
             pairs = pm.Data("pairs", arrays["pairs"], dims=("cluster", "statistic"))
             size = pm.Data("size", arrays["size"], dims=("cluster", "arm"))
             mean_effect = pm.Normal("mean_effect", 0.0, 2 * effect, dims=("endpoint",))
@@ -148,6 +148,18 @@ def prior_table(model: OneStageModel) -> pd.DataFrame:
         ("both", "correlation within an arm", "Uniform(-1, 1)", "package default"),
     ]
     return pd.DataFrame(rows, columns=["endpoint", "parameter", "prior", "source"])
+
+
+def _coords(data: ClusterTable) -> dict[str, Any]:
+    both = (data.surrogate, data.outcome)
+    return {
+        **data.coords,
+        "arm": ("control", "active"),
+        "statistic": ("control S", "control T", "active S", "active T", "scatter SS", "scatter ST", "scatter TT"),
+        "endpoint:label": tuple(end.label for end in both),
+        "endpoint:endpoint_unit": tuple(end.unit for end in both),
+        "endpoint:good": tuple(end.good or "" for end in both),
+    }
 
 
 def _publish_effects(mean: Any, sd: Any, partial: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from bayesmodels.study.cells import labels, numbers
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
+from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint
 
 ROLES = ("cluster", "treatment", "surrogate", "outcome")
 
@@ -35,6 +36,8 @@ class ClusterTable:
         One row a patient, sorted by cluster: `cluster` (text), `active` (bool), `surrogate`, `outcome`.
     incomplete : int
         Rows left out because a value was blank.
+    surrogate, outcome : Endpoint
+        Labels, units and good directions.
     """
 
     name: str
@@ -42,6 +45,8 @@ class ClusterTable:
     control: str
     rows: pd.DataFrame
     incomplete: int = 0
+    surrogate: Endpoint = SURROGATE
+    outcome: Endpoint = OUTCOME
 
     @classmethod
     def from_frame(
@@ -51,6 +56,8 @@ class ClusterTable:
         active: object,
         columns: dict[str, str] | None = None,
         complete_cases: bool = False,
+        surrogate: Endpoint = SURROGATE,
+        outcome: Endpoint = OUTCOME,
         name: str = "patients",
     ) -> ClusterTable:
         """A table of patients from a DataFrame.
@@ -65,6 +72,8 @@ class ClusterTable:
             Role to the column's name in the frame, for those that have another name: ``{"cluster": "Center"}``.
         complete_cases : bool
             Leave out patients with a blank value and count them; otherwise blanks are refused.
+        surrogate, outcome : Endpoint
+            Labels, units and good directions.
         name : str
 
         Raises
@@ -72,7 +81,7 @@ class ClusterTable:
         BadInput
             With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
         """
-        return _checked(from_frame(frame, name), active, columns or {}, complete_cases, name)
+        return _checked(from_frame(frame, name), active, columns or {}, complete_cases, (surrogate, outcome), name)
 
     @cached_property
     def clusters(self) -> tuple[str, ...]:
@@ -101,8 +110,8 @@ class ClusterTable:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the rows, in hex."""
-        return sha256({"patients": self.rows}, {})
+        """SHA-256 of the rows and of the endpoints, in hex."""
+        return sha256({"patients": self.rows}, {"surrogate": asdict(self.surrogate), "outcome": asdict(self.outcome)})
 
     @cached_property
     def counts(self) -> dict:
@@ -118,8 +127,7 @@ class ClusterTable:
     def with_both_arms(self) -> ClusterTable:
         """The table of the clusters that have patients in both arms."""
         arms = self.rows.groupby("cluster")["active"].transform("nunique")
-        rows = self.rows[arms == 2].reset_index(drop=True)
-        return ClusterTable(self.name, self.active, self.control, rows, self.incomplete)
+        return replace(self, rows=self.rows[arms == 2].reset_index(drop=True))
 
     def __repr__(self) -> str:
         """Name and counts."""
@@ -131,7 +139,13 @@ class ClusterTable:
 
 
 def read_clusters(
-    path: str | Path, *, active: object, columns: dict[str, str] | None = None, complete_cases: bool = False
+    path: str | Path,
+    *,
+    active: object,
+    columns: dict[str, str] | None = None,
+    complete_cases: bool = False,
+    surrogate: Endpoint = SURROGATE,
+    outcome: Endpoint = OUTCOME,
 ) -> ClusterTable:
     """A table of patients from a .csv or .parquet file; arguments as of `ClusterTable.from_frame`.
 
@@ -141,10 +155,17 @@ def read_clusters(
         With every problem found.
     """
     path = Path(path)
-    return _checked(read_table(path), active, columns or {}, complete_cases, path.stem)
+    return _checked(read_table(path), active, columns or {}, complete_cases, (surrogate, outcome), path.stem)
 
 
-def _checked(raw: RawTable, active: object, columns: dict[str, str], complete_cases: bool, name: str) -> ClusterTable:
+def _checked(
+    raw: RawTable,
+    active: object,
+    columns: dict[str, str],
+    complete_cases: bool,
+    ends: tuple[Endpoint, Endpoint],
+    name: str,
+) -> ClusterTable:
     found = list(raw.problems)
     for role in columns:
         if role not in ROLES:
@@ -168,7 +189,7 @@ def _checked(raw: RawTable, active: object, columns: dict[str, str], complete_ca
     (control,) = [arm for arm in arms if arm != label]
     rows.insert(1, "active", rows.pop("treatment") == label)
     rows = rows.sort_values("cluster", kind="stable").reset_index(drop=True)
-    return ClusterTable(str(name), label, plain(control), rows, incomplete)
+    return ClusterTable(str(name), label, plain(control), rows, incomplete, *ends)
 
 
 def _parsed(

@@ -78,8 +78,22 @@ COLLECTIONS: dict[str, CollectionTruth] = {
             (-0.3, 0.4455), (0.3, 0.4455), -1.0, individual_correlation=-0.99,
         ),
         CollectionTruth(
-            "paradox", "patients with a lower surrogate fare better, and drugs that lower it more do more harm",
-            (-0.3, -0.15), (0.3, 0.25), 0.9, individual_correlation=-0.6,
+            "paradox",
+            "patients with a lower surrogate fare better, but drugs that lower it more do more harm: R2_trial .95 with "
+            "the wrong sign",
+            (-0.3, -0.15),
+            (0.3, 0.25),
+            float(np.sqrt(0.95)),
+            individual_correlation=-0.6,
+        ),
+        CollectionTruth(
+            "harmful",
+            "a paradox of the other kind: effects go together in the good direction, R2_trial .95, but every drug does "
+            "harm besides, so that most that lower the surrogate harm",
+            (-0.3, -0.3),
+            (0.3, 0.25),
+            -float(np.sqrt(0.95)),
+            individual_correlation=-0.6,
         ),
         CollectionTruth(
             "confounded", "an unmeasured cause ties surrogate and outcome within patients; effects are unrelated",
@@ -91,7 +105,7 @@ COLLECTIONS: dict[str, CollectionTruth] = {
         ),
     )
 }  # fmt: skip
-"""Five kinds of surrogate, by name. Spreads of true effects: 0.3 ln, and 0.25 points a month, as for ALS trials."""
+"""Six kinds of surrogate, by name. Spreads of true effects: 0.3 ln, and 0.25 points a month, as for ALS trials."""
 
 
 def simulate_effects(

@@ -1,4 +1,4 @@
-"""How often each verdict is given: null, perfect, paradoxical, confounded and ordinary surrogates, one trial to forty.
+"""How often each verdict is given: null, perfect, paradoxical, confounded and ordinary surrogates, 1 to 40 trials.
 
     python -m bayesmodels.studies.verdict_shares --out reports/validation/surrogacy-verdicts
 
@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from bayesmodels.fitting import NutsSettings, prior_draws
+from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL
 from bayesmodels.reporting.surrogacy.person_table import person_table, posterior_arms
+from bayesmodels.reporting.surrogacy.prior_information import prior_information
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 from bayesmodels.reporting.surrogacy.single_trial import single_trial
+from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
+from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
 from bayesmodels.studies.refit import Refit, judged, refit_of, run_study, stacked
 from bayesmodels.study import Endpoint, TrialTable
@@ -49,7 +51,7 @@ class VerdictSpec:
     Parameters
     ----------
     simulations : int
-        Of every kind of surrogate and number of trials; simulation number k is replicate k // 25 of cell k % 25.
+        Of every kind of surrogate and number of trials; simulation number k is replicate k // 30 of cell k % 30.
     patients_per_arm : int
         Of every trial of a collection.
     single_patients_per_arm : int
@@ -76,12 +78,6 @@ def the_model() -> TrialLevelModel:
 def the_refit() -> Refit:
     """The model compiled, once a process."""
     return refit_of(the_model(), table_of(COLLECTIONS["null"], 3, 50, np.random.default_rng(0)))
-
-
-@cache
-def the_prior() -> xr.Dataset:
-    """Draws of the published quantities from the prior, which no table changes."""
-    return prior_draws(the_refit().pm_model, seed=1, draws=4000)
 
 
 def table_of(truth: CollectionTruth, trials: int, patients_per_arm: int, rng: np.random.Generator) -> TrialTable:
@@ -111,3 +107,48 @@ def _single(spec: VerdictSpec, truth: CollectionTruth, rng: np.random.Generator)
         "prentice_assessable": bool(found.prentice.assessable),
         "prentice_joint": round(float(joint), 4),
     }
+
+
+def _collection(spec: VerdictSpec, kind: str, trials: int, rng: np.random.Generator) -> dict[str, Any]:
+    table = table_of(COLLECTIONS[kind], trials, spec.patients_per_arm, rng)
+    settings = NutsSettings(
+        chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
+        seed=int(rng.integers(2**31)),
+    )  # fmt: skip
+    refit = the_refit()
+    tree = refit.sample(the_model().arrays(table), settings)
+    found = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
+    (mean_s, mean_t), (sd_s, sd_t), rho = found["trial_mean"].T, found["trial_sd"].T, found["trial_correlation"]
+    draws = TrialDraws(mean_s, mean_t, sd_s, sd_t, rho)
+    information = prior_information(rho)
+    given = trial_verdict(draws, information, len(table.paired_programmes))
+    return {
+        "trial_rung": given.verdict,
+        "rho_lower": round(float(np.quantile(rho, 0.025)), 4),
+        "rho_upper": round(float(np.quantile(rho, 0.975)), 4),
+        "width_ratio": round(information.width_ratio, 4),
+        **judged(tree, refit, found),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study from the command line; a study that was stopped goes on where it was."""
+    from bayesmodels.studies.verdict_report import write_report
+
+    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.verdict_shares", description=__doc__)
+    parser.add_argument("--simulations", type=int, default=100, help="of every kind of surrogate and number of trials")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="processes on this machine")
+    parser.add_argument(
+        "--log", type=Path, default=Path("runs/studies/verdict_shares.jsonl"), help="records as they come"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = parser.parse_args(arguments)
+    spec = VerdictSpec(chosen.simulations, chosen.seed)
+    records = run_study(judge, spec, spec.simulations * len(CELLS), chosen.log, workers=chosen.workers)
+    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -47,12 +47,18 @@ def test_a_perfect_surrogate_has_one_line_between_patients_and_between_trials():
     np.testing.assert_allclose(table["true_outcome_effect"], truth.slope * table["true_surrogate_effect"], atol=1e-12)
 
 
-def test_in_the_paradox_most_drugs_lower_the_surrogate_and_harm():
-    table = simulate_effects(COLLECTIONS["paradox"], N, seed=5)
+@pytest.mark.parametrize("kind", ["paradox", "harmful"])
+def test_in_a_paradox_most_drugs_lower_the_surrogate_and_harm(kind):
+    table = simulate_effects(COLLECTIONS[kind], N, seed=5)
     lowered = table["true_surrogate_effect"] < 0
     assert lowered.mean() > 0.8
     assert (table.loc[lowered, "true_outcome_effect"] < 0).mean() > 0.75
-    assert COLLECTIONS["paradox"].individual_correlation < 0  # a lower surrogate, a better outcome within arms
+    assert COLLECTIONS[kind].individual_correlation < 0  # a lower surrogate, a better outcome within arms
+
+
+def test_the_two_paradoxes_differ_in_the_sign_of_the_slope():
+    assert COLLECTIONS["paradox"].slope > 0 > COLLECTIONS["harmful"].slope
+    assert COLLECTIONS["harmful"].intercept < -0.5  # harm of a drug that leaves the surrogate alone
 
 
 def test_the_same_seed_gives_the_same_tables():

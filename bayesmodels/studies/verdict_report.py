@@ -115,7 +115,7 @@ def page(table: pd.DataFrame, simulations: pd.DataFrame, manifest: dict[str, Any
         ),
         "",
         "A lower surrogate and a higher outcome are good, and declared so. The drug lowers the surrogate on average in "
-        "every kind, with an SD of 0.3 between drugs: in one of six trials it does not, so the response rung must vary.",
+        "every kind, with an SD of .3 between drugs: in one trial of six it does not, so the response rung must vary.",
         "",
     ]
     for rung in RUNGS.values():

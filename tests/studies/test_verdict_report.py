@@ -47,8 +47,13 @@ def test_shares_count_every_answer_of_every_rung():
     assert (none["lower"], none["upper"]) == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)))  # no event in 20
 
 
-@pytest.mark.parametrize(("count", "words"), [(1, "5% (null, 40 trials; 1 of 20): the limit of 5% holds"),
-                                             (2, "10% (null, 40 trials; 2 of 20): the limit of 5% DOES NOT HOLD")])  # fmt: skip
+SAID = {
+    1: "5% (null, 40 trials; 1 of 20): the limit of 5% holds",
+    2: "10% (null, 40 trials; 2 of 20): the limit of 5% DOES NOT HOLD",
+}
+
+
+@pytest.mark.parametrize(("count", "words"), SAID.items())
 def test_false_support_is_told(count, words, tmp_path):
     rows, spec = records(count)
     assert words in write_report(rows, spec, tmp_path)

@@ -27,6 +27,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
+from bayesmodels.errors import BadInput
 from bayesmodels.kernels.clustered_pairs_op import clustered_pairs, summarise
 from bayesmodels.kernels.correlation import lkj_shapes
 from bayesmodels.models.publish import publish
@@ -90,7 +91,17 @@ class OneStageModel(BaseModel):
 
         The data containers may be replaced without compiling again, also by those of another number of clusters
         (`arrays`). The observed variable `clusters` has a log density for every cluster, that of its patients' values.
+
+        Raises
+        ------
+        BadInput
+            The data are of another kind.
         """
+        if not isinstance(data, ClusterTable):
+            raise BadInput(
+                f"a one_stage model takes a ClusterTable, got {type(data).__name__}; make one in Python with "
+                "ClusterTable.from_frame or read_clusters"
+            )
         arrays = self.arrays(data)
         ends = (self.surrogate, self.outcome)
         effect = np.array([end.effect_scale for end in ends])

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest, multivariate_normal
 
+from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings, fit, prior_draws
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel, correlation_shapes, prior_table
@@ -127,6 +128,11 @@ def test_prior_table_states_every_prior():
     table = prior_table(MODEL)
     assert len(table) == 13
     assert "Normal(-3, 20)" in set(table["prior"])
+
+
+def test_other_data_are_refused():
+    with pytest.raises(BadInput, match="takes a ClusterTable, got DataFrame; make one in Python"):
+        MODEL.build(pd.DataFrame())
 
 
 @pytest.mark.slow

@@ -170,20 +170,30 @@ def unit_of(name: str, index: dict[str, str], outcomes: dict[str, Outcome]) -> s
     index : dict of str to str
         Dim to label of the entry; `term` labels read ``<outcome>:level``, ``:rate`` or ``:effect``.
     """
-    outcome_name, _, term = index.get("term", index.get("outcome", "")).partition(":")
+    outcome_name, _, term = index.get("term", index.get("outcome", index.get("endpoint", ""))).partition(":")
     outcome = outcomes.get(outcome_name, Outcome(outcome_name))
     term_units = {"level": outcome.unit, "rate": f"{outcome.unit} per month", "effect": outcome.effect_unit}
     return VARIABLES[name].unit.format(
-        unit=outcome.unit, effect_unit=outcome.effect_unit, term_unit=term_units.get(term, "")
+        unit=outcome.unit,
+        effect_unit=outcome.effect_unit,
+        term_unit=term_units.get(term, ""),
+        **_trial_units(outcomes, outcome),
     )
 
 
 def units(name: str, frame: pd.DataFrame, outcomes: dict[str, Outcome]) -> list[str]:
     """Unit of each row of a table of one variable's entries (`unit_of`)."""
-    labels = [column for column in ("outcome", "term") if column in frame]
+    labels = [column for column in ("outcome", "term", "endpoint") if column in frame]
     return [
         unit_of(name, dict(zip(labels, row, strict=True)), outcomes) for row in frame[labels].itertuples(index=False)
     ]
+
+
+def _trial_units(outcomes: dict[str, Outcome], endpoint: Outcome) -> dict[str, str]:
+    """Units of a trial-level model, whose endpoints stand among the outcomes."""
+    surrogate, outcome = (outcomes.get(name, Outcome(name)).unit for name in ("surrogate", "outcome"))
+    slope = f"{outcome} per {surrogate}" if outcome and surrogate else ""
+    return {"endpoint_unit": endpoint.unit, "outcome_unit": outcome, "slope_unit": slope}
 
 
 def stratum_label(stratum: str) -> str:
@@ -192,6 +202,9 @@ def stratum_label(stratum: str) -> str:
 
 
 def _outcomes(draws: xr.Dataset, model: dict[str, Any]) -> dict[str, Outcome]:
+    if "endpoint_unit" in draws.coords:
+        unit, good = (_by_label(draws, "endpoint", name) for name in ("endpoint_unit", "good"))
+        return {name: Outcome(name, unit=unit[name], good_direction=good[name]) for name in _labels(draws, "endpoint")}
     fields = ("unit", "scale", "good_direction", "effect_type", "effect_unit")
     found = {field: _by_label(draws, "outcome", field) for field in fields}
     specified = model.get("outcomes") or ()

@@ -85,7 +85,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if "difference" in variables:
         for name, table in _DELAYED_START.items():
             tables[name] = table(tree, context, settings, observed)
-    if {"observed_summary", "predictive_summary"} <= set(tree.children):
+    if {"observed_summary", "predictive_summary"} <= set(tree.children) and "outcome" in tree["observed_summary"].dims:
         tables["predictive_checks"] = predictive_cells(tree, prob)
         tables["predictive_coverage"] = coverage_table(tree, prob)
     evidence = surrogate_evidence(tree, context, settings, observed)

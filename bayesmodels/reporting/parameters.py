@@ -22,7 +22,7 @@ def parameter_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.D
     """
     posterior = tree["posterior"].to_dataset().reset_coords(drop=True)
     prior = tree["prior"].data_vars if "prior" in tree.children else {}
-    names = [name for name, v in VARIABLES.items() if v.level == "population" and name in posterior]
+    names = [name for name, v in VARIABLES.items() if v.level in ("population", "trial") and name in posterior]
     frames = [_entries(name, posterior[name], prior.get(name), context, prob) for name in names]
     dims = [dim for dim in DIMS if any(dim in frame for frame in frames)]
     columns = ["name", *dims, "unit", *STATISTICS, "rhat", "ess_bulk", *PRIOR_COLUMNS]

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadInput
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
+from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 
 
 class ReportSettings(BaseModel):
@@ -28,6 +29,10 @@ class ReportSettings(BaseModel):
         at least 12 weeks after the switch.
     shares : tuple of float
         The f of P(Delta_1 > 0 and Delta_2 > f Delta_1).
+    margin : float, optional
+        Trial level: minimal important difference of the outcome effect, in its good direction and unit.
+    trial_verdict : TrialVerdictSettings
+        Cut-offs of the verdict of the trial level.
     notes : tuple of str
         Sentences for the first screen, e.g. which prior was informed by this trial.
     surrogate, outcome : str, optional
@@ -45,6 +50,8 @@ class ReportSettings(BaseModel):
     end_week: float | None = None
     parallel_from_week: dict[str, float] = {}
     shares: tuple[float, ...] = (0.25, 0.5, 0.75)
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+    trial_verdict: TrialVerdictSettings = TrialVerdictSettings()
     notes: tuple[str, ...] = ()
     surrogate: str | None = None
     outcome: str | None = None

@@ -1,0 +1,41 @@
+"""Cut-offs of the verdict of the trial rung, each with its source."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SOURCES = {
+    "min_programmes": "surrogacy-methods 1.16: with 5 trials the posterior of R2 is about as wide as its prior",
+    "max_width_ratio": "surrogacy-methods 1.16; package default",
+    "min_contrasts": "surrogacy-methods 1.16: no trial-level verdict below about 10 contrasts",
+    "supported_lower": "IQWiG rapid report A10-05: lower 95 % limit of the correlation at least .85 is valid",
+    "unsupported_upper": "IQWiG rapid report A10-05: upper 95 % limit at most .70 is not valid",
+    "bses3": "BSES3, Taylor and Elston, statistics domain (PMC10401605, table 3)",
+}
+"""Where each cut-off comes from."""
+
+
+class TrialVerdictSettings(BaseModel):
+    """Cut-offs of the verdict; sources in `SOURCES`.
+
+    Parameters
+    ----------
+    min_programmes : int
+        Fewer programmes with both effects: not assessable.
+    max_width_ratio : float
+        Posterior over prior width of the 95 % interval of R2 above this: not assessable.
+    min_contrasts : int
+        Fewer: never supported.
+    supported_lower : float
+        Supported needs the lower 95 % limit of |rho| at least here.
+    unsupported_upper : float
+        Not supported: the upper 95 % limit of |rho| at most here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_programmes: int = Field(6, ge=2)
+    max_width_ratio: float = Field(0.8, gt=0, le=1)
+    min_contrasts: int = Field(10, ge=2)
+    supported_lower: float = Field(0.85, gt=0, lt=1)
+    unsupported_upper: float = Field(0.70, gt=0, lt=1)

@@ -16,7 +16,12 @@ from bayesmodels.reporting.surrogacy.verdict import ANSWERS
 from bayesmodels.simulation import COLLECTIONS
 
 FOLDER = "reports/validation/surrogacy-verdicts"
-RUNGS = {"response": "response", "individual": "individual", "trial_rung": "trial"}
+RUNGS = {
+    "response": "response",
+    "individual": "individual",
+    "trial_rung": "trial",
+    "trial_rung_undirected": "trial, good directions not stated",
+}
 FALSE_KINDS = ("null", "paradox", "harmful")
 """Surrogates that must not be called supported on the trial rung."""
 

@@ -26,6 +26,7 @@ from bayesmodels.reporting.surrogacy.person_table import person_table, posterior
 from bayesmodels.reporting.surrogacy.prior_information import prior_information
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 from bayesmodels.reporting.surrogacy.single_trial import single_trial
+from bayesmodels.reporting.surrogacy.trial_direction import direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
@@ -61,8 +62,8 @@ class VerdictSpec:
     simulations: int = 100
     seed: int = 1
     chains: int = 1
-    tune: int = 500
-    draws: int = 1500
+    tune: int = 400
+    draws: int = 1000
     target_accept: float = 0.9
     patients_per_arm: int = 50
     single_patients_per_arm: int = 200
@@ -121,9 +122,11 @@ def _collection(spec: VerdictSpec, kind: str, trials: int, rng: np.random.Genera
     (mean_s, mean_t), (sd_s, sd_t), rho = found["trial_mean"].T, found["trial_sd"].T, found["trial_correlation"]
     draws = TrialDraws(mean_s, mean_t, sd_s, sd_t, rho)
     information = prior_information(rho)
-    given = trial_verdict(draws, information, len(table.paired_programmes))
+    programmes = len(table.paired_programmes)
+    given = trial_verdict(draws, information, programmes, direction=direction(draws, "down", "up"))
     return {
         "trial_rung": given.verdict,
+        "trial_rung_undirected": trial_verdict(draws, information, programmes).verdict,
         "rho_lower": round(float(np.quantile(rho, 0.025)), 4),
         "rho_upper": round(float(np.quantile(rho, 0.975)), 4),
         "width_ratio": round(information.width_ratio, 4),

@@ -32,7 +32,16 @@ def records(false_support: int):
                          "prentice_joint": 0.99 if k < 5 else 0.1})  # fmt: skip
             wrong = kind == "null" and k < false_support
             answer = "supported" if wrong or (kind == "perfect" and k < 12) else "uncertain"
-            rows.append({**common, "trials": 40, "trial_rung": answer, "max_rhat": 1.0, "divergences": 0})
+            rows.append(
+                {
+                    **common,
+                    "trials": 40,
+                    "trial_rung": answer,
+                    "trial_rung_undirected": answer,
+                    "max_rhat": 1.0,
+                    "divergences": 0,
+                }
+            )
     return rows, Spec()
 
 

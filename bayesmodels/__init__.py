@@ -6,10 +6,12 @@ Nothing heavy is imported until a name is used.
 from __future__ import annotations
 
 _HOME = {
+    "ClusterTable": "study",
     "Evidence": "evidence",
     "LongitudinalModel": "models.longitudinal",
     "MeansTable": "study",
     "NutsSettings": "fitting",
+    "OneStageModel": "models.one_stage",
     "Outcome": "models.outcome",
     "PublishedMeansModel": "models.published_means",
     "ReportSettings": "reporting.settings",
@@ -29,6 +31,7 @@ _HOME = {
     "prior_predictive": "fitting.prior_predictive",
     "prior_table": "models.prior_table",
     "publish": "models.publish",
+    "read_clusters": "study",
     "read_means": "study",
     "read_study": "study",
     "read_trials": "study",

@@ -131,6 +131,15 @@ _ALL = (
     Variable("class_correlation", ("treatment_class",), "correlation", "correlation within a class", "trial"),
     Variable("trial_degrees_of_freedom", (), "", "of t-distributed true effects; absent where normal", "trial"),
     Variable("trial_effect", ("trial", "endpoint"), "{endpoint_unit}", "true effects of a trial, shrunken", "row"),
+    Variable(
+        "trial_r2_full", (), "proportion", "R2 of the outcome's effect on the surrogate's effect and level", "trial"
+    ),
+    Variable("individual_correlation", (), "correlation", "correlation of the two values within an arm", "trial"),
+    Variable("individual_r2", (), "proportion", "squared correlation of the two values within an arm", "trial"),
+    Variable("individual_slope", (), "{slope_unit}", "slope of the outcome on the surrogate within an arm", "trial"),
+    Variable("patient_sd", ("endpoint",), "{endpoint_unit}", "SD between patients of an arm in a cluster", "trial"),
+    Variable("level_mean", ("endpoint",), "{endpoint_unit}", "mean level over clusters, midway between arms", "trial"),
+    Variable("level_sd", ("endpoint",), "{endpoint_unit}", "SD of the level between clusters", "trial"),
     Variable("visit_mean", ("outcome", "start_group", "stratum", "visit_week"), "{unit}", "mean at a visit", "visit"),
     Variable(
         "person_basis",

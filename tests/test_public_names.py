@@ -3,10 +3,12 @@ import pytest
 import bayesmodels
 
 NAMES = (
+    "ClusterTable",
     "Evidence",
     "LongitudinalModel",
     "MeansTable",
     "NutsSettings",
+    "OneStageModel",
     "Outcome",
     "PublishedMeansModel",
     "ReportSettings",
@@ -26,6 +28,7 @@ NAMES = (
     "prior_predictive",
     "prior_table",
     "publish",
+    "read_clusters",
     "read_means",
     "read_study",
     "read_trials",

@@ -9,17 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pytensor.compile.mode import optdb
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
-from pytensor.graph.rewriting.basic import in2out, node_rewriter
-from pytensor.graph.traversal import ancestors
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
 from bayesmodels.kernels.linear_mixed import VERSION, marginal
 from bayesmodels.kernels.packing import LANES, by_visits, pack, unpack
+from bayesmodels.kernels.value_from_gradient import share_value
 
 
 @dataclass(frozen=True)
@@ -253,21 +251,7 @@ def gradient(y, {names}, weight):
     return numba_njit(scope["gradient"]), VERSION
 
 
-@node_rewriter([LinearMixedLogp])
-def _value_from_gradient(fgraph, node):
-    """Where the gradient is computed too, take the value from it: the kernel then runs once."""
-    for client, _ in fgraph.clients[node.inputs[0]]:
-        if (
-            isinstance(client.op, LinearMixedGradient)
-            and client.op.layout == node.op.layout
-            and client.inputs[:-1] == node.inputs
-            and node.outputs[0] not in ancestors([client.inputs[-1]])
-        ):
-            return [client.outputs[0]]
-    return None
-
-
-optdb["specialize"].register("linear_mixed_value_from_gradient", in2out(_value_from_gradient), "fast_run", "numba")
+share_value("linear_mixed_value_from_gradient", LinearMixedLogp, LinearMixedGradient)
 
 
 def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:

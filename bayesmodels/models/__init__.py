@@ -8,6 +8,7 @@ from typing import Any
 
 MODELS = {
     "longitudinal": "bayesmodels.models.longitudinal:LongitudinalModel",
+    "one_stage": "bayesmodels.models.one_stage:OneStageModel",
     "published_means": "bayesmodels.models.published_means:PublishedMeansModel",
     "trial_level": "bayesmodels.models.trial_level:TrialLevelModel",
 }

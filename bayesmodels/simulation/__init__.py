@@ -8,11 +8,19 @@ from bayesmodels.simulation.design import DataLock, StartGroup, TrialDesign, val
 from bayesmodels.simulation.folder import simulate, trial_seed, write_trial
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
+from bayesmodels.simulation.trial_collections import (
+    COLLECTIONS,
+    CollectionTruth,
+    simulate_effects,
+    simulate_patients,
+)
 from bayesmodels.simulation.truth import ByStratum, Truth, published_truth, without_drug_effect, without_exits
 
 __all__ = [
+    "COLLECTIONS",
     "EVENTS",
     "ByStratum",
+    "CollectionTruth",
     "DataLock",
     "SimulatedTrial",
     "StartGroup",
@@ -22,6 +30,8 @@ __all__ = [
     "population_truth",
     "published_truth",
     "simulate",
+    "simulate_effects",
+    "simulate_patients",
     "simulate_trial",
     "trial_seed",
     "valor_design",

@@ -1,9 +1,9 @@
-"""Ranks of a calibration of `LongitudinalModel`: table, figure, manifest and page."""
+"""Ranks of a simulation-based calibration: table, figure, manifest and page."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,40 @@ from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
 from bayesmodels.studies.recovery_page import unfinished
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 
-FOLDER = "reports/validation/LongitudinalModel-sbc"
+
+@dataclass(frozen=True)
+class About:
+    """What a calibration is of: its title, the command's start, the folder of the results, and what was done."""
+
+    title: str
+    command: str
+    folder: str
+    done: str
 
 
-def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: int) -> str:
+LONGITUDINAL = About(
+    "Simulation-based calibration of LongitudinalModel",
+    "python -m bayesmodels.studies.calibration",
+    "reports/validation/LongitudinalModel-sbc",
+    "Every parameter is drawn from the whole prior of the model (NfL and ALSFRS-R by their presets, two strata, "
+    "partial pooling of the drug effect between start groups); a trial is drawn with NumPy from the formulas "
+    "(`bayesmodels/studies/model_trials.py`: its own courses, its own hierarchical form of the effect by start "
+    "group, LKJ by the onion method); the compiled model is refitted to it; the truth is ranked among {kept} evenly "
+    "spaced draws. Ranked are all population parameters, the contrast between start groups on its own scale, the "
+    "differences of mean courses at weeks 28, 52 and 148, and the trial's log-likelihood. Trials have 36 early and 18 "
+    "delayed starters (20 / 16 and 10 / 8 by stratum) and eight visits to week 148, with follow-up of 60 to 200 weeks, "
+    "dropout and missed visits at random.",
+)
+
+
+def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: int, about: About = LONGITUDINAL) -> str:
     """Write manifest.json, uniformity.csv, ranks.csv, fits.csv, ecdf.png and README.md; return the verdict.
 
     Parameters
     ----------
     planned : int
         Fits of the whole study; `records` may hold fewer, and the page then says so.
+    about : About
     """
     out.mkdir(parents=True, exist_ok=True)
     ranks = pd.DataFrame([record["ranks"] for record in records])
@@ -33,8 +57,8 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
     table = uniformity_table(ranks, spec.kept)
     seconds = float(fits["cpu_seconds"].sum())
     manifest = {
-        "study": "Simulation-based calibration of LongitudinalModel",
-        "command": f"python -m bayesmodels.studies.calibration --fits {planned} --seed {spec.seed} --out {FOLDER}",
+        "study": about.title,
+        "command": f"{about.command} --fits {planned} --seed {spec.seed} --out {about.folder}",
         "settings": asdict(spec),
         "fits": len(fits),
         "planned": planned,
@@ -54,7 +78,7 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
     for panel in figure.axes:
         panel.title.set_fontsize(5.5)
     write_whole(out / "ecdf.png", png_bytes(figure, dpi=70))
-    text = page(table, manifest)
+    text = page(table, manifest, about.done.format(kept=spec.kept))
     write_whole(out / "README.md", text.encode())
     return verdict(table, manifest)
 
@@ -72,7 +96,7 @@ def verdict(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
     return f"{text} No miscalibration is seen."
 
 
-def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
+def page(table: pd.DataFrame, manifest: dict[str, Any], done: str) -> str:
     """README of the study's folder."""
     settings, n = manifest["settings"], manifest["fits"]
     worst = table.reindex(table["largest"].abs().sort_values(ascending=False).index).head(8)
@@ -90,14 +114,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         "",
         "## What was done",
         "",
-        "Every parameter is drawn from the whole prior of the model (NfL and ALSFRS-R by their presets, two strata, "
-        "partial pooling of the drug effect between start groups); a trial is drawn with NumPy from the formulas "
-        "(`bayesmodels/studies/model_trials.py`: its own courses, its own hierarchical form of the effect by start "
-        "group, LKJ by the onion method); the compiled model is refitted to it; the truth is ranked among "
-        f"{settings['kept']} evenly spaced draws. Ranked are all population parameters, the contrast between start "
-        "groups on its own scale, the differences of mean courses at weeks 28, 52 and 148, and the trial's "
-        "log-likelihood. Trials have 36 early and 18 delayed starters (20 / 16 and 10 / 8 by stratum) and eight "
-        "visits to week 148, with follow-up of 60 to 200 weeks, dropout and missed visits at random.",
+        done,
         "",
         f"Sampling: {settings['chains']} chains of {settings['tune']} + {settings['draws']} draws, target acceptance "
         f"{settings['target_accept']}. All {n} fits count, converged or not. R-hat above 1.01 in "

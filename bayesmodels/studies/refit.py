@@ -24,9 +24,7 @@ import xarray as xr
 from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.trial_level import TrialLevelModel
-from bayesmodels.study import Study, TrialTable
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
@@ -124,19 +122,18 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(
-    model: LongitudinalModel | TrialLevelModel, data: Study | TrialTable, published: tuple[str, ...] | None = None
-) -> Refit:
+def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
     """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
     ----------
-    model : LongitudinalModel or TrialLevelModel
-    data : Study or TrialTable
-        Its persons and visits, or its rows, do not matter: refits may have others, and another number of them
-        (``refit.sample(model.arrays(table), settings)`` for a table of trials).
+    model : Model
+        With a method ``build(data)`` and one observed variable: LongitudinalModel, TrialLevelModel, OneStageModel.
+    data : Study, TrialTable or ClusterTable
+        Its persons and visits, rows or patients do not matter: refits may have others, and another number of them
+        (``refit.sample(model.arrays(table), settings)`` for a table of trials or patients).
     published : tuple of str, optional
-        Published variables evaluated after a refit; default `PUBLISHED`, or `TRIAL_LEVEL`.
+        Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
     """
     import pymc as pm
     import pytensor

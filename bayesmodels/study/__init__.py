@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .cluster_table import ClusterTable, read_clusters
     from .limits import LIMITS, Limits
     from .means import MeansTable, read_means
     from .problem import Problem
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .trials import Endpoint, TrialTable, read_trials
 
 _HOME = {
+    "ClusterTable": "cluster_table",
     "Endpoint": "trials",
     "LIMITS": "limits",
     "Limits": "limits",
@@ -24,15 +26,27 @@ _HOME = {
     "Study": "study",
     "TrialTable": "trials",
     "problems": "reading",
+    "read_clusters": "cluster_table",
     "read_means": "means",
     "read_study": "reading",
     "read_trials": "trials",
 }
 
 __all__ = [
-    "LIMITS", "Endpoint", "Limits", "MeansTable", "Problem", "Study", "TrialTable", "problems", "read_means",
-    "read_study", "read_trials",
-]  # fmt: skip
+    "LIMITS",
+    "ClusterTable",
+    "Endpoint",
+    "Limits",
+    "MeansTable",
+    "Problem",
+    "Study",
+    "TrialTable",
+    "problems",
+    "read_clusters",
+    "read_means",
+    "read_study",
+    "read_trials",
+]
 
 
 def __getattr__(name: str) -> object:

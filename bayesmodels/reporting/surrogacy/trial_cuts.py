@@ -10,6 +10,8 @@ SOURCES = {
     "min_contrasts": "surrogacy-methods 1.16: no trial-level verdict below about 10 contrasts",
     "supported_lower": "IQWiG rapid report A10-05: lower 95 % limit of the correlation at least .85 is valid",
     "unsupported_upper": "IQWiG rapid report A10-05: upper 95 % limit at most .70 is not valid",
+    "direction_probability": "one-sided 2.5 % as posterior probability; package default",
+    "max_harm": "a surrogate effect in the good direction should make benefit likelier than harm; package default",
     "bses3": "BSES3, Taylor and Elston, statistics domain (PMC10401605, table 3)",
 }
 """Where each cut-off comes from."""
@@ -30,6 +32,12 @@ class TrialVerdictSettings(BaseModel):
         Supported needs the lower 95 % limit of |rho| at least here.
     unsupported_upper : float
         Not supported: the upper 95 % limit of |rho| at most here.
+    direction_probability : float
+        With good directions stated: supported needs this probability that better effects on the surrogate go with
+        better effects on the outcome; not supported where it is this probable that they go with worse ones.
+    max_harm : float
+        With good directions stated: never supported where a new treatment of the kind in these trials that is good for
+        the surrogate harms with a probability above this.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,3 +47,5 @@ class TrialVerdictSettings(BaseModel):
     min_contrasts: int = Field(10, ge=2)
     supported_lower: float = Field(0.85, gt=0, lt=1)
     unsupported_upper: float = Field(0.70, gt=0, lt=1)
+    direction_probability: float = Field(0.975, gt=0.5, lt=1)
+    max_harm: float = Field(0.5, gt=0, lt=1)

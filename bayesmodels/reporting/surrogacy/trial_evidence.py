@@ -13,6 +13,7 @@ import xarray as xr
 from bayesmodels.reporting.surrogacy.paradox import paradox_probability
 from bayesmodels.reporting.surrogacy.prior_information import PriorInformation, prior_information
 from bayesmodels.reporting.surrogacy.threshold import threshold_table
+from bayesmodels.reporting.surrogacy.trial_direction import direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 from bayesmodels.reporting.surrogacy.trial_verdict import (
     TrialVerdict,
@@ -133,7 +134,9 @@ def trial_evidence(
             json.loads(tree.attrs.get("data", "{}")).get("unused", []), columns=["row", "trial", "reason"]
         ),
         information=information,
-        verdict=trial_verdict(draws, information, paired["programme"].nunique(), cuts),
+        verdict=trial_verdict(
+            draws, information, paired["programme"].nunique(), cuts, direction(draws, surrogate_good, outcome_good)
+        ),
         thresholds=thresholds,
         threshold_reason="" if stated else NO_DIRECTIONS,
         typical_se=typical_se,

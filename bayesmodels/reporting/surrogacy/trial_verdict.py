@@ -9,6 +9,7 @@ import numpy as np
 
 from bayesmodels.reporting.surrogacy.prior_information import PriorInformation
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
+from bayesmodels.reporting.surrogacy.trial_direction import Direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 
 Verdict = Literal["not assessable", "not supported", "uncertain", "supported"]
@@ -63,6 +64,7 @@ def trial_verdict(
     information: PriorInformation,
     programmes: int,
     settings: TrialVerdictSettings | None = None,
+    direction: Direction | None = None,
 ) -> TrialVerdict:
     """Judge the trial rung.
 
@@ -73,6 +75,8 @@ def trial_verdict(
     programmes : int
         Independent programmes with both effects and standard errors; strata of a trial are one.
     settings : TrialVerdictSettings, optional
+    direction : Direction, optional
+        None where the good directions are not stated: then the association is judged whatever its sign.
     """
     cut = settings or TrialVerdictSettings()
     median, lower, upper = (float(q) for q in np.quantile(np.abs(draws.rho), [0.5, 0.025, 0.975]))
@@ -93,12 +97,29 @@ def trial_verdict(
     if reasons:
         verdict, iqwig = "not assessable", "not assessable"
         change = f"More randomised programmes that report both effects would change this: {_needed(cut, programmes)}."
+    elif direction is not None and 1 - direction.right >= cut.direction_probability:
+        verdict, change = "not supported", "Only trials in which the effects go together the other way would change it."
+        wrong = f"(probability {1 - direction.right:.3f})"
+        reasons.append(f"Better effects on the surrogate go with worse effects on the outcome {wrong}.")
+        reasons.append(f"{limits[0].upper()}{limits[1:]}.")
     elif upper <= cut.unsupported_upper:
         verdict, change = "not supported", "Only trials in which the effects go together would change this."
         reasons.append(f"{limits[0].upper()}{limits[1:]}, not above {cut.unsupported_upper:g}.")
-    elif lower >= cut.supported_lower and programmes >= cut.min_contrasts:
+    elif lower >= cut.supported_lower and direction is not None and direction.harm > cut.max_harm:
+        verdict, change = "not supported", "Only treatments that are good for the surrogate and help would change this."
+        reasons.append(
+            f"The effects go together, but a new treatment of this kind that is good for the surrogate harms with "
+            f"probability {direction.harm:.2f}."
+        )
+    elif (
+        lower >= cut.supported_lower
+        and programmes >= cut.min_contrasts
+        and (direction is None or direction.right >= cut.direction_probability)
+    ):
         verdict, change = "supported", "It holds for treatments of the kind in these trials."
         reasons.append(f"{limits[0].upper()}{limits[1:]}, at least {cut.supported_lower:g}.")
+        if direction is None:
+            reasons.append("Good directions were not stated, so whether better goes with better was not judged.")
     else:
         verdict = "uncertain"
         reasons.append(f"{limits[0].upper()}{limits[1:]}.")

@@ -1,0 +1,47 @@
+"""Ranks of a simulated truth among the draws of a refit: every published quantity, and the log-likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bayesmodels.studies.ranks import ranks_of
+from bayesmodels.studies.refit import Refit, judged, stacked
+
+ENDS = ("surrogate", "outcome")
+"""Labels of the entries of a published vector: those of trial-level models are by endpoint."""
+
+
+def ranked(
+    tree: Any, refit: Refit, arrays: Mapping[str, np.ndarray], truth: Mapping[str, Any], kept: int
+) -> dict[str, Any]:
+    """Convergence of a refit, and the ranks of a truth's published quantities and log-likelihood.
+
+    Parameters
+    ----------
+    tree : DataTree
+        From `refit.sample`.
+    arrays : dict
+        The data refitted.
+    truth : dict
+        Every free variable.
+    kept : int
+    """
+    free = stacked(tree["posterior"].to_dataset(), refit.names)
+    everything = refit.published(free)
+    total = len(next(iter(free.values())))
+    every = np.linspace(0, total, kept, endpoint=False).astype(int)
+    own = {name: np.asarray(truth[name], float)[None] for name in refit.names}
+    refit.use(arrays)
+    thinned = {name: values[every] for name, values in free.items()}
+    drawn = {name: values[every] for name, values in everything.items()}
+    true = refit.published(own)
+    drawn["log_likelihood"], true["log_likelihood"] = refit.log_likelihoods(thinned), refit.log_likelihoods(own)
+    ranks = {}
+    for name, values in drawn.items():
+        for at in np.ndindex(values.shape[1:]):
+            label = f"{name}[{ENDS[at[0]]}]" if at else name
+            ranks[label] = int(ranks_of(np.atleast_1d(true[name][(0, *at)]), values[(slice(None), *at)][None])[0])
+    return {**judged(tree, refit, everything), "ranks": ranks}

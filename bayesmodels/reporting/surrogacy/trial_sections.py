@@ -16,6 +16,8 @@ from bayesmodels.reporting.wording import chance, estimate, fixed
 
 KINDS = {0: "", 1: "below ", 2: "above ", 3: ""}
 ENDS = ("surrogate", "outcome")
+FEW = 3
+"""Up to so many trials, the first screen names each effect."""
 
 
 def trial_lead(evidence: TrialEvidence, label: str, prob: float, notes: tuple[str, ...] = ()) -> Lead:
@@ -96,7 +98,7 @@ def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, 
     return Section(
         "How far the effects go together over trials",
         [evidence.information.sentence()],
-        {"Distribution of true effects over trials": table, "Rules in use, with their inputs": rules},
+        {"Distribution of true effects over trials": _without_blanks(table), "Rules in use, with their inputs": rules},
         [picture],
         note,
     )
@@ -138,7 +140,7 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
     return Section(
         "Effects by trial, reported and shrunken",
         ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."],
-        {"Effects, active minus control": pd.DataFrame(rows).fillna("")},
+        {"Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna(""))},
         [picture],
         "Rows of one programme are parts of one trial; they count as one contrast.",
     )
@@ -154,10 +156,12 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures, prob: floa
             "Outcome better than": fixed(row["margin"], 2) if row["margin"] else "0",
             "Surrogate effect": "known" if row["surrogate_effect_known"] else f"SE {fixed(row['surrogate_se'], 3)}",
             f"Threshold{f', {unit}' if unit else ''}": described(row["surrogate_effect"]),
-            "Why not": row["reason"],
         }
         for row in evidence.thresholds.to_dict("records")
     ]
+    why = list(
+        dict.fromkeys(f"{row.level:.1%}: {row.reason}." for row in evidence.thresholds.itertuples() if row.reason)
+    )
     paradox = evidence.paradox
     said = (
         f"Probability that a new trial of this kind is good for {evidence.labels['surrogate']} and harms: "
@@ -174,6 +178,7 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures, prob: floa
             "The smallest effect on the surrogate such that for it, and every larger one, a better outcome in a new "
             "trial is predicted with the stated probability. One curve less from 1 is the probability of harm.",
             said,
+            *([f"Why some do not exist. {' '.join(why)}"] if why else []),
         ],
         {"Thresholds": pd.DataFrame(rows)},
         [picture],
@@ -248,6 +253,8 @@ def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[st
     """Which trials moved which endpoint: the response, known or not."""
     known: list[str] = []
     unknown: list[str] = []
+    if len(evidence.rows) > FEW:
+        return [_counted(evidence, end) for end in ENDS], []
     for row in evidence.rows.to_dict("records"):
         for end in ENDS:
             if row[f"{end}_kind"] != 0:
@@ -256,13 +263,18 @@ def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[st
             text = f"{row['trial']}, effect on {evidence.labels[end]}: {estimate(row[f'{end}_estimate'], low, high)} "
             text += f"{evidence.units[end]} as reported (95 % CI){_favours(evidence, end, low, high)}."
             (known if low > 0 or high < 0 else unknown).append(text)
-    most = 6
-    for lines in (known, unknown):
-        if len(lines) > most:
-            more = len(lines) - most
-            del lines[most:]
-            lines.append(f"and {more} more effects, in the table below.")
     return known, unknown
+
+
+def _counted(evidence: TrialEvidence, end: str) -> str:
+    """In how many trials the effect on an endpoint leaves out zero."""
+    known = evidence.rows[evidence.rows[f"{end}_kind"] == 0]
+    effect, se = known[f"{end}_estimate"], known[f"{end}_se"]
+    up, down = int((effect > 1.96 * se).sum()), int((effect < -1.96 * se).sum())
+    sides = {"up": f"{up} favour and {down} go against", "down": f"{down} favour and {up} go against"}
+    good = evidence.good[end]
+    said = f"{sides[good]} the active treatment" if good else f"{up} above zero, {down} below"
+    return f"Effect on {evidence.labels[end]}: 95 % CI without zero in {up + down} of {len(known)} trials; {said}."
 
 
 def _favours(evidence: TrialEvidence, end: str, low: float, high: float) -> str:
@@ -315,6 +327,11 @@ def _limits(values: np.ndarray, prob: float) -> tuple[float, float, float]:
     tail = (1 - prob) / 2
     median, lower, upper = np.quantile(values, [0.5, tail, 1 - tail])
     return float(median), float(lower), float(upper)
+
+
+def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without columns that are blank throughout."""
+    return table[[name for name in table if (table[name].astype(str) != "").any()]]
 
 
 def _per(evidence: TrialEvidence) -> str:

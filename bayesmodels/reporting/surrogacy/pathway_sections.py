@@ -33,7 +33,7 @@ def causal_section(evidence: SurrogateEvidence, figures: LazyFigures, label: str
                 if math.isnan(ignorance[0])
                 else f"{fixed(ignorance[0], 2)} to {fixed(ignorance[1], 2)}",
                 "P(squared > 0.5)": chance(row["probability_r2_above_half"]),
-                "Share of all sets": chance(row["share"]) if row["share"] < 1 else "all",
+                "Share of all sets": "all" if row["share"] == 1 else chance(row["share"]),
             }
         )
     lines = [

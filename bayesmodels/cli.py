@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from bayesmodels.run import RunResult
 
 OK, FAILED, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Good(StrEnum):
+    """Sign of an effect that favours the active treatment."""
+
+    up = "up"
+    down = "down"
+
 
 app = typer.Typer(
     help="Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials.",
@@ -62,6 +71,51 @@ def fit(
 
         result = run(config, out, resume=resume, again=again, tell=_silent if quiet else to_stderr)
         _end(result, quiet, as_json)
+
+
+@app.command(name="trial-level")
+def trial_level(
+    table: Annotated[str, typer.Argument(help="Table of trials (.csv or .parquet), or als for the packaged one.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of this run.")],
+    surrogate_scale: Annotated[float | None, typer.Option(help="Typical spread of true surrogate effects.")] = None,
+    outcome_scale: Annotated[float | None, typer.Option(help="Typical spread of true outcome effects.")] = None,
+    surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
+    outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
+    margin: Annotated[float | None, typer.Option(help="Minimal important difference of the outcome effect.")] = None,
+    one_sided: Annotated[bool, typer.Option("--one-sided", help="Use rows with one of the two effects.")] = False,
+    needed: Annotated[bool, typer.Option("--needed", help="Foretell what more programmes would say.")] = False,
+    draws: Annotated[int, typer.Option(min=4)] = 2000,
+    tune: Annotated[int, typer.Option(min=1)] = 1000,
+    chains: Annotated[int, typer.Option(min=1)] = 4,
+    seed: Annotated[int | None, typer.Option(min=0, help="Default: drawn once and printed.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Replace a run that is there.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """From a table of trials to the report on the trial level of a surrogate."""
+    if resume and again:
+        raise typer.BadParameter("give --resume to go on or --again to start afresh, not both")
+    with _plain_errors():
+        from bayesmodels.run import to_stderr
+        from bayesmodels.run_trial_level import TrialLevelJob, run_trial_level
+
+        good = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
+        job = TrialLevelJob(
+            table=table,
+            surrogate_scale=surrogate_scale,
+            outcome_scale=outcome_scale,
+            **{name: None if value is None else value.value for name, value in good.items()},
+            margin=margin,
+            one_sided=one_sided,
+            needed=needed,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            seed=seed,
+        )
+        tell = _silent if quiet else to_stderr
+        _end(run_trial_level(job, out, resume=resume, again=again, tell=tell), quiet, as_json)
 
 
 @app.command()

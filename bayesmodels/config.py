@@ -21,6 +21,12 @@ from bayesmodels.reporting.settings import ReportSettings
 EVIDENCE_TABLE = "valor_visits"
 """The package's own table of means."""
 
+TRIALS_TABLE = "als_trials"
+"""The package's own table of trials."""
+
+TRIAL_LEVEL = "trial_level"
+"""Type of the model that reads a table of trials."""
+
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -80,6 +86,43 @@ class DataSection(BaseModel):
         return self
 
 
+class TrialsSection(BaseModel):
+    """`[data]` of a trial-level model: effects of trials on a surrogate and on an outcome.
+
+    Either ``table = "als_trials"``, the package's own, whose labels, units and good directions are known; or
+    ``table = "trials.csv"``, a file of one's own.
+    """
+
+    model_config = _STRICT
+
+    name: str | None = None
+    table: str
+    one_sided: Literal["unused", "used"] = "unused"
+    valor: Literal["whole", "strata"] | None = None
+    surrogate: str | None = None
+    outcome: str | None = None
+    surrogate_unit: str | None = None
+    outcome_unit: str | None = None
+    surrogate_good: Literal["up", "down"] | None = None
+    outcome_good: Literal["up", "down"] | None = None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the table is a file of the user's."""
+        return self.table.endswith((".csv", ".parquet"))
+
+    @model_validator(mode="after")
+    def _keys_fit_the_table(self) -> TrialsSection:
+        if not self.is_file and self.table != TRIALS_TABLE:
+            raise ValueError(f"expected table = a .csv or .parquet file, or {TRIALS_TABLE!r}, got {self.table!r}")
+        own = {"surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good"}
+        extra = sorted(self.model_fields_set & ({"valor"} if self.is_file else own))
+        if extra:
+            kind = "a table of one's own" if self.is_file else f"table = {TRIALS_TABLE!r}"
+            raise ValueError("\n".join(f"{name}: not used with {kind}; delete it" for name in extra))
+        return self
+
+
 class ArchiveSection(BaseModel):
     """`[archive]`: what of the persons is stored beside the posterior."""
 
@@ -94,11 +137,23 @@ class Sections(BaseModel):
     model_config = _STRICT
 
     study: StudySection | None = None
-    data: DataSection | None = None
+    data: DataSection | TrialsSection | None = None
     model: dict[str, Any]
     sampling: NutsSettings = NutsSettings()
     report: ReportSettings = ReportSettings()
     archive: ArchiveSection = ArchiveSection()
+
+
+class MeansSections(Sections):
+    """The file of a model of published means, or of persons."""
+
+    data: DataSection | None = None
+
+
+class TrialSections(Sections):
+    """The file of a trial-level model."""
+
+    data: TrialsSection | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +195,13 @@ def read_config(path: str | Path) -> Config:
     text, raw = _read_toml(path)
     problems: list[str] = []
     model = _model(raw.get("model"), path.name, problems)
+    spec = raw.get("model")
+    kind = TrialSections if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else MeansSections
     try:
-        sections = Sections.model_validate(raw)
+        sections = kind.model_validate(raw)
         problems += _data_problems(sections, path.name)
     except ValidationError as error:
-        problems += config_problems(error, path.name, Sections, raw)
+        problems += config_problems(error, path.name, kind, raw)
     if problems:
         raise BadConfig(problems)
     return Config(path, text, sections, model)
@@ -219,6 +276,8 @@ def _data_problems(sections: Sections, file: str) -> list[str]:
     if (sections.study is None) == (sections.data is None):
         came = "neither" if sections.study is None else "both"
         return [f"{file}: expected either [study] (tables of persons) or [data] (published means), found {came}"]
+    if isinstance(sections, TrialSections) and sections.data is None:
+        return [f"{file}: expected [data] (a table of trials) with a trial_level model, found [study]"]
     if sections.archive.persons and sections.study is None:
         return [f"{file}: [archive] persons: expected false with [data], which has no persons"]
     return []

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayesmodels.config import Config, config_hash, read_config, read_report_settings, slug
-from bayesmodels.errors import BadInput, BayesmodelsError
+from bayesmodels.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
+from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
 
@@ -96,12 +96,27 @@ def run(
     config = read_config(config_path)
     data = load_data(config)
     name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
-    folder = RunFolder(Path(out) / name)
+    return run_in(RunFolder(Path(out) / name), config, data, name, resume=resume, again=again, tell=tell)
+
+
+def run_in(
+    folder: RunFolder, config: Config, data: Any, name: str, *, resume: bool, again: bool, tell: Tell
+) -> RunResult:
+    """Fit and report in a folder of the caller's choice; otherwise as `run`.
+
+    Raises
+    ------
+    RunExists
+        As `run`; also where an unfinished run there is of another configuration or other data.
+    """
     check_new(folder, resume, again)
     with folder.locked():
         check_new(folder, resume, again)  # another process may have finished meanwhile
-        if again or folder.manifest() is None:
+        earlier = folder.manifest()
+        if again or earlier is None:
             _begin(folder, config, name)
+        elif earlier["run"] != name:
+            raise RunExists(f"{folder.path}: the run there has other settings or data; give --again to replace it")
         folder.sweep()
         return _Work(folder, config, tell).go(data)
 
@@ -184,6 +199,7 @@ class _Work:
 
     def __init__(self, folder: RunFolder, config: Config, tell: Tell) -> None:
         self.folder, self.config, self.tell = folder, config, tell
+        self.needed = config.sections.report.trials_needed
         self.manifest = folder.manifest() or {}
         self.stopwatch = Stopwatch(self.manifest["seconds"])
 
@@ -228,13 +244,32 @@ class _Work:
         from bayesmodels.fitting.fitted import fit
         from bayesmodels.posterior import load, save
 
+        refit = None
+
         if self.folder.posterior.exists():
             self.phase("posterior found")
             return load(self.folder.posterior)
         asked = self.config.sections.sampling
         settings = asked.model_validate(asked.model_dump() | {"seed": self.manifest["seed"]})
-        tree = fit(self.config.model, data, settings, chain_dir=self.folder.chains, on_phase=self.phase)
+        if isinstance(self.config.sections.data, TrialsSection):
+            from bayesmodels.studies.refit import refit_of
+
+            self.phase("compile")
+            refit = refit_of(self.config.model, data)
+        tree = fit(
+            self.config.model,
+            data,
+            settings,
+            chain_dir=self.folder.chains,
+            compiled=refit.compiled if refit else None,
+            on_phase=self.phase,
+        )
         tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
+        if refit is not None:
+            from bayesmodels.studies.trial_refits import add_refits
+
+            self.phase("refits without each programme")
+            add_refits(tree, self.config.model, data, refit, needed=self.needed)
         if self.config.sections.archive.persons:
             from bayesmodels.fitting.person_archive import person_groups
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bayesmodels.config import Config, StudySection, read_config
+from bayesmodels.config import Config, StudySection, TrialsSection, read_config
 from bayesmodels.errors import BadConfig, BadInput
 
 
@@ -17,7 +17,7 @@ def load_data(config: Config) -> Any:
 
     Returns
     -------
-    Study or MeansTable
+    Study, MeansTable or TrialTable
 
     Raises
     ------
@@ -38,6 +38,8 @@ def load_data(config: Config) -> Any:
         )
     given = config.sections.data
     assert given is not None  # read_config requires one of the two
+    if isinstance(given, TrialsSection):
+        return _trials(given, config)
     options = given.model_dump(exclude={"name", "table"}, exclude_none=True) | {"name": config.name}
     if given.is_file:
         from bayesmodels.study import read_means
@@ -46,6 +48,22 @@ def load_data(config: Config) -> Any:
     from bayesmodels.evidence import means_table
 
     return means_table(**options)
+
+
+def _trials(given: TrialsSection, config: Config) -> Any:
+    if not given.is_file:
+        from bayesmodels.evidence import trial_table
+
+        return trial_table(given.valor or "whole", one_sided=given.one_sided, name=config.name)
+    from bayesmodels.study import Endpoint, read_trials
+
+    return read_trials(
+        config.path.parent / given.table,
+        surrogate=Endpoint(given.surrogate or "surrogate", given.surrogate_unit or "", given.surrogate_good),
+        outcome=Endpoint(given.outcome or "outcome", given.outcome_unit or "", given.outcome_good),
+        one_sided=given.one_sided,
+        name=config.name,
+    )
 
 
 def check(path: str | Path) -> list[str]:

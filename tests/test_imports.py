@@ -33,7 +33,7 @@ def test_nothing_heavy_is_imported(code):
     assert loaded_after(code) == set()
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"]])
+@pytest.mark.parametrize("command", [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"], ["trial-level"]])
 def test_help_imports_nothing_heavy(command):
     code = f"""
 import sys

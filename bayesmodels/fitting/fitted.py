@@ -22,6 +22,7 @@ from bayesmodels.fitting.summaries import summaries
 
 if TYPE_CHECKING:
     import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 SCHEMA = "1"
 PACKAGES = ("bayesmodels", "pymc", "pytensor", "nutpie", "numba", "arviz-stats", "xarray", "numpy", "scipy", "pandas")
@@ -41,6 +42,7 @@ def fit(
     settings: NutsSettings,
     *,
     chain_dir: Path | None = None,
+    compiled: CompiledPyMCModel | None = None,
     on_phase: Phase = no_phases,
 ) -> xr.DataTree:
     """Fit a model to data.
@@ -53,6 +55,8 @@ def fit(
     settings : NutsSettings
     chain_dir : Path, optional
         Finished chains are written here and found again (`sample`).
+    compiled : CompiledPyMCModel, optional
+        Of the same model and data (`compile_model`): spares compiling.
     on_phase : callable
         Told the name of each phase as it begins.
 
@@ -73,7 +77,7 @@ def fit(
     seed = settings.seed or 0
     on_phase("build")
     pm_model = model.build(data)
-    tree = sample(pm_model, settings, chain_dir, on_phase=on_phase)
+    tree = sample(pm_model, settings, chain_dir, compiled=compiled, on_phase=on_phase)
     draws = tree["posterior"].to_dataset()
     groups: dict[str, xr.Dataset] = {}
     on_phase("prior")

@@ -37,6 +37,9 @@ from bayesmodels.reporting.surrogacy.checklist import Checklist
 from bayesmodels.reporting.surrogacy.fit_evidence import as_json
 from bayesmodels.reporting.surrogacy.single_figures import single_figures
 from bayesmodels.reporting.surrogacy.single_sections import single_sections
+from bayesmodels.reporting.surrogacy.trial_evidence import as_json as trial_as_json
+from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
+from bayesmodels.reporting.surrogacy.trial_sections import trial_lead, trial_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
 from bayesmodels.vocabulary import ALL
 
@@ -165,9 +168,10 @@ def report(
     findings = find(tree, settings or ReportSettings())
     figures = _figures(findings)
     empty = pd.DataFrame()
+    trials = findings.trials
     made = Report(
         title=_title(findings.context),
-        lead=first_screen(findings),
+        lead=first_screen(findings) if trials is None else _trial_lead(findings),
         sections=tuple(_sections(findings, figures)),
         tables={"curves": empty, **findings.tables},
         figures=figures,
@@ -177,7 +181,7 @@ def report(
             findings.tables.get("parameters", empty),
             findings.tables.get("differences", empty),
             findings.tables.get("effects", empty),
-            as_json(findings.surrogate, findings.settings),
+            _surrogacy(findings),
         ),
         stamp=findings.context.stamp,
         checklist=findings.checklist,
@@ -187,8 +191,21 @@ def report(
     return made
 
 
+def _surrogacy(findings: Findings) -> dict[str, Any] | None:
+    """What `summary.json` says by rung, or None where nothing is evaluated as a surrogate."""
+    if findings.trials is not None:
+        return {"trial": trial_as_json(findings.trials, findings.settings.interval)}
+    return as_json(findings.surrogate, findings.settings)
+
+
 def _title(context: FitContext) -> str:
     return f"{context.data.get('name') or 'Unnamed data'}: {context.model_type} model"
+
+
+def _trial_lead(findings: Findings) -> Lead:
+    assert findings.trials is not None
+    settings, notes = findings.settings, (*findings.context.notes, *findings.settings.notes)
+    return trial_lead(findings.trials, settings.interval_label, settings.interval, notes)
 
 
 def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
@@ -198,6 +215,9 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
         yield from single_sections(
             findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
         )
+    if findings.trials is not None:
+        settings = findings.settings
+        yield from trial_sections(findings.trials, figures, settings.interval_label, settings.interval)
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):
@@ -216,7 +236,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     yield convergence_section(findings)
     if "parameters" in tables:
         yield parameter_section(findings)
-    if findings.absent or findings.undeclared_surrogate:
+    if (findings.absent and findings.trials is None) or findings.undeclared_surrogate:
         yield absent_section(findings)
 
 
@@ -235,6 +255,8 @@ def _figures(findings: Findings) -> LazyFigures:
     makers: dict[str, Callable[[], Figure]] = {}
     if findings.surrogate is not None:
         makers |= single_figures(findings.surrogate)
+    if findings.trials is not None:
+        makers |= trial_figures(findings.trials, prob)
     deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
     curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
     for outcome in context.outcomes.values():

@@ -20,6 +20,7 @@ from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.checklist import Checklist
 from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence, surrogate_evidence
 from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
+from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence, trial_evidence
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Findings:
         Only what this posterior has the variables for; numbers unrounded, units in a column.
     surrogate : SurrogateEvidence or None
         Where the settings declare a surrogate.
+    trials : TrialEvidence or None
+        Of a trial-level model.
     """
 
     tree: xr.DataTree
@@ -40,6 +43,7 @@ class Findings:
     observed: ObservedPersons
     tables: dict[str, pd.DataFrame]
     surrogate: SurrogateEvidence | None = None
+    trials: TrialEvidence | None = None
 
     @property
     def checklist(self) -> Checklist | None:
@@ -88,11 +92,15 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if {"observed_summary", "predictive_summary"} <= set(tree.children) and "outcome" in tree["observed_summary"].dims:
         tables["predictive_checks"] = predictive_cells(tree, prob)
         tables["predictive_coverage"] = coverage_table(tree, prob)
+    trials = trial_evidence(tree, prob, settings.margin, settings.trial_verdict)
+    if trials is not None:
+        tables |= {"trial_effects": trials.rows, "trial_thresholds": trials.thresholds, "unused_rows": trials.unused}
+        tables |= {"leave_one_out": trials.leave_one_out, "trials_needed": trials.needed}
     evidence = surrogate_evidence(tree, context, settings, observed)
     if evidence is not None:
         tables |= evidence.tables
     filled = {name: table for name, table in tables.items() if len(table)}
-    return Findings(tree, context, settings, observed, filled, evidence)
+    return Findings(tree, context, settings, observed, filled, evidence, trials)
 
 
 _DELAYED_START = {

@@ -31,6 +31,8 @@ class ReportSettings(BaseModel):
         The f of P(Delta_1 > 0 and Delta_2 > f Delta_1).
     margin : float, optional
         Trial level: minimal important difference of the outcome effect, in its good direction and unit.
+    trials_needed : bool
+        Trial level: foretell by simulation what more programmes would say (a minute).
     trial_verdict : TrialVerdictSettings
         Cut-offs of the verdict of the trial level.
     notes : tuple of str
@@ -51,6 +53,7 @@ class ReportSettings(BaseModel):
     parallel_from_week: dict[str, float] = {}
     shares: tuple[float, ...] = (0.25, 0.5, 0.75)
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+    trials_needed: bool = False
     trial_verdict: TrialVerdictSettings = TrialVerdictSettings()
     notes: tuple[str, ...] = ()
     surrogate: str | None = None

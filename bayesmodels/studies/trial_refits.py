@@ -176,6 +176,17 @@ def trials_needed(
     return pd.DataFrame(rows, columns=names)
 
 
+def add_refits(tree: xr.DataTree, model: TrialLevelModel, table: TrialTable, refit: Refit, *, needed: bool) -> None:
+    """Add to a fit the groups `leave_one_out` and, if asked for, `trials_needed`."""
+    seed = int(tree.attrs["seed"])
+    left_out = leave_one_out(model, table, seed, refit=refit)
+    if left_out.data_vars:
+        tree["leave_one_out"] = xr.DataTree(left_out)
+    if needed and len(table.paired_programmes):
+        frame = trials_needed(model, table, seed, refit=refit)
+        tree["trials_needed"] = xr.DataTree(xr.Dataset.from_dataframe(frame.set_index("programmes")))
+
+
 def _without(table: TrialTable, programme: str) -> TrialTable:
     """The table without a programme, its classes numbered as before."""
     left = table.without(programme)

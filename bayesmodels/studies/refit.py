@@ -104,6 +104,33 @@ class Refit:
             progress_bar=False,
         )
 
+    def raw_draws(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> tuple[dict[str, np.ndarray], int]:
+        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels."""
+        import nutpie
+        import pyarrow as pa
+
+        batches, statistics = nutpie.sample(
+            self.compiled.with_data(**{name: arrays[name] for name in self.data}),
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=1,
+            seed=settings.seed,
+            target_accept=settings.target_accept,
+            maxdepth=settings.max_treedepth,
+            progress_bar=False,
+            return_raw_trace=True,
+        ).get_arrow_trace()
+        kept = [~_column(pa, batch, "tuning").astype(bool) for batch in statistics]
+        free = {
+            name: np.stack([_column(pa, batch, name)[keep] for batch, keep in zip(batches, kept, strict=True)])
+            for name in self.names
+        }
+        divergent = sum(
+            int(_column(pa, batch, "diverging")[keep].sum()) for batch, keep in zip(statistics, kept, strict=True)
+        )
+        return free, divergent
+
     def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Published variables (draw, ...) of free variables (draw, ...)."""
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
@@ -157,6 +184,16 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
         pm_model=pm_model,
         published_names=names,
     )
+
+
+def _column(pa: Any, batch: Any, name: str) -> np.ndarray:
+    """A column of an Arrow batch as an array (row, ...)."""
+    column = pa.array(batch.column(name))
+    rows = len(column)
+    while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        column = column.flatten()
+    values = column.to_numpy(zero_copy_only=False)
+    return values if len(values) == rows else values.reshape(rows, -1)
 
 
 def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray]) -> Record:

@@ -31,7 +31,8 @@ from bayesmodels.reporting.surrogacy.trial_direction import direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
-from bayesmodels.studies.refit import Refit, refit_of, run_study
+from bayesmodels.studies.refit import Refit, refit_of
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import Endpoint, TrialTable
 
 SIZES = (1, 3, 8, 20, 40)

@@ -15,7 +15,7 @@ from bayesmodels.fitting import NutsSettings, fit
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
-from bayesmodels.reporting import Block, Lead, report, write_page
+from bayesmodels.reporting import Block, Lead, ReportSettings, report, write_page
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.simulation import simulate_trial, valor_design
 from bayesmodels.simulation.truth import published_truth
@@ -83,7 +83,7 @@ def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> Block:
     posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
     save(posterior, folder / "posterior.nc")
     tell("simulated trial: reporting")
-    made = report(posterior, folder)
+    made = report(posterior, folder, ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
     lead = Lead(
         [
             "Simulated, not data: 72 early and 36 delayed starters drawn from a generator calibrated to VALOR's "
@@ -94,6 +94,7 @@ def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> Block:
         ],
         made.lead.identified,
         made.lead.not_identified,
+        made.lead.verdicts,
     )
     return Block(SIMULATED, made.sections, lead, made.stamp)
 
@@ -106,6 +107,7 @@ def _write_tables(results: ValorResults, folder: Path) -> None:
         "difference_week_52": results.difference,
         "inside_by_start": results.starts,
         "trap_week_148": results.trap,
+        "nfl_fall_by_prior": results.fall_priors,
     }
     for name, table in tables.items():
         write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())

@@ -34,6 +34,7 @@ REPORTS: tuple[ReportKind, ...] = (
     ReportKind("curves", ("curve", "curve_change")),
     ReportKind("delayed start", ("difference",)),
     ReportKind("period rates", ("period_rate",)),
+    ReportKind("surrogate, between persons", ("person_basis",)),
     ReportKind("prior beside posterior", groups=("posterior", "prior")),
     ReportKind("predictive checks", groups=("observed_summary", "predictive_summary")),
     ReportKind("comparison by person", groups=("log_likelihood",)),
@@ -57,6 +58,9 @@ CONFIG_LINES: dict[str, str] = {
     "person_sd": '[model] type = "longitudinal"',
     "person_correlation": '[model] type = "longitudinal"',
     "residual_sd": '[model] type = "longitudinal"',
+    "wander_sd": "wander_sd = {sd = ...} under [[model.outcomes]]",
+    "visit_mean": '[model] type = "longitudinal"',
+    "person_basis": '[model] type = "longitudinal"',
     "person_terms": "[archive] persons = true",
 }
 """The line of a config that makes a variable or group appear, where one line does."""

@@ -82,6 +82,12 @@ _ALL = (
     Variable("person_sd", ("term", "stratum"), "{term_unit}", "SD between persons"),
     Variable("person_correlation", ("term", "term_other"), "correlation", "correlation between persons' terms"),
     Variable("residual_sd", ("outcome", "stratum"), "{unit}", "SD of a visit about the person's own course"),
+    Variable(
+        "wander_sd",
+        ("outcome", "stratum"),
+        "{unit} per square root of a month",
+        "SD of the Brownian path about the person's own course",
+    ),
     Variable("curve", ("outcome", "start_group", "stratum", "week"), "{unit}", "mean course", "curve"),
     Variable(
         "curve_change",

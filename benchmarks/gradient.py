@@ -2,8 +2,8 @@
 
     python benchmarks/gradient.py [--seconds 1]
 
-"fixed" designs do not depend on parameters; in "varying" ones a third of the bases do, and has a gradient. Packing into
-blocks of persons included; one thread.
+"fixed" designs do not depend on parameters; in "varying" ones a third of the bases do, and has a gradient; in
+"wandering" ones every outcome has a Brownian path besides. Packing into blocks of persons included; one thread.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, _evaluate
 PERSONS = (100, 1_000, 10_000, 100_000)
 DESIGNS = {"q = 4: 2 outcomes of 6 visits": (2, 6), "q = 12: 6 outcomes of 8 visits": (6, 8)}
 
+KINDS = {"fixed": (False, False), "varying": (True, False), "wandering": (True, True)}
 
-def arguments(persons: int, outcomes: int, visits: int, varying: bool):
+
+def arguments(persons: int, outcomes: int, visits: int, varying: bool, wandering: bool):
     """Random data with level, rate and a drug effect on every outcome; level and rate vary between persons."""
     rng = np.random.default_rng(0)
     t = np.cumsum(rng.uniform(0.3, 1.0, (visits, persons)), axis=0)
@@ -35,8 +37,10 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool):
         shifting_terms=(),
         varying=tuple(varying and p % 3 == 2 for p in range(terms)),
         n_terms=terms,
+        wandering=tuple(range(outcomes)) if wandering else (),
     )
     inputs = Inputs(
+        elapsed=np.diff(t, axis=0, prepend=0.0).repeat(outcomes, axis=0).T,
         count=np.full((persons, outcomes), visits),
         stratum=np.zeros(persons, np.int64),
         group=np.zeros(persons, np.int64),
@@ -47,14 +51,15 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool):
         sd=rng.uniform(0.5, 1.0, (1, q)),
         partial=rng.uniform(-0.5, 0.5, q * (q - 1) // 2),
         sigma=rng.uniform(0.5, 1.0, (1, outcomes)),
+        wander=rng.uniform(0.1, 0.3, (1, outcomes)),
     )
     y = rng.normal(size=(persons, outcomes * visits))
     return layout, (y, np.ones(persons), *inputs, *(three * outcomes))
 
 
-def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, seconds: float) -> float:
+def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, wandering: bool, seconds: float) -> float:
     """CPU nanoseconds a person and gradient."""
-    layout, given = arguments(persons, outcomes, visits, varying)
+    layout, given = arguments(persons, outcomes, visits, varying, wandering)
     evaluate = _evaluate(layout, True, njit)
     evaluate(*given)
     rounds, began = 0, time.process_time()
@@ -75,9 +80,9 @@ def main() -> None:
     for persons in PERSONS:
         table.add_column(f"{persons:,} persons", justify="right")
     for label, (outcomes, visits) in DESIGNS.items():
-        for varying in (False, True):
-            found = [nanoseconds(n, outcomes, visits, varying, seconds) for n in PERSONS]
-            table.add_row(label, "varying" if varying else "fixed", *(f"{value:,.0f}" for value in found))
+        for kind, (varying, wandering) in KINDS.items():
+            found = [nanoseconds(n, outcomes, visits, varying, wandering, seconds) for n in PERSONS]
+            table.add_row(label, kind, *(f"{value:,.0f}" for value in found))
     Console().print(table)
 
 

@@ -13,9 +13,10 @@ import xarray as xr
 
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.sampling import deterministics
+from bayesmodels.models.valor_means import valor_nfl
 from bayesmodels.reporting import write_page
 from bayesmodels.studies import valor
-from bayesmodels.studies.valor import MAIN, VARIANTS, run_valor
+from bayesmodels.studies.valor import MAIN, VARIANTS, other_fall_priors, run_valor
 from bayesmodels.studies.valor_lead import nfl_response, percent, valor_lead
 from bayesmodels.studies.valor_page import valor_sections
 
@@ -51,7 +52,7 @@ def results():
         patch.setattr(valor, "fit", fit_instead)
         told: list[str] = []
         yield run_valor(NutsSettings(seed=3), told.append)
-        assert len(told) == 8
+        assert len(told) == 10
 
 
 def test_every_later_mean_is_predicted_by_every_model(results) -> None:
@@ -83,7 +84,7 @@ def test_page_leads_with_what_is_and_is_not_identified(results, tmp_path) -> Non
 
 
 def test_short_chains_are_named(results) -> None:
-    assert len(results.not_converged) == 8  # 200 draws are too few by the thresholds
+    assert len(results.not_converged) == 10  # 200 draws are too few by the thresholds
     assert MAIN in results.not_converged[0]
 
 
@@ -118,3 +119,20 @@ def test_what_valor_says() -> None:
     assert trap.loc["slowing, linear", "lower"] > 0.5
     assert trap.loc[MAIN, "lower"] < 0 < trap.loc[MAIN, "upper"]
     assert trap["log_likelihood"].drop("no effect, linear").between(-34, -29).all()
+
+
+def test_the_fall_is_shown_under_other_priors(results) -> None:
+    """The SD doubled, and the mean at 0: read off the model's own prior table."""
+    table = results.fall_priors
+    assert list(table["prior"].unique()) == ["as stated", *other_fall_priors()]
+    assert set(table["stratum"]) == {"faster", "slower"}
+    stated = valor_nfl().effect.effect
+    doubled, centred = (nfl.effect.effect for nfl in other_fall_priors().values())
+    for stratum, prior in stated.items():
+        assert (doubled[stratum].mean, doubled[stratum].sd) == (prior.mean, 2 * prior.sd)
+        assert (centred[stratum].mean, centred[stratum].sd) == (0.0, prior.sd)
+        assert prior.mean != 0
+    heading = "The fall under other priors"
+    tables = {caption: t for section in valor_sections(results) for caption, t in section.tables.items()}
+    [shown] = [t for caption, t in tables.items() if caption.startswith(heading)]
+    assert set(shown["prior"]) == set(table["prior"])

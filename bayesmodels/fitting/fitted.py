@@ -19,12 +19,12 @@ from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
 from bayesmodels.fitting.summaries import summaries
+from bayesmodels.posterior import SCHEMA
 
 if TYPE_CHECKING:
     import pymc as pm
     from nutpie.compile_pymc import CompiledPyMCModel
 
-SCHEMA = "1"
 PACKAGES = ("bayesmodels", "pymc", "pytensor", "nutpie", "numba", "arviz-stats", "xarray", "numpy", "scipy", "pandas")
 
 

@@ -11,8 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.collapsed import collapsed_or_error, thinned
-from bayesmodels.kernels.linear_mixed_op import person_terms
+from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
+from bayesmodels.fitting.paths import draw_paths
+from bayesmodels.kernels.linear_mixed_op import Layout, person_terms
 from bayesmodels.study import Study
 
 
@@ -71,7 +72,7 @@ def predict(
         Persons with their visits so far, of the fitted study or new; or a persons table (person, start_group,
         drug_start_week, stratum where the fit had strata, the model's covariates) of persons without visits.
     weeks : sequence of float
-        Weeks since randomisation, before or after the visits there are.
+        Weeks since randomisation, before or after the visits there are; returned in increasing order.
     seed : int
     draws : int
         About how many posterior draws to use, evenly spaced.
@@ -79,16 +80,17 @@ def predict(
     Returns
     -------
     xr.Dataset
-        Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, and
-        `observation`, a visit about it with residual error, not rounded or limited to the outcome's range. As if alive
-        and followed. Persons are numbered in the order of their table.
+        Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
+        the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
+        rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
+        table.
 
     Raises
     ------
     BadInput
         Persons of a start group or stratum that the posterior does not know, or without a covariate.
     """
-    weeks = tuple(float(week) for week in weeks)
+    weeks = tuple(sorted({float(week) for week in weeks}))
     draws_used = thinned(posterior["posterior"].to_dataset(), draws)
     history = _persons(model, draws_used, data)
     grid = replace(history, visits=_every_visit(history, weeks))
@@ -101,9 +103,9 @@ def predict(
         deviations = person_terms(given.layout, past.y, past.inputs, past.bases).draw(rng)
         terms[:, list(wanted.layout.random_terms)] += deviations
         sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
-        course = np.zeros(shape[2:])
-        for m, k in enumerate(wanted.layout.outcome_of):
-            course[k] += (future.bases[m] * terms[:, wanted.layout.term_of[m]]).T
+        course = _courses(wanted.layout, future, terms)
+        for k, path in _paths(given.layout, past, terms, future, rng).items():
+            course[k] += path
         trajectory[past.chain, past.draw] = course
         observation[past.chain, past.draw] = course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
     for k, outcome in enumerate(model.outcomes):
@@ -119,6 +121,40 @@ def predict(
             "week": list(weeks),
         },
     )
+
+
+def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+    """Courses (outcome, person, slot) of persons with these terms (person, term); outcomes of the same visits."""
+    course = np.zeros((layout.n_outcomes, *draw.bases[0].T.shape))
+    for m, k in enumerate(layout.outcome_of):
+        course[k] += (draw.bases[m] * terms[:, layout.term_of[m]]).T
+    return course
+
+
+def _paths(
+    layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
+) -> dict[int, np.ndarray]:
+    """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
+    found, first = {}, 0
+    row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
+    weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes
+    for k in range(layout.n_outcomes):
+        loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
+        slots = slice(first, first + past.bases[loadings[0]].shape[0])
+        first = slots.stop
+        if k not in layout.wandering:
+            continue
+        course = sum(past.bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
+        found[k] = draw_paths(
+            np.cumsum(past.inputs.elapsed[:, slots], axis=1),
+            past.y[:, slots] - course,
+            np.arange(slots.stop - slots.start) < past.inputs.count[:, [k]],
+            np.cumsum(future.inputs.elapsed[:, k * weeks : (k + 1) * weeks], axis=1),
+            future.inputs.wander[row, k],
+            future.inputs.sigma[row, k],
+            rng,
+        )
+    return found
 
 
 def _persons(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) -> _Persons:

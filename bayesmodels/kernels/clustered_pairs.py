@@ -21,7 +21,7 @@ import math
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.linear_mixed import correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.correlation_factor import correlation_factor, correlation_factor_gradient
 
 VERSION = 1
 """Raise when a kernel here changes: compiled code on disk is reused under the old number."""

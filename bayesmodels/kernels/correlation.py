@@ -8,7 +8,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.blockwise import Blockwise
 
-from bayesmodels.kernels.linear_mixed import correlation_factor
+from bayesmodels.kernels.correlation_factor import correlation_factor
 
 
 class CorrelationMatrix(Op):

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.linear_mixed import LANES, VERSION, correlation_factor, marginal
+from bayesmodels.kernels.correlation_factor import correlation_factor
+from bayesmodels.kernels.linear_mixed import VERSION, marginal
+from bayesmodels.kernels.packing import LANES, by_visits, pack, unpack
 from bayesmodels.kernels.value_from_gradient import share_value
 
 
@@ -30,6 +31,7 @@ class Layout:
     shifting_terms : tuple of int, terms whose mean differs between start groups, in the order of `shift`
     varying : tuple of bool, one per loading: the basis depends on parameters
     n_terms : int
+    wandering : tuple of int, outcomes with a Brownian path about each person's course
     """
 
     outcome_of: tuple[int, ...]
@@ -38,6 +40,7 @@ class Layout:
     shifting_terms: tuple[int, ...]
     varying: tuple[bool, ...]
     n_terms: int
+    wandering: tuple[int, ...] = ()
 
     def __post_init__(self):
         pairs = list(zip(self.outcome_of, self.term_of, strict=True))
@@ -51,15 +54,27 @@ class Layout:
         """Row of `shift` for every term, or -1."""
         return tuple(self.shifting_terms.index(p) if p in self.shifting_terms else -1 for p in range(self.n_terms))
 
+    @property
+    def n_outcomes(self) -> int:
+        """Outcomes, numbered from 0."""
+        return max(self.outcome_of) + 1
+
+    @property
+    def varying_of(self) -> tuple[int, ...]:
+        """Place of every loading among those that depend on parameters, or -1."""
+        return tuple(sum(self.varying[:m]) if v else -1 for m, v in enumerate(self.varying))
+
 
 class Inputs(NamedTuple):
     """Inputs of the likelihood besides y and the bases, in the order the Ops take them.
 
-    count (person, outcome), stratum (person,), group (person,): int; covariates (person, covariate);
-    mean (term, stratum); shift (shifting term, group); slope (covariate, term); sd (stratum or 1, random term);
-    partial (q (q - 1) / 2,); sigma (stratum or 1, outcome).
+    elapsed (person, slot), months since the visit before or since randomisation; count (person, outcome),
+    stratum (person,), group (person,): int; covariates (person, covariate); mean (term, stratum); shift (shifting term,
+    group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, wander (stratum or
+    1, outcome).
     """
 
+    elapsed: Any
     count: Any
     stratum: Any
     group: Any
@@ -70,44 +85,25 @@ class Inputs(NamedTuple):
     sd: Any
     partial: Any
     sigma: Any
+    wander: Any
 
 
-_NDIM = Inputs(2, 1, 1, 2, 2, 2, 2, 2, 1, 2)
-_PARAMETERS = slice(4, None)  # of Inputs: those with a gradient
-
-
-@njit(cache=True, error_model="numpy")
-def _pack(source, target, m):
-    """Copy (slot, person) into (block, `m`, slot, lane); lanes past the last person stay zero."""
-    lanes, n = target.shape[3], source.shape[1]
-    for block in range(target.shape[0]):
-        first = block * lanes
-        for j in range(source.shape[0]):
-            for i in range(first, min(n, first + lanes)):
-                target[block, m, j, i - first] = source[j, i]
-
-
-@njit(cache=True, error_model="numpy")
-def _unpack(source, m, target):
-    """Copy (block, `m`, slot, lane) into (slot, person)."""
-    lanes, n = source.shape[3], target.shape[1]
-    for block in range(source.shape[0]):
-        first = block * lanes
-        for j in range(target.shape[0]):
-            for i in range(first, min(n, first + lanes)):
-                target[j, i] = source[block, m, j, i - first]
+_NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
+_PARAMETERS = slice(5, None)  # of Inputs: those with a gradient
+_N_PARAMETERS = len(_NDIM[_PARAMETERS])
 
 
 def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
-    """Function of (y, weight, count ... sigma, basis_0, basis_1 ...) to the kernel's results.
+    """Function of (y, weight, *Inputs, basis_0, basis_1 ...) to the kernel's results.
 
     Written out with one argument a basis, since in compiled code data and computed bases differ in type. Arguments are
     copied, so that the kernel is compiled for one set of types.
     """
     n_loadings = len(layout.outcome_of)
+    copied = ", ".join(f"{name}.copy()" for name in Inputs._fields[1:])
     names = ", ".join(f"basis_{m}" for m in range(n_loadings))
     source = f"""
-def evaluate(y, weight, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma, {names}):
+def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
     blocks = max(1, -(-y.shape[0] // LANES))
     first_slot, widest = np.zeros(n_outcomes + 1, np.int64), 0
     {"; ".join(f"first_slot[{k + 1}] = basis_{m}.shape[0]" for m, k in enumerate(layout.outcome_of))}
@@ -115,26 +111,31 @@ def evaluate(y, weight, count, stratum, group, covariates, mean, shift, slope, s
         widest = max(widest, first_slot[k + 1])
         first_slot[k + 1] += first_slot[k]
     packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
-    pack(y.T, packed_y, 0)
+    order = by_visits(count.copy())
+    pack(y.T, order, packed_y, 0)
     packed = np.zeros((blocks, {n_loadings}, widest, LANES))
-    {"; ".join(f"pack(basis_{m}, packed, {m})" for m in range(n_loadings))}
+    {"; ".join(f"pack(basis_{m}, order, packed, {m})" for m in range(n_loadings))}
+    packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
+    {"pack(elapsed.T, order, packed_elapsed, 0)" if layout.wandering else "pass"}
     return marginal(
-        packed_y.reshape((blocks, y.shape[1], LANES)), packed, first_slot, count.copy(), stratum.copy(), group.copy(),
-        covariates.copy(), mean.copy(), shift.copy(), slope.copy(), sd.copy(), partial.copy(), sigma.copy(),
-        outcome_of, term_of, random_terms, shifting, weight.copy(), {with_gradient}, with_basis_gradient,
+        order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
+        packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
+        outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight.copy(), {with_gradient},
     )
 """
     scope = {
         "np": np,
-        "pack": _pack,
+        "pack": pack,
+        "by_visits": by_visits,
         "marginal": marginal,
         "LANES": LANES,
-        "n_outcomes": max(layout.outcome_of) + 1,
+        "n_outcomes": layout.n_outcomes,
         "outcome_of": np.array(layout.outcome_of),
         "term_of": np.array(layout.term_of),
         "random_terms": np.array(layout.random_terms, np.int64),
         "shifting": np.array(layout.shifting),
-        "with_basis_gradient": with_gradient and any(layout.varying),
+        "wandering": np.isin(np.arange(layout.n_outcomes), layout.wandering),
+        "varying_of": np.array(layout.varying_of),
     }
     exec(source, scope)
     return jit(scope["evaluate"])
@@ -171,12 +172,12 @@ class LinearMixedLogp(Op):
     def connection_pattern(self, node):
         """Data carry no gradient."""
         data = [[False]] * (1 + _PARAMETERS.start)
-        return data + [[True]] * len(_NDIM[_PARAMETERS]) + [[v] for v in self.layout.varying]
+        return data + [[True]] * _N_PARAMETERS + [[v] for v in self.layout.varying]
 
     def pullback(self, inputs, outputs, cotangents):
         """Gradient by every parameter and varying basis."""
         _, *gradients = LinearMixedGradient(self.layout)(*inputs, cotangents[0])
-        parameters = gradients[: len(_NDIM[_PARAMETERS])]
+        parameters = gradients[:_N_PARAMETERS]
         by_basis = iter(gradients[len(parameters) :])
         data = [DisconnectedType()() for _ in range(1 + _PARAMETERS.start)]
         return [*data, *parameters, *(next(by_basis) if v else DisconnectedType()() for v in self.layout.varying)]
@@ -204,13 +205,13 @@ class LinearMixedGradient(Op):
         y, *rest, weight = inputs
         results = _in_python(self.layout, True)(y, weight, *rest)
         bases = rest[len(_NDIM) :]
-        by_basis = []
-        for m, basis in enumerate(bases):
-            if self.layout.varying[m]:
+        order, by_basis = by_visits(rest[Inputs._fields.index("count")]), []
+        for at, basis in zip(self.layout.varying_of, bases, strict=True):
+            if at >= 0:
                 out = np.empty(basis.shape)
-                _unpack(results[7], m, out)
+                unpack(results[1 + _N_PARAMETERS], order, at, out)
                 by_basis.append(out)
-        for storage, value in zip(output_storage, [*results[:7], *by_basis], strict=True):
+        for storage, value in zip(output_storage, [*results[: 1 + _N_PARAMETERS], *by_basis], strict=True):
             storage[0] = value
 
     def infer_shape(self, node, input_shapes):
@@ -231,15 +232,21 @@ def _compile_logp(op, node, **_):
 
 @register_funcify_default_op_cache_key(LinearMixedGradient)
 def _compile_gradient(op, node, **_):
-    varying = [m for m, v in enumerate(op.layout.varying) if v]
+    varying = {m: at for m, at in enumerate(op.layout.varying_of) if at >= 0}
+    kept = 1 + _N_PARAMETERS
+    unpacked = [
+        f"out_{m} = np.empty(basis_{m}.shape); unpack(results[{kept}], order, {at}, out_{m})"
+        for m, at in varying.items()
+    ]
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     source = f"""
 def gradient(y, {names}, weight):
     results = evaluate(y, weight, {names})
-    {"; ".join(f"out_{m} = np.empty(basis_{m}.shape); unpack(results[7], {m}, out_{m})" for m in varying) or "pass"}
-    return ({", ".join([*(f"results[{r}]" for r in range(7)), *(f"out_{m}" for m in varying)])})
+    order = by_visits(count.copy())
+    {"; ".join(unpacked) or "pass"}
+    return ({", ".join([*(f"results[{r}]" for r in range(kept)), *(f"out_{m}" for m in varying)])})
 """
-    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": _unpack, "np": np}
+    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": unpack, "by_visits": by_visits, "np": np}
     exec(source, scope)
     return numba_njit(scope["gradient"]), VERSION
 
@@ -257,12 +264,18 @@ def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) ->
     sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
     terms[:, list(layout.random_terms)] += sd * (rng.standard_normal((n, q)) @ factor.T)
     sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
-    columns = []
-    for k in range(max(layout.outcome_of) + 1):
+    wander = inputs.wander[np.minimum(inputs.stratum, len(inputs.wander) - 1)]
+    columns, first = [], 0
+    for k in range(layout.n_outcomes):
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
         width = bases[loadings[0]].shape[0]
         mean = sum(bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
         y = mean + sigma[:, [k]] * rng.standard_normal((n, width))
+        if k in layout.wandering:
+            own = slice(first, first + width)
+            steps = np.sqrt(inputs.elapsed[:, own]) * rng.standard_normal((n, width))
+            y += wander[:, [k]] * np.cumsum(steps, axis=1)
+        first += width
         columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
     return np.concatenate(columns, axis=1)
 
@@ -321,4 +334,4 @@ class PersonTerms:
 def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
     results = _in_python(layout, False)(y, np.ones(len(y)), *inputs, *bases)
-    return PersonTerms(results[8], results[9])
+    return PersonTerms(results[-2], results[-1])

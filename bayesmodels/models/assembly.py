@@ -38,6 +38,8 @@ class Assembly:
     trajectories, effect_curves : tuple of Curve, by outcome
     drift_stops : tuple of bool, by outcome
         Whether the trajectory's time stands still as far as the drug has taken effect.
+    wandering : tuple of int
+        Outcomes with a Brownian path about each person's course.
     """
 
     outcomes: tuple[str, ...]
@@ -52,6 +54,7 @@ class Assembly:
     trajectories: tuple[Curve, ...]
     effect_curves: tuple[Curve, ...]
     drift_stops: tuple[bool, ...]
+    wandering: tuple[int, ...]
 
     @property
     def random_terms(self) -> tuple[int, ...]:
@@ -112,6 +115,7 @@ class Assembly:
             shifting_terms=self.shifting_terms,
             varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
             n_terms=n_terms,
+            wandering=self.wandering,
         )
         return bases, layout, mean, slope
 
@@ -149,6 +153,7 @@ def assemble(model, data: Study, design: Design) -> Assembly:
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
         drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
+        wandering=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.wander_sd is not None),
     )
 
 

@@ -41,6 +41,11 @@ class OutcomeDesign:
     limit: np.ndarray
     side: np.ndarray
 
+    @property
+    def elapsed(self) -> np.ndarray:
+        """Months since the person's visit before, or since randomisation; 0 where there is no visit, (slot, person)."""
+        return np.diff(np.maximum(self.months, 0.0), axis=0, prepend=0.0) * self.present
+
 
 @dataclass(frozen=True)
 class Design:
@@ -74,6 +79,11 @@ class Design:
     def values(self) -> np.ndarray:
         """All outcomes side by side, (person, slot)."""
         return np.concatenate([k.values for k in self.outcomes], axis=1)
+
+    @property
+    def elapsed(self) -> np.ndarray:
+        """Months since the visit before of the same outcome, (person, slot)."""
+        return np.concatenate([k.elapsed.T for k in self.outcomes], axis=1)
 
     @property
     def limits(self) -> np.ndarray:
@@ -192,6 +202,7 @@ def as_data(design: Design, names: Sequence[str]) -> dict[str, np.ndarray]:
     arrays = {
         "visits_observed": design.values,
         "visits_limit": design.limits,
+        "visits_elapsed": design.elapsed,
         "visit_count": design.count,
         "person_stratum": design.stratum,
         "person_cell": design.cell,

@@ -40,8 +40,8 @@ class Covariates(BaseModel):
 class LongitudinalModel(BaseModel):
     """Hierarchical model of one or more outcomes over time, persons integrated out exactly.
 
-    ``y_ik(t) = trajectory_k(t; u_i) + effect_k(t - s_i; u_i) + error``, with one correlated vector u_i of person terms
-    over all outcomes, and the drug's start s_i of person i.
+    ``y_ik(t) = trajectory_k(t; u_i) + effect_k(t - s_i; u_i) + path_ik(t) + error``, with one correlated vector u_i of
+    person terms over all outcomes, the drug's start s_i of person i, and a Brownian path for outcomes that wander.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ class LongitudinalModel(BaseModel):
         Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
     covariates : Covariates
     person_sd, residual_sd : {"common", "by_stratum"}
+        The second of the Brownian paths' SDs, too.
     correlation_shape : float
         eta of the LKJ prior of the person terms' correlations.
     """
@@ -101,23 +102,22 @@ class LongitudinalModel(BaseModel):
             sd = pm.HalfNormal("term_sd", spread, shape=(strata if self.person_sd == "by_stratum" else 1, len(spread)))
             partial = _partial_correlations(len(spread), self.correlation_shape)
             errors = [k.residual_sd_prior.sd for k in self.outcomes]
-            sigma = pm.HalfNormal(
-                "error_sd", errors, shape=(strata if self.residual_sd == "by_stratum" else 1, len(errors))
-            )
+            rows = strata if self.residual_sd == "by_stratum" else 1
+            sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
+            wander = _wander_sd(self, rows)
             bases, layout, mean_and_fixed, slope_and_fixed = a.bases(design, values, mean, slope, data_names)
             linear_mixed(
                 "visits",
                 layout,
                 Inputs(
-                    values["visit_count"], values["person_stratum"], values["person_cell"],
-                    values["person_covariates"], mean_and_fixed, shift, slope_and_fixed, sd, partial,
-                    sigma,
+                    values["visits_elapsed"], values["visit_count"], values["person_stratum"], values["person_cell"],
+                    values["person_covariates"], mean_and_fixed, shift, slope_and_fixed, sd, partial, sigma, wander,
                 ),
                 bases,
                 values["visits_observed"],
                 ("person", "slot"),
             )  # fmt: skip
-            publish_longitudinal(self, a, data, design, mean, shift, group_sd, slope, sd, partial, sigma)
+            publish_longitudinal(self, a, data, design, mean, shift, group_sd, slope, sd, partial, sigma, wander)
         return model
 
 
@@ -208,6 +208,18 @@ def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
     if kind != "effect" and term.person_sd is not None:
         return term.person_sd.sd / 2
     return float(_prior_sd(a, [p]).mean()) / 2
+
+
+def _wander_sd(model: LongitudinalModel, rows: int):
+    """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes that do not wander."""
+    priors = [(k, outcome.wander_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.wander_sd]
+    if not priors:
+        return pt.zeros((rows, len(model.outcomes)))
+    outcomes, sds = zip(*priors, strict=True)
+    found = pm.HalfNormal("path_sd", np.array(sds), shape=(rows, len(sds)))
+    if len(sds) == len(model.outcomes):
+        return found
+    return (found[:, :, None] * np.eye(len(model.outcomes))[list(outcomes)]).sum(axis=1)
 
 
 def _partial_correlations(q: int, eta: float):

@@ -18,7 +18,7 @@ from bayesmodels.vocabulary import VARIABLES, months
 
 
 def publish_longitudinal(
-    model, a: Assembly, data: Study, design: Design, mean, shift, group_sd, slope, sd, partial, sigma
+    model, a: Assembly, data: Study, design: Design, mean, shift, group_sd, slope, sd, partial, sigma, wander
 ) -> None:
     """Publish the vocabulary's variables in the current PyMC model; see `Inputs` for the tensors' shapes."""
     strata, groups, n_terms = len(a.strata), len(a.groups), len(a.labels)
@@ -44,6 +44,9 @@ def publish_longitudinal(
     if a.random_terms:
         _publish_persons(a, sd, partial)
     publish("residual_sd", _with_all((pt.zeros((strata, 1)) + sigma).T, strata))
+    if a.wandering:
+        still = np.where(np.isin(np.arange(len(a.outcomes)), a.wandering), 0.0, np.nan)
+        publish("wander_sd", _with_all((still + pt.zeros((strata, 1)) + wander).T, strata))
 
     weeks = tuple(data.curve_weeks)
     curve = _curves(a, design, cells, weeks)

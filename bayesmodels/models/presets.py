@@ -17,6 +17,7 @@ from bayesmodels.study.limits import LIMITS
 PRO_ACT = "PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I)"
 TRIALS = "ALS trial populations: baseline 34 to 38 (SD 6) points"
 NFL_COHORTS = "ALS cohorts: baseline medians 50 to 110 pg/mL, ln SD .5 to .6"
+WANDER = "VALOR's published standard errors grow faster than a straight line's: {} per square root of a month"
 WIDE = "wide on the scale of the measure; no published calibration"
 
 
@@ -37,6 +38,7 @@ def nfl_plasma() -> Outcome:
         rate=Normal(mean=0.0, sd=0.03, source="placebo NfL flat to x1.2 in 28 weeks"),
         rate_sd=HalfNormal(sd=0.03, source="trial standard errors: ln SD .02 to .10 a month"),
         residual_sd=HalfNormal(sd=0.2, source="ln SD .08 to .18 within persons"),
+        wander_sd=HalfNormal(sd=0.2, source=WANDER.format("ln .12 to .16")),
         effect_on_level_prior=Normal(mean=0.0, sd=0.75, source="centred at no effect; a halving is 0.9 SD"),
     )
 
@@ -69,6 +71,7 @@ def alsfrs_r() -> Outcome:
         rate=Normal(mean=-1.0, sd=0.5, source=PRO_ACT),
         rate_sd=HalfNormal(sd=1.0, source=PRO_ACT),
         residual_sd=HalfNormal(sd=2.5, source=PRO_ACT),
+        wander_sd=HalfNormal(sd=1.5, source=WANDER.format("1.4 points")),
     )
 
 

@@ -46,6 +46,9 @@ def prior_table(model: LongitudinalModel, data: Study) -> pd.DataFrame:
             rows += _rows(outcome, f"person SD of {name}", term.person_sd, unit)
     for outcome in model.outcomes:
         rows += _rows(outcome.name, "residual SD", outcome.residual_sd_prior, outcome.modelling_unit)
+        if outcome.wander_sd is not None:
+            unit = f"{outcome.modelling_unit} per square root of a month"
+            rows += _rows(outcome.name, "SD of the Brownian path", outcome.wander_sd, unit)
         rows += [row for part in ("trajectory", "effect") for row in _shape_rows(outcome, part)]
     if a.pooling == "partial":
         for p in a.effects:

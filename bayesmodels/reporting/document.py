@@ -34,7 +34,7 @@ from bayesmodels.reporting.sections import (
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
 from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.fit_evidence import as_json
+from bayesmodels.reporting.surrogacy.evidence import as_json
 from bayesmodels.reporting.surrogacy.single_figures import single_figures
 from bayesmodels.reporting.surrogacy.single_sections import single_sections
 from bayesmodels.reporting.surrogacy.trial_evidence import as_json as trial_as_json
@@ -181,7 +181,7 @@ def report(
             findings.tables.get("parameters", empty),
             findings.tables.get("differences", empty),
             findings.tables.get("effects", empty),
-            _surrogacy(findings),
+            _surrogacy_json(findings),
         ),
         stamp=findings.context.stamp,
         checklist=findings.checklist,
@@ -191,15 +191,16 @@ def report(
     return made
 
 
-def _surrogacy(findings: Findings) -> dict[str, Any] | None:
-    """What `summary.json` says by rung, or None where nothing is evaluated as a surrogate."""
-    if findings.trials is not None:
-        return {"trial": trial_as_json(findings.trials, findings.settings.interval)}
-    return as_json(findings.surrogate, findings.settings)
-
-
 def _title(context: FitContext) -> str:
     return f"{context.data.get('name') or 'Unnamed data'}: {context.model_type} model"
+
+
+def _surrogacy_json(findings: Findings) -> dict[str, Any] | None:
+    """Every rung there is evidence on; None without any."""
+    found = as_json(findings.surrogate, findings.settings)
+    if findings.trials is None:
+        return found
+    return (found or {}) | {"trial": trial_as_json(findings.trials, findings.settings.interval)}
 
 
 def _trial_lead(findings: Findings) -> Lead:
@@ -210,14 +211,14 @@ def _trial_lead(findings: Findings) -> Lead:
 
 def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     tables = findings.tables
+    if findings.trials is not None:
+        settings = findings.settings
+        yield from trial_sections(findings.trials, figures, settings.interval_label, settings.interval)
     if findings.surrogate is not None and findings.checklist is not None:
         settings = findings.settings
         yield from single_sections(
             findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
         )
-    if findings.trials is not None:
-        settings = findings.settings
-        yield from trial_sections(findings.trials, figures, settings.interval_label, settings.interval)
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):
@@ -236,7 +237,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     yield convergence_section(findings)
     if "parameters" in tables:
         yield parameter_section(findings)
-    if (findings.absent and findings.trials is None) or findings.undeclared_surrogate:
+    if findings.trials is None and (findings.absent or findings.undeclared_surrogate):
         yield absent_section(findings)
 
 
@@ -253,10 +254,10 @@ def _figures(findings: Findings) -> LazyFigures:
     tree, context, observed = findings.tree, findings.context, findings.observed
     prob, tables = findings.settings.interval, findings.tables
     makers: dict[str, Callable[[], Figure]] = {}
-    if findings.surrogate is not None:
-        makers |= single_figures(findings.surrogate)
     if findings.trials is not None:
         makers |= trial_figures(findings.trials, prob)
+    if findings.surrogate is not None:
+        makers |= single_figures(findings.surrogate)
     deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
     curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
     for outcome in context.outcomes.values():

@@ -18,7 +18,8 @@ from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence, surrogate_evidence
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
 from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
 from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence, trial_evidence
 
@@ -31,10 +32,10 @@ class Findings:
     ----------
     tables : dict of str to DataFrame
         Only what this posterior has the variables for; numbers unrounded, units in a column.
-    surrogate : SurrogateEvidence or None
-        Where the settings declare a surrogate.
     trials : TrialEvidence or None
         Of a trial-level model.
+    surrogate : SurrogateEvidence or None
+        Where the settings declare a surrogate.
     """
 
     tree: xr.DataTree
@@ -42,8 +43,8 @@ class Findings:
     settings: ReportSettings
     observed: ObservedPersons
     tables: dict[str, pd.DataFrame]
-    surrogate: SurrogateEvidence | None = None
     trials: TrialEvidence | None = None
+    surrogate: SurrogateEvidence | None = None
 
     @property
     def checklist(self) -> Checklist | None:
@@ -100,7 +101,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if evidence is not None:
         tables |= evidence.tables
     filled = {name: table for name, table in tables.items() if len(table)}
-    return Findings(tree, context, settings, observed, filled, evidence, trials)
+    return Findings(tree, context, settings, observed, filled, trials, evidence)
 
 
 _DELAYED_START = {

@@ -38,8 +38,7 @@ def summary(
         Table of `effects.effect_table`, or empty; its contrasts between start groups enter under the name
         ``group_drug_effect``, without a probability: neither sign is good.
     surrogacy : dict, optional
-        By rung: of a fit with a declared surrogate `surrogacy.fit_evidence.as_json`, of a trial-level model `trial`
-        alone, `surrogacy.trial_evidence.as_json`.
+        By rung (`surrogacy.evidence.as_json`); `trial` of a trial-level model (`surrogacy.trial_evidence.as_json`).
 
     Returns
     -------

@@ -88,7 +88,8 @@ class Truth:
         Per month; known to the model.
     person_sd : (term,)
     correlation : (term, term)
-    residual_sd : (outcome,)
+    residual_sd, wander_sd : (outcome,)
+        The second of the Brownian path, per square root of a month.
     """
 
     level: Array
@@ -103,6 +104,7 @@ class Truth:
     person_sd: Array
     correlation: Array
     residual_sd: Array
+    wander_sd: Array
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
@@ -138,6 +140,7 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
         person_sd=np.abs(rng.normal(0.0, [prior.sd for prior in spreads])),
         correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
         residual_sd=np.abs(rng.normal(0.0, [k.residual_sd_prior.sd for k in model.outcomes])),
+        wander_sd=np.abs(rng.normal(0.0, [k.wander_sd.sd for k in model.outcomes])),
     )
 
 
@@ -215,6 +218,7 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
         "person_sd": np.column_stack([truth.person_sd, truth.person_sd, np.full(5, np.nan)]),
         "person_correlation": truth.correlation,
         "residual_sd": np.column_stack([truth.residual_sd, truth.residual_sd, np.full(2, np.nan)]),
+        "wander_sd": np.column_stack([truth.wander_sd, truth.wander_sd, np.full(2, np.nan)]),
         "curve": curves,
         "difference": curves[:, :1] - curves[:, 1:],
     }
@@ -236,6 +240,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         "term_sd": truth.person_sd[None, :],
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
         "error_sd": truth.residual_sd[None, :],
+        "path_sd": truth.wander_sd[None, :],
         "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
         "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
         "alsfrs_r_effect_lag": np.array(truth.function_lag),
@@ -262,7 +267,8 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
         response = own[:, 2] if k == 0 else np.zeros(n)
         mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
         mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
-        y = mean + truth.residual_sd[k] * rng.standard_normal(mean.shape)
+        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
+        y = mean + truth.wander_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))
     return Design(
         outcomes=tuple(designs),
@@ -327,11 +333,12 @@ def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
         "effect_time_constant": [OUTCOMES[:1]],
         "person_sd": [TERMS],
         "residual_sd": [OUTCOMES],
+        "wander_sd": [OUTCOMES],
     }
     found = {}
     for name, labels in axes.items():
         for place in product(*(range(len(axis)) for axis in labels)):
-            at = (*place, 0) if name in ("person_sd", "residual_sd") else place
+            at = (*place, 0) if name in ("person_sd", "residual_sd", "wander_sd") else place
             found[_label(name, [axis[j] for axis, j in zip(labels, place, strict=True)])] = values[name][..., *at]
     found[_label("deceleration", [OUTCOMES[1]])] = values["deceleration"][..., 1]
     for i in range(len(TERMS)):

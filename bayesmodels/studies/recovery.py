@@ -63,9 +63,9 @@ class RecoverySpec:
 
     source: Literal["model", "generator"]
     seed: int = 1
-    chains: int = 1
-    tune: int = 250
-    draws: int = 250
+    chains: int = 2
+    tune: int = 400
+    draws: int = 400
     target_accept: float = 0.8
 
     def settings(self, rng: np.random.Generator) -> NutsSettings:
@@ -181,6 +181,7 @@ def generator_truths() -> Mapping[str, float]:
             found[f"person_correlation[{names[j]}, {name}]"] = correlation[j, i]
     for outcome, sd in (("nfl_plasma", truth.nfl_residual_sd), ("alsfrs_r", truth.score_residual_sd)):
         found[f"residual_sd[{outcome}]"] = np.sqrt((sd.faster**2 + sd.slower**2) / 2)
+    found["wander_sd[alsfrs_r]"] = np.sqrt((truth.score_wander.faster**2 + truth.score_wander.slower**2) / 2)
     found["effect_lag[nfl_plasma]"] = truth.nfl_lag
     found["effect_time_constant[nfl_plasma]"] = truth.nfl_time_constant
     found["effect_lag[alsfrs_r]"] = truth.function_lag

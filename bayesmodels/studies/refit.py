@@ -26,6 +26,7 @@ PUBLISHED = (
     "person_sd",
     "person_correlation",
     "residual_sd",
+    "wander_sd",
     "curve",
     "difference",
 )

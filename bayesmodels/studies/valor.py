@@ -20,8 +20,10 @@ from bayesmodels.evidence import means_table
 from bayesmodels.fitting import NutsSettings, convergence, fit, sample
 from bayesmodels.fitting.means_likelihood import means_log_likelihood
 from bayesmodels.fitting.predict_means import MeansPrediction, parameter_draws, predictive_draws
+from bayesmodels.models.means_outcome import MeansOutcome
+from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means import PublishedMeansModel
-from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model
+from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.study import MeansTable
 
 BOTH = ("nfl_plasma", "alsfrs_r")
@@ -72,6 +74,8 @@ class ValorResults:
         Means inside their interval, by model, outcome and the delayed group's start.
     trap : DataFrame
         Fits to week 76 and week 148: slowing and highest log-likelihood by model.
+    fall_priors : DataFrame
+        Fall of NfL by stratum (ln; median, lower, upper) by prior of the fall.
     not_converged : tuple of str
         One sentence a fit whose chains did not converge.
     """
@@ -82,6 +86,7 @@ class ValorResults:
     difference: pd.DataFrame
     starts: pd.DataFrame
     trap: pd.DataFrame
+    fall_priors: pd.DataFrame
     not_converged: tuple[str, ...]
 
 
@@ -119,11 +124,16 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
         if variant != MAIN:
             tell(f"VALOR: fitting ALSFRS-R to week 28, {variant}")
             fits[variant] = _fit_function(variant, fitted_means(FUNCTION), settings)
+    falls = [MeansFit("as stated", main, both, fits[MAIN].posterior)]
+    for label, nfl in other_fall_priors().items():
+        tell(f"VALOR: fitting NfL to week 28, {label}")
+        model, data = PublishedMeansModel(outcomes=(nfl,)), fitted_means(("nfl_plasma",))
+        falls.append(MeansFit(label, model, data, sample(model.build(data), settings)))
     trapped = []
     for variant in VARIANTS:
         tell(f"VALOR: the trap at week 148, {variant}")
         trapped.append(_fit_function(variant, to_week_148(), settings))
-    seed = settings.seed or 0
+    seed, made = settings.seed or 0, (*fits.values(), *falls[1:], *trapped)
     whole = {fitted.label: _whole(fitted, seed) for fitted in fits.values()}
     return ValorResults(
         fits=fits,
@@ -132,8 +142,35 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
         difference=pd.DataFrame([_difference(label, parts[0]) for label, parts in whole.items()]),
         starts=_starts(fits, seed),
         trap=pd.DataFrame([_trap_row(fitted) for fitted in trapped]),
-        not_converged=tuple(line for fitted in (*fits.values(), *trapped) for line in _not_converged(fitted)),
+        fall_priors=pd.concat([_falls(fitted) for fitted in falls], ignore_index=True),
+        not_converged=tuple(line for fitted in made for line in _not_converged(fitted)),
     )
+
+
+def other_fall_priors() -> dict[str, MeansOutcome]:
+    """NfL under other priors of its fall, which was informed by the trial (models.md, section 3)."""
+    nfl = valor_nfl()
+    changes = {
+        "prior SD of the fall doubled": lambda prior: {"sd": 2 * prior.sd},
+        "prior of the fall centred at 0": lambda _: {"mean": 0.0},
+    }
+    return {
+        label: replaced(
+            nfl, {"effect": replaced(nfl.effect, {"effect": {f: replaced(p, change(p)) for f, p in priors.items()}})}
+        )
+        for label, change in changes.items()
+        for priors in [nfl.effect.effect]
+    }
+
+
+def _falls(fitted: MeansFit) -> pd.DataFrame:
+    """Fall of NfL by stratum; an effect that lowers NfL is a positive fall."""
+    fall = -fitted.posterior["posterior"]["drug_effect"].sel(outcome="nfl_plasma")
+    rows = []
+    for stratum in ("faster", "slower"):
+        lower, median, upper = np.quantile(fall.sel(stratum=stratum), [0.025, 0.5, 0.975])
+        rows.append({"prior": fitted.label, "stratum": stratum, "median": median, "lower": lower, "upper": upper})
+    return pd.DataFrame(rows)
 
 
 def _fit_function(variant: str, data: MeansTable, settings: NutsSettings) -> MeansFit:

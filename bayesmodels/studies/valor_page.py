@@ -45,13 +45,22 @@ def _nfl_section(results: ValorResults) -> Section:
     return Section(
         "The NfL response, fitted to week 28",
         ["NfL stays level for a lag, then falls to a plateau; the untreated drift stops while the drug suppresses it."],
-        {f"NfL response: median and {INTERVAL}, prior beside posterior": shown},
+        {
+            f"NfL response: median and {INTERVAL}, prior beside posterior": shown,
+            f"The fall under other priors (ours was informed by the trial), ln: median and {INTERVAL}": _falls(results),
+        },
         [_prediction_picture(results, "nfl_plasma", stratum) for stratum in ("faster", "slower")],
         "Line and band: mean course fitted to weeks 2 to 28. Bars: predictive interval of each later published "
         "mean, given the same arm's earlier means; filled markers lie inside it, hollow ones outside. Dashed line: "
         f"week 28, the last fitted visit. {AFTER_SWITCH} Persons still observed at later visits were not published "
         "by visit.",
     )
+
+
+def _falls(results: ValorResults) -> pd.DataFrame:
+    rows = results.fall_priors
+    shown = [estimate(*row) for row in rows[["median", "lower", "upper"]].to_numpy()]
+    return rows.assign(shown=shown).pivot(index="prior", columns="stratum", values="shown").reset_index()
 
 
 def _held_out_section(results: ValorResults) -> Section:

@@ -20,10 +20,9 @@ from bayesmodels.evidence import means_table
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.fitting.means_likelihood import maximum_likelihood
 from bayesmodels.models.means_outcome import MeansOutcome
-from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
-from bayesmodels.parts.priors import LogNormal, Normal
+from bayesmodels.parts.priors import LogNormal
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.valor import (
     BOTH,
@@ -33,6 +32,7 @@ from bayesmodels.studies.valor import (
     fitted_means,
     function_model,
     later_means,
+    other_fall_priors,
     predict,
     run_valor,
     to_week_148,
@@ -68,13 +68,10 @@ def nfl_rows(outcome: MeansOutcome, series: Mapping[str, tuple[float, float]]) -
 def nfl_table() -> pd.DataFrame:
     """NfL response by data and prior, and the offset from the stated medians in posterior SD."""
     nfl = valor_nfl()
-    doubled = {f: replaced(prior, {"sd": 2 * prior.sd}) for f, prior in nfl.effect.effect.items()}
-    centred = {f: replaced(prior, {"mean": 0.0}) for f, prior in nfl.effect.effect.items()}
     cases = [
         ("as stated", nfl, "weeks 2 to 28", TO_28),
         ("as stated", nfl, "weeks 2 to 76", TO_76),
-        ("prior SD of the fall doubled", _with_effect(nfl, doubled), "weeks 2 to 28", TO_28),
-        ("prior of the fall centred at 0", _with_effect(nfl, centred), "weeks 2 to 28", TO_28),
+        *((label, outcome, "weeks 2 to 28", TO_28) for label, outcome in other_fall_priors().items()),
         ("extension shift, Normal(0, 0.2)", valor_nfl(extension_shift_sd=0.2), "weeks 2 to 76", TO_76),
     ]
     rows = []
@@ -196,10 +193,6 @@ def write_record(out: Path, tables: Mapping[str, pd.DataFrame], not_converged: t
         "tables": [f"{name}.csv" for name in tables],
     }
     write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
-
-
-def _with_effect(outcome: MeansOutcome, priors: dict[str, Normal]) -> MeansOutcome:
-    return replaced(outcome, {"effect": replaced(outcome.effect, {"effect": priors})})
 
 
 def _fit(outcomes: tuple[MeansOutcome, ...], data: MeansTable) -> MeansFit:

@@ -76,7 +76,7 @@ def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFram
                     "stratum": stratum,
                     "persons": len(members),
                     "drug from week": _switch(members["drug_start_week"]),
-                    "follow-up, weeks": f"{weeks.median():g} ({weeks.min():g} to {weeks.max():g})"
+                    "follow-up, weeks": f"{weeks.median():.0f} ({weeks.min():.0f} to {weeks.max():.0f})"
                     if len(weeks)
                     else "",
                     "deaths": "" if fate is None else int(fate.reindex(members["person"]).sum()),

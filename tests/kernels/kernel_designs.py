@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
 from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
@@ -28,11 +29,13 @@ class Design:
         return [self.bases[self.layout.outcome_of.index(k)].shape[0] for k in range(max(self.layout.outcome_of) + 1)]
 
 
-def layout(loadings, random, shifting=(), varying=None) -> Layout:
+def layout(loadings, random, shifting=(), varying=None, wandering=()) -> Layout:
     """`loadings`: (outcome, term) pairs sorted by outcome; `varying`: every second basis unless said."""
     outcome_of, term_of = zip(*loadings, strict=True)
     varying = tuple(m % 2 == 1 for m in range(len(loadings))) if varying is None else varying
-    return Layout(outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1)
+    return Layout(
+        outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(wandering)
+    )
 
 
 def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1, sigma_rows=1, count=None) -> Design:
@@ -41,6 +44,7 @@ def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1,
         count = np.stack([rng.integers(0, width + 1, n) for width in widths], axis=1)
     q = len(form.random_terms)
     inputs = Inputs(
+        elapsed=rng.uniform(0.0, 2.0, (n, sum(widths))),
         count=np.asarray(count, np.int64),
         stratum=rng.integers(0, strata, n),
         group=rng.integers(0, groups, n),
@@ -51,6 +55,7 @@ def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1,
         sd=rng.uniform(0.2, 1.2, (sd_rows, q)),
         partial=rng.uniform(-0.7, 0.7, q * (q - 1) // 2),
         sigma=rng.uniform(0.3, 1.2, (sigma_rows, len(widths))),
+        wander=rng.uniform(0.1, 1.0, (sigma_rows, len(widths))),
     )
     bases = tuple(
         np.where(np.arange(widths[k])[:, None] < inputs.count[:, k], rng.normal(size=(widths[k], n)), 0.0)
@@ -83,9 +88,9 @@ def correlation_by_regression(partial: np.ndarray, q: int) -> np.ndarray:
 
 
 def rows(d: Design, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values of a person, their design over all terms, and their residual SDs."""
-    values, design_rows, noise = [], [], []
-    sigma = d.inputs.sigma[min(d.inputs.stratum[i], len(d.inputs.sigma) - 1)]
+    """Values of a person, their design over all terms, and the covariance of their errors and Brownian paths."""
+    values, design_rows, blocks = [], [], []
+    s = min(d.inputs.stratum[i], len(d.inputs.sigma) - 1)
     first = 0
     for k, width in enumerate(d.widths):
         for j in range(d.inputs.count[i, k]):
@@ -95,9 +100,11 @@ def rows(d: Design, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                     row[term] = d.bases[m][j, i]
             values.append(d.y[i, first + j])
             design_rows.append(row)
-            noise.append(sigma[k])
+        t = np.cumsum(d.inputs.elapsed[i, first : first + d.inputs.count[i, k]])
+        path = d.inputs.wander[s, k] ** 2 * np.minimum.outer(t, t) * (k in d.layout.wandering)
+        blocks.append(path + d.inputs.sigma[s, k] ** 2 * np.eye(len(t)))
         first += width
-    return np.array(values), np.array(design_rows).reshape(-1, d.layout.n_terms), np.array(noise)
+    return np.array(values), np.array(design_rows).reshape(-1, d.layout.n_terms), block_diag(*blocks)
 
 
 def moments(d: Design, i: int) -> tuple[np.ndarray, np.ndarray]:
@@ -114,9 +121,9 @@ def textbook(d: Design) -> np.ndarray:
     out = np.zeros(len(d.y))
     random = list(d.layout.random_terms)
     for i in range(len(d.y)):
-        values, x, noise = rows(d, i)
+        values, x, errors = rows(d, i)
         if len(values):
             mean, covariance = moments(d, i)
             z = x[:, random]
-            out[i] = multivariate_normal(x @ mean, z @ covariance @ z.T + np.diag(noise**2)).logpdf(values)
+            out[i] = multivariate_normal(x @ mean, z @ covariance @ z.T + errors).logpdf(values)
     return out

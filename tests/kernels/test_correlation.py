@@ -11,7 +11,7 @@ from pytensor.compile.mode import Mode
 from scipy.stats import beta
 
 from bayesmodels.kernels.correlation import correlation_matrix, lkj_shapes
-from bayesmodels.kernels.linear_mixed import correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.correlation_factor import correlation_factor, correlation_factor_gradient
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -25,12 +26,16 @@ from bayesmodels.kernels.linear_mixed_op import (
 )
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
-PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma")
+PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "wander")
 
 ONE = layout([(0, 0), (0, 1)], random=(0, 1))
 TWO = layout([(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)], random=(0, 1, 3, 4), shifting=(2, 5))
 FOLLOWS = layout([(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4)], random=(4, 0, 2, 1, 3), shifting=(2,))
 NO_RANDOM = layout([(0, 0), (0, 1), (1, 2)], random=(), shifting=(1,))
+WANDERS = layout(
+    [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 5)], random=(4, 0, 2, 1, 3), shifting=(2,), wandering=(1,)
+)
+BOTH_WANDER = layout([(0, 0), (0, 1), (1, 2), (1, 3)], random=(0, 1, 2), wandering=(0, 1), varying=(True,) * 4)
 TWELVE = layout([(k, 3 * k + j) for k in range(4) for j in range(3)], random=range(12))
 
 
@@ -58,6 +63,10 @@ def cases():
         design(rng(9), 40, TWO, [3, 4], strata=3, groups=6, covariates=2, sd_rows=3, sigma_rows=3),
     )
     yield "a term shared by two outcomes", design(rng(10), 30, FOLLOWS, [4, 3], strata=2, sd_rows=2, covariates=1)
+    yield "a Brownian path", design(rng(31), 30, WANDERS, [4, 9, 2], strata=2, sigma_rows=2, covariates=1)
+    both = design(rng(32), 70, BOTH_WANDER, [5, 17], strata=3, sigma_rows=1)
+    yield "two Brownian paths", both
+    yield "paths that do not wander", both.with_inputs(wander=np.zeros((1, 2)))
     for n in (63, 64, 65, 130):
         yield f"{n} persons", design(rng(n), n, FOLLOWS, [3, 3], covariates=1)
     base = design(rng(11), 30, TWO, [4, 4])
@@ -157,8 +166,9 @@ def test_wide_person_terms_and_a_small_error_cost_no_accuracy():
 
 def exact(d, i) -> float:
     """Log-density of a person's values by elimination over fractions."""
-    values, x, noise = rows(d, i)
+    values, x, errors = rows(d, i)
     mean, covariance = moments(d, i)
+    noise = np.sqrt(np.diag(errors))
     x, noise, sd = _fractions(x), _fractions([noise])[0], _fractions([np.sqrt(np.diag(covariance))])[0]
     z = [[row[p] * s for p, s in zip(d.layout.random_terms, sd, strict=True)] for row in x]
     n = len(values)
@@ -196,6 +206,8 @@ def random_designs(draw):
     random = [int(p) for p in generator.permutation(n_terms)[: draw(st.integers(0, n_terms))]]
     shifting = [int(p) for p in generator.permutation(n_terms)[: draw(st.integers(0, n_terms))]]
     form = layout(sorted(loadings), random, shifting, tuple(bool(v) for v in generator.integers(0, 2, len(loadings))))
+    wandering = [k for k in range(outcomes) if generator.random() < 0.5]
+    form = replace(form, wandering=tuple(wandering))
     strata = draw(st.integers(1, 3))
     return design(
         generator, draw(st.integers(1, 70)), form, [draw(st.integers(1, 5)) for _ in range(outcomes)],
@@ -293,17 +305,19 @@ def test_shapes_are_known_without_computing():
     assert list(shapes(*d.inputs, *d.bases)) == [40]
 
 
-@pytest.mark.parametrize("name", ["a term shared by two outcomes", "SDs by stratum", "an SD of zero", "65 persons"])
+@pytest.mark.parametrize(
+    "name", ["a term shared by two outcomes", "SDs by stratum", "an SD of zero", "a Brownian path", "65 persons"]
+)
 def test_person_terms_are_the_conditional_normal(name):
     """E(u | y) = D Z' V^-1 (y - X mu), Cov(u | y) = D - D Z' V^-1 Z D."""
     d = CASES[name]
     random = list(d.layout.random_terms)
     found = person_terms(d.layout, d.y, d.inputs, d.bases)
     for i in range(len(d.y)):
-        values, x, noise = rows(d, i)
+        values, x, errors = rows(d, i)
         mean, covariance = moments(d, i)
         z = x[:, random]
-        gain = covariance @ z.T @ np.linalg.inv(z @ covariance @ z.T + np.diag(noise**2))
+        gain = covariance @ z.T @ np.linalg.inv(z @ covariance @ z.T + errors)
         np.testing.assert_allclose(found.center[i], gain @ (values - x @ mean), atol=1e-9)
         np.testing.assert_allclose(found.root[i].T @ found.root[i], covariance - gain @ z @ covariance, atol=1e-9)
 
@@ -321,14 +335,15 @@ def test_person_terms_are_drawn_from_that_normal():
 
 def test_replicates_have_the_models_moments():
     """4,000 replicates of one person's visits, as 4,000 persons alike."""
-    n, alike = 4000, design(rng(21), 1, FOLLOWS, [3, 2], count=[[3, 1]], covariates=1)
-    repeated = Inputs(*(np.repeat(v, n, axis=0) for v in alike.inputs[:4]), *alike.inputs[4:])
+    n, form = 4000, replace(FOLLOWS, wandering=(0,))
+    alike = design(rng(21), 1, form, [3, 2], count=[[3, 1]], covariates=1)
+    repeated = Inputs(*(np.repeat(v, n, axis=0) for v in alike.inputs[:5]), *alike.inputs[5:])
     y = simulate(alike.layout, rng(22), repeated, [np.repeat(b, n, axis=1) for b in alike.bases])
     assert (y[:, 4] == 0).all()  # the second outcome's second slot has no visit
-    _, x, noise = rows(alike, 0)
+    _, x, errors = rows(alike, 0)
     mean, covariance = moments(alike, 0)
     z = x[:, list(alike.layout.random_terms)]
-    expected = z @ covariance @ z.T + np.diag(noise**2)
+    expected = z @ covariance @ z.T + errors
     sd = np.sqrt(np.diag(expected))
     found = y[:, :4]
     assert (np.abs(found.mean(axis=0) - x @ mean) < 4.5 * sd / np.sqrt(n)).all()

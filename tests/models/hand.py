@@ -92,14 +92,20 @@ def person_log_likelihood(pm_model, model, study, point, means, random_terms, co
         mean_of = {label: value[s, g] for label, value in means.items()}
         for (label, name), slope in covariate_slopes.items():
             mean_of[label] += slope * scaled[name].iloc[i]
-        y, mu, z, noise = [], [], [], []
+        row = min(s, len(point["error_sd"]) - 1)
+        y, mu, z, noise, wander, t = [], [], [], [], [], []
         for _, visit in visits[visits["person"] == person["person"]].iterrows():
             outcome = visit["outcome"]
             found = basis(outcome, point, visit["week"], person["drug_start_week"])
             y.append(np.log(visit["value"]) if outcome == "nfl_plasma" else visit["value"])
             mu.append(sum(value * mean_of[f"{outcome}:{name}"] for name, value in found.items()))
             z.append([found[t.split(":")[1]] if t.startswith(outcome) else 0.0 for t in random_terms])
-            noise.append(point["error_sd"][min(s, len(point["error_sd"]) - 1)][OUTCOMES.index(outcome)])
-        z = np.array(z)
-        out.append(multivariate_normal(mu, z @ covariance @ z.T + np.diag(np.square(noise))).logpdf(y))
+            noise.append(point["error_sd"][row][OUTCOMES.index(outcome)])
+            own = np.zeros(len(OUTCOMES))
+            own[OUTCOMES.index(outcome)] = point["path_sd"][row][OUTCOMES.index(outcome)]
+            wander.append(own)
+            t.append(visit["week"] * 7 * 12 / 365.25)
+        z, wander = np.array(z), np.array(wander)
+        errors = np.diag(np.square(noise)) + wander @ wander.T * np.minimum.outer(t, t)
+        out.append(multivariate_normal(mu, z @ covariance @ z.T + errors).logpdf(y))
     return np.array(out)

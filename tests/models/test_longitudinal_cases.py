@@ -35,7 +35,13 @@ def test_one_start_group():
     np.testing.assert_allclose(found["curve"][0, 0, 0], level + (rate + effect) * t, rtol=1e-12)
     np.testing.assert_allclose(found["drug_effect"], [[effect]])
     assert "difference" not in found
-    assert {rv.name for rv in pm_model.free_RVs} == {"term_mean", "term_sd", "partial_correlation", "error_sd"}
+    assert {rv.name for rv in pm_model.free_RVs} == {
+        "term_mean",
+        "term_sd",
+        "partial_correlation",
+        "error_sd",
+        "path_sd",
+    }
 
 
 @pytest.mark.parametrize("groups", [(("cohort", np.nan),), (("north", np.nan), ("south", np.nan))])
@@ -109,7 +115,7 @@ def test_censored_visits_integrate_to_the_probability_beyond_the_limit(covariate
     pm_model = model.build(data)
     point = random_point(pm_model, 4)
     point["error_sd"], point["term_mean"] = np.array([[0.3]]), np.array([[4.2], [0.01]])
-    point["term_sd"] = np.array([[0.5, 0.02]])
+    point["term_sd"], point["path_sd"] = np.array([[0.5, 0.02]]), np.array([[0.15]])
     age = data.persons["age"].astype(float)
     age = (age - age.mean()) / age.std(ddof=0)
     shift = age * point["covariate_slope"][0] if covariates else 0 * age
@@ -124,7 +130,8 @@ def test_censored_visits_integrate_to_the_probability_beyond_the_limit(covariate
         ]
         z = np.stack([np.ones(len(mine)), mine["week"] / MONTH], axis=1)
         mean = z @ point["term_mean"][:, 0] + shift[i]
-        v = z @ covariance @ z.T + 0.09 * np.eye(len(mine))
+        path = 0.15**2 * np.minimum.outer(z[:, 1], z[:, 1])
+        v = z @ covariance @ z.T + path + 0.09 * np.eye(len(mine))
         y = np.log(mine["value"].to_numpy(float))
         side = mine["censoring"].map({"": 0, "left": -1, "right": 1}).to_numpy()
         seen = side == 0

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
+from scipy.linalg import block_diag
 
 from bayesmodels.models.design import as_data, design_of
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -51,7 +52,7 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
     cov_terms = truth.correlation * np.outer(truth.person_sd, truth.person_sd)
     stratum, group = LAYOUT.cells
     for i in range(len(stratum)):
-        means, loadings, noise, y = [], [], [], []
+        means, loadings, errors, y = [], [], [], []
         for k, outcome in enumerate(design.outcomes):
             there = outcome.present[:, i] == 1
             t = outcome.months[there, i]
@@ -63,10 +64,11 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
             if k == 0:
                 own[:, 2] = effect
             loadings.append(own)
-            noise += [truth.residual_sd[k] ** 2] * len(t)
+            path = truth.wander_sd[k] ** 2 * np.minimum.outer(t, t)
+            errors.append(path + truth.residual_sd[k] ** 2 * np.eye(len(t)))
             y += list(outcome.values[i, there])
         z = np.vstack(loadings)
-        reference = multivariate_normal(means, z @ cov_terms @ z.T + np.diag(noise)).logpdf(y)
+        reference = multivariate_normal(means, z @ cov_terms @ z.T + block_diag(*errors)).logpdf(y)
         np.testing.assert_allclose(by_person[i], reference, rtol=1e-7)
 
 

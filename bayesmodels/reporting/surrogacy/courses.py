@@ -24,6 +24,9 @@ from bayesmodels.vocabulary import ALL, months
 VARIABLES = ("visit_mean", "person_basis", "person_sd", "person_correlation", "residual_sd")
 """What a posterior must publish."""
 
+WANDER = "wander_sd"
+"""SD of an outcome's Brownian path after a month, where the model has one; NaN for outcomes without."""
+
 MOST_DRAWS = 2000
 """Draws used, evenly spaced: enough for the 2.5 and 97.5 % points of what is reported."""
 
@@ -40,7 +43,8 @@ class Courses:
     mean : (draw, outcome, group, visit)
     basis : (draw, outcome, term, group, visit)
     covariance : (draw, term, term)
-        D, between persons.
+        D, between persons. Where an outcome wanders, its Brownian path's increments between visits follow the terms, as
+        further ones without a name: true values include the path, the same under both arms.
     residual : (draw, outcome)
         Variance of a visit about the person's own course.
     share : mapping of str to float
@@ -165,7 +169,8 @@ def read_courses(
         The model does not publish persons' courses.
     """
     require(tree, variables=VARIABLES, groups=[group])
-    draws = tree[group].to_dataset().reset_coords(drop=True)[list(VARIABLES)]
+    found = tree[group].to_dataset().reset_coords(drop=True)
+    draws = found[[*VARIABLES, *({WANDER} & set(found.data_vars))]]
     total = draws.sizes["chain"] * draws.sizes["draw"]
     draws = draws.isel(draw=slice(None, None, max(1, -(-total // MOST_DRAWS))))
     outcomes, groups = context.outcomes, context.start_groups
@@ -178,20 +183,46 @@ def read_courses(
     residual = _flat(draws["residual_sd"].sel(stratum=strata), "stratum", "outcome") ** 2
     correlation = _flat(draws["person_correlation"], "term", "term_other")
     within = np.einsum("f,dfp,dfq->dpq", weight, sd, sd)
+    basis = _flat(draws["person_basis"], "outcome", "term", "start_group", "visit_week")
+    weeks = draws["visit_week"].to_numpy().astype(float)
+    covariance = within * correlation
+    if WANDER in draws:
+        rate = np.einsum("f,dfk->dk", weight, _flat(draws[WANDER].sel(stratum=strata), "stratum", "outcome") ** 2)
+        basis, covariance = _with_paths(basis, covariance, np.nan_to_num(rate), in_months(weeks))
     whole = ALL if ALL in labels else strata[0]
     share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}
     return Courses(
         outcomes=tuple(outcomes),
         groups=groups,
         terms=tuple(str(term) for term in draws["term"].values),
-        weeks=draws["visit_week"].to_numpy().astype(float),
+        weeks=weeks,
         mean=_flat(draws["visit_mean"].sel(stratum=whole), "outcome", "start_group", "visit_week"),
-        basis=_flat(draws["person_basis"], "outcome", "term", "start_group", "visit_week"),
-        covariance=within * correlation,
+        basis=basis,
+        covariance=covariance,
         residual=np.einsum("f,dfk->dk", weight, residual),
         share={g: n / sum(share.values()) for g, n in share.items()},
         good={name: outcome.sign for name, outcome in outcomes.items()},
     )
+
+
+def _with_paths(
+    basis: np.ndarray, covariance: np.ndarray, rate: np.ndarray, months: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Append the increments of every outcome's path: variance `rate` (draw, outcome) times their months."""
+    draws, outcomes, terms, groups, visits = basis.shape
+    steps = np.diff(months)
+    n = outcomes * len(steps)
+    longer = np.zeros((draws, outcomes, terms + n, groups, visits))
+    longer[:, :, :terms] = basis
+    wider = np.zeros((draws, terms + n, terms + n))
+    wider[:, :terms, :terms] = covariance
+    after = np.tri(visits, visits - 1, -1).T  # an increment counts at the visits after it
+    for k in range(outcomes):
+        own = slice(terms + k * len(steps), terms + (k + 1) * len(steps))
+        longer[:, k, own] = after[:, None, :]
+        place = np.arange(own.start, own.stop)
+        wider[:, place, place] = rate[:, [k]] * steps
+    return longer, wider
 
 
 def in_months(weeks: np.ndarray) -> np.ndarray:

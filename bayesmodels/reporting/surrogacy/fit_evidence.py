@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,14 +10,15 @@ import xarray as xr
 
 from bayesmodels.errors import MissingVariable
 from bayesmodels.reporting.context import Contrast, FitContext
-from bayesmodels.reporting.intervals import flat, named_limits
+from bayesmodels.reporting.intervals import named_limits
 from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.courses import Courses, in_months, read_courses
 from bayesmodels.reporting.surrogacy.declared import Declared, declared
 from bayesmodels.reporting.surrogacy.earliness import earliest_week, earliness_table
-from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence, no_comparison
+from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL
 from bayesmodels.reporting.surrogacy.individual import (
     VectorAssociation,
     correlation_table,
@@ -28,44 +27,9 @@ from bayesmodels.reporting.surrogacy.individual import (
     term_association,
     visit_association,
 )
+from bayesmodels.reporting.surrogacy.means_evidence import means_evidence
 from bayesmodels.reporting.surrogacy.mediation import exposure_arms, mediation_curve, sensitivity_table
 from bayesmodels.reporting.surrogacy.single_trial import SingleTrial, single_trial
-from bayesmodels.reporting.surrogacy.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class SurrogateEvidence:
-    """A fit's evidence about its surrogate.
-
-    Parameters
-    ----------
-    declared : Declared
-    verdicts : tuple of Verdict
-        Response, individual, trial.
-    tables : dict of str to DataFrame
-        ``surrogacy_*``; numbers unrounded. Only what the fit can show.
-    trial : SingleTrial or None
-        Criteria on true values; None without a comparison or without persons.
-    arms : Arms or None
-        True values at the declared weeks.
-    earliest : dict of str to float
-        First visit from which the drug's effect on the surrogate is shown ("effect"), and from which R2 is at least
-        fair ("individual"); NaN where there is none.
-    follows : bool
-        The model makes the whole effect on the outcome follow the surrogate.
-    """
-
-    declared: Declared
-    verdicts: tuple[Verdict, ...]
-    tables: dict[str, pd.DataFrame]
-    trial: SingleTrial | None = None
-    arms: Arms | None = None
-    earliest: dict[str, float] | None = None
-    follows: bool = False
-
-    def sentence(self) -> str:
-        """The verdicts, one line a rung."""
-        return "\n".join(f"{v.rung}: {v.answer}. {v.sentence}" for v in self.verdicts)
 
 
 def surrogate_evidence(
@@ -84,7 +48,7 @@ def surrogate_evidence(
     try:
         courses = read_courses(tree, context, observed)
     except MissingVariable:
-        return _without_persons(tree, context, settings, d)
+        return means_evidence(tree, context, settings, d)
     prior = read_courses(tree, context, observed, "prior") if "prior" in tree.children else None
     design = "the chains did not converge" if context.convergence.get("verdict") == "not_converged" else ""
     tables = dict(_person_tables(courses, prior, d, observed, settings.interval))
@@ -104,9 +68,7 @@ def surrogate_evidence(
     guard = settings.surrogacy.cut_offs.effect_probability
     tables |= {
         "surrogacy_criteria": criteria,
-        "surrogacy_prentice": pd.DataFrame(
-            [{"criterion": name, "probability": value} for name, value in single.prentice.probabilities.items()]
-        ),
+        "surrogacy_prentice": single.prentice.table,
         "surrogacy_causal_association": single.causal_association.table,
         "surrogacy_principal_strata": single.principal_strata,
         "surrogacy_mediation": mediation_curve(
@@ -124,31 +86,8 @@ def surrogate_evidence(
         "effect": earliest_week(early, "effect_favours", cut.effect_probability),
         "individual": earliest_week(early, "r2_fair", cut.early_probability),
     }
-    return SurrogateEvidence(d, (*single.verdicts, SINGLE_TRIAL), tables, single, arms, earliest, follows)
-
-
-def as_json(evidence: SurrogateEvidence | None, settings: ReportSettings) -> dict[str, Any] | None:
-    """Content of `surrogacy` in ``summary.json``; `trial` is that of a trial-level analysis, none here."""
-    if evidence is None:
-        return None
-    d = evidence.declared
-    response, individual, _ = evidence.verdicts
-    return {
-        "surrogate": d.surrogate.name,
-        "outcome": d.outcome.name,
-        "contrast": None if d.contrast is None else d.contrast.label,
-        "surrogate_week": d.surrogate_week,
-        "outcome_week": d.outcome_week,
-        "regions": asdict(d.regions),
-        "cut_offs": settings.surrogacy.cut_offs.model_dump(),
-        "earliest_week": evidence.earliest,
-        "response": {"verdict": response.as_json()},
-        "individual": {"verdict": individual.as_json()},
-        "tables": {
-            name.removeprefix("surrogacy_"): table.to_dict("records") for name, table in evidence.tables.items()
-        },
-        "trial": None,
-    }
+    verdicts = (*single.verdicts, SINGLE_TRIAL)
+    return SurrogateEvidence(d, verdicts, tables, single.prentice, single, arms, earliest, follows)
 
 
 def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSettings, design: str) -> SingleTrial:
@@ -157,7 +96,7 @@ def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSetti
     return single_trial(
         arms, settings.surrogacy, regions=d.regions, level=settings.interval, labels=_words(d), prior=prior,
         designs=(
-            design or flat_effect or d.not_randomised,
+            design or d.not_randomised or flat_effect,
             design or ("" if varies else "the model gives every person the same change of one of the two"),
         ),
     )  # fmt: skip
@@ -239,43 +178,7 @@ def _one_group(
     alone = Contrast(group, group, group, group, group)
     pair = (d.surrogate.name, d.outcome.name, d.surrogate_week, d.outcome_week, alone)
     single = _criteria(courses.arms(*pair), None if prior is None else prior.arms(*pair), d, settings, design)
-    return SurrogateEvidence(d, (_no_comparison(d, settings), single.verdicts[1], SINGLE_TRIAL), tables)
-
-
-def _without_persons(
-    tree: xr.DataTree, context: FitContext, settings: ReportSettings, d: Declared
-) -> SurrogateEvidence:
-    """Means only: the response can be judged, persons cannot."""
-    response = _no_comparison(d, settings)
-    tables: dict[str, pd.DataFrame] = {}
-    draws = tree["posterior"].data_vars.get("difference")
-    if d.contrast is not None and draws is not None and d.surrogate_week in draws["week"].values:
-        at = draws.reset_coords(drop=True).sel(contrast=d.contrast.label, week=d.surrogate_week)
-        stratum = "all" if "all" in at["stratum"].values else at["stratum"].values[0]
-        raw = flat(at.sel(outcome=d.surrogate.name, stratum=stratum))
-        design = "the chains did not converge" if context.convergence.get("verdict") == "not_converged" else ""
-        response = response_verdict(
-            d.contrast.sign(d.surrogate) * raw, d.regions.surrogate, settings.surrogacy.cut_offs,
-            level=settings.interval, design=design or d.not_randomised,
-            surrogate=d.surrogate.label, unit=d.surrogate.unit, where=d.where,
-        )  # fmt: skip
-        name = "effect on the surrogate"
-        row = {"quantity": "alpha", "name": name, **_limits(raw, settings.interval), "scale": "mean", "note": ""}
-        tables["surrogacy_criteria"] = pd.DataFrame([row])
-    individual = individual_verdict(
-        None, np.nan, settings.surrogacy.cut_offs, surrogate=d.surrogate.label, outcome=d.outcome.label, where=d.where,
-        level=settings.interval,
-        design="the fit describes means, or persons whose courses it does not publish; it holds no covariance between "
-        "persons",
-    )  # fmt: skip
-    return SurrogateEvidence(d, (response, individual, SINGLE_TRIAL), tables)
-
-
-def _no_comparison(d: Declared, settings: ReportSettings) -> Verdict:
-    return response_verdict(
-        None, 0.0, settings.surrogacy.cut_offs, level=settings.interval, surrogate=d.surrogate.label,
-        unit=d.surrogate.unit, where=d.where, design="there is one start group, or no visit in the randomised period",
-    )  # fmt: skip
+    return SurrogateEvidence(d, (no_comparison(d, settings), single.verdicts[1], SINGLE_TRIAL), tables)
 
 
 def _words(d: Declared) -> dict[str, str]:

@@ -21,7 +21,7 @@ SINGLE_TRIAL = Verdict(
     "Whether an effect on the surrogate predicts an effect on the outcome is a question about several randomised "
     "comparisons. This is one.",
     ("One trial has one pair of effects; no correlation of effects can be computed from it.",),
-    ("Effects on both endpoints, with standard errors, from other randomised trials (`bayesmodels trial-level`).",),
+    ("Effects on both endpoints, with standard errors, from other randomised trials (bayesmodels trial-level).",),
 )
 """The trial rung of any single trial."""
 
@@ -86,34 +86,32 @@ def response_verdict(
 
 
 def individual_verdict(
-    r2: np.ndarray | None,
-    right_sign: float,
+    association: np.ndarray | None,
     cut_offs: CutOffs,
     *,
     surrogate: str,
     outcome: str,
     where: str,
     level: float,
-    prior_r2: np.ndarray | None = None,
+    prior: np.ndarray | None = None,
     design: str = "",
 ) -> Verdict:
     """Within an arm, do persons whose surrogate changes more have another course?
 
     Parameters
     ----------
-    r2 : (draw,) or None
-        Squared correlation of the changes within arms; None where there are no persons.
-    right_sign : float
-        Probability that a better change of the surrogate goes with a better course.
+    association : (draw,) or None
+        Correlation of the changes within arms, + where a better change of the surrogate goes with a better course; None
+        where there are no persons.
     cut_offs : CutOffs
     surrogate, outcome, where : str
     level : float
-    prior_r2 : (draw,), optional
-        What the prior alone says.
+    prior : (draw,), optional
+        The same correlation from the prior alone.
     design : str
         Why the design cannot say; blank where it can.
     """
-    if r2 is None or design:
+    if association is None or design:
         why = design or "the archive holds no covariance between persons"
         return Verdict(
             "individual", "not assessable",
@@ -121,19 +119,18 @@ def individual_verdict(
             ("Repeated measurements of both in the same persons.",),
         )  # fmt: skip
     tail = (1 - level) / 2
-    lower, median, upper = np.quantile(r2, [tail, 0.5, 1 - tail])
+    lower, median, upper = np.quantile(association**2, [tail, 0.5, 1 - tail])
+    right_sign = probability(association > 0)
     reasons = [
         f"R2 within arms, {where}: {estimate(median, lower, upper)}; supported from a lower limit of "
         f"{cut_offs.individual_supported:g}, not supported below an upper limit of {cut_offs.individual_refuted:g}.",
         f"Probability {chance(right_sign)} that a better change of {surrogate} goes with a better course.",
     ]
     ratio = math.nan
-    if prior_r2 is not None:
-        before = np.quantile(prior_r2, [tail, 1 - tail])
-        ratio = float((upper - lower) / (before[1] - before[0]))
-        reasons.append(
-            f"Its interval is {ratio:.2f} times as wide as the prior's ({before[0]:.2f} to {before[1]:.2f})."
-        )
+    if prior is not None:
+        width, before = (float(np.ptp(np.quantile(draws, [tail, 1 - tail]))) for draws in (association, prior))
+        ratio = width / before
+        reasons.append(f"The correlation's interval is {ratio:.2f} times as wide as the prior's.")
     needed = cut_offs.effect_probability
     answer: Answer
     if ratio >= cut_offs.prior_width:

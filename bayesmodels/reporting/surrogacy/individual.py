@@ -152,8 +152,8 @@ def prediction_table(
     Returns
     -------
     DataFrame
-        `surrogate_change`; `expected_median`, `expected_lower`, `expected_upper` (mean of such persons); `lower`, `upper` (one
-        new person), outcome unit per month.
+        `surrogate_change`; `expected_median`, `expected_lower`, `expected_upper` (mean of such persons); `lower`,
+        `upper` (one new person), outcome unit per month.
     """
     rng = np.random.default_rng(seed)
     mean, sigma, slope = arms.mean[:, arm], arms.covariance[:, arm], arms.arm_gamma[:, arm]
@@ -183,5 +183,6 @@ def _terms(courses: Courses, name: str) -> list[int]:
 
 
 def _correlations(courses: Courses) -> np.ndarray:
-    sd = np.sqrt(np.diagonal(courses.covariance, axis1=1, axis2=2))
-    return courses.covariance / (sd[:, :, None] * sd[:, None, :])
+    named = courses.covariance[:, : len(courses.terms), : len(courses.terms)]
+    sd = np.sqrt(np.diagonal(named, axis1=1, axis2=2))
+    return named / (sd[:, :, None] * sd[:, None, :])

@@ -35,5 +35,6 @@ def mutual_information(covariance: np.ndarray, first: int) -> np.ndarray:
         Infinite where a combination of one is a combination of the other.
     """
     parts = (covariance[..., :first, :first], covariance[..., first:, first:], covariance)
-    own, other, both = (np.linalg.slogdet(part)[1] for part in parts)
+    with np.errstate(invalid="ignore"):  # without persons: NaN
+        own, other, both = (np.linalg.slogdet(part)[1] for part in parts)
     return (own + other - both) / 2

@@ -94,7 +94,8 @@ def exposure_arms(
     share = np.array([courses.share[contrast.late], courses.share[contrast.early]])
     share = share / share.sum()
     pooled = np.einsum("a,daij->dij", share, full)
-    adjusted = pooled[:, :2, :2] - pooled[:, :2, 2:] @ np.linalg.solve(pooled[:, 2:, 2:], pooled[:, 2:, :2])
+    levels = np.linalg.pinv(pooled[:, 2:, 2:], hermitian=True)
+    adjusted = pooled[:, :2, :2] - pooled[:, :2, 2:] @ levels @ pooled[:, 2:, :2]
     mean = np.stack([mean_area, courses.mean_change(outcome, week)[:, places]], axis=-1)
     good = np.array([courses.good[surrogate], courses.good[outcome]])
     return Arms(mean, np.stack([adjusted, adjusted], axis=1), share, good, None, "latent")

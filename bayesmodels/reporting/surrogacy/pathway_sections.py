@@ -11,7 +11,7 @@ import pandas as pd
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.surrogacy.causal_association import BRIDGE
-from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.reporting.surrogacy.mediation import ASSUMPTION
 from bayesmodels.reporting.wording import chance, estimate, fixed
 

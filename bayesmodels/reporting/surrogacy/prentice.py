@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bayesmodels.reporting.intervals import probability
 from bayesmodels.reporting.surrogacy.arms import Arms
@@ -53,6 +54,11 @@ class Prentice:
     assessable: bool
     reason: str
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """Columns `criterion`, `probability`."""
+        return pd.DataFrame(list(self.probabilities.items()), columns=["criterion", "probability"])
+
     def sentence(self) -> str:
         """The joint probability, or why there is none."""
         if not self.assessable:
@@ -66,6 +72,7 @@ def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975) -
     Parameters
     ----------
     arms : Arms
+        Without persons (covariances NaN) C1 and C2 only.
     regions : Regions
     outcome_probability : float
         Below this probability of C2 the criteria are not assessable (surrogacy-methods.md, 1.1 and 1.2).
@@ -73,13 +80,14 @@ def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975) -
     good = arms.favourable
     c1, c2, c3 = good.alpha > regions.surrogate, good.beta > regions.outcome, good.gamma > 0
     left = good.residual_effect
-    declared = not math.isnan(regions.residual)
+    persons = not np.isnan(left).any()
+    declared = persons and not math.isnan(regions.residual)
     c4 = np.abs(left) < regions.residual
     by_arm = (np.abs(good.arm_residual_effect) < regions.residual).all(axis=1)
     found = {
         "C1": probability(c1),
         "C2": probability(c2),
-        "C3": probability(c3),
+        "C3": probability(c3) if persons else math.nan,
         "C4": probability(c4) if declared else math.nan,
         "C4, a slope for each arm": probability(by_arm) if declared else math.nan,
         "joint": probability(c1 & c2 & c3 & c4) if declared else math.nan,
@@ -92,6 +100,8 @@ def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975) -
             f"{outcome_probability:g}), so whether the surrogate carries it cannot be asked; this is no failure of the "
             "surrogate"
         )
+    elif not persons:
+        reason = "without persons there is no slope of the outcome on the surrogate"
     elif not declared:
         reason = "no region was declared inside which the effect left over counts as none"
     return Prentice(found, not reason, reason)

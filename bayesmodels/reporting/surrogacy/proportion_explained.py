@@ -69,7 +69,7 @@ def proportion_explained(arms: Arms, level: float = 0.95, guard: float = 0.975) 
 
 def guarded_share(part: np.ndarray, whole: np.ndarray, sign: float, level: float, guard: float) -> ProportionExplained:
     """part / whole by draw, withheld where the whole is not separated from zero; `sign` turns it so that + is good."""
-    favours = probability(sign * whole > 0)
+    nan, favours = math.nan, probability(sign * whole > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = part / whole
     if favours < guard:
@@ -77,13 +77,15 @@ def guarded_share(part: np.ndarray, whole: np.ndarray, sign: float, level: float
             f"denominator not separated from 0, the effect on the outcome favours the drug with probability "
             f"{favours:.2f}, needed {guard:g}"
         )
-        nan = math.nan
         return ProportionExplained(share, why, nan, nan, nan, (nan, nan), nan, nan, favours)
+    known = share[~np.isnan(share)]  # 0 / 0 while a lag holds both effects at zero
+    if not len(known):
+        return ProportionExplained(share, "persons do not vary", nan, nan, nan, (nan, nan), nan, nan, favours)
     tail = (1 - level) / 2
-    lower, median, upper = (float(value) for value in np.quantile(share, [tail, 0.5, 1 - tail]))
-    inside = probability((share > 0) & (share < 1))
+    lower, median, upper = np.quantile(known, [tail, 0.5, 1 - tail], method="inverted_cdf").tolist()
+    inside = probability((known > 0) & (known < 1))
     return ProportionExplained(
-        share, "", median, lower, upper, shortest(share, level), probability(share > 0.5), inside, favours
+        share, "", median, lower, upper, shortest(known, level), probability(known > 0.5), inside, favours
     )
 
 
@@ -91,5 +93,5 @@ def shortest(values: np.ndarray, level: float) -> tuple[float, float]:
     """Shortest interval that holds a share `level` of the draws."""
     import arviz_stats  # late: 1 s
 
-    lower, upper = arviz_stats.hdi(values, prob=level)
+    lower, upper = arviz_stats.hdi(values[np.isfinite(values)], prob=level)
     return float(lower), float(upper)

@@ -12,10 +12,10 @@ from bayesmodels.reporting.surrogacy.prentice import Regions
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 SOURCES = {
-    "effect_probability": "one-sided 2.5 % as posterior probability; surrogacy-methods 1.1 to 1.3",
-    "individual_supported": "BSES3 'good' and 'excellent' within arms, R2 .4 (PMC10401605, table 3)",
-    "individual_refuted": "BSES3 'fair', R2 .2 (PMC10401605, table 3)",
-    "prior_width": "as at the trial level: an interval at least .8 as wide as the prior's was not learned",
+    "effect_probability": "convention: one-sided 2.5 %, as a posterior probability",
+    "individual_supported": "BSES3: 'good', and 'excellent', ask for R2 within arms of .4 (PMC10401605, table 3)",
+    "individual_refuted": "BSES3: 'fair' asks for R2 within arms of .2 (PMC10401605, table 3)",
+    "prior_width": "as at the trial level: a correlation's interval at least .8 as wide as the prior's was not learned",
     "residual_share": "half an important difference; to be argued for, and declared, in each trial",
     "early_probability": "earliest visit with P(R2 >= the 'fair' cut-off) of .9; after Wang and Parast (PMC8595715)",
 }
@@ -33,7 +33,7 @@ class CutOffs(BaseModel):
         R2 within arms: supported with the lower limit at the first or above, not supported with the upper below the
         second.
     prior_width : float
-        Posterior over prior interval width from which the data decided nothing.
+        Posterior over prior interval width of the correlation from which the data decided nothing.
     residual_share : float
         Share of the important difference inside which an effect left over counts as none, where no region is declared.
     early_probability : float

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.surrogacy.checklist import Checklist, Entry
-from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 
 ONE_TRIAL = "one trial: needs several randomised comparisons (bayesmodels trial-level)"
@@ -49,10 +49,11 @@ def single_checklist(
         entries[item] = (
             Entry("met", f"figures/{figure}.svg") if there else Entry("not identifiable", "see the verdicts' reasons")
         )
-    trial = evidence.trial
-    if trial is not None and (not trial.prentice.assessable or trial.proportion_explained.withheld):
-        why = trial.prentice.reason or trial.proportion_explained.withheld
-        entries["D5"] = Entry("not identifiable", f"tables/surrogacy_criteria.csv; {why}")
+    criteria, trial = evidence.prentice, evidence.trial
+    why = "" if criteria is None else criteria.reason
+    why = why or ("" if trial is None else trial.proportion_explained.withheld)
+    if why:
+        entries["D5"] = Entry("not identifiable", f"tables/surrogacy_prentice.csv; {why}")
     checked = context.convergence.get("verdict") == "ok" and "predictive_coverage" in tables
     entries["C6"] = (
         Entry("met", f"{PAGE}, Convergence and how it was run; Predictive checks")

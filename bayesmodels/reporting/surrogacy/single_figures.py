@@ -15,7 +15,7 @@ from matplotlib.patches import Ellipse
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.declared import Declared
-from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
 
 
 def single_figures(evidence: SurrogateEvidence) -> dict[str, Callable[[], Figure]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.page import Section
 from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.fit_evidence import SurrogateEvidence
+from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.reporting.surrogacy.pathway_sections import (
     causal_section,
     earliness_section,
@@ -18,6 +18,7 @@ from bayesmodels.reporting.surrogacy.pathway_sections import (
     mediation_section,
     pictures_of,
 )
+from bayesmodels.reporting.surrogacy.prentice import Prentice
 from bayesmodels.reporting.surrogacy.settings import SOURCES, SurrogacySettings
 from bayesmodels.reporting.wording import chance, fixed
 
@@ -51,8 +52,9 @@ def single_sections(
     yield _verdict_section(evidence, settings)
     if "surrogacy_slope_r2" in evidence.tables:
         yield _person_section(evidence, figures, label)
-    if evidence.trial is not None and "surrogacy_prentice" in evidence.tables:
-        yield _criteria_section(evidence, figures, label)
+    if evidence.prentice is not None:
+        yield _criteria_section(evidence, evidence.prentice, label)
+    if evidence.trial is not None:
         yield causal_section(evidence, figures, label)
         yield mediation_section(evidence, figures, label)
         yield earliness_section(evidence, figures, label)
@@ -147,29 +149,32 @@ def _person_section(evidence: SurrogateEvidence, figures: LazyFigures, label: st
     )  # fmt: skip
 
 
-def _criteria_section(evidence: SurrogateEvidence, figures: LazyFigures, label: str) -> Section:
-    d, trial = evidence.declared, evidence.trial
-    assert trial is not None
+def _criteria_section(evidence: SurrogateEvidence, criteria: Prentice, label: str) -> Section:
+    d = evidence.declared
     table = evidence.tables["surrogacy_criteria"]
-    latent, seen = (table[table["scale"] == scale].to_dict("records") for scale in ("latent", "observed"))
-    rows = [
-        {
-            "Quantity": true["name"],
-            f"True values ({label})": true["note"] or limits_cell(true),
-            "As measured": limits_cell(measured),
-            "Prior, true values": limits_cell(true, "prior_"),
-        }
-        for true, measured in zip(latent, seen, strict=True)
-    ]
+    by_scale = {scale: rows.to_dict("records") for scale, rows in table.groupby("scale")}
+    if "mean" in by_scale:
+        rows = [
+            {"Quantity": row["name"], f"Median ({label})": row["note"] or limits_cell(row)} for row in by_scale["mean"]
+        ]
+    else:
+        rows = [
+            {
+                "Quantity": true["name"],
+                f"True values ({label})": true["note"] or limits_cell(true),
+                "As measured": limits_cell(measured),
+                "Prior, true values": limits_cell(true, "prior_"),
+            }
+            for true, measured in zip(by_scale["latent"], by_scale["observed"], strict=True)
+        ]
     chances = [
-        {"Criterion": _CRITERIA[name], "Probability": chance(value)}
-        for name, value in trial.prentice.probabilities.items()
+        {"Criterion": _CRITERIA[name], "Probability": chance(value)} for name, value in criteria.probabilities.items()
     ]
     region = "not declared" if math.isnan(d.regions.residual) else f"{d.regions.residual:g} {d.outcome.unit}"
     return Section(
         "Surrogate: criteria of a single trial",
         [
-            f"Prentice's criteria: {trial.prentice.sentence()}. Regions: effect on the surrogate above "
+            f"Prentice's criteria: {criteria.sentence()}. Regions: effect on the surrogate above "
             f"{d.regions.surrogate:g} {d.surrogate.unit}, on the outcome above {d.regions.outcome:g} {d.outcome.unit}, "
             f"left over within {region}.",
             "The relative effect predicts another trial only if effects are proportional across trials, which one "
@@ -178,7 +183,7 @@ def _criteria_section(evidence: SurrogateEvidence, figures: LazyFigures, label: 
             "values.",
         ],
         {
-            "Prentice's criteria, true values": pd.DataFrame(chances),
+            "Prentice's criteria": pd.DataFrame(chances),
             f"Effects are {d.contrast.early} minus {d.contrast.late}; {d.where}": pd.DataFrame(rows),
         }
         if d.contrast

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.intervals import named_limits, probability
+from bayesmodels.reporting.intervals import named_limits
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.causal_association import CausalAssociation, causal_association
 from bayesmodels.reporting.surrogacy.identifiability import individual_verdict, response_verdict
@@ -103,12 +103,12 @@ def single_trial(
         where=words["where"], level=level, design=designs[0],
     )  # fmt: skip
     individual = individual_verdict(
-        arms.adjusted_association**2, probability(arms.favourable.gamma > 0), cut, surrogate=words["surrogate"],
-        outcome=words["outcome"], where=words["where"], level=level,
-        prior_r2=None if prior is None else prior.adjusted_association**2, design=designs[1],
+        arms.favourable.adjusted_association, cut, surrogate=words["surrogate"], outcome=words["outcome"],
+        where=words["where"], level=level, design=designs[1],
+        prior=None if prior is None else prior.favourable.adjusted_association,
     )  # fmt: skip
     return SingleTrial(
-        table=_table(arms, prior, level, ratio, share),
+        table=single_table(arms, prior, level, ratio, share),
         prentice=prentice(arms, regions, cut.effect_probability),
         relative_effect=ratio,
         proportion_explained=share,
@@ -132,9 +132,10 @@ _QUANTITIES: dict[str, tuple[str, Any]] = {
 }
 
 
-def _table(
-    arms: Arms, prior: Arms | None, level: float, ratio: RelativeEffect, share: ProportionExplained
+def single_table(
+    arms: Arms, prior: Arms | None, level: float, ratio: RelativeEffect, share: ProportionExplained | None
 ) -> pd.DataFrame:
+    """`SingleTrial.table`; without `share` no proportion explained."""
     rows: list[dict[str, Any]] = []
     for name, (words, of) in _QUANTITIES.items():
         before = named_limits("prior", of(prior), level) if prior is not None else {}
@@ -150,16 +151,17 @@ def _table(
             "note": unbounded,
         }
     )
-    rows.append(
-        {
-            "quantity": "proportion_explained",
-            "name": "proportion explained",
-            "median": share.median,
-            "lower": share.lower,
-            "upper": share.upper,
-            "note": f"withheld: {share.withheld}" if share.withheld else "",
-        }
-    )
+    if share is not None:
+        rows.append(
+            {
+                "quantity": "proportion_explained",
+                "name": "proportion explained",
+                "median": share.median,
+                "lower": share.lower,
+                "upper": share.upper,
+                "note": f"withheld: {share.withheld}" if share.withheld else "",
+            }
+        )
     columns = ["quantity", "name", "median", "lower", "upper", "prior_median", "prior_lower", "prior_upper", "note"]
     return pd.DataFrame(rows).reindex(columns=columns).fillna({"note": ""})
 

@@ -1,0 +1,97 @@
+"""Predicted courses and visits against the conditional normal, worked out densely."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from bayesmodels.fitting.paths import draw_paths
+from bayesmodels.fitting.predict import predict
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.study import Study
+from bayesmodels.vocabulary import MONTH_IN_WEEKS
+
+DRAWS = 4000
+MEAN, SD, PARTIAL, ERROR, WANDER = np.array([30.0, -1.0]), np.array([4.0, 0.6]), -0.3, 1.5, 1.2
+SEEN = {"a": (0.0, 8.0, 20.0), "b": (0.0,)}
+VALUES = {"a": (31.0, 26.0, 24.5), "b": (35.0,)}
+WEEKS = (8.0, 14.0, 40.0)
+
+
+def model() -> LongitudinalModel:
+    outcome = {
+        "name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0},
+        "wander_sd": {"sd": 1.5},
+    }  # fmt: skip
+    return LongitudinalModel(outcomes=(outcome,))
+
+
+def study() -> Study:
+    persons = pd.DataFrame({"person": list(SEEN), "start_group": "all", "drug_start_week": np.nan})
+    rows = [(p, week, "score", v) for p in SEEN for week, v in zip(SEEN[p], VALUES[p], strict=True)]
+    return Study.from_frames(persons, pd.DataFrame(rows, columns=["person", "week", "outcome", "value"]), name="two")
+
+
+def posterior() -> xr.DataTree:
+    """The same draw, many times."""
+    point = {
+        "term_mean": MEAN[:, None], "term_sd": SD[None], "partial_correlation": np.array([(1 + PARTIAL) / 2]),
+        "error_sd": np.array([[ERROR]]), "path_sd": np.array([[WANDER]]),
+    }  # fmt: skip
+    found = {
+        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, DRAWS, *v.shape)))
+        for name, v in point.items()
+    }
+    return xr.DataTree.from_dict(
+        {"posterior": xr.Dataset(found, coords={"fitted_stratum": ["all"], "start_group": ["all"]})}
+    )
+
+
+def course_covariance(s, t) -> np.ndarray:
+    """Of a person's true course, path included, at months s and t."""
+    covariance = np.outer(SD, SD) * np.array([[1, PARTIAL], [PARTIAL, 1]])
+    rows, columns = (np.stack([np.ones_like(v), v], axis=1) for v in (s, t))
+    return rows @ covariance @ columns.T + WANDER**2 * np.minimum.outer(s, t)
+
+
+@pytest.mark.parametrize("person", [0, 1])
+def test_given_visits_the_courses_are_the_conditional_normals(person):
+    found = predict(model(), posterior(), study(), WEEKS, seed=1, draws=DRAWS)
+    label = list(SEEN)[person]
+    s, t = np.array(SEEN[label]) / MONTH_IN_WEEKS, np.array(WEEKS) / MONTH_IN_WEEKS
+    gain = course_covariance(t, s) @ np.linalg.inv(course_covariance(s, s) + ERROR**2 * np.eye(len(s)))
+    mean = MEAN[0] + MEAN[1] * t + gain @ (np.array(VALUES[label]) - MEAN[0] - MEAN[1] * s)
+    covariance = course_covariance(t, t) - gain @ course_covariance(s, t)
+    course = found["trajectory"].to_numpy()[0, :, 0, person]
+    visit = found["observation"].to_numpy()[0, :, 0, person]
+    for draws, expected in ((course, covariance), (visit, covariance + ERROR**2 * np.eye(len(t)))):
+        sd = np.sqrt(np.diag(expected))
+        assert (np.abs(draws.mean(axis=0) - mean) < 4.5 * sd / np.sqrt(DRAWS)).all()
+        error = np.sqrt((np.outer(sd, sd) ** 2 + expected**2) / DRAWS)
+        assert (np.abs(np.cov(draws.T) - expected) < 4.5 * error).all()
+
+
+def test_weeks_come_back_in_order():
+    found = predict(model(), posterior(), study(), (40, 8, 14, 8), seed=1, draws=10)
+    np.testing.assert_array_equal(found["week"], WEEKS)
+    np.testing.assert_array_equal(
+        found["trajectory"], predict(model(), posterior(), study(), WEEKS, seed=1, draws=10)["trajectory"]
+    )
+
+
+def test_a_path_is_pinned_where_errors_are_tiny():
+    past, future = np.array([[1.0, 2.0, 0.0]]), np.array([[1.0, 1.5, 2.0]])
+    present = np.array([[True, True, False]])
+    found = draw_paths(
+        past, np.array([[0.4, -0.2, 9.0]]), present, future, np.ones(1), np.full(1, 1e-6), np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(found[0, [0, 2]], [0.4, -0.2], atol=1e-4)
+
+
+def test_without_visits_a_path_is_a_brownian_motion():
+    n, rng = 20_000, np.random.default_rng(3)
+    none = np.zeros((n, 0))
+    found = draw_paths(none, none, none.astype(bool), np.tile([1.0, 4.0], (n, 1)), np.full(n, 2.0), np.ones(n), rng)
+    np.testing.assert_allclose(np.cov(found.T), [[4.0, 4.0], [4.0, 16.0]], rtol=0.06)

@@ -30,7 +30,8 @@ from bayesmodels.studies.model_trials import (
 )
 from bayesmodels.studies.ranks import ranks_of
 from bayesmodels.studies.recovery import VALOR_LAYOUT, the_model, the_refit
-from bayesmodels.studies.refit import judged, run_study, stacked
+from bayesmodels.studies.refit import judged, stacked
+from bayesmodels.studies.resumable import run_study
 
 SMALL_LAYOUT = Layout(
     persons=((20, 16), (10, 8)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0

@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.reporting.files import write_whole
+from bayesmodels.studies.pages import opening
 from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
 from bayesmodels.studies.recovery_page import unfinished
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
@@ -101,17 +102,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any], done: str) -> str:
     settings, n = manifest["settings"], manifest["fits"]
     worst = table.reindex(table["largest"].abs().sort_values(ascending=False).index).head(8)
     lines = [
-        f"# {manifest['study']}",
-        "",
-        "Simulated trials throughout; nothing here is patient data. Made by",
-        "",
-        f"    {manifest['command']}",
-        "",
-        "## Verdict",
-        "",
-        *unfinished(n, manifest["planned"]),
-        verdict(table, manifest),
-        "",
+        *opening(manifest, verdict(table, manifest), unfinished(n, manifest["planned"])),
         "## What was done",
         "",
         done,

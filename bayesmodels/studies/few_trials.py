@@ -22,7 +22,8 @@ import numpy as np
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.simulation import CollectionTruth, simulate_effects
-from bayesmodels.studies.refit import Refit, judged, refit_of, run_study, stacked
+from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import TrialTable
 
 TRIALS = (2, 3, 5, 8, 12, 20, 40)

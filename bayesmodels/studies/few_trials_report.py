@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.files import write_whole
+from bayesmodels.studies.pages import opening
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 
 FOLDER = "reports/validation/TrialLevelModel-few-trials"
@@ -125,16 +126,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         return f"{ours:.2f} ({source:.2f})"
 
     lines = [
-        f"# {manifest['study']}",
-        "",
-        "Simulated trials throughout; nothing here is patient data. Made by",
-        "",
-        f"    {manifest['command']}",
-        "",
-        "## Verdict",
-        "",
-        verdict(table),
-        "",
+        *opening(manifest, verdict(table)),
         "## Table",
         "",
         "Mean posterior 2.5 / 50 / 97.5 % of R2_trial over replicates, the source in brackets.",

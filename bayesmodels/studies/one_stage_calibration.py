@@ -18,8 +18,9 @@ import pandas as pd
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel
 from bayesmodels.studies.calibration_report import About, write_report
-from bayesmodels.studies.refit import Refit, refit_of, run_study
+from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import ClusterTable
 
 EFFECT_SCALE, PATIENT_SD = np.array([0.3, 0.25]), np.array([0.5, 0.75])

@@ -39,7 +39,8 @@ from bayesmodels.studies.model_trials import (
     simulate_visits,
     template_study,
 )
-from bayesmodels.studies.refit import Refit, judged, refit_of, run_study, stacked
+from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import Study
 
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)

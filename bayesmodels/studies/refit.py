@@ -1,21 +1,9 @@
-"""Compile a model once, hand it data set after data set; run a study over processes, and resume it.
-
-A study is a function of a frozen specification and a trial's number. What is compiled is kept per process and
-specification, so the same functions run in this process, in worker processes, or on a Dask cluster.
-"""
+"""Compile a model once, and hand it data set after data set."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,9 +13,6 @@ from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models.trial_level import TrialLevelModel
-
-Record = dict[str, Any]
-Task = Callable[[Any, int], Record]
 
 PUBLISHED = (
     "population_level",
@@ -90,6 +75,20 @@ class Refit:
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
         """Posterior and sampler statistics for new data, one chain after the other in this process."""
+        return self._sampled(arrays, settings, raw=False)
+
+    def raw_draws(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> tuple[dict[str, np.ndarray], int]:
+        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels."""
+        batches, statistics = self._sampled(arrays, settings, raw=True).get_arrow_trace()
+        kept = [~_column(batch, "tuning").astype(bool) for batch in statistics]
+        free = {
+            name: np.stack([_column(batch, name)[keep] for batch, keep in zip(batches, kept, strict=True)])
+            for name in self.names
+        }
+        divergent = [_column(batch, "diverging")[keep].sum() for batch, keep in zip(statistics, kept, strict=True)]
+        return free, int(sum(divergent))
+
+    def _sampled(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings, *, raw: bool) -> Any:
         import nutpie
 
         return nutpie.sample(
@@ -103,6 +102,7 @@ class Refit:
             maxdepth=settings.max_treedepth,
             save_warmup=False,
             progress_bar=False,
+            return_raw_trace=raw,
         )
 
     def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -160,7 +160,19 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     )
 
 
-def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray]) -> Record:
+def _column(batch: Any, name: str) -> np.ndarray:
+    """A column of an Arrow batch as an array (row, ...)."""
+    import pyarrow as pa
+
+    column = pa.array(batch.column(name))
+    rows = len(column)
+    while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        column = column.flatten()
+    values = column.to_numpy(zero_copy_only=False)
+    return values if len(values) == rows else values.reshape(rows, -1)
+
+
+def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Convergence of a refit, over free and published population-level variables, by the package's verdict.
 
     A single chain is judged as two, its halves.
@@ -191,104 +203,3 @@ def stacked(posterior: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray
     """Free variables (chain x draw, ...)."""
     arrays = {name: posterior[name].transpose("chain", "draw", ...).to_numpy() for name in names}
     return {name: array.reshape((-1, *array.shape[2:])) for name, array in arrays.items()}
-
-
-def run_study(
-    task: Task,
-    spec: Any,
-    trials: int,
-    log: Path,
-    *,
-    workers: int = 1,
-    scheduler: str | None = None,
-) -> list[Record]:
-    """Records of trials 0 to `trials - 1`, in order; those already in `log` are not run again.
-
-    Parameters
-    ----------
-    task : callable
-        ``task(spec, number)``, a module's function; its record is JSON-able.
-    spec : frozen dataclass
-        Everything the records depend on besides the number.
-    trials : int
-    log : Path
-        JSON lines, the first one names the specification; a record is appended as soon as it is there.
-    workers : int
-        Processes on this machine; 1 runs in this one.
-    scheduler : str, optional
-        Address of a Dask scheduler, used instead of processes.
-
-    Raises
-    ------
-    ValueError
-        The log is of another specification.
-    """
-    records = _resume(log, spec)
-    waiting = [number for number in range(trials) if number not in records]
-    with log.open("a", encoding="utf-8") as file, _progress(trials, len(records)) as advance:
-        for record in _records(task, spec, waiting, workers, scheduler):
-            records[record["trial"]] = record
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            advance()
-    return [records[number] for number in range(trials)]
-
-
-def _resume(log: Path, spec: Any) -> dict[int, Record]:
-    """Records of the log by trial; a last line cut short by a kill is dropped from the file."""
-    head = json.dumps({"spec": repr(spec)})
-    if not log.exists() or not log.read_text(encoding="utf-8").strip():
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(head + "\n", encoding="utf-8")
-        return {}
-    text = log.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    lines = whole.splitlines()
-    if not lines or lines[0] != head:
-        raise ValueError(f"{log} belongs to a study with other settings; remove it or give another place")
-    if whole != text:
-        log.write_text(whole, encoding="utf-8")
-    return {record["trial"]: record for record in map(json.loads, lines[1:])}
-
-
-def _records(task: Task, spec: Any, numbers: Sequence[int], workers: int, scheduler: str | None):
-    """Records as they are finished."""
-    timed = partial(_timed, task, spec)
-    if workers == 1 and scheduler is None:
-        yield from map(timed, numbers)
-        return
-    with _executor(workers, scheduler) as executor:
-        for future in as_completed([executor.submit(timed, number) for number in numbers]):
-            yield future.result()
-
-
-def _timed(task: Task, spec: Any, number: int) -> Record:
-    """The task's record with its number and CPU seconds (compilation falls on the first trial of each process)."""
-    began = time.process_time()
-    record = task(spec, number)
-    return {"trial": number, "cpu_seconds": round(time.process_time() - began, 2), "process": os.getpid(), **record}
-
-
-@contextmanager
-def _executor(workers: int, scheduler: str | None):
-    executor: Executor
-    if scheduler is not None:
-        from distributed import Client
-
-        with Client(scheduler) as client:
-            yield client.get_executor()
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        yield executor
-
-
-@contextmanager
-def _progress(total: int, done: int):
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("trials", total=total, completed=done)
-        yield lambda: progress.advance(bar)

@@ -23,8 +23,9 @@ from scipy.stats import halfnorm, norm
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.studies.calibration_report import About, write_report
-from bayesmodels.studies.refit import Refit, refit_of, run_study
+from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import TrialTable
 
 Variant = Literal["normal", "general"]

@@ -14,6 +14,7 @@ from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.surrogacy.verdict import ANSWERS
 from bayesmodels.simulation import COLLECTIONS
+from bayesmodels.studies.pages import opening
 
 FOLDER = "reports/validation/surrogacy-verdicts"
 RUNGS = {
@@ -101,16 +102,7 @@ def page(table: pd.DataFrame, simulations: pd.DataFrame, manifest: dict[str, Any
     """README of the study's folder."""
     settings = manifest["settings"]
     lines = [
-        f"# {manifest['study']}",
-        "",
-        "Simulated trials throughout; nothing here is patient data. Made by",
-        "",
-        f"    {manifest['command']}",
-        "",
-        "## Verdict",
-        "",
-        verdict(table),
-        "",
+        *opening(manifest, verdict(table)),
         "## Kinds of surrogate",
         "",
         *(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from arviz_stats.base import array_stats
 
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
@@ -30,7 +31,8 @@ from bayesmodels.reporting.surrogacy.trial_direction import direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
-from bayesmodels.studies.refit import Refit, judged, refit_of, run_study, stacked
+from bayesmodels.studies.refit import Refit, refit_of
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import Endpoint, TrialTable
 
 SIZES = (1, 3, 8, 20, 40)
@@ -62,8 +64,8 @@ class VerdictSpec:
     simulations: int = 100
     seed: int = 1
     chains: int = 1
-    tune: int = 400
-    draws: int = 1000
+    tune: int = 250
+    draws: int = 600
     target_accept: float = 0.9
     patients_per_arm: int = 50
     single_patients_per_arm: int = 200
@@ -117,8 +119,8 @@ def _collection(spec: VerdictSpec, kind: str, trials: int, rng: np.random.Genera
         seed=int(rng.integers(2**31)),
     )  # fmt: skip
     refit = the_refit()
-    tree = refit.sample(the_model().arrays(table), settings)
-    found = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
+    free, divergences = refit.raw_draws(the_model().arrays(table), settings)
+    found = refit.published({name: values.reshape((-1, *values.shape[2:])) for name, values in free.items()})
     (mean_s, mean_t), (sd_s, sd_t), rho = found["trial_mean"].T, found["trial_sd"].T, found["trial_correlation"]
     draws = TrialDraws(mean_s, mean_t, sd_s, sd_t, rho)
     information = prior_information(rho)
@@ -130,8 +132,16 @@ def _collection(spec: VerdictSpec, kind: str, trials: int, rng: np.random.Genera
         "rho_lower": round(float(np.quantile(rho, 0.025)), 4),
         "rho_upper": round(float(np.quantile(rho, 0.975)), 4),
         "width_ratio": round(information.width_ratio, 4),
-        **judged(tree, refit, found),
+        "max_rhat": round(max(_rhat(values) for values in free.values()), 4),
+        "divergences": divergences,
     }
+
+
+def _rhat(values: np.ndarray) -> float:
+    """Largest R-hat of the entries of a variable (chain, draw, ...), every chain cut in two halves."""
+    half = values.shape[1] // 2
+    halves = np.concatenate([values[:, :half], values[:, half : 2 * half]]).reshape(2 * len(values), half, -1)
+    return max(float(array_stats.rhat(halves[..., j], chain_axis=0, draw_axis=1)) for j in range(halves.shape[-1]))
 
 
 def main(arguments: list[str] | None = None) -> int:

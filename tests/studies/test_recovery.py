@@ -13,7 +13,8 @@ from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.studies import model_trials
 from bayesmodels.studies.model_trials import OUTCOMES, Layout, draw_truth
 from bayesmodels.studies.recovery_report import binomial_limits, coverage_table
-from bayesmodels.studies.refit import PUBLISHED, run_study
+from bayesmodels.studies.refit import PUBLISHED
+from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 

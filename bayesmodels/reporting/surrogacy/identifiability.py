@@ -60,7 +60,7 @@ def response_verdict(
         why = design or "the model has no effect of the drug on the surrogate"
         return Verdict(
             "response", "not assessable", f"These data cannot say whether the drug moves {surrogate}.", (why,),
-            (_or_longer_chains(design, "A randomised comparison in which the surrogate is measured, before all are on drug."),),
+            (_or_longer_chains(design, "A randomised comparison in which the surrogate is measured."),),
         )  # fmt: skip
     shown, against = probability(favours > region), probability(favours < 0)
     tail = (1 - level) / 2

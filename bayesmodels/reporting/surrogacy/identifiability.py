@@ -15,6 +15,9 @@ from bayesmodels.reporting.surrogacy.settings import CutOffs
 from bayesmodels.reporting.surrogacy.verdict import Answer, Verdict
 from bayesmodels.reporting.wording import chance, estimate
 
+NOT_CONVERGED = "the chains did not converge"
+"""Why nothing is assessable from such a fit."""
+
 SINGLE_TRIAL = Verdict(
     "trial",
     "not assessable",
@@ -57,7 +60,7 @@ def response_verdict(
         why = design or "the model has no effect of the drug on the surrogate"
         return Verdict(
             "response", "not assessable", f"These data cannot say whether the drug moves {surrogate}.", (why,),
-            ("A randomised comparison, before those who wait start the drug, in which the surrogate is measured.",),
+            (_or_longer_chains(design, "A randomised comparison in which the surrogate is measured."),),
         )  # fmt: skip
     shown, against = probability(favours > region), probability(favours < 0)
     tail = (1 - level) / 2
@@ -116,7 +119,7 @@ def individual_verdict(
         return Verdict(
             "individual", "not assessable",
             f"These data cannot say whether {surrogate} goes with {outcome} within an arm.", (why,),
-            ("Repeated measurements of both in the same persons.",),
+            (_or_longer_chains(design, "Repeated measurements of both in the same persons."),),
         )  # fmt: skip
     tail = (1 - level) / 2
     lower, median, upper = np.quantile(association**2, [tail, 0.5, 1 - tail])
@@ -131,9 +134,17 @@ def individual_verdict(
         width, before = (float(np.ptp(np.quantile(draws, [tail, 1 - tail]))) for draws in (association, prior))
         ratio = width / before
         reasons.append(f"The correlation's interval is {ratio:.2f} times as wide as the prior's.")
+    implied = prior is not None and float(np.quantile(prior**2, 1 - tail)) < cut_offs.individual_refuted
     needed = cut_offs.effect_probability
     answer: Answer
-    if ratio >= cut_offs.prior_width:
+    if implied and upper < cut_offs.individual_refuted:
+        answer = "not assessable"
+        text = f"The model's prior alone lets {surrogate} and {outcome} go together only weakly within an arm."
+        reasons.append(
+            f"The prior alone keeps R2 below {cut_offs.individual_refuted:g}: a low R2 is what was put in, as where "
+            "paths of the two outcomes are taken as independent."
+        )
+    elif ratio >= cut_offs.prior_width:
         answer, text = "not assessable", f"These data hardly moved the prior of how {surrogate} goes with {outcome}."
     elif lower >= cut_offs.individual_supported and right_sign >= needed:
         answer = "supported"
@@ -157,3 +168,7 @@ def individual_verdict(
     }
     note = "It is no evidence that moving the surrogate moves the outcome: one cause may drive both."
     return Verdict("individual", answer, text, (*reasons, note), (change[answer],))
+
+
+def _or_longer_chains(design: str, data: str) -> str:
+    return "Longer chains, until they converge." if design == NOT_CONVERGED else data

@@ -77,6 +77,16 @@ def test_a_prior_that_was_hardly_moved_is_not_assessable():
     assert f"{(high - low) / width:.2f} times as wide as the prior's" in moved.reasons[2]
 
 
+def test_a_low_r2_that_the_prior_alone_implies_is_not_assessable():
+    """Independent paths of the two outcomes keep R2 low a priori: the data cannot refute what was not allowed."""
+    narrow = np.linspace(-0.35, 0.35, 1001)  # R2 at most .12
+    found = individual(0.0, 0.05, right=0.9, prior=narrow)
+    assert found.answer == "not assessable"
+    assert "The prior alone keeps R2 below 0.2" in found.reasons[3]
+    assert individual(0.0, 0.05, right=0.9, prior=np.linspace(-0.9, 0.9, 1001)).answer == "not supported"
+    assert individual(0.45, 0.6, prior=narrow).answer == "supported"  # the data moved beyond it
+
+
 def test_every_cut_off_has_a_source():
     assert set(CutOffs.model_fields) == set(SOURCES)
 

@@ -56,8 +56,8 @@ def test_the_readme_names_files_that_are_there():
 
 
 def test_the_readme_uses_commands_that_exist():
-    known = {command.callback.__name__ for command in app.registered_commands}
-    used = re.findall(r"^bayesmodels (\w+)", "\n".join(blocks("sh")), flags=re.M)
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    used = re.findall(r"^bayesmodels ([\w-]+)", "\n".join(blocks("sh")), flags=re.M)
     assert set(used) == known
 
 

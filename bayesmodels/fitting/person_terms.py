@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.fitting.collapsed import collapsed_or_error, labels_of, thinned
-from bayesmodels.kernels.linear_mixed_op import person_terms as terms_given_data
+from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_data
 
 
 def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: int, draws: int = 500) -> xr.Dataset:

@@ -13,7 +13,8 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.paths import draw_paths
-from bayesmodels.kernels.linear_mixed_op import Layout, person_terms
+from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed_variable import person_terms
 from bayesmodels.study import Study
 
 

@@ -9,7 +9,7 @@ import pymc as pm
 import xarray as xr
 
 from bayesmodels.fitting.collapsed import collapsed, thinned
-from bayesmodels.kernels.linear_mixed_op import simulate
+from bayesmodels.kernels.linear_mixed_variable import simulate
 from bayesmodels.study import Study
 from bayesmodels.study.schedule import nearest_week
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS

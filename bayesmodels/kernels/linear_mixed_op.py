@@ -1,4 +1,4 @@
-"""PyTensor Ops over the linear mixed model kernel, and the observed random variable made of them."""
+"""PyTensor Ops over the linear mixed model kernel: log-likelihood by person, and its gradient."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import pymc as pm
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.correlation_factor import correlation_factor
 from bayesmodels.kernels.linear_mixed import VERSION, marginal
 from bayesmodels.kernels.packing import LANES, by_visits, pack, unpack
 from bayesmodels.kernels.value_from_gradient import share_value
@@ -88,9 +86,9 @@ class Inputs(NamedTuple):
     wander: Any
 
 
-_NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
+NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
 _PARAMETERS = slice(5, None)  # of Inputs: those with a gradient
-_N_PARAMETERS = len(_NDIM[_PARAMETERS])
+_N_PARAMETERS = len(NDIM[_PARAMETERS])
 
 
 def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
@@ -142,7 +140,7 @@ def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
 
 
 @cache
-def _in_python(layout: Layout, with_gradient: bool):
+def in_python(layout: Layout, with_gradient: bool):
     """`_evaluate`, made once a layout: called at every draw of a Python-linked graph."""
     return _evaluate(layout, with_gradient)
 
@@ -163,7 +161,7 @@ class LinearMixedLogp(Op):
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest = inputs
-        output_storage[0][0] = _in_python(self.layout, False)(y, np.ones(len(y)), *rest)[0]
+        output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *rest)[0]
 
     def infer_shape(self, node, input_shapes):
         """One number a person."""
@@ -194,17 +192,17 @@ class LinearMixedGradient(Op):
     def make_node(self, *inputs):
         """Inputs as of `LinearMixedLogp`, then the weights."""
         inputs = [pt.as_tensor_variable(v) for v in inputs]
-        bases = inputs[1 + len(_NDIM) : -1]
+        bases = inputs[1 + len(NDIM) : -1]
         outputs = [pt.vector(dtype="float64")]
-        outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in _NDIM[_PARAMETERS]]
+        outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in NDIM[_PARAMETERS]]
         outputs += [pt.matrix(dtype="float64") for _, v in zip(bases, self.layout.varying, strict=True) if v]
         return Apply(self, inputs, outputs)
 
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest, weight = inputs
-        results = _in_python(self.layout, True)(y, weight, *rest)
-        bases = rest[len(_NDIM) :]
+        results = in_python(self.layout, True)(y, weight, *rest)
+        bases = rest[len(NDIM) :]
         order, by_basis = by_visits(rest[Inputs._fields.index("count")]), []
         for at, basis in zip(self.layout.varying_of, bases, strict=True):
             if at >= 0:
@@ -216,8 +214,8 @@ class LinearMixedGradient(Op):
 
     def infer_shape(self, node, input_shapes):
         """As the inputs they are gradients of."""
-        parameters = input_shapes[1 + _PARAMETERS.start : 1 + len(_NDIM)]
-        bases = [s for s, v in zip(input_shapes[1 + len(_NDIM) : -1], self.layout.varying, strict=True) if v]
+        parameters = input_shapes[1 + _PARAMETERS.start : 1 + len(NDIM)]
+        bases = [s for s, v in zip(input_shapes[1 + len(NDIM) : -1], self.layout.varying, strict=True) if v]
         return [(input_shapes[0][0],), *parameters, *bases]
 
 
@@ -252,86 +250,3 @@ def gradient(y, {names}, weight):
 
 
 share_value("linear_mixed_value_from_gradient", LinearMixedLogp, LinearMixedGradient)
-
-
-def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
-    """One replicate of y (person, slot) from the model, written without the kernel; zeros where there is no value."""
-    n, q = len(inputs.stratum), len(layout.random_terms)
-    terms = inputs.mean[:, inputs.stratum].T + inputs.covariates @ inputs.slope
-    terms[:, list(layout.shifting_terms)] += inputs.shift[:, inputs.group].T
-    factor = np.zeros((q, q))
-    correlation_factor.py_func(inputs.partial, factor)
-    sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
-    terms[:, list(layout.random_terms)] += sd * (rng.standard_normal((n, q)) @ factor.T)
-    sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
-    wander = inputs.wander[np.minimum(inputs.stratum, len(inputs.wander) - 1)]
-    columns, first = [], 0
-    for k in range(layout.n_outcomes):
-        loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
-        width = bases[loadings[0]].shape[0]
-        mean = sum(bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
-        y = mean + sigma[:, [k]] * rng.standard_normal((n, width))
-        if k in layout.wandering:
-            own = slice(first, first + width)
-            steps = np.sqrt(inputs.elapsed[:, own]) * rng.standard_normal((n, width))
-            y += wander[:, [k]] * np.cumsum(steps, axis=1)
-        first += width
-        columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
-    return np.concatenate(columns, axis=1)
-
-
-def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dims):
-    """Observed random variable `name` whose logp is per person.
-
-    Parameters
-    ----------
-    inputs : Inputs of tensors
-    bases : sequence of (slot of its outcome, person) tensors, one per loading; zero where there is no value
-    observed : (person, slot), zero where there is no value
-    dims : names of the two dims
-    """
-    ndims = [1, *_NDIM, *(2 for _ in bases)]
-    axes = [",".join(f"p{j}a{axis}" for axis in range(d)) for j, d in enumerate(ndims)]
-    signature = f"(slot),{','.join(f'({a})' for a in axes[1:])}->(slot)"
-    slots = pt.zeros((observed.shape[1],))  # says how long a replicate is
-
-    def strip(parameters):
-        """Undo the batch axis that a batched random variable puts before its parameters."""
-        return [p if p.ndim == d else p[0] for p, d in zip(parameters, ndims, strict=True)][1:]
-
-    def logp(value, *parameters):
-        return LinearMixedLogp(layout)(value, *strip(parameters))
-
-    def random(*parameters, rng=None, size=None):
-        core = strip(parameters)
-        return simulate(layout, rng, Inputs(*core[: len(_NDIM)]), core[len(_NDIM) :])
-
-    return pm.CustomDist(
-        name,
-        *(pt.as_tensor_variable(p) for p in (slots, *inputs, *bases)),
-        logp=logp,
-        random=random,
-        signature=signature,
-        class_name="LinearMixed",
-        dims=dims,
-        observed=observed,
-    )
-
-
-@dataclass(frozen=True)
-class PersonTerms:
-    """Distribution of the person terms given the data: Normal(center, root' root), shapes (person, q[, q])."""
-
-    center: np.ndarray
-    root: np.ndarray
-
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """One draw, (person, random term)."""
-        z = rng.standard_normal(self.center.shape)
-        return self.center + np.einsum("na,nab->nb", z, self.root)
-
-
-def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
-    """Deviations of the persons' terms from their means, given y."""
-    results = _in_python(layout, False)(y, np.ones(len(y)), *inputs, *bases)
-    return PersonTerms(results[-2], results[-1])

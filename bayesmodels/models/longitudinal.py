@@ -12,7 +12,8 @@ from scipy.linalg import helmert
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
-from bayesmodels.kernels.linear_mixed_op import Inputs, linear_mixed
+from bayesmodels.kernels.linear_mixed_op import Inputs
+from bayesmodels.kernels.linear_mixed_variable import linear_mixed
 from bayesmodels.models.assembly import Assembly, assemble, published_coords
 from bayesmodels.models.design import as_data, data_names, design_of
 from bayesmodels.models.longitudinal_published import publish_longitudinal

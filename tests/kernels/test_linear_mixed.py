@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 from kernel_designs import design, layout, moments, rows, textbook
 from pytensor.compile.mode import Mode
 
-from bayesmodels.kernels.linear_mixed_op import (
-    Inputs,
-    Layout,
-    LinearMixedGradient,
-    LinearMixedLogp,
-    linear_mixed,
-    person_terms,
-    simulate,
-)
+from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, LinearMixedGradient, LinearMixedLogp
+from bayesmodels.kernels.linear_mixed_variable import linear_mixed, person_terms, simulate
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
 PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "wander")

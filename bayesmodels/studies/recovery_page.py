@@ -21,10 +21,10 @@ draws in the same way (columns `_kept`); {plausible:.1%} of the posterior draws 
 are the generator's parameters, moments of 200,000 simulated persons a stratum, and its true contrasts
 (`population_truth`: everyone alive and followed). What is in the trials and not in the model: Brownian steps of NfL
 that shrink over time, skewed decline rates, slowing in proportion to a person's own decline and NfL response, scores
-rounded and held within 0 to 48, SDs that differ by stratum, a shift of NfL during the extension and a late decline after a year
-on drug, loss to death, ventilation and withdrawal that depends on current score and decline. So coverage below
-nominal is expected, and is the finding. One truth is used throughout: coverage is at that truth, not averaged over
-the prior. The model's effect on the rate of ALSFRS-R has no counterpart in the generator; it is judged by the
+rounded and held within 0 to 48, SDs that differ by stratum, a shift of NfL during the extension and a late decline
+after a year on drug, loss to death, ventilation and withdrawal that depends on current score and decline. So coverage
+below nominal is expected, and is the finding. One truth is used throughout: coverage is at that truth, not averaged
+over the prior. The model's effect on the rate of ALSFRS-R has no counterpart in the generator; it is judged by the
 differences of mean courses.""",
 }
 

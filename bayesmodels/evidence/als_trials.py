@@ -17,7 +17,7 @@ Valor = Literal["whole", "strata"]
 
 FILE = "als_trials"
 
-NFL = Endpoint("NfL, log ratio", "ln", "down")
+NFL = Endpoint("NfL (log ratio)", "ln", "down")
 ALSFRS = Endpoint("ALSFRS-R slope", "points per month", "up")
 """Effects are active minus control: a lower NfL and a slower decline favour the active treatment."""
 

@@ -39,7 +39,8 @@ from bayesmodels.reporting.surrogacy.single_figures import single_figures
 from bayesmodels.reporting.surrogacy.single_sections import single_sections
 from bayesmodels.reporting.surrogacy.trial_evidence import as_json as trial_as_json
 from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
-from bayesmodels.reporting.surrogacy.trial_sections import trial_lead, trial_sections
+from bayesmodels.reporting.surrogacy.trial_lead import trial_lead
+from bayesmodels.reporting.surrogacy.trial_sections import trial_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
 from bayesmodels.vocabulary import ALL
 

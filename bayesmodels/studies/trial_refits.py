@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.reporting.surrogacy.prior_information import prior_information
@@ -26,6 +27,9 @@ REFIT = NutsSettings(draws=1000, tune=600, chains=2, target_accept=0.95, seed=1)
 
 NEEDED = (6, 10, 20, 40)
 """Numbers of programmes for which the width of R2 is foretold."""
+
+SWEEP = (-0.5, 0.0, 0.25, 0.5, 0.75)
+"""Correlations of a row's estimates that are tried where it is not known."""
 
 ASSUMED_R2 = 0.8
 """True R2 of the collections simulated for that: a good surrogate (surrogacy-methods 1.16)."""
@@ -174,6 +178,24 @@ def trials_needed(
         rows.append((size, r2, replicates, width, lower, supported, unassessable))
     names = ["programmes", "r2", "replicates", "mean_width", "mean_lower", "supported", "not_assessable"]
     return pd.DataFrame(rows, columns=names)
+
+
+def within_sweep(
+    model: TrialLevelModel, table: TrialTable, seed: int, values: Sequence[float] = SWEEP, refit: Refit | None = None
+) -> pd.DataFrame:
+    """R2, correlation and slope over assumed correlations of a row's estimates, where these are blank.
+
+    One row a value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope.
+    """
+    if isinstance(model.within_correlation, tuple):
+        raise BadInput("within_correlation: expected a model with a known one, to be varied; this one has a prior")
+    refit = refit or refit_of(model, table)
+    rows = []
+    for number, value in enumerate(values):
+        varied = TrialLevelModel.model_validate(model.model_dump() | {"within_correlation": value})
+        draws, _ = refit_draws(refit, varied, table, seed + number)
+        rows.append((value, *np.quantile(draws.r2, [0.5, 0.025, 0.975]), np.median(draws.rho), np.median(draws.slope)))
+    return pd.DataFrame(rows, columns=["within_correlation", "r2", "r2_lower", "r2_upper", "rho", "slope"])
 
 
 def add_refits(tree: xr.DataTree, model: TrialLevelModel, table: TrialTable, refit: Refit, *, needed: bool) -> None:

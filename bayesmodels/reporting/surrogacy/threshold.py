@@ -19,11 +19,11 @@ from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 LEVELS = (0.975, 0.95, 0.90, 0.80)
 """One-sided probabilities; .975 is the limit of a 95 % interval (IQWiG: proof), .90 of an 80 % interval (hint)."""
 
-POINTS = 400
+POINTS = 160
 REACH = 20.0
 """Effects are searched up to so many times the larger of the trials' typical effect and spread on the surrogate."""
 
-MOST_DRAWS = 4000
+MOST_DRAWS = 20_000
 SIGNS = {"up": 1.0, "down": -1.0}
 
 

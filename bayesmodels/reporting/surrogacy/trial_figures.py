@@ -95,9 +95,12 @@ def threshold_figure(evidence: TrialEvidence) -> Figure:
         curves.append((evidence.margin, 0.0, ORANGE, "-", f"above {evidence.margin:g}"))
     for margin, se, colour, style, label in curves:
         axes.plot(grid, benefit_curve(few, grid, good, margin, se), style, color=colour, linewidth=1.6, label=label)
-    for level in sorted(set(evidence.thresholds["level"])):
+    written = 2.0
+    for level in sorted(set(evidence.thresholds["level"]), reverse=True):
         axes.axhline(level, color="#bbbbbb", linewidth=0.7)
-        axes.text(grid[-1], level, f" {100 * level:g} %", va="center", fontsize=8, color="#555555")
+        if written - level > 0.04:  # no label over another
+            axes.text(grid[-1], level, f" {100 * level:g} %", va="center", fontsize=8, color="#555555")
+            written = level
     found = _first_threshold(evidence)
     if found is not None and grid[0] <= found <= grid[-1]:
         axes.axvline(found, color=GREEN, linestyle="--", linewidth=1.3)

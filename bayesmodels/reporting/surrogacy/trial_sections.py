@@ -1,4 +1,4 @@
-"""Sections of the page about the trial rung, and its first screen: the verdict, then what is identified."""
+"""Sections of the page about the trial rung."""
 
 from __future__ import annotations
 
@@ -9,40 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.reporting.drawing import LazyFigures
-from bayesmodels.reporting.page import Lead, Picture, Section
+from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence
 from bayesmodels.reporting.surrogacy.trial_figures import described
+from bayesmodels.reporting.surrogacy.trial_lead import ENDS, limits
 from bayesmodels.reporting.wording import chance, estimate, fixed
 
 KINDS = {0: "", 1: "below ", 2: "above ", 3: ""}
-ENDS = ("surrogate", "outcome")
-
-
-def trial_lead(evidence: TrialEvidence, label: str, prob: float, notes: tuple[str, ...] = ()) -> Lead:
-    """The first screen."""
-    verdict, information = evidence.verdict, evidence.information
-    n, unused = len(evidence.rows), len(evidence.unused)
-    prior = evidence.information.prior_r2
-    what = (
-        f"Does a treatment's effect on {evidence.labels['surrogate']} predict its effect on "
-        f"{evidence.labels['outcome']}? {n} row{'s' * (n != 1)} of {evidence.rows['programme'].nunique()} independent "
-        f"programmes entered; {unused} could not be used. Effects are active minus control; numbers are posterior "
-        f"medians with {label}."
-    )
-    r2 = estimate(*_limits(evidence.draws.r2, prob))
-    line = (
-        f"R² of effects over trials: {r2}; a priori {estimate(*prior)}. The data moved the correlation by "
-        f"{information.bits:.2f} bits; R²'s interval is {information.width_ratio:.2f} times as wide as the prior's."
-    )
-    known, unknown = _responses(evidence, prob)
-    (unknown if verdict.verdict in ("not assessable", "uncertain") else known).insert(0, line)
-    new = _new_trial(evidence, prob)
-    if new:
-        known.append(new)
-    unknown += _thresholds_said(evidence) if verdict.verdict == "not assessable" else []
-    if verdict.verdict != "not assessable":
-        known += _thresholds_said(evidence)
-    return Lead((verdict.sentence(), what, *notes), known, unknown)
 
 
 def trial_sections(evidence: TrialEvidence, figures: LazyFigures, label: str, prob: float) -> Iterator[Section]:
@@ -77,8 +50,8 @@ def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, 
         [
             {
                 "Quantity": name,
-                f"Posterior ({label})": estimate(*_limits(after, prob)),
-                f"Prior ({label})": estimate(*_limits(before, prob)),
+                f"Posterior ({label})": estimate(*limits(after, prob)),
+                f"Prior ({label})": estimate(*limits(before, prob)),
                 "Unit": unit,
             }
             for name, after, before, unit in quantities
@@ -96,7 +69,7 @@ def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, 
     return Section(
         "How far the effects go together over trials",
         [evidence.information.sentence()],
-        {"Distribution of true effects over trials": table, "Rules in use, with their inputs": rules},
+        {"Distribution of true effects over trials": _without_blanks(table), "Rules in use, with their inputs": rules},
         [picture],
         note,
     )
@@ -138,7 +111,7 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
     return Section(
         "Effects by trial, reported and shrunken",
         ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."],
-        {"Effects, active minus control": pd.DataFrame(rows).fillna("")},
+        {"Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna(""))},
         [picture],
         "Rows of one programme are parts of one trial; they count as one contrast.",
     )
@@ -154,10 +127,12 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures, prob: floa
             "Outcome better than": fixed(row["margin"], 2) if row["margin"] else "0",
             "Surrogate effect": "known" if row["surrogate_effect_known"] else f"SE {fixed(row['surrogate_se'], 3)}",
             f"Threshold{f', {unit}' if unit else ''}": described(row["surrogate_effect"]),
-            "Why not": row["reason"],
         }
         for row in evidence.thresholds.to_dict("records")
     ]
+    why = list(
+        dict.fromkeys(f"{row.level:.1%}: {row.reason}." for row in evidence.thresholds.itertuples() if row.reason)
+    )
     paradox = evidence.paradox
     said = (
         f"Probability that a new trial of this kind is good for {evidence.labels['surrogate']} and harms: "
@@ -174,6 +149,7 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures, prob: floa
             "The smallest effect on the surrogate such that for it, and every larger one, a better outcome in a new "
             "trial is predicted with the stated probability. One curve less from 1 is the probability of harm.",
             said,
+            *([f"Why some do not exist. {' '.join(why)}"] if why else []),
         ],
         {"Thresholds": pd.DataFrame(rows)},
         [picture],
@@ -244,64 +220,6 @@ def _needed_section(evidence: TrialEvidence) -> Section:
     )
 
 
-def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[str]]:
-    """Which trials moved which endpoint: the response, known or not."""
-    known: list[str] = []
-    unknown: list[str] = []
-    for row in evidence.rows.to_dict("records"):
-        for end in ENDS:
-            if row[f"{end}_kind"] != 0:
-                continue
-            low, high = (row[f"{end}_estimate"] + z * 1.96 * row[f"{end}_se"] for z in (-1, 1))
-            text = f"{row['trial']}, effect on {evidence.labels[end]}: {estimate(row[f'{end}_estimate'], low, high)} "
-            text += f"{evidence.units[end]} as reported (95 % CI){_favours(evidence, end, low, high)}."
-            (known if low > 0 or high < 0 else unknown).append(text)
-    most = 6
-    for lines in (known, unknown):
-        if len(lines) > most:
-            more = len(lines) - most
-            del lines[most:]
-            lines.append(f"and {more} more effects, in the table below.")
-    return known, unknown
-
-
-def _favours(evidence: TrialEvidence, end: str, low: float, high: float) -> str:
-    good = evidence.good[end]
-    if good is None or low <= 0 <= high:
-        return "; the interval contains zero" if low <= 0 <= high else ""
-    return f"; {'favours' if (low > 0) == (good == 'up') else 'against'} the active treatment"
-
-
-def _new_trial(evidence: TrialEvidence, prob: float) -> str:
-    """Prediction for a new trial like the one with the largest effect on the surrogate."""
-    rows = evidence.rows[evidence.rows["surrogate_kind"] == 0]
-    if not len(rows):
-        return ""
-    like = rows.loc[rows["surrogate_estimate"].abs().idxmax()]
-    effect = float(like["surrogate_estimate"])
-    median, low, high = evidence.draws.thinned(4000).predicted(effect).interval(prob)
-    text = (
-        f"A new trial with a known effect on {evidence.labels['surrogate']} of {fixed(effect, 2)} (as in "
-        f"{like['trial']}): true effect on {evidence.labels['outcome']} {estimate(median, low, high)} "
-        f"{evidence.units['outcome']}, an interval {fixed(high - low, 2)} wide."
-    )
-    good = evidence.good["outcome"]
-    if good is not None:
-        probability = evidence.draws.beyond(effect, 0.0, 1.0 if good == "up" else -1.0)
-        text += f" Probability of benefit {chance(probability)}."
-    return text
-
-
-def _thresholds_said(evidence: TrialEvidence) -> list[str]:
-    if not len(evidence.thresholds):
-        return [f"Surrogate threshold effect: not computed, since {evidence.threshold_reason}."]
-    table = evidence.thresholds
-    plain = table[(table["margin"] == 0) & table["surrogate_effect_known"]]
-    unit = evidence.units["surrogate"]
-    parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect)}" for row in plain.itertuples()]
-    return [f"Surrogate threshold effect{f' ({unit})' if unit else ''} by probability of benefit: {'; '.join(parts)}."]
-
-
 def _reported(row: dict[str, Any], end: str) -> str:
     if row[f"{end}_kind"] == 3:
         return "not reported"
@@ -311,10 +229,9 @@ def _reported(row: dict[str, Any], end: str) -> str:
     return estimate(value, value - 1.96 * se, value + 1.96 * se)
 
 
-def _limits(values: np.ndarray, prob: float) -> tuple[float, float, float]:
-    tail = (1 - prob) / 2
-    median, lower, upper = np.quantile(values, [0.5, tail, 1 - tail])
-    return float(median), float(lower), float(upper)
+def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without columns that are blank throughout."""
+    return table[[name for name in table if (table[name].astype(str) != "").any()]]
 
 
 def _per(evidence: TrialEvidence) -> str:

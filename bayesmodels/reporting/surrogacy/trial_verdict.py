@@ -91,12 +91,14 @@ def trial_verdict(
     if information.width_ratio > cut.max_width_ratio:
         reasons.append(
             f"The 95 % interval of R2 is {information.width_ratio:.2f} times as wide as its prior's (more than "
-            f"{cut.max_width_ratio:g}): what is said about R2 is mostly the prior."
+            f"{cut.max_width_ratio:g}): R2 is hardly known better than before these data."
         )
     verdict: Verdict
     if reasons:
         verdict, iqwig = "not assessable", "not assessable"
         change = f"More randomised programmes that report both effects would change this: {_needed(cut, programmes)}."
+        if programmes >= cut.min_programmes:
+            change = "More programmes, or more precise effects in them, would change this."
     elif direction is not None and 1 - direction.right >= cut.direction_probability:
         verdict, change = "not supported", "Only trials in which the effects go together the other way would change it."
         wrong = f"(probability {1 - direction.right:.3f})"

@@ -1,0 +1,188 @@
+"""`bayesmodels trial-level`: from a table of trials to the finished folder, what it says, what it refuses."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from test_run import invoke
+from typer.testing import Result
+
+from bayesmodels.posterior import load
+from bayesmodels.reporting.summary import schema
+from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
+
+SCALES = ("--surrogate-scale", 0.5, "--outcome-scale", 0.5)
+SAMPLING = ("--draws", 400, "--tune", 400, "--chains", 3, "--seed", 3)
+GOOD = ("--surrogate-good", "down", "--outcome-good", "up")
+FILES = {
+    "config.toml", "manifest.json", "posterior.nc", "summary.json", "curves.csv", "report.html", "log.txt", "chains",
+    "figures", "tables", ".lock",
+}  # fmt: skip
+
+
+def write_table(folder, **changes):
+    rng = np.random.default_rng(8)
+    n = 7
+    surrogate = rng.normal(-0.3, 0.35, n)
+    frame = pd.DataFrame(
+        {
+            "trial": [f"trial {k + 1}" for k in range(n)],
+            "surrogate_effect": surrogate + rng.normal(0, 0.1, n),
+            "surrogate_se": 0.1,
+            "outcome_effect": -0.7 * surrogate + rng.normal(0, 0.15, n),
+            "outcome_se": 0.12,
+            "overlap_group": ["", "", "", "", "", "six", "six"],
+            "part_of": ["", "", "", "", "", "strata", "strata"],
+        }
+    )
+    frame.loc[4, "outcome_se"] = np.nan
+    path = folder / "effects.csv"
+    frame.assign(**changes).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> tuple[Result, object]:
+    folder = tmp_path_factory.mktemp("trials")
+    arguments = ("trial-level", write_table(folder), "--out", folder / "run", *SCALES, *SAMPLING, *GOOD)
+    return invoke(*arguments, "--margin", 0.1, "--quiet"), folder
+
+
+@pytest.fixture(scope="module")
+def summary(run):
+    return json.loads((run[1] / "run" / "summary.json").read_text())
+
+
+def test_the_folder_itself_holds_the_run(run):
+    done, folder = run
+    assert done.exit_code in (0, 3), done.stderr  # few draws
+    assert {entry.name for entry in (folder / "run").iterdir()} == FILES
+    assert not list((folder / "run").rglob("*.partial"))
+    manifest = json.loads((folder / "run" / "manifest.json").read_text())
+    assert (manifest["status"], manifest["seed"]) == ("finished", 3)
+    figures = {file.stem for file in (folder / "run" / "figures").iterdir()}
+    assert figures == {
+        "trial_bubbles", "trial_r2", "trial_threshold", "trial_leave_one_out", "trial_influence",
+    }  # fmt: skip
+
+
+def test_the_summary_has_the_parameters_and_the_rung(run, summary):
+    names = {row["name"] for row in summary["parameters"]}
+    assert names == {
+        "trial_r2", "trial_correlation", "trial_slope", "trial_intercept", "trial_conditional_sd", "trial_mean",
+        "trial_sd",
+    }  # fmt: skip
+    assert {row["index"]["endpoint"] for row in summary["parameters"] if row["name"] == "trial_sd"} == {
+        "surrogate",
+        "outcome",
+    }
+    trial = summary["surrogacy"]["trial"]
+    r2 = TrialDraws.of(load(run[1] / "run" / "posterior.nc")).r2
+    assert trial["r2"]["median"] == pytest.approx(np.median(r2))
+    assert trial["prior_r2"] == pytest.approx({"median": 0.25, "lower": 0.000625, "upper": 0.950625})
+    assert trial["information_gain"]["bits"] > 0
+    assert trial["programmes"] == 5
+    assert trial["verdict"] == "not assessable"
+    levels = [(row["level"], row["margin"], row["surrogate_effect_known"]) for row in trial["threshold"]]
+    assert levels == [
+        (level, margin, known) for known in (True, False) for margin in (0.0, 0.1) for level in (0.975, 0.95, 0.9, 0.8)
+    ]
+    assert trial["threshold_reason"] == ""
+    assert trial["unused"] == [{"row": 6, "trial": "trial 5", "reason": "no standard error of the outcome effect"}]
+
+
+def test_each_programme_is_left_out_once_and_its_strata_together(summary):
+    left = summary["surrogacy"]["trial"]["leave_one_out"]
+    assert [row["programme"] for row in left["rows"]] == ["trial 1", "trial 2", "trial 3", "trial 4", "six", "six"]
+    strata = [row for row in left["rows"] if row["programme"] == "six"]
+    assert strata[0]["r2"] == strata[1]["r2"]
+    assert left["coverage"] == pytest.approx(np.mean([row["inside"] for row in left["rows"]]))
+    assert all(0 < row["pit"] < 1 and row["width_ratio"] > 0 for row in left["rows"])
+
+
+def test_the_page_says_the_verdict_first(run):
+    page = (run[1] / "run" / "report.html").read_text()
+    first = page.index("Trial level: not assessable. Five independent contrasts")
+    assert first < page.index("Identified by these data") < page.index("Surrogate threshold effect and paradox")
+    assert "no standard error of the outcome effect" in page
+
+
+def test_a_finished_run_is_not_touched_and_other_settings_are_refused(run):
+    folder = run[1]
+    table = folder / "effects.csv"
+    again = invoke("trial-level", table, "--out", folder / "run", *SCALES, *SAMPLING, *GOOD, "--margin", 0.1)
+    assert again.exit_code == 2
+    assert "--again" in again.stderr
+
+
+def test_the_report_can_be_made_again_without_pymc(run, tmp_path):
+    code = (
+        "import sys\nfrom bayesmodels.run import report_again\n"
+        f"report_again({str(run[1] / 'run' / 'posterior.nc')!r}, {str(tmp_path / 'again')!r})\n"
+        "assert not {'pymc', 'pytensor', 'numba', 'nutpie'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    summary = json.loads((tmp_path / "again" / "summary.json").read_text())
+    assert summary["surrogacy"]["trial"]["threshold"][0]["level"] == 0.975
+
+
+def test_without_good_directions_there_are_no_thresholds_but_a_reason(run, tmp_path):
+    from bayesmodels import report
+    from bayesmodels.reporting.summary import checked_json
+
+    tree = load(run[1] / "run" / "posterior.nc")
+    for group in ("posterior", "prior"):
+        undirected = tree[group].to_dataset().assign_coords(good=("endpoint", ["", ""]))
+        tree[group] = xr.DataTree(undirected)
+    made = report(tree)
+    trial = made.summary["surrogacy"]["trial"]
+    assert trial["threshold"] == []
+    assert trial["threshold_reason"].startswith("the good directions of both endpoints were not stated")
+    assert trial["r2"]["median"] > 0
+    assert {row["name"] for row in made.summary["parameters"]} >= {"trial_slope"}
+    assert "trial_threshold" not in made.figures
+    assert checked_json(made.summary)
+    assert "favours" not in made.sentence()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            (),
+            "--surrogate-scale, --outcome-scale: expected the typical spread of the true effects between trials, "
+            "stated beforehand and never taken from the table",
+        ),
+        ((*SCALES[:2],), "--outcome-scale: expected the typical spread"),
+        ((*SCALES, "--margin", -1), "[report] margin: input should be greater than 0"),
+    ],
+)
+def test_wrong_options_are_bad_input(tmp_path, arguments, line):
+    done = invoke("trial-level", write_table(tmp_path), "--out", tmp_path / "run", *arguments)
+    assert done.exit_code == 2
+    assert line in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_problems_of_the_table_are_listed_and_leave_no_folder(tmp_path):
+    table = write_table(tmp_path, surrogate_se=0, part_of="")
+    done = invoke("trial-level", table, "--out", tmp_path / "run", *SCALES)
+    assert done.exit_code == 2
+    assert "effects.csv, row 2: expected surrogate_se above 0" in done.stderr
+    assert 'rows of overlap_group "six" share people' in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_packaged_table_knows_its_directions(tmp_path):
+    done = invoke("trial-level", "als", "--out", tmp_path / "run", "--surrogate-good", "up")
+    assert done.exit_code == 2
+    assert "--surrogate-good: not used with the packaged ALS table" in done.stderr
+
+
+def test_the_schema_names_the_verdicts():
+    rung = schema()["$defs"]["trial_rung"]["properties"]
+    assert rung["verdict"]["enum"] == ["not assessable", "not supported", "uncertain", "supported"]

@@ -21,7 +21,7 @@ RUNGS = {
     "response": "response",
     "individual": "individual",
     "trial_rung": "trial",
-    "trial_rung_undirected": "trial, good directions not stated",
+    "trial_rung_undirected": "trial, directions not stated",
 }
 FALSE_KINDS = ("null", "paradox", "harmful")
 """Surrogates that must not be called supported on the trial rung."""
@@ -77,9 +77,9 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
     return verdict(table)
 
 
-def _false(table: pd.DataFrame) -> pd.DataFrame:
+def _false(table: pd.DataFrame, rung: str = "trial") -> pd.DataFrame:
     """Rows that count a false "supported" on the trial rung."""
-    return table[(table["rung"] == "trial") & (table["answer"] == "supported") & table["kind"].isin(FALSE_KINDS)]
+    return table[(table["rung"] == rung) & (table["answer"] == "supported") & table["kind"].isin(FALSE_KINDS)]
 
 
 def verdict(table: pd.DataFrame) -> str:
@@ -92,9 +92,13 @@ def verdict(table: pd.DataFrame) -> str:
     kept = "holds" if worst["share"] <= LIMIT else "DOES NOT HOLD"
     perfect = table[(table["kind"] == "perfect") & (table["rung"] == "trial") & (table["answer"] == "supported")]
     told = ", ".join(f"{r.share:.0%} at {r.trials}" for r in perfect.itertuples())
+    blind = _false(table, "trial, directions not stated")
+    loose = blind.loc[blind["share"].idxmax()]
     return (
         f'A null or paradoxical surrogate is called "supported" on the trial rung in at most {most}: the limit of '
-        f"{LIMIT:.0%} {kept}. A perfect one is called supported in {told} trials."
+        f"{LIMIT:.0%} {kept} (largest upper 95 % limit {false['upper'].max():.1%}). A perfect one is called supported "
+        f"in {told} trials. Where the good directions are not stated, |rho| alone is judged, blind to paradoxes: "
+        f"{loose['share']:.0%} supported ({loose['kind']}, {loose['trials']} trials)."
     )
 
 
@@ -118,7 +122,7 @@ def page(table: pd.DataFrame, simulations: pd.DataFrame, manifest: dict[str, Any
     for rung in RUNGS.values():
         part = table[table["rung"] == rung]
         lines += [
-            f"## {rung.capitalize()} rung",
+            f"## Rung: {rung}",
             "",
             f"Share of {settings['simulations']} simulations each.",
             "",

@@ -59,6 +59,7 @@ class RecoverySpec:
     seed : int
     chains, tune, draws : int
     target_accept : float
+    max_treedepth : int
     """
 
     source: Literal["model", "generator"]
@@ -67,12 +68,13 @@ class RecoverySpec:
     tune: int = 400
     draws: int = 400
     target_accept: float = 0.8
+    max_treedepth: int = 10
 
     def settings(self, rng: np.random.Generator) -> NutsSettings:
         """Sampler settings of one trial."""
         return NutsSettings(
             chains=self.chains, tune=self.tune, draws=self.draws, target_accept=self.target_accept, cores=1,
-            seed=int(rng.integers(2**31)),
+            seed=int(rng.integers(2**31)), max_treedepth=self.max_treedepth,
         )  # fmt: skip
 
 
@@ -198,12 +200,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("source", choices=("model", "generator"))
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--chains", type=int, default=2)
+    parser.add_argument("--max-treedepth", type=int, default=10, help="a chain that is stuck costs less at 8")
     parser.add_argument("--workers", type=int, default=2, help="processes on this machine")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, instead of processes")
     parser.add_argument("--log", type=Path, help="records as they come; default runs/studies/recovery-<source>.jsonl")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
-    spec = RecoverySpec(chosen.source, chosen.seed)
+    spec = RecoverySpec(chosen.source, chosen.seed, chains=chosen.chains, max_treedepth=chosen.max_treedepth)
     log = chosen.log or Path("runs/studies") / f"recovery-{chosen.source}.jsonl"
     records = run_study(recover, spec, chosen.trials, log, workers=chosen.workers, scheduler=chosen.scheduler)
     sys.stdout.write(write_report(records, spec, chosen.out, chosen.trials) + "\n")

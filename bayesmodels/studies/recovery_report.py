@@ -140,7 +140,7 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
     manifest = {
         "study": TITLES[spec.source],
         "command": f"python -m bayesmodels.studies.recovery {spec.source} --trials {planned} --seed {spec.seed} "
-        f"--out {FOLDERS[spec.source]}",
+        f"--chains {spec.chains} --max-treedepth {spec.max_treedepth} --out {FOLDERS[spec.source]}",
         "settings": asdict(spec),
         "trials": len(fits),
         "planned": planned,

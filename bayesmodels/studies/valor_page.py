@@ -60,7 +60,8 @@ def _nfl_section(results: ValorResults) -> Section:
 def _falls(results: ValorResults) -> pd.DataFrame:
     rows = results.fall_priors
     shown = [estimate(*row) for row in rows[["median", "lower", "upper"]].to_numpy()]
-    return rows.assign(shown=shown).pivot(index="prior", columns="stratum", values="shown").reset_index()
+    wide = rows.assign(shown=shown).pivot(index="prior", columns="stratum", values="shown").loc[rows["prior"].unique()]
+    return wide.reset_index().rename(columns={"prior": "Prior", "faster": "Faster", "slower": "Slower"})
 
 
 def _held_out_section(results: ValorResults) -> Section:

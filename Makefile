@@ -34,7 +34,8 @@ endif
 demo: $(STAMP)  ## fit VALOR's published means and one simulated trial; leaves runs/demo/report.html
 	$(BIN)/bayesmodels demo --out runs
 
-test: lint types fast notebooks  ## everything that CI runs, but the wheel
+test: lint types  ## everything that CI runs, but the wheel; tests and notebooks side by side
+	@$(MAKE) --no-print-directory -j2 fast notebooks
 
 lint: $(STAMP)  ## ruff and the floors of the architecture
 	$(BIN)/ruff check .

@@ -17,9 +17,15 @@ MODEL = OneStageModel(
 )
 
 
-def patients(rng, clusters, per_arm, mean, between, residual) -> ClusterTable:
-    """Patients from the model as written; `between` (4, 4) of effects then levels, `residual` (2, 2)."""
+def patients(rng, clusters, per_arm, mean, between, residual, *, exact=False) -> ClusterTable:
+    """Patients from the model as written; `between` (4, 4) of effects then levels, `residual` (2, 2).
+
+    `exact`: the clusters drawn have the mean and covariance themselves, so that no unlucky draw of clusters moves them.
+    """
     terms = rng.multivariate_normal(mean, between, size=clusters)
+    if exact:
+        white = np.linalg.solve(np.linalg.cholesky(np.cov(terms.T)), (terms - terms.mean(axis=0)).T)
+        terms = mean + (np.linalg.cholesky(between) @ white).T
     rows = []
     for i in range(clusters):
         for arm in (0, 1):
@@ -143,7 +149,8 @@ def test_recovery_of_a_simulated_collection():
     r[0, 1] = r[1, 0] = 0.9
     r[2, 3] = r[3, 2] = 0.5
     residual = np.array([[4.0, 4.8], [4.8, 16.0]])
-    data = patients(np.random.default_rng(7), 40, 60, np.array([-1.0, 1.5, 0.0, -4.0]), np.outer(sd, sd) * r, residual)
+    mean = np.array([-1.0, 1.5, 0.0, -4.0])
+    data = patients(np.random.default_rng(7), 40, 60, mean, np.outer(sd, sd) * r, residual, exact=True)
     tree = fit(MODEL, data, NutsSettings(draws=750, tune=750, chains=2, seed=8, progress=False))
     draws = tree["posterior"].to_dataset().stack(sample=("chain", "draw"))
     truth = {

@@ -37,6 +37,8 @@ app = typer.Typer(
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print folder and verdict as JSON on stdout.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
+Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
 
 
@@ -58,14 +60,13 @@ def demo(out: Out = Path("runs"), quiet: Quiet = False, as_json: Json = False) -
 def fit(
     config: Annotated[Path, typer.Argument(help="TOML file that names the tables and the model.")],
     out: Out = Path("runs"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Replace a run that is there.")] = False,
+    resume: Resume = False,
+    again: Again = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Fit a model to a trial's tables and report it in a run folder."""
-    if resume and again:
-        raise typer.BadParameter("give --resume to go on or --again to start afresh, not both")
+    _one_of(resume, again)
     with _plain_errors():
         from bayesmodels.run import run, to_stderr
 
@@ -88,14 +89,13 @@ def trial_level(
     tune: Annotated[int, typer.Option(min=1)] = 1000,
     chains: Annotated[int, typer.Option(min=1)] = 4,
     seed: Annotated[int | None, typer.Option(min=0, help="Default: drawn once and printed.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Replace a run that is there.")] = False,
+    resume: Resume = False,
+    again: Again = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """From a table of trials to the report on the trial level of a surrogate."""
-    if resume and again:
-        raise typer.BadParameter("give --resume to go on or --again to start afresh, not both")
+    _one_of(resume, again)
     with _plain_errors():
         from bayesmodels.run import to_stderr
         from bayesmodels.run_trial_level import TrialLevelJob, run_trial_level
@@ -194,6 +194,11 @@ def _end(result: RunResult, quiet: bool, as_json: bool) -> None:
 
 def _silent(_: str) -> None:
     pass
+
+
+def _one_of(resume: bool, again: bool) -> None:
+    if resume and again:
+        raise typer.BadParameter("give --resume to go on or --again to start afresh, not both")
 
 
 @contextmanager

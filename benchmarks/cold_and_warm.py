@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from fit_once import add_sampling
 from rich.console import Console
 from rich.table import Table
 
@@ -29,11 +30,7 @@ def measured(form: str, options: list[str], caches: str) -> dict:
 def compare(title: str, forms: dict[str, str]) -> None:
     """Print a table with two rows a form; `forms`: label to the name in `forms.FORMS`."""
     parser = argparse.ArgumentParser(description=title)
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--tune", type=int, default=1000)
-    parser.add_argument("--chains", type=int, default=4)
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
+    add_sampling(parser)
     given = parser.parse_args()
     options = [part for name, value in vars(given).items() for part in (f"--{name}", str(value))]
     table = Table(

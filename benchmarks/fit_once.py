@@ -14,15 +14,17 @@ def cpu() -> float:
     return t.user + t.system + t.children_user + t.children_system
 
 
+def add_sampling(parser: argparse.ArgumentParser) -> None:
+    """Options of every script that samples."""
+    for name, default in {"draws": 1000, "tune": 1000, "chains": 4, "cores": 2, "seed": 1}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("form")
-    parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--tune", type=int, default=1000)
-    parser.add_argument("--chains", type=int, default=4)
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
+    add_sampling(parser)
     given = parser.parse_args()
     began, marks = time.monotonic(), {}
 

@@ -92,7 +92,7 @@ _N_PARAMETERS = len(NDIM[_PARAMETERS])
 
 
 def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
-    """Function of (y, weight, *Inputs, basis_0, basis_1 ...) to the kernel's results.
+    """Function of (y, weight, *Inputs, basis_0, basis_1 ...) to the order of persons in the kernel and its results.
 
     Written out with one argument a basis, since in compiled code data and computed bases differ in type. Arguments are
     copied, so that the kernel is compiled for one set of types.
@@ -115,7 +115,7 @@ def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
     {"; ".join(f"pack(basis_{m}, order, packed, {m})" for m in range(n_loadings))}
     packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
     {"pack(elapsed.T, order, packed_elapsed, 0)" if layout.wandering else "pass"}
-    return marginal(
+    return order, marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
         outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight.copy(), {with_gradient},
@@ -161,7 +161,7 @@ class LinearMixedLogp(Op):
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest = inputs
-        output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *rest)[0]
+        output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *rest)[1][0]
 
     def infer_shape(self, node, input_shapes):
         """One number a person."""
@@ -201,9 +201,9 @@ class LinearMixedGradient(Op):
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest, weight = inputs
-        results = in_python(self.layout, True)(y, weight, *rest)
+        order, results = in_python(self.layout, True)(y, weight, *rest)
         bases = rest[len(NDIM) :]
-        order, by_basis = by_visits(rest[Inputs._fields.index("count")]), []
+        by_basis = []
         for at, basis in zip(self.layout.varying_of, bases, strict=True):
             if at >= 0:
                 out = np.empty(basis.shape)
@@ -222,7 +222,7 @@ class LinearMixedGradient(Op):
 @register_funcify_default_op_cache_key(LinearMixedLogp)
 def _compile_logp(op, node, **_):
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
-    source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {names})[0]"
+    source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {names})[1][0]"
     scope = {"evaluate": _evaluate(op.layout, False, numba_njit), "np": np}
     exec(source, scope)
     return numba_njit(scope["logp"]), VERSION
@@ -239,12 +239,11 @@ def _compile_gradient(op, node, **_):
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     source = f"""
 def gradient(y, {names}, weight):
-    results = evaluate(y, weight, {names})
-    order = by_visits(count.copy())
+    order, results = evaluate(y, weight, {names})
     {"; ".join(unpacked) or "pass"}
     return ({", ".join([*(f"results[{r}]" for r in range(kept)), *(f"out_{m}" for m in varying)])})
 """
-    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": unpack, "by_visits": by_visits, "np": np}
+    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": unpack, "np": np}
     exec(source, scope)
     return numba_njit(scope["gradient"]), VERSION
 

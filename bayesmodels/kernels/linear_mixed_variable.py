@@ -91,5 +91,5 @@ class PersonTerms:
 
 def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
-    results = in_python(layout, False)(y, np.ones(len(y)), *inputs, *bases)
+    _, results = in_python(layout, False)(y, np.ones(len(y)), *inputs, *bases)
     return PersonTerms(results[-2], results[-1])

@@ -8,16 +8,15 @@ VALOR (36 / 18 persons, eight visits), so that fits are quick; calibration holds
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.design import as_data
+from bayesmodels.studies.labelled import scalars
 from bayesmodels.studies.model_trials import (
     OUTCOMES,
     STRATA,
@@ -25,13 +24,12 @@ from bayesmodels.studies.model_trials import (
     draw_truth,
     free_variables,
     published,
-    scalars,
     simulate_visits,
 )
 from bayesmodels.studies.ranks import ranks_of
 from bayesmodels.studies.recovery import VALOR_LAYOUT, the_model, the_refit
 from bayesmodels.studies.refit import judged, stacked
-from bayesmodels.studies.resumable import run_study
+from bayesmodels.studies.resumable import run_study, study_parser
 
 SMALL_LAYOUT = Layout(
     persons=((20, 16), (10, 8)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0
@@ -99,13 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the study from the command line; a study that was stopped goes on where it was."""
     from bayesmodels.studies.calibration_report import write_report
 
-    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.calibration", description=__doc__)
+    parser = study_parser("calibration", __doc__, seed=2, workers=2)
     parser.add_argument("--fits", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=2, help="processes on this machine")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler, instead of processes")
-    parser.add_argument("--log", type=Path, default=Path("runs/studies/calibration.jsonl"), help="records as they come")
-    parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     spec = CalibrationSpec(chosen.seed)
     records = run_study(rank_truths, spec, chosen.fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)

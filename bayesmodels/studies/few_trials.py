@@ -9,12 +9,10 @@ with a published calculation that used 40 replicates and another program, cell b
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.simulation import CollectionTruth, simulate_effects
 from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
-from bayesmodels.studies.resumable import run_study
+from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import TrialTable
 
 TRIALS = (2, 3, 5, 8, 12, 20, 40)
@@ -108,15 +106,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the study from the command line; a study that was stopped goes on where it was."""
     from bayesmodels.studies.few_trials_report import write_report
 
-    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.few_trials", description=__doc__)
+    parser = study_parser("few_trials", __doc__)
     parser.add_argument("--replicates", type=int, default=120)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="processes on this machine")
-    parser.add_argument("--log", type=Path, default=Path("runs/studies/few_trials.jsonl"), help="records as they come")
-    parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     spec = FewTrialsSpec(chosen.replicates, chosen.seed)
-    records = run_study(one_fit, spec, spec.replicates * len(CELLS), chosen.log, workers=chosen.workers)
+    fits = spec.replicates * len(CELLS)
+    records = run_study(one_fit, spec, fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
     sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
     return 0
 

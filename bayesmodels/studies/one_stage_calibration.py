@@ -5,11 +5,9 @@ python -m bayesmodels.studies.one_stage_calibration --out reports/validation/One
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel
 from bayesmodels.studies.calibration_report import About, write_report
 from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
-from bayesmodels.studies.resumable import run_study
+from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import ClusterTable
 
 EFFECT_SCALE, PATIENT_SD = np.array([0.3, 0.25]), np.array([0.5, 0.75])
@@ -154,15 +152,11 @@ def rank_truths(spec: OneStageCalibrationSpec, number: int) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the study from the command line; a study that was stopped goes on where it was."""
-    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.one_stage_calibration", description=__doc__)
+    parser = study_parser("one_stage_calibration", __doc__)
     parser.add_argument("--fits", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="processes on this machine")
-    parser.add_argument("--log", type=Path, default=Path("runs/studies/one_stage_calibration.jsonl"))
-    parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     spec = OneStageCalibrationSpec(chosen.seed)
-    records = run_study(rank_truths, spec, chosen.fits, chosen.log, workers=chosen.workers)
+    records = run_study(rank_truths, spec, chosen.fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
     about = About(
         "Simulation-based calibration of OneStageModel",
         "python -m bayesmodels.studies.one_stage_calibration",

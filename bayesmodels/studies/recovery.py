@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.simulation import population_truth, published_truth, simulate_trial, trial_seed, valor_design
 from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.simulation.persons import draw_persons
+from bayesmodels.studies.labelled import scalars
 from bayesmodels.studies.model_trials import (
     CONTRAST_WEEKS,
     OUTCOMES,
@@ -35,12 +35,11 @@ from bayesmodels.studies.model_trials import (
     mean_curves,
     plausible,
     published,
-    scalars,
     simulate_visits,
     template_study,
 )
 from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
-from bayesmodels.studies.resumable import run_study
+from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Study
 
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
@@ -196,19 +195,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a study from the command line; a study that was stopped goes on where it was."""
     from bayesmodels.studies.recovery_report import write_report
 
-    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.recovery", description=__doc__)
+    parser = study_parser("recovery", __doc__, workers=2)
+    parser.set_defaults(log=None)  # one for each source
     parser.add_argument("source", choices=("model", "generator"))
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chains", type=int, default=2)
     parser.add_argument("--max-treedepth", type=int, default=10, help="a chain that is stuck costs less at 8")
-    parser.add_argument("--workers", type=int, default=2, help="processes on this machine")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler, instead of processes")
-    parser.add_argument("--log", type=Path, help="records as they come; default runs/studies/recovery-<source>.jsonl")
-    parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     spec = RecoverySpec(chosen.source, chosen.seed, chains=chosen.chains, max_treedepth=chosen.max_treedepth)
-    log = chosen.log or Path("runs/studies") / f"recovery-{chosen.source}.jsonl"
+    log = chosen.log or Path(f"runs/studies/recovery-{chosen.source}.jsonl")
     records = run_study(recover, spec, chosen.trials, log, workers=chosen.workers, scheduler=chosen.scheduler)
     sys.stdout.write(write_report(records, spec, chosen.out, chosen.trials) + "\n")
     return 0

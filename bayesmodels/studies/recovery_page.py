@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from bayesmodels.studies.pages import opening
+
 ABOUT = {
     "model": """Every trial: truths drawn from the model's prior, kept if plausible; 72 early and 36 delayed starters in
 two strata (39 / 33 and 21 / 15); VALOR's visits to week 148; data lock at random between weeks 104 and 200, dropout at
@@ -57,16 +59,7 @@ def page(source: str, table: pd.DataFrame, manifest: dict[str, Any]) -> str:
     main = table[~table["prior_dominated"]]
     apart = table[table["prior_dominated"]]
     lines = [
-        f"# {manifest['study']}",
-        "",
-        "Simulated trials throughout; nothing here is patient data. Made by",
-        "",
-        f"    {manifest['command']}",
-        "",
-        "## Verdict",
-        "",
-        *unfinished(n, manifest["planned"]),
-        verdict(source, table, manifest),
+        *opening(manifest, verdict(source, table, manifest), unfinished(n, manifest["planned"]))[:-1],
         f"Mean coverage over all parameters: {manifest['mean_coverage_95']:.1%} of 95 % intervals, "
         f"{manifest['mean_coverage_50']:.1%} of 50 % intervals.",
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -18,6 +19,27 @@ from typing import Any
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
+
+
+def study_parser(name: str, about: str | None, *, seed: int = 1, workers: int = 1) -> ArgumentParser:
+    """Command line that every resumable study has; a study adds its own options.
+
+    Parameters
+    ----------
+    name : str
+        Module of `bayesmodels.studies`; its log is ``runs/studies/<name>.jsonl`` unless said.
+    about : str, optional
+        The module's docstring.
+    seed, workers : int
+        Defaults.
+    """
+    parser = ArgumentParser(prog=f"python -m bayesmodels.studies.{name}", description=about)
+    parser.add_argument("--seed", type=int, default=seed)
+    parser.add_argument("--workers", type=int, default=workers, help="processes on this machine")
+    parser.add_argument("--scheduler", help="address of a Dask scheduler, instead of processes")
+    parser.add_argument("--log", type=Path, default=Path(f"runs/studies/{name}.jsonl"), help="records as they come")
+    parser.add_argument("--out", type=Path, required=True)
+    return parser
 
 
 def run_study(

@@ -9,7 +9,6 @@ effect only, and effects on the surrogate known only to lie below a bound. Truth
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +24,7 @@ from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.studies.calibration_report import About, write_report
 from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
-from bayesmodels.studies.resumable import run_study
+from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import TrialTable
 
 Variant = Literal["normal", "general"]
@@ -185,17 +184,14 @@ def about(spec: TrialCalibrationSpec) -> About:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the study from the command line; a study that was stopped goes on where it was."""
-    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.trial_level_calibration", description=__doc__)
+    parser = study_parser("trial_level_calibration", __doc__)
+    parser.set_defaults(log=None)  # one for each variant
     parser.add_argument("--variant", choices=("normal", "general"), default="normal")
     parser.add_argument("--fits", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="processes on this machine")
-    parser.add_argument("--log", type=Path, help="records as they come")
-    parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     spec = TrialCalibrationSpec(chosen.variant, chosen.seed)
     log = chosen.log or Path(f"runs/studies/trial_level_calibration_{chosen.variant}.jsonl")
-    records = run_study(rank_truths, spec, chosen.fits, log, workers=chosen.workers)
+    records = run_study(rank_truths, spec, chosen.fits, log, workers=chosen.workers, scheduler=chosen.scheduler)
     sys.stdout.write(write_report(records, spec, chosen.out, chosen.fits, about(spec)) + "\n")
     return 0
 

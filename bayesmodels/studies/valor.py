@@ -154,13 +154,11 @@ def other_fall_priors() -> dict[str, MeansOutcome]:
         "prior SD of the fall doubled": lambda prior: {"sd": 2 * prior.sd},
         "prior of the fall centred at 0": lambda _: {"mean": 0.0},
     }
-    return {
-        label: replaced(
-            nfl, {"effect": replaced(nfl.effect, {"effect": {f: replaced(p, change(p)) for f, p in priors.items()}})}
-        )
-        for label, change in changes.items()
-        for priors in [nfl.effect.effect]
-    }
+    found = {}
+    for label, change in changes.items():
+        priors = {stratum: replaced(prior, change(prior)) for stratum, prior in nfl.effect.effect.items()}
+        found[label] = replaced(nfl, {"effect": replaced(nfl.effect, {"effect": priors})})
+    return found
 
 
 def _falls(fitted: MeansFit) -> pd.DataFrame:

@@ -9,12 +9,10 @@ directions are stated: a lower surrogate, a higher outcome.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +30,7 @@ from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
 from bayesmodels.studies.refit import Refit, refit_of
-from bayesmodels.studies.resumable import run_study
+from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Endpoint, TrialTable
 
 SIZES = (1, 3, 8, 20, 40)
@@ -148,17 +146,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the study from the command line; a study that was stopped goes on where it was."""
     from bayesmodels.studies.verdict_report import write_report
 
-    parser = argparse.ArgumentParser(prog="python -m bayesmodels.studies.verdict_shares", description=__doc__)
+    parser = study_parser("verdict_shares", __doc__)
     parser.add_argument("--simulations", type=int, default=100, help="of every kind of surrogate and number of trials")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1, help="processes on this machine")
-    parser.add_argument(
-        "--log", type=Path, default=Path("runs/studies/verdict_shares.jsonl"), help="records as they come"
-    )
-    parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     spec = VerdictSpec(chosen.simulations, chosen.seed)
-    records = run_study(judge, spec, spec.simulations * len(CELLS), chosen.log, workers=chosen.workers)
+    fits = spec.simulations * len(CELLS)
+    records = run_study(judge, spec, fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
     sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
     return 0
 

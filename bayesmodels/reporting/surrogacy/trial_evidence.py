@@ -130,9 +130,7 @@ def trial_evidence(
         units=units,
         good=good,
         rows=rows,
-        unused=pd.DataFrame(
-            json.loads(tree.attrs.get("data", "{}")).get("unused", []), columns=["row", "trial", "reason"]
-        ),
+        unused=_unused(tree),
         information=information,
         verdict=trial_verdict(
             draws, information, paired["programme"].nunique(), cuts, direction(draws, surrogate_good, outcome_good)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
@@ -11,8 +10,7 @@ from bayesmodels.reporting.surrogacy.prior_information import PriorInformation
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 from bayesmodels.reporting.surrogacy.trial_direction import Direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
-
-Verdict = Literal["not assessable", "not supported", "uncertain", "supported"]
+from bayesmodels.reporting.surrogacy.verdict import Answer
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -36,7 +34,7 @@ class TrialVerdict:
         IQWiG's category of the correlation.
     """
 
-    verdict: Verdict
+    verdict: Answer
     reasons: tuple[str, ...]
     would_change: str
     programmes: int
@@ -46,17 +44,6 @@ class TrialVerdict:
     def sentence(self) -> str:
         """Verdict, reasons, and what would change it."""
         return f"Trial level: {self.verdict}. {' '.join(self.reasons)} {self.would_change}".strip()
-
-    def summary(self) -> dict[str, Any]:
-        """As a plain dict."""
-        return {
-            "verdict": self.verdict,
-            "reasons": list(self.reasons),
-            "would_change": self.would_change,
-            "programmes": self.programmes,
-            "abs_rho": dict(zip(("median", "lower", "upper"), self.abs_rho, strict=True)),
-            "iqwig": self.iqwig,
-        }
 
 
 def trial_verdict(
@@ -93,7 +80,7 @@ def trial_verdict(
             f"The 95 % interval of R2 is {information.width_ratio:.2f} times as wide as its prior's (more than "
             f"{cut.max_width_ratio:g}): R2 is hardly known better than before these data."
         )
-    verdict: Verdict
+    verdict: Answer
     if reasons:
         verdict, iqwig = "not assessable", "not assessable"
         change = f"More randomised programmes that report both effects would change this: {_needed(cut, programmes)}."

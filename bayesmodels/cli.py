@@ -83,6 +83,9 @@ def trial_level(
     surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
     outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
     margin: Annotated[float | None, typer.Option(help="Minimal important difference of the outcome effect.")] = None,
+    within_correlation: Annotated[
+        float, typer.Option(min=-0.99, max=0.99, help="Of a trial's two estimates, where it is not reported.")
+    ] = 0.0,
     one_sided: Annotated[bool, typer.Option("--one-sided", help="Use rows with one of the two effects.")] = False,
     needed: Annotated[bool, typer.Option("--needed", help="Foretell what more programmes would say.")] = False,
     draws: Annotated[int, typer.Option(min=4)] = 2000,
@@ -107,6 +110,7 @@ def trial_level(
             outcome_scale=outcome_scale,
             **{name: None if value is None else value.value for name, value in good.items()},
             margin=margin,
+            within_correlation=within_correlation,
             one_sided=one_sided,
             needed=needed,
             draws=draws,

@@ -30,6 +30,8 @@ class TrialLevelJob:
     surrogate_good, outcome_good : "up", "down" or None
     margin : float or None
         Minimal important difference of the outcome effect.
+    within_correlation : float
+        Of a trial's two estimates, where the table leaves it blank.
     one_sided : bool
         Whether rows with one of the two effects enter.
     needed : bool
@@ -44,6 +46,7 @@ class TrialLevelJob:
     surrogate_good: str | None = None
     outcome_good: str | None = None
     margin: float | None = None
+    within_correlation: float = 0.0
     one_sided: bool = False
     needed: bool = False
     draws: int = 2000
@@ -87,7 +90,8 @@ class TrialLevelJob:
         report: dict[str, Any] = {"trials_needed": self.needed}
         if self.margin is not None:
             report["margin"] = self.margin
-        return {"data": data, "model": {"type": TRIAL_LEVEL, **scales}, "sampling": sampling, "report": report}
+        model = {"type": TRIAL_LEVEL, **scales, "within_correlation": self.within_correlation}
+        return {"data": data, "model": model, "sampling": sampling, "report": report}
 
 
 TARGET_ACCEPT = 0.95

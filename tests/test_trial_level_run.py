@@ -12,8 +12,10 @@ from test_run import invoke
 from typer.testing import Result
 
 from bayesmodels.posterior import load
+from bayesmodels.reporting import report
 from bayesmodels.reporting.summary import schema
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
+from bayesmodels.reporting.surrogacy.trial_evidence import trial_evidence
 
 SCALES = ("--surrogate-scale", 0.5, "--outcome-scale", 0.5)
 SAMPLING = ("--draws", 400, "--tune", 400, "--chains", 3, "--seed", 3)
@@ -186,3 +188,42 @@ def test_the_packaged_table_knows_its_directions(tmp_path):
 def test_the_schema_names_the_verdicts():
     rung = schema()["$defs"]["trial_rung"]["properties"]
     assert rung["verdict"]["enum"] == ["not assessable", "not supported", "uncertain", "supported"]
+
+
+def test_a_refit_that_did_not_converge_is_named_and_not_counted(run, summary):
+    tree = load(run[1] / "run" / "posterior.nc")
+    rows = tree["leave_one_out"].to_dataset()
+    converged = np.array(rows["converged"].values, bool)
+    assert converged.any()
+    first = np.flatnonzero(converged)[0]
+    converged[first] = False
+    tree["leave_one_out"] = xr.DataTree(rows.assign(converged=("trial", converged)))
+    evidence = trial_evidence(tree, 0.95, None)
+    kept = rows["inside"].values[converged]
+    assert evidence.coverage == pytest.approx(kept.mean())
+    made = report(tree)
+    left = made.summary["surrogacy"]["trial"]["leave_one_out"]
+    before = summary["surrogacy"]["trial"]["leave_one_out"]
+    assert left["unconverged"] == before["unconverged"] + 1
+    assert "more not counted: their refits did not converge" in made.html
+
+
+def test_what_was_assumed_of_the_within_trial_correlation_is_on_the_first_screen(run):
+    page = (run[1] / "run" / "report.html").read_text()
+    assert "is not reported by 6 of 6; it is taken as 0, an assumption that R² depends on." in page
+
+
+def test_the_prior_is_shown_at_the_level_of_the_posterior(run):
+    evidence = trial_evidence(load(run[1] / "run" / "posterior.nc"), 0.8, None)
+    assert evidence.prior_r2 == pytest.approx((0.25, 0.01, 0.81))  # r = U(-1, 1): P(R2 < x) = sqrt(x)
+    assert evidence.information.prior_r2 == pytest.approx((0.25, 0.000625, 0.950625))
+
+
+def test_only_the_target_class_counts_where_classes_have_parameters_of_their_own(run):
+    tree = load(run[1] / "run" / "posterior.nc")
+    observed = tree["observed_summary"].to_dataset()
+    classes = np.where(np.arange(observed.sizes["trial"]) < 2, "B", "A")
+    tree["observed_summary"] = xr.DataTree(observed.assign_coords(treatment_class=("trial", classes)))
+    spec = json.loads(tree.attrs["model"]) | {"classes": "specific", "target_class": "B"}
+    tree.attrs["model"] = json.dumps(spec)
+    assert trial_evidence(tree, 0.95, None).verdict.programmes == 2

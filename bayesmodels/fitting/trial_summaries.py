@@ -62,7 +62,7 @@ def trial_summaries(pm_model: pm.Model, data: TrialTable, posterior: xr.Dataset,
     -------
     dict of str to xr.Dataset
         `observed_summary`: estimate, se, kind (0 estimate, 1 below it, 2 above it, 3 none) by trial and endpoint;
-        within_correlation (NaN: not known), programme, treatment_class, certainty, source by trial.
+        within_correlation as reported (NaN: it was not), programme, treatment_class, certainty, source by trial.
         `predictive_summary`: estimate of a new trial with the row's standard errors. `trial_terms`: trial_effect, the
         true effects of the row itself.
     """
@@ -90,7 +90,7 @@ def trial_summaries(pm_model: pm.Model, data: TrialTable, posterior: xr.Dataset,
         "estimate": (DIMS, np.where(kind < 3, estimate, np.nan)),
         "se": (DIMS, np.where(kind < 3, se, np.nan)),
         "kind": (DIMS, kind.astype(int)),
-        "within_correlation": ("trial", np.where(blank == 1, np.nan, known)),
+        "within_correlation": ("trial", data.rows["within_correlation"].to_numpy(float)),
         **{name: ("trial", data.rows[name].to_numpy(dtype=str)) for name in TEXTS},
     }
     return {

@@ -196,6 +196,7 @@ def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray])
         "min_ess_tail": round(found.min_ess_tail, 1),
         "divergences": found.divergences,
         "min_ebfmi": found.min_ebfmi,
+        "converged": found.verdict == "ok",
     }
 
 

@@ -15,6 +15,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.trial_level import TrialLevelModel
 from bayesmodels.reporting.surrogacy.prior_information import prior_information
+from bayesmodels.reporting.surrogacy.trial_direction import direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
 from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
@@ -36,14 +37,15 @@ ASSUMED_R2 = 0.8
 
 
 def refit_draws(refit: Refit, model: TrialLevelModel, table: TrialTable, seed: int) -> tuple[TrialDraws, dict]:
-    """Draws and convergence of a refit to a table."""
+    """Draws of a refit, and its convergence with `within`: draws of the rows' correlation where that has a prior."""
     settings = REFIT.model_validate(REFIT.model_dump() | {"seed": seed})
     tree = refit.sample(model.arrays(table), settings)
     published = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
     nu = model.degrees_of_freedom if model.random_effects == "t" else np.inf
     mean, sd = published["trial_mean"], published["trial_sd"]
     draws = TrialDraws(mean[:, 0], mean[:, 1], sd[:, 0], sd[:, 1], published["trial_correlation"], nu)
-    return draws, judged(tree, refit, published)
+    within = tree["posterior"]["shared_correlation"].to_numpy().ravel() if "shared_correlation" in refit.names else None
+    return draws, judged(tree, refit, published) | {"within": within}
 
 
 def leave_one_out(
@@ -75,7 +77,8 @@ def leave_one_out(
         By trial (rows with both effects estimated): predicted, lower, upper of the true effect; observed_lower,
         observed_upper of the estimate that such a trial would find; inside (whether its estimate lies between these);
         pit; width_ratio (prediction over direct interval of the true effect); r2, r2_lower, r2_upper, slope and
-        rho without the programme; divergences and max_rhat of the refit. Empty with a single programme.
+        rho without the programme; divergences, max_rhat and converged (the package's verdict) of the refit. Empty with
+        a single programme.
     """
     paired = table.rows[(table.rows["surrogate_kind"] == "estimate") & (table.rows["outcome_kind"] == "estimate")]
     programmes = [name for name in table.programmes if name in set(paired["programme"])]
@@ -97,13 +100,16 @@ def leave_one_out(
             "slope": float(np.median(draws.slope)),
             "divergences": found["divergences"],
             "max_rhat": found["max_rhat"],
+            "converged": found["converged"],
         }
         for index, row in paired[paired["programme"] == programme].iterrows():
-            rows.append({"trial": row["trial"]} | prediction(draws, row, float(known[index]), prob) | shared)
+            own = float(row["within_correlation"])
+            within = found["within"] if found["within"] is not None and np.isnan(own) else float(known[index])
+            rows.append({"trial": row["trial"]} | prediction(draws, row, within, prob) | shared)
     return xr.Dataset.from_dataframe(pd.DataFrame(rows).set_index("trial"))
 
 
-def prediction(draws: TrialDraws, row: pd.Series, within: float, prob: float) -> dict[str, float | bool]:
+def prediction(draws: TrialDraws, row: pd.Series, within: float | np.ndarray, prob: float) -> dict[str, float | bool]:
     """Outcome effect of one row predicted from its surrogate effect, beside what it found."""
     effect, se = float(row["surrogate_effect"]), float(row["surrogate_se"])
     found, error = float(row["outcome_effect"]), float(row["outcome_se"])
@@ -138,8 +144,10 @@ def trials_needed(
     """What collections of more trials would say, by simulation.
 
     True effects with the model's scales as SDs, means at the table's mean effects and a declared R2; standard errors
-    are drawn from the table's. One row a size: programmes, r2, replicates, and over replicates the mean width of the
-    95 % interval of R2, the mean of its lower limit, and the shares called supported and not assessable.
+    are drawn from the table's, and errors of a row correlate as the model takes them to (at the middle of an interval).
+    One row a size: programmes, r2, replicates, and over replicates the mean width of the 95 % interval of R2, the mean
+    of its lower limit, the shares called supported and not assessable by the default cut-offs, and of refits that did
+    not converge.
     """
     refit = refit or refit_of(model, table)
     rng = np.random.default_rng(seed)
@@ -147,6 +155,8 @@ def trials_needed(
     ses = both[["surrogate_se", "outcome_se"]].to_numpy(float)
     effects = both[["surrogate_effect", "outcome_effect"]].to_numpy(float)
     sign = -1.0 if {table.surrogate.good, table.outcome.good} == {"up", "down"} else 1.0
+    within = float(np.mean(model.within_correlation))
+    root = np.linalg.cholesky([[1, within], [within, 1]])
     scale, rho = np.array([model.surrogate_scale, model.outcome_scale]), sign * np.sqrt(r2)
     between = np.array([[1, rho], [rho, 1]]) * np.outer(scale, scale)
     rows = []
@@ -156,7 +166,7 @@ def trials_needed(
         for _ in range(replicates):
             se = ses[rng.integers(len(ses), size=size)]
             true = rng.multivariate_normal(effects.mean(axis=0), between, size=size)
-            estimates = true + se * rng.standard_normal(true.shape)
+            estimates = true + se * (rng.standard_normal(true.shape) @ root.T)
             simulated = TrialTable.from_frame(
                 pd.DataFrame(
                     {
@@ -170,13 +180,14 @@ def trials_needed(
                 surrogate=table.surrogate,
                 outcome=table.outcome,
             )
-            draws, _ = refit_draws(refit, model, simulated, int(rng.integers(2**31)))
+            draws, judgement = refit_draws(refit, model, simulated, int(rng.integers(2**31)))
             lower, upper = np.quantile(draws.r2, [0.025, 0.975])
-            verdict = trial_verdict(draws, prior_information(draws.rho), size).verdict
-            found.append((upper - lower, lower, verdict == "supported", verdict == "not assessable"))
-        width, lower, supported, unassessable = np.array(found, float).mean(axis=0)
-        rows.append((size, r2, replicates, width, lower, supported, unassessable))
-    names = ["programmes", "r2", "replicates", "mean_width", "mean_lower", "supported", "not_assessable"]
+            way = direction(draws, table.surrogate.good, table.outcome.good)
+            verdict = trial_verdict(draws, prior_information(draws.rho), size, direction=way).verdict
+            named = (verdict == "supported", verdict == "not assessable", not judgement["converged"])
+            found.append((upper - lower, lower, *named))
+        rows.append((size, r2, replicates, *np.array(found, float).mean(axis=0)))
+    names = ["programmes", "r2", "replicates", "mean_width", "mean_lower", "supported", "not_assessable", "unconverged"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -185,7 +196,7 @@ def within_sweep(
 ) -> pd.DataFrame:
     """R2, correlation and slope over assumed correlations of a row's estimates, where these are blank.
 
-    One row a value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope.
+    One row a value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope, converged.
     """
     if isinstance(model.within_correlation, tuple):
         raise BadInput("within_correlation: expected a model with a known one, to be varied; this one has a prior")
@@ -193,13 +204,19 @@ def within_sweep(
     rows = []
     for number, value in enumerate(values):
         varied = TrialLevelModel.model_validate(model.model_dump() | {"within_correlation": value})
-        draws, _ = refit_draws(refit, varied, table, seed + number)
-        rows.append((value, *np.quantile(draws.r2, [0.5, 0.025, 0.975]), np.median(draws.rho), np.median(draws.slope)))
-    return pd.DataFrame(rows, columns=["within_correlation", "r2", "r2_lower", "r2_upper", "rho", "slope"])
+        draws, found = refit_draws(refit, varied, table, seed + number)
+        middle = (np.median(draws.rho), np.median(draws.slope), found["converged"])
+        rows.append((value, *np.quantile(draws.r2, [0.5, 0.025, 0.975]), *middle))
+    return pd.DataFrame(rows, columns=["within_correlation", "r2", "r2_lower", "r2_upper", "rho", "slope", "converged"])
 
 
 def add_refits(tree: xr.DataTree, model: TrialLevelModel, table: TrialTable, refit: Refit, *, needed: bool) -> None:
-    """Add to a fit the groups `leave_one_out` and, if asked for, `trials_needed`."""
+    """Add to a fit the groups `leave_one_out` and, if asked for, `trials_needed`.
+
+    Not with treatment classes: what the other programmes predict for a programme of another class is another question.
+    """
+    if model.classes != "one":
+        return
     seed = int(tree.attrs["seed"])
     left_out = leave_one_out(model, table, seed, refit=refit)
     if left_out.data_vars:

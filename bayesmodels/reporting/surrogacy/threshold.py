@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+from scipy import optimize, stats
 
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
 
@@ -23,7 +23,8 @@ POINTS = 160
 REACH = 20.0
 """Effects are searched up to so many times the larger of the trials' typical effect and spread on the surrogate."""
 
-MOST_DRAWS = 20_000
+MOST_DRAWS = {"normal": 20_000, "t": 1_000}
+ZERO = "the threshold is 0: benefit is predicted even without an effect on the surrogate"
 SIGNS = {"up": 1.0, "down": -1.0}
 
 
@@ -44,7 +45,8 @@ class Threshold:
         All ranges of surrogate effects, in the good direction, over which the probability is at least the level; more
         than one where the probability crosses the level more than twice; the last may be open (inf).
     limit : float
-        Probability that ever larger surrogate effects approach: that of a slope of the right sign.
+        Probability that ever larger surrogate effects approach (`limit_of`); no threshold exists where it is below
+        the level.
     reason : str
         Why there is none; blank where there is.
     """
@@ -62,6 +64,8 @@ class Threshold:
         """Say the threshold, or that there is none and why."""
         if self.surrogate_effect is None:
             return f"At {self.level:.1%} there is no surrogate threshold effect: {self.reason}."
+        if self.surrogate_effect == 0:
+            return f"At {self.level:.1%} {ZERO}."
         return f"At {self.level:.1%} the surrogate threshold effect is {self.surrogate_effect:.3g}."
 
 
@@ -106,9 +110,9 @@ def threshold(
     se : float
         Standard error of the new trial's surrogate effect; 0: known.
     """
-    few = draws.thinned(MOST_DRAWS)
+    few = draws.thinned(MOST_DRAWS["normal" if np.isinf(draws.degrees_of_freedom) else "t"])
     sign_s, sign_t = SIGNS[surrogate_good], SIGNS[outcome_good]
-    limit = float(np.mean(sign_s * sign_t * draws.slope > 0))
+    limit = limit_of(draws, sign_s * sign_t)
     typical = max(float(np.median(np.abs(draws.mean_s))), float(np.median(draws.sd_s)))
     sizes = np.concatenate([[0.0], np.geomspace(typical * 1e-3, typical * REACH, POINTS)])
 
@@ -117,10 +121,24 @@ def threshold(
 
     values = np.array([excess(size) for size in sizes])
     ranges = _ranges(sizes, values, excess)
+    if ranges and np.isinf(ranges[-1][1]) and limit < level:  # it holds as far as was searched, not for ever
+        ranges = (*ranges[:-1], (ranges[-1][0], float(sizes[-1])))
     found = None if not ranges or np.isfinite(ranges[-1][1]) else ranges[-1][0]
     reason = "" if found is not None else _reason(limit, level, margin, sizes[-1])
     effect = None if found is None else sign_s * found + 0.0
     return Threshold(level, margin, se == 0, se, effect, ranges, limit, reason)
+
+
+def limit_of(draws: TrialDraws, sign: float) -> float:
+    """P(outcome effect is good) as a known surrogate effect grows without end; `sign` of a slope that helps.
+
+    Of normal effects, that of a slope of the right sign. Of t effects the spread about the line grows with the effect:
+    the mean over draws of P(T < sqrt(nu + 1) rho / sqrt(1 - rho^2)), T a t with nu + 1 degrees of freedom.
+    """
+    nu = draws.degrees_of_freedom
+    if np.isinf(nu):
+        return float(np.mean(sign * draws.slope > 0))
+    return float(stats.t(nu + 1).cdf(np.sqrt(nu + 1) * sign * draws.rho / np.sqrt(1 - draws.r2)).mean())
 
 
 def threshold_table(
@@ -165,4 +183,4 @@ def _reason(limit: float, level: float, margin: float, last: float) -> str:
             f"below {level:g}, however large the effect"
         )
     what = f"a benefit above {margin:g}" if margin else "benefit"
-    return f"the probability of {what} stays below {level:g} for effects up to {last:.3g}, where the search ends"
+    return f"the probability of {what} is below {level:g} at an effect of {last:.3g}, where the search ends"

@@ -14,8 +14,11 @@ from bayesmodels.posterior import require
 Array = npt.NDArray[np.float64]
 
 VARIABLES = ("trial_mean", "trial_sd", "trial_correlation")
-SCALES = 64
-"""Values of g that stand for the scale mixture of t-distributed effects: midpoints of equal probability."""
+SCALES = 48
+"""Points of the scale mixture of t-distributed effects, equally spaced in log g between a draw's own extremes."""
+
+TAIL = 1e-9
+"""Probability of g left out at either end."""
 
 
 @dataclass(frozen=True)
@@ -154,12 +157,16 @@ class TrialDraws:
         error = (self.slope * se) ** 2
         if np.isinf(self.degrees_of_freedom):
             return _even(centre, np.sqrt(self.conditional_sd**2 + error))
-        g, weight = self._scales(self.mean_s, self.sd_s**2, effect)
+        g, weight = self._scales(effect, 0.0)
         sd = np.sqrt(self.conditional_sd[:, None] ** 2 / g + error[:, None])
         return Mixture(np.broadcast_to(centre[:, None], sd.shape).ravel(), sd.ravel(), weight.ravel())
 
     def of_a_trial(
-        self, surrogate_effect: float, surrogate_se: float, outcome_se: float | None = None, within: float = 0.0
+        self,
+        surrogate_effect: float,
+        surrogate_se: float,
+        outcome_se: float | None = None,
+        within: float | Array = 0.0,
     ) -> Mixture:
         """Distribution of the outcome effect of a trial like these, given its estimated surrogate effect.
 
@@ -169,14 +176,14 @@ class TrialDraws:
             Estimate; the true effect is shrunken towards the trials' mean, since the trial is one of their kind.
         outcome_se : float, optional
             Given: of the estimate that such a trial would find; else of its true effect.
-        within : float
+        within : float or array (draw,)
             Correlation of the two estimates.
         """
         if np.isinf(self.degrees_of_freedom):
             g, weight = np.ones(1), np.full((len(self.rho), 1), 1 / len(self.rho))
         else:
-            g, weight = self._scales(self.mean_s, self.sd_s**2, surrogate_effect, surrogate_se)
-        error = 0.0 if outcome_se is None else within * surrogate_se * outcome_se
+            g, weight = self._scales(surrogate_effect, surrogate_se)
+        error = 0.0 if outcome_se is None else np.atleast_1d(within)[:, None] * surrogate_se * outcome_se
         extra = 0.0 if outcome_se is None else outcome_se**2
         variance_s = self.sd_s[:, None] ** 2 / g + surrogate_se**2
         covariance = (self.rho * self.sd_s * self.sd_t)[:, None] / g + error
@@ -184,14 +191,22 @@ class TrialDraws:
         variance = self.sd_t[:, None] ** 2 / g + extra - covariance**2 / variance_s
         return Mixture(mean.ravel(), np.sqrt(np.maximum(variance, 1e-300)).ravel(), weight.ravel())
 
-    def _scales(self, mean: Array, variance: Array, effect: float, se: float = 0.0) -> tuple[Array, Array]:
-        """Values of g (1, scale) and their weights (draw, scale) given a surrogate effect."""
-        half = self.degrees_of_freedom / 2
-        g = stats.gamma(half, scale=1 / half).ppf((np.arange(SCALES) + 0.5) / SCALES)[None, :]
-        likelihood = stats.norm.pdf(effect, mean[:, None], np.sqrt(variance[:, None] / g + se**2))
-        total = likelihood.sum(axis=1, keepdims=True)
-        share = np.divide(likelihood, total, out=np.full_like(likelihood, 1 / SCALES), where=total > 0)
-        return g, share / len(mean)
+    def _scales(self, effect: float, se: float) -> tuple[Array, Array]:
+        """Values of g (draw, scale) and their weights given a surrogate effect, estimated with error or known.
+
+        The trapezoidal rule in log g over each draw's own range: given a known effect d scales away, g is
+        Gamma((nu + 1) / 2, rate (nu + d^2) / 2), so far trials live at small g.
+        """
+        nu = self.degrees_of_freedom
+        distance = np.abs(effect - self.mean_s) / self.sd_s
+        given = stats.gamma((nu + 1) / 2, scale=2 / (nu + distance**2))
+        prior = stats.gamma(nu / 2, scale=2 / nu)
+        low, high = np.minimum(given.ppf(TAIL), prior.ppf(TAIL)), np.maximum(given.isf(TAIL), prior.isf(TAIL))
+        g = np.exp(np.linspace(np.log(low), np.log(high), SCALES, axis=1))
+        sd = np.sqrt(self.sd_s[:, None] ** 2 / g + se**2)
+        log_weight = prior.logpdf(g) + np.log(g) + stats.norm.logpdf(effect, self.mean_s[:, None], sd)
+        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+        return g, weight / weight.sum(axis=1, keepdims=True) / len(distance)
 
 
 def _even(mean: Array, sd: Array) -> Mixture:

@@ -47,6 +47,11 @@ class TrialEvidence:
         row, trial, reason.
     information, verdict
         `PriorInformation`, `TrialVerdict`.
+    prior_r2 : (float, float, float)
+        Median and limits of R2 a priori, at the report's level.
+    cuts : TrialVerdictSettings
+    spec : dict
+        The model's specification.
     thresholds : DataFrame
         `threshold_table`; empty without good directions.
     threshold_reason : str
@@ -69,6 +74,9 @@ class TrialEvidence:
     unused: pd.DataFrame
     information: PriorInformation
     verdict: TrialVerdict
+    prior_r2: tuple[float, float, float]
+    cuts: TrialVerdictSettings
+    spec: dict[str, Any]
     thresholds: pd.DataFrame
     threshold_reason: str
     typical_se: float
@@ -80,8 +88,34 @@ class TrialEvidence:
 
     @property
     def coverage(self) -> float:
-        """Share of left-out estimates inside their predictive intervals; NaN where none was predicted."""
-        return float(self.leave_one_out["inside"].mean()) if len(self.leave_one_out) else float("nan")
+        """Share of left-out estimates inside their predictive intervals, of refits that converged; NaN without any."""
+        kept = self.judged_rows
+        return float(kept["inside"].mean()) if len(kept) else float("nan")
+
+    @property
+    def judged_rows(self) -> pd.DataFrame:
+        """Rows of `leave_one_out` whose refit converged."""
+        return (
+            self.leave_one_out[self.leave_one_out["converged"].astype(bool)]
+            if len(self.leave_one_out)
+            else self.leave_one_out
+        )
+
+    @property
+    def within_said(self) -> str:
+        """What was taken as the correlation of a trial's two estimates, where it was not reported."""
+        blank = int(self.rows["within_correlation"].isna().sum())
+        if not blank:
+            return "Every trial reports the correlation of its two estimates."
+        assumed = self.spec.get("within_correlation", 0.0)
+        taken = (
+            f"given a prior, uniform from {assumed[0]:g} to {assumed[1]:g}"
+            if isinstance(assumed, list)
+            else f"taken as {assumed:g}, an assumption that R² depends on"
+        )
+        return (
+            f"The correlation of a trial's two estimates is not reported by {blank} of {len(self.rows)}; it is {taken}."
+        )
 
 
 def trial_evidence(
@@ -108,9 +142,13 @@ def trial_evidence(
     )
     good = {end: value or None for end, value in goods.items()}
     rows = _rows(tree, prob)
+    spec, cuts = json.loads(tree.attrs.get("model", "{}")), cuts or TrialVerdictSettings()
     paired = rows[(rows["surrogate_kind"] == 0) & (rows["outcome_kind"] == 0)]
+    if spec.get("classes") == "specific":  # then the target class's R2 rests on its own trials alone
+        paired = paired[paired["treatment_class"] == spec["target_class"]]
     one_class = "class_mean" not in ends
-    information = prior_information(draws.rho, None if one_class else prior.rho)
+    prior_rho = None if one_class else prior.rho
+    information = prior_information(draws.rho, prior_rho)
     typical_se = float(rows["surrogate_se"].median())
     surrogate_good, outcome_good = good["surrogate"], good["outcome"]
     stated = surrogate_good is not None and outcome_good is not None
@@ -135,6 +173,9 @@ def trial_evidence(
         verdict=trial_verdict(
             draws, information, paired["programme"].nunique(), cuts, direction(draws, surrogate_good, outcome_good)
         ),
+        prior_r2=prior_information(draws.rho, prior_rho, prob).prior_r2,
+        cuts=cuts,
+        spec=spec,
         thresholds=thresholds,
         threshold_reason="" if stated else NO_DIRECTIONS,
         typical_se=typical_se,
@@ -176,7 +217,7 @@ def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:
     """`surrogacy.trial` of ``summary.json``; NaN is turned into null by the caller."""
     tail = (1 - prob) / 2
     median, lower, upper = (float(q) for q in np.quantile(evidence.draws.r2, [0.5, tail, 1 - tail]))
-    prior_median, prior_lower, prior_upper = evidence.information.prior_r2
+    prior_median, prior_lower, prior_upper = evidence.prior_r2
     loo = evidence.leave_one_out
     return {
         "r2": {
@@ -190,6 +231,7 @@ def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:
         "prior_r2": {"median": prior_median, "lower": prior_lower, "upper": prior_upper},
         "information_gain": {
             "bits": evidence.information.bits,
+            "bits_bias": evidence.information.bits_bias,
             "width_ratio": evidence.information.width_ratio,
             "rho_width_ratio": evidence.information.rho_width_ratio,
         },
@@ -216,7 +258,8 @@ def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:
         "leave_one_out": {
             "rows": [{str(k): v for k, v in row.items()} for row in loo.to_dict("records")],
             "coverage": evidence.coverage,
-            "reason": "" if len(loo) else "not made: fewer than two programmes, or not asked for",
+            "unconverged": len(loo) - len(evidence.judged_rows),
+            "reason": "" if len(loo) else "not made: fewer than two programmes, treatment classes, or not asked for",
         },
         "trials_needed": [{str(k): v for k, v in row.items()} for row in evidence.needed.to_dict("records")],
         "unused": [{str(k): v for k, v in row.items()} for row in evidence.unused.to_dict("records")],

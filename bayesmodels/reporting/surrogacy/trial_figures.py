@@ -29,7 +29,7 @@ def trial_figures(evidence: TrialEvidence, prob: float) -> dict[str, Callable[[]
     }
     if len(evidence.thresholds):
         makers["trial_threshold"] = partial(threshold_figure, evidence)
-    if len(evidence.leave_one_out):
+    if len(evidence.judged_rows):
         makers["trial_leave_one_out"] = partial(leave_one_out_figure, evidence)
         makers["trial_influence"] = partial(influence_figure, evidence, prob)
     return makers
@@ -114,7 +114,7 @@ def threshold_figure(evidence: TrialEvidence) -> Figure:
 
 def leave_one_out_figure(evidence: TrialEvidence) -> Figure:
     """Every trial's estimate beside what the other programmes predict."""
-    table = evidence.leave_one_out
+    table = evidence.judged_rows
     figure, axes = new_panel(height=max(2.2, 1.1 + 0.32 * len(table)))
     se = evidence.rows.set_index("trial")["outcome_se"]
     estimates = evidence.rows.set_index("trial")["outcome_estimate"]
@@ -136,7 +136,7 @@ def leave_one_out_figure(evidence: TrialEvidence) -> Figure:
 
 def influence_figure(evidence: TrialEvidence, prob: float) -> Figure:
     """R2 without each programme, beside R2 with all."""
-    table = evidence.leave_one_out.drop_duplicates("programme")
+    table = evidence.judged_rows.drop_duplicates("programme")
     figure, axes = new_panel(height=max(2.2, 1.4 + 0.32 * len(table)))
     tail = (1 - prob) / 2
     lower, median, upper = np.quantile(evidence.draws.r2, [tail, 0.5, 1 - tail])
@@ -190,4 +190,6 @@ def _short(name: str) -> str:
 
 def described(value: float | None) -> str:
     """A threshold for a table: the effect, or that there is none."""
-    return "does not exist" if value is None or np.isnan(value) else fixed(value, 2)
+    if value is None or np.isnan(value):
+        return "does not exist"
+    return fixed(value, 2) if value else "0: benefit even without an effect on the surrogate"

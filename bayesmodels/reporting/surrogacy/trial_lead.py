@@ -18,16 +18,15 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, notes: tuple[st
     """The first screen."""
     verdict, information = evidence.verdict, evidence.information
     n, unused = len(evidence.rows), len(evidence.unused)
-    prior = evidence.information.prior_r2
     what = (
         f"Does a treatment's effect on {evidence.labels['surrogate']} predict its effect on "
         f"{evidence.labels['outcome']}? {n} row{'s' * (n != 1)} of {evidence.rows['programme'].nunique()} independent "
         f"programmes entered; {unused} could not be used. Effects are active minus control; numbers are posterior "
-        f"medians with {label}."
+        f"medians with {label}. {evidence.within_said}"
     )
     r2 = estimate(*limits(evidence.draws.r2, prob))
     line = (
-        f"R² of effects over trials: {r2}; a priori {estimate(*prior)}. The data moved the correlation by "
+        f"R² of effects over trials: {r2}; a priori {estimate(*evidence.prior_r2)}. The data moved the correlation by "
         f"{information.bits:.2f} bits; R²'s interval is {information.width_ratio:.2f} times as wide as the prior's."
     )
     known, unknown = _responses(evidence, prob)
@@ -91,8 +90,9 @@ def _new_trial(evidence: TrialEvidence, prob: float) -> str:
     )
     good = evidence.good["outcome"]
     if good is not None:
-        probability = evidence.draws.beyond(effect, 0.0, 1.0 if good == "up" else -1.0)
-        text += f" Probability of benefit {chance(probability)}."
+        sign = 1.0 if good == "up" else -1.0
+        after, before = (draws.thinned(4000).beyond(effect, 0.0, sign) for draws in (evidence.draws, evidence.prior))
+        text += f" Probability of benefit {chance(after)}; a priori {chance(before)}."
     return text
 
 

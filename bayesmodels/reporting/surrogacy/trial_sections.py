@@ -35,23 +35,29 @@ def trial_sections(evidence: TrialEvidence, figures: LazyFigures, label: str, pr
 def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, prob: float) -> Section:
     draws, prior = evidence.draws, evidence.prior
     unit_t = evidence.units["outcome"]
+    spread = "SD" if np.isinf(draws.degrees_of_freedom) else "Scale (t effects)"
     quantities = (
         ("R²", draws.r2, prior.r2, ""),
         ("Correlation", draws.rho, prior.rho, ""),
         ("Slope", draws.slope, prior.slope, _per(evidence)),
         ("Intercept", draws.intercept, prior.intercept, unit_t),
-        ("SD given the surrogate's effect", draws.conditional_sd, prior.conditional_sd, unit_t),
+        (f"{spread} given the surrogate's effect", draws.conditional_sd, prior.conditional_sd, unit_t),
         (f"Mean effect on {evidence.labels['surrogate']}", draws.mean_s, prior.mean_s, evidence.units["surrogate"]),
         (f"Mean effect on {evidence.labels['outcome']}", draws.mean_t, prior.mean_t, unit_t),
-        (f"SD between trials, {evidence.labels['surrogate']}", draws.sd_s, prior.sd_s, evidence.units["surrogate"]),
-        (f"SD between trials, {evidence.labels['outcome']}", draws.sd_t, prior.sd_t, unit_t),
+        (
+            f"{spread} between trials, {evidence.labels['surrogate']}",
+            draws.sd_s,
+            prior.sd_s,
+            evidence.units["surrogate"],
+        ),
+        (f"{spread} between trials, {evidence.labels['outcome']}", draws.sd_t, prior.sd_t, unit_t),
     )
     table = pd.DataFrame(
         [
             {
                 "Quantity": name,
                 f"Posterior ({label})": estimate(*limits(after, prob)),
-                f"Prior ({label})": estimate(*limits(before, prob)),
+                f"Prior ({label})": estimate(*(evidence.prior_r2 if name == "R²" else limits(before, prob))),
                 "Unit": unit,
             }
             for name, after, before, unit in quantities
@@ -82,9 +88,22 @@ def _rules(evidence: TrialEvidence) -> pd.DataFrame:
     after, before = (chance(float(np.mean(draws.r2 > 0.5))) for draws in (evidence.draws, evidence.prior))
     rows = [
         ("Verdict", verdict.verdict, " ".join(verdict.reasons)),
-        ("Information gain", f"{evidence.information.bits:.2f} bits", "Kullback-Leibler, rho from its prior"),
-        ("IQWiG category", verdict.iqwig, "95 % limits of |rho|: from .85 valid, up to .70 not"),
-        ("BSES3, statistics", bses.get("rank", "–"), f"R² {fixed(bses.get('r2_trial', np.nan), 2)}, STEP {step}"),
+        (
+            "Information gain",
+            f"{evidence.information.bits:.2f} bits",
+            f"Kullback-Leibler, rho from its prior; {evidence.information.bits_bias:.2f} expected of chance alone",
+        ),
+        (
+            "IQWiG category",
+            verdict.iqwig,
+            f"Of the correlation alone. 95 % limits of |rho|: from {evidence.cuts.supported_lower:g} valid, up to "
+            f"{evidence.cuts.unsupported_upper:g} not",
+        ),
+        (
+            "BSES3, statistics",
+            "–" if verdict.verdict == "not assessable" else f"at most {bses.get('rank', '–')}",
+            f"R² {fixed(bses.get('r2_trial', np.nan), 2)}, STEP {step}; R² within arms not known here",
+        ),
         ("P(R² > .5)", after, f"a priori {before}"),
     ]
     return pd.DataFrame(rows, columns=["Rule", "Answer", "From"])
@@ -158,7 +177,7 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures, prob: floa
 
 
 def _leave_one_out_section(evidence: TrialEvidence, figures: LazyFigures) -> Section:
-    found = evidence.rows.set_index("trial")
+    found, kept = evidence.rows.set_index("trial"), evidence.judged_rows
     rows = [
         {
             "Trial": row["trial"],
@@ -168,7 +187,8 @@ def _leave_one_out_section(evidence: TrialEvidence, figures: LazyFigures) -> Sec
             "Inside": "yes" if row["inside"] else "no",
             "PIT": fixed(row["pit"], 2),
             "Width ratio": fixed(row["width_ratio"], 2),
-            "R² without it": estimate(row["r2"], row["r2_lower"], row["r2_upper"]),
+            "R² without it (95 %)": estimate(row["r2"], row["r2_lower"], row["r2_upper"]),
+            "Refit converged": "yes" if row["converged"] else "no",
         }
         for row in evidence.leave_one_out.to_dict("records")
     ]
@@ -188,15 +208,22 @@ def _leave_one_out_section(evidence: TrialEvidence, figures: LazyFigures) -> Sec
     return Section(
         "Leaving out one programme at a time",
         [
-            f"{evidence.leave_one_out['inside'].sum():.0f} of {len(rows)} estimates lie inside their 95 % predictive "
-            "intervals. Coverage says little where the intervals are wide: a width ratio above 2 means that the "
+            f"{kept['inside'].sum():.0f} of {len(kept)} estimates lie inside their 95 % predictive "
+            f"intervals{_left_out(evidence)}. Coverage says little where the intervals are wide: a width ratio above "
+            "2 means that the "
             "surrogate replaces the outcome at more than twice its standard error."
         ],
         {"Predicted from the other programmes and the trial's own effect on the surrogate": pd.DataFrame(rows)},
-        pictures,
+        pictures if len(kept) else (),
         "Width ratio: interval of the predicted true effect over the trial's own confidence interval. PIT: share of "
         "the prediction below the estimate.",
     )
+
+
+def _left_out(evidence: TrialEvidence) -> str:
+    """How many refits are not counted, since they did not converge."""
+    lost = len(evidence.leave_one_out) - len(evidence.judged_rows)
+    return f" ({lost} more not counted: their refits did not converge)" if lost else ""
 
 
 def _needed_section(evidence: TrialEvidence) -> Section:
@@ -208,6 +235,7 @@ def _needed_section(evidence: TrialEvidence) -> Section:
             "Mean lower limit": [fixed(v, 2) for v in table["mean_lower"]],
             "Called supported": [f"{100 * v:.0f} %" for v in table["supported"]],
             "Not assessable": [f"{100 * v:.0f} %" for v in table["not_assessable"]],
+            "Refits that did not converge": [f"{100 * v:.0f} %" for v in table["unconverged"]],
         }
     )
     r2, replicates = float(table["r2"].iloc[0]), int(table["replicates"].iloc[0])

@@ -69,6 +69,11 @@ def trial_verdict(
     median, lower, upper = (float(q) for q in np.quantile(np.abs(draws.rho), [0.5, 0.025, 0.975]))
     limits = f"the 95 % interval of |rho| is {lower:.2f} to {upper:.2f}"
     iqwig = "valid" if lower >= cut.supported_lower else "not valid" if upper <= cut.unsupported_upper else "unclear"
+    wrong = 0.0 if direction is None else 1 - direction.right
+    if wrong >= cut.direction_probability:
+        iqwig = "not valid"
+    elif iqwig == "valid" and wrong > 1 - cut.direction_probability:
+        iqwig = "unclear"
     reasons: list[str] = []
     if programmes < cut.min_programmes:
         reasons.append(
@@ -86,10 +91,11 @@ def trial_verdict(
         change = f"More randomised programmes that report both effects would change this: {_needed(cut, programmes)}."
         if programmes >= cut.min_programmes:
             change = "More programmes, or more precise effects in them, would change this."
-    elif direction is not None and 1 - direction.right >= cut.direction_probability:
+    elif wrong >= cut.direction_probability:
         verdict, change = "not supported", "Only trials in which the effects go together the other way would change it."
-        wrong = f"(probability {1 - direction.right:.3f})"
-        reasons.append(f"Better effects on the surrogate go with worse effects on the outcome {wrong}.")
+        reasons.append(
+            f"Better effects on the surrogate go with worse effects on the outcome (probability {wrong:.3f})."
+        )
         reasons.append(f"{limits[0].upper()}{limits[1:]}.")
     elif upper <= cut.unsupported_upper:
         verdict, change = "not supported", "Only trials in which the effects go together would change this."
@@ -100,11 +106,7 @@ def trial_verdict(
             f"The effects go together, but a new treatment of this kind that is good for the surrogate harms with "
             f"probability {direction.harm:.2f}."
         )
-    elif (
-        lower >= cut.supported_lower
-        and programmes >= cut.min_contrasts
-        and (direction is None or direction.right >= cut.direction_probability)
-    ):
+    elif lower >= cut.supported_lower and programmes >= cut.min_contrasts and wrong <= 1 - cut.direction_probability:
         verdict, change = "supported", "It holds for treatments of the kind in these trials."
         reasons.append(f"{limits[0].upper()}{limits[1:]}, at least {cut.supported_lower:g}.")
         if direction is None:
@@ -139,11 +141,12 @@ def bses3_inputs(
     Returns
     -------
     dict
-        r2_trial; step, the share of the observed range of surrogate effects beyond the threshold; r2_individual None:
+        r2_trial; step, the share of the observed range of surrogate effects beyond the threshold, None where a benefit
+        is predicted without any effect on the surrogate (threshold 0: no merit of the surrogate); r2_individual None:
         the individual rung's; rank "excellent", "good", "fair" or "none" by R2_trial and STEP alone.
     """
     step: float | None = None
-    if threshold_effect is not None and surrogate_good is not None and np.ptp(effects) > 0:
+    if threshold_effect and surrogate_good is not None and np.ptp(effects) > 0:
         edge = effects.max() if surrogate_good == "up" else effects.min()
         beyond = (edge - threshold_effect) * (1 if surrogate_good == "up" else -1)
         step = float(np.clip(beyond / np.ptp(effects), 0, 1))

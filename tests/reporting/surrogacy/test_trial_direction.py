@@ -37,7 +37,7 @@ def test_direction_against_simulation():
 def test_the_right_sign_is_supported_and_the_wrong_sign_is_not():
     assert answer(draws(0.2, -0.97)).verdict == "supported"
     wrong = answer(draws(-0.2, 0.97))
-    assert wrong.verdict == "not supported"
+    assert (wrong.verdict, wrong.iqwig) == ("not supported", "not valid")
     assert wrong.reasons[0].startswith("Better effects on the surrogate go with worse effects on the outcome")
 
 

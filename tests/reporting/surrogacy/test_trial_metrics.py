@@ -106,6 +106,59 @@ def test_t_effects_given_a_known_surrogate_effect_are_the_conditional_t():
         assert found.quantile(p) == pytest.approx(exact.ppf(p), abs=0.01 * exact.std())
 
 
+@pytest.mark.parametrize("nu", [3.0, 4.0])
+@pytest.mark.parametrize("effect", [0.5, 10.0, 20.0, 200.0])
+def test_t_effects_far_from_the_trials_keep_their_tails(nu, effect):
+    """The same closed form, ten and more scales away, where only small g explain the effect."""
+    draws = certain(mean_s=0.0, mean_t=0.0, sd_s=1.0, sd_t=1.0, rho=0.8, nu=nu)
+    exact = stats.t(nu + 1, 0.8 * effect, 0.6 * np.sqrt((nu + effect**2) / (nu + 1)))
+    assert draws.beyond(effect, 0.0, 1.0) == pytest.approx(exact.sf(0.0), abs=1e-5)
+    found = draws.predicted(effect)
+    for p in (0.025, 0.5, 0.975):
+        assert found.quantile(p) == pytest.approx(exact.ppf(p), abs=1e-4 * exact.std())
+
+
+def test_a_far_estimate_under_t_effects_by_quadrature():
+    """P(beta < b | estimate), summed over the true effect on a grid, without the mixture."""
+    nu, rho, se, estimate = 4.0, 0.5, 0.2, 10.0
+    draws = certain(mean_s=0.0, mean_t=0.0, sd_s=1.0, sd_t=1.0, rho=rho, nu=nu)
+    alpha = np.linspace(estimate - 10 * se, estimate + 10 * se, 4001)
+    weight = stats.t(nu).pdf(alpha) * stats.norm.pdf(estimate, alpha, se)
+    given = stats.t(nu + 1, rho * alpha, np.sqrt((1 - rho**2) * (nu + alpha**2) / (nu + 1)))
+    for b in (-4.0, 5.0, 16.0):
+        expected = (weight @ given.cdf(b)) / weight.sum()
+        assert draws.of_a_trial(estimate, se).cdf(b) == pytest.approx(expected, abs=1e-5)
+
+
+def test_with_t_effects_no_threshold_is_claimed_above_the_limit():
+    draws = certain(mean_s=0.0, mean_t=0.0, sd_s=1.0, sd_t=1.0, rho=0.8, nu=3.0)
+    found = threshold(draws, 0.975, "up", "up")
+    assert found.limit == pytest.approx(stats.t(4).cdf(2 * 0.8 / 0.6))
+    assert found.limit < 0.975
+    assert found.surrogate_effect is None
+    assert threshold(draws, 0.95, "up", "up").surrogate_effect is not None
+
+
+def test_a_range_that_holds_as_far_as_was_searched_is_no_threshold():
+    """Four draws in a hundred have the wrong slope, so small that the search does not see it."""
+    n = 100
+    rho = np.where(np.arange(n) < 96, -0.9, 0.01)
+    draws = TrialDraws(np.full(n, -0.3), np.full(n, 0.9), np.full(n, 0.3), np.full(n, 0.25), rho)
+    found = threshold(draws, 0.975, "down", "up")
+    assert found.limit == pytest.approx(0.96)
+    assert found.surrogate_effect is None
+    assert np.isfinite(found.ranges[-1][1])
+    assert "0.960" in found.reason
+
+
+def test_a_benefit_without_any_effect_on_the_surrogate_is_said():
+    draws = certain(mean_s=0.0, mean_t=5.0)
+    found = threshold(draws, 0.975, "down", "up")
+    assert found.surrogate_effect == 0
+    assert "even without an effect on the surrogate" in found.sentence()
+    assert bses3_inputs(0.7, 0.0, np.array([-1.0, 0.0]), "down")["step"] is None
+
+
 @pytest.mark.parametrize("nu", [np.inf, 4.0])
 def test_prediction_of_a_left_out_trial_by_simulation(nu):
     """Accept simulated trials whose estimated surrogate effect is the one seen."""

@@ -45,6 +45,8 @@ class Courses:
     covariance : (draw, term, term)
         D, between persons. Where an outcome wanders, its Brownian path's increments between visits follow the terms, as
         further ones without a name: true values include the path, the same under both arms.
+    correlation : (draw, term, term)
+        Of persons' terms, common to the strata; paths left out.
     residual : (draw, outcome)
         Variance of a visit about the person's own course.
     share : mapping of str to float
@@ -60,6 +62,7 @@ class Courses:
     mean: np.ndarray
     basis: np.ndarray
     covariance: np.ndarray
+    correlation: np.ndarray
     residual: np.ndarray
     share: Mapping[str, float]
     good: Mapping[str, float]
@@ -199,6 +202,7 @@ def read_courses(
         mean=_flat(draws["visit_mean"].sel(stratum=whole), "outcome", "start_group", "visit_week"),
         basis=basis,
         covariance=covariance,
+        correlation=correlation,
         residual=np.einsum("f,dfk->dk", weight, residual),
         share={g: n / sum(share.values()) for g, n in share.items()},
         good={name: outcome.sign for name, outcome in outcomes.items()},

@@ -31,8 +31,6 @@ class Declared:
     regions : Regions
     switch_week : float
         Infinite where no group starts later.
-    not_randomised : str
-        Why the comparison at these weeks is not the randomised one; blank where it is.
     """
 
     surrogate: Outcome
@@ -43,7 +41,33 @@ class Declared:
     outcome_week: float
     regions: Regions
     switch_week: float
-    not_randomised: str
+
+    @property
+    def not_randomised(self) -> str:
+        """Why the comparison at these weeks is not the randomised one; blank where it is."""
+        return self._open_label(self.surrogate_week, self.outcome_week)
+
+    @property
+    def surrogate_not_randomised(self) -> str:
+        """The same of the surrogate alone, which is all that the response rung reads."""
+        return self._open_label(self.surrogate_week)
+
+    @property
+    def surrogate_where(self) -> str:
+        """Week and comparison at which the response is read, in words."""
+        if self.contrast is None:
+            return f"change to week {self.surrogate_week:g}"
+        kind = f"start, {OPEN_LABEL}" if self.surrogate_not_randomised else "as randomised"
+        return f"change to week {self.surrogate_week:g}, {self.contrast.early} against {self.contrast.late} {kind}"
+
+    def _open_label(self, *weeks: float) -> str:
+        late = [week for week in weeks if week > self.switch_week]
+        if not late:
+            return ""
+        return (
+            f"week {max(late):g} lies after the switch at week {self.switch_week:g}, when both groups have the drug: "
+            "early against delayed start is not drug against placebo"
+        )
 
     @property
     def where(self) -> str:
@@ -80,14 +104,7 @@ def declared(
     default = default if math.isfinite(default) else math.nan
     chosen = settings.surrogacy
     at = [chosen.surrogate_week or default, chosen.outcome_week or default]
-    late = [week for week in at if week > switch]
-    reason = (
-        f"week {max(late):g} lies after the switch at week {switch:g}, when both groups have the drug: early against "
-        "delayed start is not drug against placebo"
-        if late
-        else ""
-    )
     return Declared(
         surrogate, outcome, contrast, weeks, at[0], at[1],
-        chosen.regions(settings.important_difference.get(outcome.name)), switch, reason,
+        chosen.regions(settings.important_difference.get(outcome.name)), switch,
     )  # fmt: skip

@@ -27,23 +27,25 @@ def earliness_table(
     regions: Regions,
     settings: SurrogacySettings,
     level: float,
+    design: str = "",
 ) -> pd.DataFrame:
     """One row a visit of the surrogate.
 
     Columns: `week`; `effect_*` on the surrogate and `effect_favours`; `r2_*` (R2_indiv within arms, true values; equals
     the likelihood reduction factor), `r2_observed_*` (as measured), `r2_fair` (probability that R2 is at least the
-    "fair" cut-off); `relative_effect_*` (NaN where its set is unbounded); `prentice_joint`; `explained_*` and
-    `explained_withheld`; `causal_*` (individual causal association, no cross-world assumption).
+    "fair" cut-off and better goes with better); `relative_effect_*` (NaN where its set is unbounded); `prentice_joint`;
+    `explained_*` and `explained_withheld`; `causal_*` (individual causal association, no cross-world assumption).
+    `design` says why the design or the fit cannot judge criteria that compare both effects; blank where it can.
     """
     cut = settings.cut_offs
     rows = []
     for week in weeks:
         true, seen = (courses.arms(surrogate, outcome, week, outcome_week, contrast, observed=o) for o in (False, True))
         ratio = relative_effect(true, level, cut.effect_probability)
-        explained = proportion_explained(true, level, cut.effect_probability)
-        criteria = prentice(true, regions, cut.effect_probability)
+        explained = proportion_explained(true, level, cut.effect_probability, design)
+        criteria = prentice(true, regions, cut.effect_probability, design)
         causal = causal_association(true, ("none",), level, per_draw=20, seed=settings.seed).table.iloc[0]
-        r2 = true.adjusted_association**2
+        r2, better = true.adjusted_association**2, true.favourable.adjusted_association > 0
         rows.append(
             {
                 "week": float(week),
@@ -51,7 +53,7 @@ def earliness_table(
                 "effect_favours": probability(true.favourable.alpha > settings.surrogate_region),
                 **named_limits("r2", r2, level),
                 **named_limits("r2_observed", seen.adjusted_association**2, level),
-                "r2_fair": probability(r2 >= cut.individual_refuted),
+                "r2_fair": probability((r2 >= cut.individual_refuted) & better),
                 "relative_effect_median": ratio.median if ratio.set.bounded else math.nan,
                 "relative_effect_lower": ratio.set.lower,
                 "relative_effect_upper": ratio.set.upper,

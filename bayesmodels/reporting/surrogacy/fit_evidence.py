@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import xarray as xr
 
 from bayesmodels.errors import MissingVariable
 from bayesmodels.reporting.context import Contrast, FitContext
+from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.intervals import named_limits
 from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.settings import ReportSettings
@@ -29,7 +31,9 @@ from bayesmodels.reporting.surrogacy.individual import (
 )
 from bayesmodels.reporting.surrogacy.means_evidence import means_evidence
 from bayesmodels.reporting.surrogacy.mediation import exposure_arms, mediation_curve, sensitivity_table
-from bayesmodels.reporting.surrogacy.single_trial import SingleTrial, single_trial
+from bayesmodels.reporting.surrogacy.proportion_explained import proportion_explained
+from bayesmodels.reporting.surrogacy.relative_effect import relative_effect
+from bayesmodels.reporting.surrogacy.single_trial import SingleTrial, single_table, single_trial
 
 
 def surrogate_evidence(
@@ -56,38 +60,65 @@ def surrogate_evidence(
         return _one_group(courses, prior, d, settings, tables, design)
     names = (d.surrogate.name, d.outcome.name)
     pair = (*names, d.surrogate_week, d.outcome_week, d.contrast)
-    arms, before = courses.arms(*pair), prior.arms(*pair) if prior is not None else None
+    arms, before = _bridged(courses.arms(*pair), d), prior.arms(*pair) if prior is not None else None
     single = _criteria(arms, before, d, settings, design)
-    seen = _criteria(courses.arms(*pair, observed=True), None, d, settings, design)
-    scaled = {"latent": single.table, "observed": seen.table.assign(prior_median=np.nan)}
+    guard, compared = settings.surrogacy.cut_offs.effect_probability, design or d.not_randomised
+    scaled = {
+        "latent": single.table,
+        "observed": _as_measured(courses.arms(*pair, observed=True), settings.interval, guard, compared),
+    }
     criteria = pd.concat([table.assign(scale=scale) for scale, table in scaled.items()], ignore_index=True)
-    early = _earliness(courses, d, settings)
+    early = _earliness(courses, d, settings, compared)
     follows = _follows(context, d)
     exposure = exposure_arms(courses, *names, d.outcome_week, d.contrast, settings.surrogacy.mediation_lag)
     gain = None if follows else exposure.gamma
-    guard = settings.surrogacy.cut_offs.effect_probability
     tables |= {
         "surrogacy_criteria": criteria,
         "surrogacy_prentice": single.prentice.table,
         "surrogacy_causal_association": single.causal_association.table,
         "surrogacy_principal_strata": single.principal_strata,
         "surrogacy_mediation": mediation_curve(
-            courses, *names, d.contrast, gain, settings.surrogacy.mediation_lag, d.weeks, settings.interval, guard
-        ),
+            courses,
+            *names,
+            d.contrast,
+            gain,
+            settings.surrogacy.mediation_lag,
+            d.weeks,
+            settings.interval,
+            guard,
+            design,
+        ).assign(estimand=np.where(d.weeks > d.switch_week, OPEN_LABEL, "as randomised")),
         "surrogacy_earliness": early,
         "surrogacy_prediction": _predictions(arms, d, settings),
     }
     if not follows:
         tables["surrogacy_sensitivity"] = sensitivity_table(
-            exposure, settings.surrogacy.confounding, settings.interval, guard
+            exposure, settings.surrogacy.confounding, settings.interval, guard, compared
         )
     cut = settings.surrogacy.cut_offs
+    randomised = early[early["week"] <= d.switch_week]
+    answers = [verdict.answer for verdict in single.verdicts]
     earliest = {
-        "effect": earliest_week(early, "effect_favours", cut.effect_probability),
-        "individual": earliest_week(early, "r2_fair", cut.early_probability),
+        name: earliest_week(randomised, column, threshold)
+        for name, column, threshold, answer in (
+            ("effect", "effect_favours", cut.effect_probability, answers[0]),
+            ("individual", "r2_fair", cut.early_probability, answers[1]),
+        )
+        if answer != "not assessable"
     }
     verdicts = (*single.verdicts, SINGLE_TRIAL)
     return SurrogateEvidence(d, verdicts, tables, single.prentice, single, arms, earliest, follows)
+
+
+def _bridged(arms: Arms, d: Declared) -> Arms:
+    """Without the delayed-start bridge where nobody is seen both before and after a late start."""
+    return arms if (d.weeks > d.switch_week).any() else replace(arms, cross=None)
+
+
+def _as_measured(arms: Arms, level: float, guard: float, design: str) -> pd.DataFrame:
+    """The criteria's table on the scale of the measurements, without prior."""
+    ratio, share = relative_effect(arms, level, guard), proportion_explained(arms, level, guard, design)
+    return single_table(arms, None, level, ratio, share)
 
 
 def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSettings, design: str) -> SingleTrial:
@@ -96,8 +127,9 @@ def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSetti
     return single_trial(
         arms, settings.surrogacy, regions=d.regions, level=settings.interval, labels=_words(d), prior=prior,
         designs=(
-            design or d.not_randomised or flat_effect,
+            design or d.surrogate_not_randomised or flat_effect,
             design or ("" if varies else "the model gives every person the same change of one of the two"),
+            design or d.not_randomised or flat_effect,
         ),
     )  # fmt: skip
 
@@ -156,12 +188,12 @@ def _predictions(arms: Arms, d: Declared, settings: ReportSettings) -> pd.DataFr
     return prediction_table(arms, changes, months, settings.interval, settings.surrogacy.seed)
 
 
-def _earliness(courses: Courses, d: Declared, settings: ReportSettings) -> pd.DataFrame:
+def _earliness(courses: Courses, d: Declared, settings: ReportSettings, design: str) -> pd.DataFrame:
     assert d.contrast is not None  # asked for with a comparison only
     weeks = d.weeks[d.weeks <= d.outcome_week]
     return earliness_table(
         courses, d.surrogate.name, d.outcome.name, weeks, d.outcome_week, d.contrast, d.regions, settings.surrogacy,
-        settings.interval,
+        settings.interval, design,
     )  # fmt: skip
 
 
@@ -182,7 +214,14 @@ def _one_group(
 
 
 def _words(d: Declared) -> dict[str, str]:
-    return {"surrogate": d.surrogate.label, "outcome": d.outcome.label, "unit": d.surrogate.unit, "where": d.where}
+    return {
+        "surrogate": d.surrogate.label,
+        "outcome": d.outcome.label,
+        "unit": d.surrogate.unit,
+        "where": d.where,
+        "surrogate_where": d.surrogate_where,
+        "persons_where": f"{d.where}, true values given the model's covariates",
+    }
 
 
 def _follows(context: FitContext, d: Declared) -> bool:

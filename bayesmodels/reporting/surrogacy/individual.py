@@ -54,7 +54,7 @@ def term_association(courses: Courses, surrogate: str, outcome: str) -> VectorAs
     """
     of_s, of_t = (_terms(courses, name) for name in (surrogate, outcome))
     chosen = [*of_s, *of_t]
-    return vector_association(_correlations(courses)[:, chosen][:, :, chosen], len(of_s))
+    return vector_association(courses.correlation[:, chosen][:, :, chosen], len(of_s))
 
 
 def visit_association(
@@ -102,7 +102,7 @@ def slope_r2(courses: Courses, surrogate: str, outcome: str) -> dict[str, np.nda
     """
     target = courses.terms.index(f"{outcome}:rate")
     terms = {courses.terms[p].partition(":")[2]: p for p in _terms(courses, surrogate)}
-    correlations = _correlations(courses)
+    correlations = courses.correlation
     sets: list[tuple[str, ...]] = [(name,) for name in terms]
     sets += [tuple(terms)] if len(terms) > 1 else []
     found = {}
@@ -117,7 +117,7 @@ def slope_r2(courses: Courses, surrogate: str, outcome: str) -> dict[str, np.nda
 
 def correlation_table(courses: Courses, level: float) -> pd.DataFrame:
     """Correlations of persons' terms, one row a pair: `term`, `term_other`, `median`, `lower`, `upper`, `positive`."""
-    correlations = _correlations(courses)
+    correlations = courses.correlation
     rows = []
     for p, q in combinations(range(len(courses.terms)), 2):
         numbers = summarise(correlations[:, p, q], level)
@@ -180,9 +180,3 @@ def prediction_table(
 
 def _terms(courses: Courses, name: str) -> list[int]:
     return [p for p, term in enumerate(courses.terms) if term.partition(":")[0] == name]
-
-
-def _correlations(courses: Courses) -> np.ndarray:
-    named = courses.covariance[:, : len(courses.terms), : len(courses.terms)]
-    sd = np.sqrt(np.diagonal(named, axis1=1, axis2=2))
-    return named / (sd[:, :, None] * sd[:, None, :])

@@ -35,9 +35,9 @@ def means_evidence(tree: xr.DataTree, context: FitContext, settings: ReportSetti
         design = NOT_CONVERGED if context.convergence.get("verdict") == "not_converged" else ""
         response = response_verdict(
             arms.favourable.alpha, d.regions.surrogate, cut, surrogate=d.surrogate.label, unit=d.surrogate.unit,
-            where=d.where, level=level, design=design or d.not_randomised,
+            where=d.surrogate_where, level=level, design=design or d.surrogate_not_randomised,
         )  # fmt: skip
-        criteria = prentice(arms, d.regions, cut.effect_probability)
+        criteria = prentice(arms, d.regions, cut.effect_probability, design or d.not_randomised)
         table = single_table(arms, None, level, relative_effect(arms, level, cut.effect_probability), None)
         tables = {
             "surrogacy_criteria": table[table["quantity"].isin(["alpha", "beta", "relative_effect"])].assign(

@@ -41,17 +41,19 @@ def confounded_gain(arms: Arms, rho: float) -> np.ndarray:
     return np.sqrt(sigma[:, 1, 1] / sigma[:, 0, 0]) * (r - rho * np.sqrt((1 - r**2) / (1 - rho**2)))
 
 
-def sensitivity_table(arms: Arms, confounding: tuple[float, ...], level: float, guard: float = 0.975) -> pd.DataFrame:
+def sensitivity_table(
+    arms: Arms, confounding: tuple[float, ...], level: float, guard: float = 0.975, design: str = ""
+) -> pd.DataFrame:
     """Indirect effect and share mediated for each correlation of errors.
 
     Columns: `error_correlation`, `indirect_median`, `indirect_lower`, `indirect_upper` (outcome unit),
     `indirect_favours` (the drug), `share_median`, `share_lower`, `share_upper` (NIE / TE; NaN where the total effect is
-    not separated from zero).
+    not separated from zero, or the design or the fit cannot say).
     """
     rows = []
     for rho in confounding:
         indirect = confounded_gain(arms, rho) * arms.alpha
-        share = guarded_share(indirect, arms.beta, float(arms.good[1]), level, guard)
+        share = guarded_share(indirect, arms.beta, float(arms.good[1]), level, guard, design)
         rows.append(
             {
                 "error_correlation": rho,
@@ -111,6 +113,7 @@ def mediation_curve(
     weeks: np.ndarray,
     level: float,
     guard: float = 0.975,
+    design: str = "",
 ) -> pd.DataFrame:
     """Total, indirect and direct effect, and the share mediated, by week.
 
@@ -120,6 +123,8 @@ def mediation_curve(
         Slope of the outcome's rate on the surrogate; None where the model makes the whole effect follow the surrogate.
     weeks : (week,)
         Visits after week 0.
+    design : str
+        Why the share is withheld at every week; blank where it need not be.
 
     Returns
     -------
@@ -136,7 +141,7 @@ def mediation_curve(
         else:
             _, area = _exposure(courses, surrogate, outcome, week, lag)
             indirect = gain * (area[:, early] - area[:, late])
-        share = guarded_share(indirect, total, courses.good[outcome], level, guard)
+        share = guarded_share(indirect, total, courses.good[outcome], level, guard, design)
         rows.append(
             {
                 "week": float(week),

@@ -75,6 +75,7 @@ def mediation_section(evidence: SurrogateEvidence, figures: LazyFigures, label: 
             "Through the surrogate": limits_cell(row, "indirect_"),
             "Direct": limits_cell(row, "direct_"),
             "Share through it": "withheld" if row["withheld"] else limits_cell(row, "share_"),
+            "Comparison": row["estimand"],
         }
         for row in chosen.to_dict("records")
     ]
@@ -130,28 +131,44 @@ def earliness_section(evidence: SurrogateEvidence, figures: LazyFigures, label: 
         }
         for row in evidence.tables["surrogacy_earliness"].to_dict("records")
     ]
-    first = evidence.earliest or {}
-    effect = first.get("effect", math.nan)
-    text = (
-        "At no visit is the drug's effect on the surrogate shown."
-        if math.isnan(effect)
-        else f"The drug's effect on {d.surrogate.label} is shown from week {effect:g} on."
-    )
-    fair = first.get("individual", math.nan)
-    text += (
-        " At no visit does its change go with the outcome at least fairly, by the cut-off above."
-        if math.isnan(fair)
-        else f" From week {fair:g} on its change goes with the outcome at least fairly, by the cut-off above."
-    )
+    text = _earliest_said(evidence)
     return Section(
         "Surrogate: how early",
-        [f"The surrogate read at each visit, {d.outcome.label} always to week {d.outcome_week:g}. {text}"],
+        [
+            f"The surrogate read at each visit, {d.outcome.label} always to week {d.outcome_week:g}. {text}",
+            "The model gives the effect one onset and persons straight or decelerating courses, so that neighbouring "
+            "visits share their evidence: this is when the model lets it be seen, not a separate test at each visit.",
+        ],
         {"Measures by the week at which the surrogate is read": pd.DataFrame(rows)},
         pictures_of(
             figures, "surrogacy_earliness", "R2 within arms by the week at which the surrogate is read.",
             f"Median and {label}; blue: true values, orange: as measured.",
         ),
     )  # fmt: skip
+
+
+def _earliest_said(evidence: SurrogateEvidence) -> str:
+    """From which randomised visit the effect, and the association, are shown; a rung not assessable is not asked."""
+    d, first = evidence.declared, evidence.earliest or {}
+    said = []
+    if "effect" in first:
+        said.append(
+            "At no randomised visit is the drug's effect on the surrogate shown."
+            if math.isnan(first["effect"])
+            else f"The drug's effect on {d.surrogate.label} is shown from week {first['effect']:g} on."
+        )
+    if "individual" in first:
+        said.append(
+            "At no randomised visit does its change go with the outcome at least fairly, by the cut-off above."
+            if math.isnan(first["individual"])
+            else f"From week {first['individual']:g} on its change goes with the outcome at least fairly, by the "
+            "cut-off above."
+        )
+    if evidence.verdicts[1].answer == "not assessable":
+        said.append(
+            "How its change goes with the outcome is not assessable; what rests on it below is mostly the prior."
+        )
+    return " ".join(said)
 
 
 def limits_cell(row: Mapping[str, Any], prefix: str = "") -> str:

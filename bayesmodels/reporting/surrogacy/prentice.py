@@ -66,7 +66,7 @@ class Prentice:
         return f"all four criteria hold with probability {self.probabilities['joint']:.2f}"
 
 
-def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975) -> Prentice:
+def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975, design: str = "") -> Prentice:
     """Probability of each criterion and of all four together.
 
     Parameters
@@ -75,7 +75,11 @@ def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975) -
         Without persons (covariances NaN) C1 and C2 only.
     regions : Regions
     outcome_probability : float
-        Below this probability of C2 the criteria are not assessable (surrogacy-methods.md, 1.1 and 1.2).
+        Below this probability of C2 the criteria are not assessable (surrogacy-methods.md, 1.1 and 1.2); nor where it
+        is not as probable that the effect on the outcome exceeds the region of the residual effect: inside that region
+        nothing need be carried for C4 to hold.
+    design : str
+        Why the design or the fit cannot say; blank where it can.
     """
     good = arms.favourable
     c1, c2, c3 = good.alpha > regions.surrogate, good.beta > regions.outcome, good.gamma > 0
@@ -93,15 +97,25 @@ def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975) -
         "joint": probability(c1 & c2 & c3 & c4) if declared else math.nan,
         "harm": probability(left < -regions.residual) if declared else math.nan,
     }
-    reason = ""
-    if found["C2"] < outcome_probability:
-        reason = (
-            f"the trial does not show an effect on the outcome (probability {found['C2']:.2f}, needed "
-            f"{outcome_probability:g}), so whether the surrogate carries it cannot be asked; this is no failure of the "
-            "surrogate"
-        )
-    elif not persons:
-        reason = "without persons there is no slope of the outcome on the surrogate"
-    elif not declared:
-        reason = "no region was declared inside which the effect left over counts as none"
+    beyond = probability(good.beta > regions.residual) if declared else math.nan
+    reason = design or _reason(found["C2"], beyond, persons, regions.residual, outcome_probability)
     return Prentice(found, not reason, reason)
+
+
+def _reason(moved: float, beyond: float, persons: bool, residual: float, needed: float) -> str:
+    """Why the criteria cannot be judged; blank where they can."""
+    if moved < needed:
+        return (
+            f"the trial does not show an effect on the outcome (probability {moved:.2f}, needed {needed:g}), so "
+            "whether the surrogate carries it cannot be asked; this is no failure of the surrogate"
+        )
+    if not persons:
+        return "without persons there is no slope of the outcome on the surrogate"
+    if math.isnan(beyond):
+        return "no region was declared inside which the effect left over counts as none"
+    if beyond < needed:
+        return (
+            f"the effect on the outcome is not shown to exceed the {residual:g} inside which what is left over counts "
+            f"as none (probability {beyond:.2f}, needed {needed:g}), so little would have to go through the surrogate"
+        )
+    return ""

@@ -46,6 +46,16 @@ class ProportionExplained:
     inside_unit: float
     probability_favours: float
 
+    def note(self, level: float) -> str:
+        """Shortest interval and probabilities, or why it is withheld; for a table."""
+        if self.withheld:
+            return f"withheld: {self.withheld}"
+        low, high = self.shortest
+        return (
+            f"shortest {100 * level:g} % interval {low:.2f} to {high:.2f}; P(above 0.5) {self.above_half:.2f}, "
+            f"P(0 to 1) {self.inside_unit:.2f}"
+        )
+
     def sentence(self) -> str:
         """Median and interval, or why they are withheld."""
         if self.withheld:
@@ -53,7 +63,9 @@ class ProportionExplained:
         return f"proportion explained {self.median:.2f} ({self.lower:.2f} to {self.upper:.2f})"
 
 
-def proportion_explained(arms: Arms, level: float = 0.95, guard: float = 0.975) -> ProportionExplained:
+def proportion_explained(
+    arms: Arms, level: float = 0.95, guard: float = 0.975, design: str = ""
+) -> ProportionExplained:
     """Proportion explained, with its denominator guarded.
 
     Parameters
@@ -63,17 +75,24 @@ def proportion_explained(arms: Arms, level: float = 0.95, guard: float = 0.975) 
         Probability of the intervals.
     guard : float
         Withheld below this probability that the outcome's effect favours the drug (surrogacy-methods.md, 1.2).
+    design : str
+        Why the design or the fit cannot say, which withholds it too; blank where it can.
     """
-    return guarded_share(arms.beta - arms.residual_effect, arms.beta, float(arms.good[1]), level, guard)
+    return guarded_share(arms.beta - arms.residual_effect, arms.beta, float(arms.good[1]), level, guard, design)
 
 
-def guarded_share(part: np.ndarray, whole: np.ndarray, sign: float, level: float, guard: float) -> ProportionExplained:
-    """part / whole by draw, withheld where the whole is not separated from zero; `sign` turns it so that + is good."""
+def guarded_share(
+    part: np.ndarray, whole: np.ndarray, sign: float, level: float, guard: float, design: str = ""
+) -> ProportionExplained:
+    """part / whole by draw, withheld where the whole is not separated from zero or the design cannot say.
+
+    `sign` turns it so that + is good.
+    """
     nan, favours = math.nan, probability(sign * whole > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = part / whole
-    if favours < guard:
-        why = (
+    if design or favours < guard:
+        why = design or (
             f"denominator not separated from 0, the effect on the outcome favours the drug with probability "
             f"{favours:.2f}, needed {guard:g}"
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import pandas as pd
+
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.surrogacy.checklist import Checklist, Entry
 from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
@@ -54,6 +56,15 @@ def single_checklist(
     why = why or ("" if trial is None else trial.proportion_explained.withheld)
     if why:
         entries["D5"] = Entry("not identifiable", f"tables/surrogacy_prentice.csv; {why}")
+    criteria_table = evidence.tables.get("surrogacy_criteria")
+    beside = criteria_table is not None and criteria_table.get("prior_median", pd.Series(dtype=float)).notna().any()
+    entries["C3"] = (
+        Entry("met", "tables/surrogacy_criteria.csv: prior beside posterior")
+        if beside
+        else Entry("not met", "the archive holds no prior draws of these measures")
+    )
+    if entries["D6"].status == "met" and "surrogacy_sensitivity" not in tables:
+        entries["D6"] = Entry("not met", "tables/surrogacy_mediation.csv; no sensitivity to unmeasured confounding")
     checked = context.convergence.get("verdict") == "ok" and "predictive_coverage" in tables
     entries["C6"] = (
         Entry("met", f"{PAGE}, Convergence and how it was run; Predictive checks")
@@ -63,6 +74,9 @@ def single_checklist(
     strata = f"{PAGE}, Effects of the drug: by stratum; drug classes need several trials"
     if context.model.get("pooling") and len(set(context.data.get("strata") or ())) > 1:
         entries["D11"] = Entry("met", strata)
+    if context.convergence.get("verdict") == "not_converged":
+        late = {item for item, entry in entries.items() if item[0] in "DE" and entry.status == "met"}
+        entries |= {item: Entry("not met", "the chains did not converge") for item in late}
     if not settings.role:
         entries |= {f"G{j}": Entry("not applicable", "no role is claimed for the surrogate") for j in range(1, 7)}
     return Checklist(entries)
@@ -80,6 +94,7 @@ _DECLARED = {
 _TO_WRITE = {
     "B3": "persons, visits and starts are on the page; background therapy and reasons for missing values are not",
     "B4": "a judgement to be written",
+    "C2": "the covariance of the two effects is the model's, over its draws; its source is to be written",
     "C4": "measurement error is modelled; batches, and missing values that depend on the unseen, are not",
     "D11": "fit with [study] strata = true; drug classes need several trials",
     "D13": "fit again with the priors' SDs doubled, and lay the two reports side by side",
@@ -93,7 +108,6 @@ _ALWAYS = {
     "A3": f"{PAGE}, Mean curves per start group: all persons, as if alive and followed, missing at random",
     "B2": f"{PAGE}, first screen: one trial, persons or means as it says",
     "C1": "posterior.nc, root attribute model; config.toml",
-    "C3": "tables/effects.csv, tables/surrogacy_criteria.csv: prior beside posterior",
     "C7": f"{PAGE}, first screen and Surrogate: how far the evidence goes",
     "E3": "figures/curve_*.svg",
     "F1": f"{PAGE}, first screen; summary.json, surrogacy",
@@ -102,7 +116,6 @@ _ALWAYS = {
 }
 
 _IN_TABLES = {
-    "C2": "surrogacy_prentice",
     "D1": "surrogacy_criteria",
     "D2": "surrogacy_vectors",
     "D5": "surrogacy_prentice",

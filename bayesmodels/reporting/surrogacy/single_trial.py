@@ -71,7 +71,7 @@ def single_trial(
     level: float = 0.95,
     labels: dict[str, str] | None = None,
     prior: Arms | None = None,
-    designs: tuple[str, str] = ("", ""),
+    designs: tuple[str, str, str] = ("", "", ""),
 ) -> SingleTrial:
     """All criteria of one trial.
 
@@ -84,11 +84,13 @@ def single_trial(
     level : float
         Probability of the intervals.
     labels : dict, optional
-        `surrogate`, `outcome`, `unit` (of the surrogate) and `where`, for the sentences.
+        `surrogate`, `outcome`, `unit` (of the surrogate), `where`, and `surrogate_where` and `persons_where` for the
+        two rungs where these differ, for the sentences.
     prior : Arms, optional
         The same from the prior alone.
-    designs : (str, str)
-        Why the design cannot judge response and individual rung; blank where it can.
+    designs : (str, str, str)
+        Why the design or the fit cannot judge the response rung, the individual rung, and criteria that compare both
+        effects; blank where it can.
     """
     settings = settings or SurrogacySettings()
     regions = regions or settings.regions(None)
@@ -96,25 +98,25 @@ def single_trial(
     words = {"surrogate": "the surrogate", "outcome": "the outcome", "unit": "units", "where": "in this trial"}
     words |= labels or {}
     ratio = relative_effect(arms, level, cut.effect_probability)
-    share = proportion_explained(arms, level, cut.effect_probability)
+    share = proportion_explained(arms, level, cut.effect_probability, designs[2])
     causal = causal_association(arms, settings.cross_world, level, seed=settings.seed)
     response = response_verdict(
         arms.favourable.alpha, regions.surrogate, cut, surrogate=words["surrogate"], unit=words["unit"],
-        where=words["where"], level=level, design=designs[0],
+        where=words.get("surrogate_where", words["where"]), level=level, design=designs[0],
     )  # fmt: skip
     individual = individual_verdict(
         arms.favourable.adjusted_association, cut, surrogate=words["surrogate"], outcome=words["outcome"],
-        where=words["where"], level=level, design=designs[1],
+        where=words.get("persons_where", words["where"]), level=level, design=designs[1],
         prior=None if prior is None else prior.favourable.adjusted_association,
     )  # fmt: skip
     return SingleTrial(
         table=single_table(arms, prior, level, ratio, share),
-        prentice=prentice(arms, regions, cut.effect_probability),
+        prentice=prentice(arms, regions, cut.effect_probability, designs[2]),
         relative_effect=ratio,
         proportion_explained=share,
         causal_association=causal,
         principal_strata=principal_strata(causal, arms, level),
-        sensitivity=sensitivity_table(arms, settings.confounding, level, cut.effect_probability),
+        sensitivity=sensitivity_table(arms, settings.confounding, level, cut.effect_probability, designs[2]),
         verdicts=(response, individual),
     )
 
@@ -159,7 +161,7 @@ def single_table(
                 "median": share.median,
                 "lower": share.lower,
                 "upper": share.upper,
-                "note": f"withheld: {share.withheld}" if share.withheld else "",
+                "note": share.note(level),
             }
         )
     columns = ["quantity", "name", "median", "lower", "upper", "prior_median", "prior_lower", "prior_upper", "note"]

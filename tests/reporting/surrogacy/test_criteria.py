@@ -14,7 +14,7 @@ from bayesmodels.reporting.surrogacy.causal_association import (
     positive_definite_grid,
 )
 from bayesmodels.reporting.surrogacy.likelihood_reduction import arm_likelihood_reduction, likelihood_reduction
-from bayesmodels.reporting.surrogacy.mediation import confounded_gain, natural_effects
+from bayesmodels.reporting.surrogacy.mediation import confounded_gain, natural_effects, sensitivity_table
 from bayesmodels.reporting.surrogacy.prentice import Regions, prentice
 from bayesmodels.reporting.surrogacy.principal_strata import principal_strata
 from bayesmodels.reporting.surrogacy.proportion_explained import proportion_explained
@@ -139,6 +139,27 @@ def test_a_missed_outcome_is_not_assessable_and_no_failure():
     assert not undeclared.assessable
     assert "no region was declared" in undeclared.reason
     assert math.isnan(undeclared.probabilities["joint"])
+
+
+def test_criteria_cannot_be_met_by_an_effect_as_small_as_the_residual_region():
+    """An effect of .8 inside a region of 1: nothing need go through the surrogate for C4 to hold."""
+    found = prentice(random_arms(alpha=(-0.5, 0.05), beta=(0.8, 0.1)), Regions(residual=1.0))
+    assert found.probabilities["C2"] > 0.975
+    assert not found.assessable
+    assert "not shown to exceed the 1 inside which" in found.reason
+    assert prentice(random_arms(alpha=(-0.5, 0.05), beta=(3.0, 0.1)), Regions(residual=1.0)).assessable
+
+
+def test_what_the_design_cannot_say_is_neither_a_criterion_nor_a_share():
+    arms = random_arms(beta=(3.0, 0.1))
+    assert prentice(arms, Regions(residual=1.0)).assessable
+    assert not proportion_explained(arms).withheld
+    design = "the chains did not converge"
+    assert prentice(arms, Regions(residual=1.0), design=design).sentence() == f"not assessable: {design}"
+    explained = proportion_explained(arms, design=design)
+    assert explained.withheld == design
+    assert math.isnan(explained.median)
+    assert sensitivity_table(arms, (0.0,), 0.95, design=design)["share_median"].isna().all()
 
 
 def test_cross_world_draws_are_uniform_over_the_positive_definite_sets():

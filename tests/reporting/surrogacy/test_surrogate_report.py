@@ -197,6 +197,38 @@ def test_after_the_switch_the_response_is_not_assessable_and_never_drug_against_
     assert "open label, not randomised drug against placebo" in found.declared.where
 
 
+def test_a_late_outcome_leaves_the_response_to_the_surrogates_own_week():
+    """NfL to week 28 is randomised; the outcome at week 52 is not, so nothing that compares both is judged."""
+    found = evaluated(persons_posterior(), surrogacy={"surrogate_week": 28.0, "outcome_week": 52.0})
+    assert answers(found.verdicts)["response"] == "supported"
+    assert "as randomised" in found.verdicts[0].reasons[0]
+    assert not found.prentice.assessable
+    assert "after the switch at week 28" in found.prentice.reason
+    criteria = found.tables["surrogacy_criteria"].set_index("quantity")
+    assert criteria.loc["proportion_explained", "median"].isna().all()
+    assert found.tables["surrogacy_earliness"]["prentice_joint"].isna().all()
+    assert found.earliest["effect"] <= 28  # later visits, at which the controls have the drug, do not undo it
+    curve = found.tables["surrogacy_mediation"].set_index("week")["estimand"]
+    assert (curve[curve.index <= 28] == "as randomised").all()
+    assert curve[curve.index > 28].str.contains("not randomised drug against placebo").all()
+
+
+def test_there_is_no_bridge_where_nobody_starts_late():
+    tree = persons_posterior()
+    rows = evaluated(tree).tables["surrogacy_causal_association"]["assumption"]
+    assert "delayed-start bridge" in set(rows)
+    for name in ("posterior", "prior", "observed_summary"):
+        dataset = tree[name].to_dataset()
+        if "drug_start_week" in dataset.coords:
+            tree[name] = xr.DataTree(
+                dataset.assign_coords(drug_start_week=("start_group", [0.0, np.inf][: dataset.sizes["start_group"]]))
+            )
+    tree.attrs["data"] = json.dumps(json.loads(tree.attrs["data"]) | {"controlled_week": None})
+    found = evaluated(tree)
+    assert np.isinf(found.declared.switch_week)
+    assert "delayed-start bridge" not in set(found.tables["surrogacy_causal_association"]["assumption"])
+
+
 def test_means_only_have_a_response_and_no_individual_rung():
     """As a fit of published means: curves by group, no person."""
     tree = fake_posterior()
@@ -219,8 +251,14 @@ def test_means_only_have_a_response_and_no_individual_rung():
 
 
 def test_a_fit_that_did_not_converge_supports_nothing():
-    found = evaluated(persons_posterior(verdict="not_converged"))
+    tree = persons_posterior(verdict="not_converged")
+    found = evaluated(tree)
     assert set(answers(found.verdicts).values()) == {"not assessable"}
+    assert found.prentice.reason == "the chains did not converge"
+    assert found.trial.proportion_explained.withheld == "the chains did not converge"
+    assert found.tables["surrogacy_mediation"]["share_median"].isna().all()
+    assert found.earliest == {}
+    assert {listed(found, tree)[item].status for item in ("D2", "D7", "D12", "E7")} == {"not met"}
 
 
 def test_one_start_group_has_an_individual_rung_only():

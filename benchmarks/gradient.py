@@ -16,7 +16,7 @@ from numba import njit
 from rich.console import Console
 from rich.table import Table
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, _evaluate
+from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, evaluation, no_terms
 
 PERSONS = (100, 1_000, 10_000, 100_000)
 DESIGNS = {"q = 4: 2 outcomes of 6 visits": (2, 6), "q = 12: 6 outcomes of 8 visits": (6, 8)}
@@ -54,13 +54,13 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, wandering
         wander=rng.uniform(0.1, 0.3, (1, outcomes)),
     )
     y = rng.normal(size=(persons, outcomes * visits))
-    return layout, (y, np.ones(persons), *inputs, *(three * outcomes))
+    return layout, (y, np.ones(persons), *no_terms(y), *inputs, *(three * outcomes))
 
 
 def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, wandering: bool, seconds: float) -> float:
     """CPU nanoseconds a person and gradient."""
     layout, given = arguments(persons, outcomes, visits, varying, wandering)
-    evaluate = _evaluate(layout, True, njit)
+    evaluate = evaluation(layout, True, njit)
     evaluate(*given)
     rounds, began = 0, time.process_time()
     while time.process_time() - began < seconds:

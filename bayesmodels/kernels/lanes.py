@@ -123,8 +123,8 @@ def person_terms(g, random_terms, root, u, deviance):
 
 
 @njit(**COMPILE)
-def factor_gradient(gram, shared, root, inverse, g, random_terms, factor, work, out):
-    """Gradient by the covariance factor, g g'L - A X' R^-1, lower triangle."""
+def factor_gradient(gram, shared, root, inverse, score, factor, work, out):
+    """Gradient by the covariance factor, s s'L - A X' R^-1, lower triangle; s the scores left by the person terms."""
     q, lanes = factor.shape[0], factor.shape[2]
     for c in range(q):
         last = c
@@ -143,10 +143,10 @@ def factor_gradient(gram, shared, root, inverse, g, random_terms, factor, work, 
             line[w] = 0.0
         for a in range(b, q):
             for w in range(lanes):
-                line[w] += g[random_terms[a], w] * factor[a, b, w]
+                line[w] += score[a, w] * factor[a, b, w]
         for a in range(b, q):
             for w in range(lanes):
-                out[a, b, w] = g[random_terms[a], w] * line[w]
+                out[a, b, w] = score[a, w] * line[w]
             for c in range(q):
                 if shared[a, c]:
                     for w in range(lanes):

@@ -17,6 +17,9 @@ By Fisher's identity the gradient is the mean, over u given y, of the complete-d
 g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma, wander and B follow from the mean and
 covariance of u. Nothing is divided by a person SD, so a term whose SD is zero costs no accuracy.
 
+Where standard normal z are given, the person terms u = X'(X c + z) are drawn with them, and a gradient by u is carried
+back to every parameter (`drawn_terms.py`).
+
 Work arrays end in an axis of `LANES` persons and every inner loop runs over it (`lanes.py`); slots without a visit hold
 zeros in y and in the bases, and add nothing. Persons are taken by their number of visits (`by_visits`), so that those
 of a block have about as many and few slots are empty.
@@ -30,6 +33,7 @@ import numpy as np
 from numba import njit
 
 from bayesmodels.kernels.correlation_factor import COMPILE, correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.drawn_terms import draw_terms, pull_terms, scores_left
 from bayesmodels.kernels.lanes import (
     covariances,
     factor_gradient,
@@ -48,43 +52,20 @@ from bayesmodels.kernels.outcome_rows import (
     take_terms_out,
     without_terms,
 )
+from bayesmodels.kernels.packing import load_persons
 from bayesmodels.kernels.wander import gains, gains_gradient, unwhiten_gradient, whiten
 
-VERSION = 9
+VERSION = 10
 """Raise when a kernel of the likelihood changes: compiled code on disk is reused under the old number."""
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 @njit(**COMPILE)
-def _load_persons(
-    first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
-    mu, visits, noise, drift, factor,
-):  # fmt: skip
-    """A block of persons' means, visits, residual and path variances and factors; past the last, the last again."""
-    n_sd, n_sigma, n = factors.shape[0], sigma.shape[0], order.shape[0]
-    for w in range(mu.shape[1]):
-        i = order[min(first + w, n - 1)]
-        s = stratum[i]
-        for p in range(mu.shape[0]):
-            mu[p, w] = mean[p, s]
-            if shifting[p] >= 0:
-                mu[p, w] += shift[shifting[p], group[i]]
-            for c in range(covariates.shape[1]):
-                mu[p, w] += covariates[i, c] * slope[c, p]
-        for k in range(noise.shape[0]):
-            visits[k, w] = count[i, k]
-            noise[k, w] = sigma[min(s, n_sigma - 1), k] ** 2
-            drift[k, w] = wander[min(s, n_sigma - 1), k] ** 2
-        for a in range(factor.shape[0]):
-            for b in range(a + 1):
-                factor[a, b, w] = factors[min(s, n_sd - 1), a, b]
-
-
-@njit(**COMPILE)
 def marginal(
     order, y, bases, elapsed, first_slot, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma,
-    wander, outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight, with_gradient,
+    wander, outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight, z, by_terms,
+    with_gradient, drawing,
 ):  # fmt: skip
     """Log-likelihood of each person, the gradient of its weighted sum, and the person terms given the data.
 
@@ -106,12 +87,15 @@ def marginal(
     wandering : (outcome,) bool
     varying_of : (loading,) int, place among the bases whose gradient is asked for, or -1
     weight : (person,) float, of each person in the gradient's sum
+    z : (person, q) float, standard normal draws of the person terms, not read unless `drawing`
+    by_terms : (person, term + q) float, gradient by the drawn terms, read only with the gradient
 
     Returns
     -------
     logp : (person,)
     d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_wander : gradients
     d_bases : (block, varying basis, slot, lane)
+    d_z, terms : (person, q), (person, term + q), where drawn: the gradient by z, or the terms at z and their deviations
     center, root : (person, q), (person, q, q); u given y is Normal(center, root' root). Without the gradient only.
     """
     lanes, n, n_terms, q = y.shape[2], count.shape[0], mean.shape[0], random_terms.shape[0]
@@ -124,6 +108,8 @@ def marginal(
     for m in range(n_loadings):
         n_varying = max(n_varying, varying_of[m] + 1)
     d_bases = np.zeros((y.shape[0], n_varying if with_gradient else 0, bases.shape[2], lanes))
+    terms = np.zeros((n if drawing and not with_gradient else 0, n_terms + q))
+    d_z = np.zeros((n if drawing and with_gradient else 0, q))
     kept = 0 if with_gradient else n
     center, root = np.zeros((kept, q)), np.zeros((kept, q, q))
 
@@ -150,6 +136,7 @@ def marginal(
                     shared[random[m], random[other]] = True
 
     mu, g, u = np.empty((n_terms, lanes)), np.empty((n_terms, lanes)), np.empty((q, lanes))
+    score, score_left = np.empty((q, lanes)), np.empty((q, lanes))
     visits, filled = np.empty((n_outcomes, lanes), np.int64), np.empty(n_outcomes, np.int64)
     noise, drift = np.empty((n_outcomes, lanes)), np.empty((n_outcomes, lanes))
     precision, square = np.empty((n_outcomes, lanes)), np.empty((n_outcomes, lanes))
@@ -166,7 +153,7 @@ def marginal(
     for block in range(y.shape[0]):
         first = block * lanes
         width = min(lanes, n - first)
-        _load_persons(
+        load_persons(
             first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
             mu, visits, noise, drift, factor,
         )  # fmt: skip
@@ -208,6 +195,8 @@ def marginal(
         for w in range(width):
             logp[order[first + w]] -= 0.5 * deviance[w] + math.log(determinant[w])
         if not with_gradient:
+            if drawing:
+                draw_terms(first, order, width, mu, u, x, random_terms, z, terms)
             for w in range(width):
                 for a in range(q):
                     center[order[first + w], a] = u[a, w]
@@ -218,6 +207,16 @@ def marginal(
         for w in range(lanes):
             weights[w] = weight[order[first + w]] if w < width else 0.0
         covariances(x, shared, covariance)
+        for a in range(q):
+            for w in range(lanes):
+                score[a, w] = g[random_terms[a], w]
+        scores_left(score, gram, shared, u, score_left)
+        factor_gradient(gram, shared, x, inverse, score_left, factor, product, d_factor)
+        if drawing:
+            pull_terms(
+                first, order, width, z, by_terms, weights, random_terms, score, gram, shared, x, inverse, u, covariance,
+                d_factor, d_z,
+            )  # fmt: skip
         for k in range(n_outcomes):
             n_slots = filled[k]
             slots, own = slice(first_slot[k], first_slot[k] + n_slots), slice(begin[k], begin[k + 1])
@@ -273,11 +272,12 @@ def marginal(
                 for w in range(width):
                     s = min(stratum[order[first + w]], n_sigma - 1)
                     d_sigma[s, k] += weights[w] * (line[w] - visits[k, w]) / math.sqrt(noise[k, w])
-        factor_gradient(gram, shared, x, inverse, g, random_terms, factor, product, d_factor)
         for w in range(width):
             i = order[first + w]
             for p in range(n_terms):
                 value = weights[w] * g[p, w]
+                if drawing:
+                    value += by_terms[i, p]
                 d_mean[p, stratum[i]] += value
                 if shifting[p] >= 0:
                     d_shift[shifting[p], group[i]] += value
@@ -294,4 +294,4 @@ def marginal(
                 d_unit[a, b] += d_factors[s, a, b] * sd[s, a]
                 d_sd[s, a] += d_factors[s, a, b] * unit_factor[a, b]
     correlation_factor_gradient(partial, d_unit, d_partial)
-    return logp, d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_wander, d_bases, center, root
+    return logp, d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_wander, d_bases, d_z, terms, center, root

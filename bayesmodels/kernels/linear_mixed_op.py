@@ -87,12 +87,15 @@ class Inputs(NamedTuple):
 
 
 NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
-_PARAMETERS = slice(5, None)  # of Inputs: those with a gradient
-_N_PARAMETERS = len(NDIM[_PARAMETERS])
+PARAMETERS = slice(5, None)
+"""Of `Inputs`: those with a gradient."""
+N_PARAMETERS = len(NDIM[PARAMETERS])
 
 
-def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function):
-    """Function of (y, weight, *Inputs, basis_0, basis_1 ...) to the order of persons in the kernel and its results.
+def evaluation(layout: Layout, with_gradient: bool, jit=lambda function: function, *, drawing: bool = False):
+    """Function of (y, weight, z, by_terms, *Inputs, basis_0 ...) to the order of persons in the kernel and its results.
+
+    `z` and `by_terms` as in `marginal`, without columns unless `drawing`.
 
     Written out with one argument a basis, since in compiled code data and computed bases differ in type. Arguments are
     copied, so that the kernel is compiled for one set of types.
@@ -101,7 +104,7 @@ def _evaluate(layout: Layout, with_gradient: bool, jit=lambda function: function
     copied = ", ".join(f"{name}.copy()" for name in Inputs._fields[1:])
     names = ", ".join(f"basis_{m}" for m in range(n_loadings))
     source = f"""
-def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
+def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
     blocks = max(1, -(-y.shape[0] // LANES))
     first_slot, widest = np.zeros(n_outcomes + 1, np.int64), 0
     {"; ".join(f"first_slot[{k + 1}] = basis_{m}.shape[0]" for m, k in enumerate(layout.outcome_of))}
@@ -118,7 +121,8 @@ def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
     return order, marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
-        outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight.copy(), {with_gradient},
+        outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight.copy(), z.copy(),
+        by_terms.copy(), {with_gradient}, {drawing},
     )
 """
     scope = {
@@ -140,9 +144,25 @@ def evaluate(y, weight, {", ".join(Inputs._fields)}, {names}):
 
 
 @cache
-def in_python(layout: Layout, with_gradient: bool):
-    """`_evaluate`, made once a layout: called at every draw of a Python-linked graph."""
-    return _evaluate(layout, with_gradient)
+def in_python(layout: Layout, with_gradient: bool, drawing: bool = False):
+    """`evaluation`, made once a layout: called at every draw of a Python-linked graph."""
+    return evaluation(layout, with_gradient, drawing=drawing)
+
+
+def no_terms(y):
+    """`z` and `by_terms` of an evaluation that draws no terms."""
+    return np.zeros((y.shape[0], 0)), np.zeros((y.shape[0], 0))
+
+
+def unpacked(layout: Layout, order, results, bases) -> list[np.ndarray]:
+    """Gradient by each varying basis, (slot, person), from the results of an evaluation with gradient."""
+    by_basis = []
+    for at, basis in zip(layout.varying_of, bases, strict=True):
+        if at >= 0:
+            out = np.empty(basis.shape)
+            unpack(results[1 + N_PARAMETERS], order, at, out)
+            by_basis.append(out)
+    return by_basis
 
 
 class LinearMixedLogp(Op):
@@ -161,7 +181,7 @@ class LinearMixedLogp(Op):
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest = inputs
-        output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *rest)[1][0]
+        output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *no_terms(y), *rest)[1][0]
 
     def infer_shape(self, node, input_shapes):
         """One number a person."""
@@ -169,15 +189,15 @@ class LinearMixedLogp(Op):
 
     def connection_pattern(self, node):
         """Data carry no gradient."""
-        data = [[False]] * (1 + _PARAMETERS.start)
-        return data + [[True]] * _N_PARAMETERS + [[v] for v in self.layout.varying]
+        data = [[False]] * (1 + PARAMETERS.start)
+        return data + [[True]] * N_PARAMETERS + [[v] for v in self.layout.varying]
 
     def pullback(self, inputs, outputs, cotangents):
         """Gradient by every parameter and varying basis."""
         _, *gradients = LinearMixedGradient(self.layout)(*inputs, cotangents[0])
-        parameters = gradients[:_N_PARAMETERS]
+        parameters = gradients[:N_PARAMETERS]
         by_basis = iter(gradients[len(parameters) :])
-        data = [DisconnectedType()() for _ in range(1 + _PARAMETERS.start)]
+        data = [DisconnectedType()() for _ in range(1 + PARAMETERS.start)]
         return [*data, *parameters, *(next(by_basis) if v else DisconnectedType()() for v in self.layout.varying)]
 
 
@@ -194,56 +214,56 @@ class LinearMixedGradient(Op):
         inputs = [pt.as_tensor_variable(v) for v in inputs]
         bases = inputs[1 + len(NDIM) : -1]
         outputs = [pt.vector(dtype="float64")]
-        outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in NDIM[_PARAMETERS]]
+        outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in NDIM[PARAMETERS]]
         outputs += [pt.matrix(dtype="float64") for _, v in zip(bases, self.layout.varying, strict=True) if v]
         return Apply(self, inputs, outputs)
 
     def perform(self, node, inputs, output_storage):
         """Evaluate in Python, over the same kernel."""
         y, *rest, weight = inputs
-        order, results = in_python(self.layout, True)(y, weight, *rest)
-        bases = rest[len(NDIM) :]
-        by_basis = []
-        for at, basis in zip(self.layout.varying_of, bases, strict=True):
-            if at >= 0:
-                out = np.empty(basis.shape)
-                unpack(results[1 + _N_PARAMETERS], order, at, out)
-                by_basis.append(out)
-        for storage, value in zip(output_storage, [*results[: 1 + _N_PARAMETERS], *by_basis], strict=True):
+        order, results = in_python(self.layout, True)(y, weight, *no_terms(y), *rest)
+        by_basis = unpacked(self.layout, order, results, rest[len(NDIM) :])
+        for storage, value in zip(output_storage, [*results[: 1 + N_PARAMETERS], *by_basis], strict=True):
             storage[0] = value
 
     def infer_shape(self, node, input_shapes):
         """As the inputs they are gradients of."""
-        parameters = input_shapes[1 + _PARAMETERS.start : 1 + len(NDIM)]
+        parameters = input_shapes[1 + PARAMETERS.start : 1 + len(NDIM)]
         bases = [s for s, v in zip(input_shapes[1 + len(NDIM) : -1], self.layout.varying, strict=True) if v]
         return [(input_shapes[0][0],), *parameters, *bases]
+
+
+def unpacking_source(layout: Layout) -> tuple[str, list[str]]:
+    """Source that unpacks the gradients by the varying bases out of `results`, and the names it gives them."""
+    varying = {m: at for m, at in enumerate(layout.varying_of) if at >= 0}
+    lines = [
+        f"out_{m} = np.empty(basis_{m}.shape); unpack(results[{1 + N_PARAMETERS}], order, {at}, out_{m})"
+        for m, at in varying.items()
+    ]
+    return "; ".join(lines) or "pass", [f"out_{m}" for m in varying]
 
 
 @register_funcify_default_op_cache_key(LinearMixedLogp)
 def _compile_logp(op, node, **_):
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
-    source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {names})[1][0]"
-    scope = {"evaluate": _evaluate(op.layout, False, numba_njit), "np": np}
+    none = "np.zeros((y.shape[0], 0))"
+    source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {none}, {none}, {names})[1][0]"
+    scope = {"evaluate": evaluation(op.layout, False, numba_njit), "np": np}
     exec(source, scope)
     return numba_njit(scope["logp"]), VERSION
 
 
 @register_funcify_default_op_cache_key(LinearMixedGradient)
 def _compile_gradient(op, node, **_):
-    varying = {m: at for m, at in enumerate(op.layout.varying_of) if at >= 0}
-    kept = 1 + _N_PARAMETERS
-    unpacked = [
-        f"out_{m} = np.empty(basis_{m}.shape); unpack(results[{kept}], order, {at}, out_{m})"
-        for m, at in varying.items()
-    ]
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
+    unpacking, out = unpacking_source(op.layout)
     source = f"""
 def gradient(y, {names}, weight):
-    order, results = evaluate(y, weight, {names})
-    {"; ".join(unpacked) or "pass"}
-    return ({", ".join([*(f"results[{r}]" for r in range(kept)), *(f"out_{m}" for m in varying)])})
+    order, results = evaluate(y, weight, np.zeros((y.shape[0], 0)), np.zeros((y.shape[0], 0)), {names})
+    {unpacking}
+    return ({", ".join([*(f"results[{r}]" for r in range(1 + N_PARAMETERS)), *out])})
 """
-    scope = {"evaluate": _evaluate(op.layout, True, numba_njit), "unpack": unpack, "np": np}
+    scope = {"evaluate": evaluation(op.layout, True, numba_njit), "unpack": unpack, "np": np}
     exec(source, scope)
     return numba_njit(scope["gradient"]), VERSION
 

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout, LinearMixedLogp, in_python
+from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
 
 
 def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
@@ -91,5 +91,5 @@ class PersonTerms:
 
 def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
-    _, results = in_python(layout, False)(y, np.ones(len(y)), *inputs, *bases)
+    _, results = in_python(layout, False)(y, np.ones(len(y)), *no_terms(y), *inputs, *bases)
     return PersonTerms(results[-2], results[-1])

@@ -51,3 +51,28 @@ def unpack(source, order, m, target):
         for j in range(target.shape[0]):
             for i in range(first, min(n, first + lanes)):
                 target[j, order[i]] = source[block, m, j, i - first]
+
+
+@njit(**COMPILE)
+def load_persons(
+    first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
+    mu, visits, noise, drift, factor,
+):  # fmt: skip
+    """A block of persons' means, visits, residual and path variances and factors; past the last, the last again."""
+    n_sd, n_sigma, n = factors.shape[0], sigma.shape[0], order.shape[0]
+    for w in range(mu.shape[1]):
+        i = order[min(first + w, n - 1)]
+        s = stratum[i]
+        for p in range(mu.shape[0]):
+            mu[p, w] = mean[p, s]
+            if shifting[p] >= 0:
+                mu[p, w] += shift[shifting[p], group[i]]
+            for c in range(covariates.shape[1]):
+                mu[p, w] += covariates[i, c] * slope[c, p]
+        for k in range(noise.shape[0]):
+            visits[k, w] = count[i, k]
+            noise[k, w] = sigma[min(s, n_sigma - 1), k] ** 2
+            drift[k, w] = wander[min(s, n_sigma - 1), k] ** 2
+        for a in range(factor.shape[0]):
+            for b in range(a + 1):
+                factor[a, b, w] = factors[min(s, n_sd - 1), a, b]

@@ -1,0 +1,177 @@
+"""PyTensor Ops over the kernel of exits: log-likelihood by person, and its gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.gradient import DisconnectedType
+from pytensor.graph.basic import Apply
+from pytensor.graph.op import Op
+from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
+
+from bayesmodels.kernels.hazards import VERSION, exits
+from bayesmodels.kernels.value_from_gradient import share_value
+
+
+@dataclass(frozen=True)
+class HazardLayout:
+    """What is fixed about the hazards of competing events.
+
+    Parameters
+    ----------
+    columns : tuple of tuple of bool, (event, column): columns of the baseline's design that the event's hazard has
+    uses : tuple of tuple of bool, (event, predictor): predictors that act on the event's hazard
+    predictor_of, term_of : tuple of int, one per loading: which basis carries which person term into which predictor
+    varying : tuple of bool, one per loading: the basis depends on parameters
+    """
+
+    columns: tuple[tuple[bool, ...], ...]
+    uses: tuple[tuple[bool, ...], ...]
+    predictor_of: tuple[int, ...]
+    term_of: tuple[int, ...]
+    varying: tuple[bool, ...]
+
+    @property
+    def varying_of(self) -> tuple[int, ...]:
+        """Place of every loading among those that depend on parameters, or -1."""
+        return tuple(sum(self.varying[:m]) if v else -1 for m, v in enumerate(self.varying))
+
+
+class Exits(NamedTuple):
+    """Inputs of the exits' likelihood besides the bases, in the order the Ops take them; shapes as in `exits`."""
+
+    code: Any
+    first: Any
+    weight: Any
+    design: Any
+    offset: Any
+    covariates: Any
+    terms: Any
+    coefficient: Any
+    gamma: Any
+    alpha: Any
+
+
+_PARAMETERS = slice(6, None)  # of Exits: those with a gradient
+_N_PARAMETERS = len(Exits._fields[_PARAMETERS])
+
+
+@cache
+def evaluation(layout: HazardLayout, with_gradient: bool, jit=lambda function: function):
+    """Function of (by_person, *Exits, basis_0, basis_1 ...) to the kernel's results."""
+    n_loadings, n_events = len(layout.predictor_of), len(layout.columns)
+    names = ", ".join(f"basis_{m}" for m in range(n_loadings))
+    source = f"""
+def evaluate(by_person, {", ".join(Exits._fields)}{", " if names else ""}{names}):
+    bases = np.zeros(({n_loadings}, weight.shape[0]))
+    {"; ".join(f"bases[{m}] = basis_{m}" for m in range(n_loadings)) or "pass"}
+    return exits(
+        {", ".join(f"{name}.copy()" for name in Exits._fields)}, bases, columns, uses, predictor_of, term_of,
+        varying_of, by_person.copy(), {with_gradient},
+    )
+"""
+    scope = {
+        "np": np,
+        "exits": exits,
+        "columns": np.array(layout.columns, bool).reshape(n_events, -1),
+        "uses": np.array(layout.uses, bool).reshape(n_events, -1),
+        "predictor_of": np.array(layout.predictor_of, np.int64),
+        "term_of": np.array(layout.term_of, np.int64),
+        "varying_of": np.array(layout.varying_of, np.int64),
+    }
+    exec(source, scope)
+    return jit(scope["evaluate"])
+
+
+class ExitsLogp(Op):
+    """Log-likelihood of each person's exit, (person,), from `Exits` and bases (point,)."""
+
+    __props__ = ("layout",)
+
+    def __init__(self, layout: HazardLayout):
+        self.layout = layout
+
+    def make_node(self, *inputs):
+        """Inputs in the order *Exits, *bases."""
+        inputs = [pt.as_tensor_variable(v) for v in inputs]
+        return Apply(self, inputs, [pt.vector(dtype="float64")])
+
+    def perform(self, node, inputs, output_storage):
+        """Evaluate in Python, over the same kernel."""
+        output_storage[0][0] = evaluation(self.layout, False)(np.ones(len(inputs[0])), *inputs)[0]
+
+    def infer_shape(self, node, input_shapes):
+        """One number a person."""
+        return [(input_shapes[0][0],)]
+
+    def connection_pattern(self, node):
+        """Data carry no gradient."""
+        return [[False]] * _PARAMETERS.start + [[True]] * _N_PARAMETERS + [[v] for v in self.layout.varying]
+
+    def pullback(self, inputs, outputs, cotangents):
+        """Gradient by every parameter and varying basis."""
+        _, *gradients = ExitsGradient(self.layout)(*inputs, cotangents[0])
+        by_basis = iter(gradients[_N_PARAMETERS:])
+        data = [DisconnectedType()() for _ in range(_PARAMETERS.start)]
+        varying = (next(by_basis) if v else DisconnectedType()() for v in self.layout.varying)
+        return [*data, *gradients[:_N_PARAMETERS], *varying]
+
+
+class ExitsGradient(Op):
+    """The same log-likelihood, then the gradient of its sum weighted by the last input (person,)."""
+
+    __props__ = ("layout",)
+
+    def __init__(self, layout: HazardLayout):
+        self.layout = layout
+
+    def make_node(self, *inputs):
+        """Inputs as of `ExitsLogp`, then the weights."""
+        inputs = [pt.as_tensor_variable(v) for v in inputs]
+        outputs = [pt.vector(dtype="float64")]
+        outputs += [pt.matrix(dtype="float64") for _ in range(_N_PARAMETERS)]
+        outputs += [pt.vector(dtype="float64") for v in self.layout.varying if v]
+        return Apply(self, inputs, outputs)
+
+    def perform(self, node, inputs, output_storage):
+        """Evaluate in Python, over the same kernel."""
+        *given, by_person = inputs
+        *found, by_basis = evaluation(self.layout, True)(by_person, *given)
+        for storage, value in zip(output_storage, [*found, *by_basis], strict=True):
+            storage[0] = value
+
+    def infer_shape(self, node, input_shapes):
+        """As the inputs they are gradients of."""
+        bases = [s for s, v in zip(input_shapes[len(Exits._fields) : -1], self.layout.varying, strict=True) if v]
+        return [(input_shapes[0][0],), *input_shapes[_PARAMETERS.start : len(Exits._fields)], *bases]
+
+
+def _names(layout: HazardLayout) -> str:
+    return ", ".join([*Exits._fields, *(f"basis_{m}" for m in range(len(layout.varying)))])
+
+
+@register_funcify_default_op_cache_key(ExitsLogp)
+def _compile_logp(op, node, **_):
+    names = _names(op.layout)
+    source = f"def logp({names}):\n    return evaluate(np.ones(code.shape[0]), {names})[0]"
+    scope = {"evaluate": evaluation(op.layout, False, numba_njit), "np": np}
+    exec(source, scope)
+    return numba_njit(scope["logp"]), VERSION
+
+
+@register_funcify_default_op_cache_key(ExitsGradient)
+def _compile_gradient(op, node, **_):
+    names = _names(op.layout)
+    out = [f"found[{r}]" for r in range(1 + _N_PARAMETERS)]
+    out += [f"found[{1 + _N_PARAMETERS}][{at}].copy()" for at in op.layout.varying_of if at >= 0]
+    source = f"def gradient({names}, weights):\n    found = evaluate(weights, {names})\n    return ({', '.join(out)})"
+    scope = {"evaluate": evaluation(op.layout, True, numba_njit)}
+    exec(source, scope)
+    return numba_njit(scope["gradient"]), VERSION
+
+
+share_value("exits_value_from_gradient", ExitsLogp, ExitsGradient)

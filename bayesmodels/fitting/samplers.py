@@ -24,14 +24,28 @@ POLL = 0.05
 """Seconds between two looks at the running chains."""
 
 
+def kept_variables(pm_model: pm.Model) -> list[str]:
+    """Names of the free variables that a posterior holds: not those that begin with an underscore.
+
+    Such variables are numbers by person that only serve the sampler (`models.joint_event.PERSON_DRAWS`).
+    """
+    return [rv.name for rv in pm_model.free_RVs if not rv.name.startswith("_")]
+
+
 def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
-    """Compile a model for nutpie, free variables only.
+    """Compile a model for nutpie; it keeps the free variables that a posterior holds (`kept_variables`).
+
+    Chains start at jittered initial points. Where some variables are not kept, only those are jittered: parameters that
+    are far off, with numbers by person to match, can leave a chain where it started.
 
     The result takes new data without compiling again: ``compiled.with_data(name=array)``.
     """
     import nutpie
 
-    return nutpie.compile_pymc_model(pm_model, var_names=[rv.name for rv in pm_model.free_RVs])
+    kept = kept_variables(pm_model)
+    by_person = {rv for rv in pm_model.free_RVs if rv.name not in kept}
+    jittered = by_person or None  # None: every variable
+    return nutpie.compile_pymc_model(pm_model, var_names=kept, jitter_rvs=jittered)
 
 
 def nutpie_chains(
@@ -144,7 +158,7 @@ def pymc_chains(
                 target_accept=settings.target_accept,
                 nuts={"max_treedepth": settings.max_treedepth},
                 nuts_sampler="pymc",
-                var_names=[rv.name for rv in pm_model.free_RVs],
+                var_names=kept_variables(pm_model),
                 callback=show,
                 progressbar=False,
                 quiet=True,
@@ -182,7 +196,7 @@ def numpyro_chains(
                 target_accept=settings.target_accept,
                 random_seed=seed,
                 model=pm_model,
-                var_names=[rv.name for rv in pm_model.free_RVs],
+                var_names=kept_variables(pm_model),
                 progressbar=False,
                 compute_convergence_checks=False,
                 nuts_kwargs={"max_tree_depth": settings.max_treedepth},
@@ -203,7 +217,7 @@ def _complete(number: int, settings: NutsSettings, tree: Any) -> ChainState:
 
 def _chain(pm_model: pm.Model, settings: NutsSettings, number: int, posterior: Any, stats: Any) -> Chain:
     """Give a sampler's output the model's dims and coordinates, and ArviZ's names."""
-    free = {rv.name: posterior[rv.name].to_numpy() for rv in pm_model.free_RVs}
+    free = {name: posterior[name].to_numpy() for name in kept_variables(pm_model)}
     raw = {name: stats[name].to_numpy()[0] for name in stats.data_vars if stats[name].ndim == 2}
     statistics = {
         name: xr.DataArray(value[None], dims=("chain", "draw"))

@@ -16,7 +16,7 @@ from bayesmodels.fitting.chains import Chain, read_chain, write_chain
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
 from bayesmodels.fitting.progress import Progress, progress_display
-from bayesmodels.fitting.samplers import compile_model, numpyro_chains, nutpie_chains, pymc_chains
+from bayesmodels.fitting.samplers import compile_model, kept_variables, numpyro_chains, nutpie_chains, pymc_chains
 from bayesmodels.fitting.settings import NutsSettings, affects_draws, chain_seeds, resolved
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def sample(
     ran = {"sampler": f"{settings.sampler} {version(settings.sampler)}", "chains_sampled": len(wanted)}
     tree.attrs = {
         "seed": str(settings.seed),
-        "free_variables": json.dumps([rv.name for rv in pm_model.free_RVs]),
+        "free_variables": json.dumps(kept_variables(pm_model)),
         "settings": json.dumps(settings.model_dump() | {"ran": ran | {"chains_found": found}}),
         "seconds": json.dumps(clock.laps),
     }

@@ -18,7 +18,7 @@ from numba import njit
 
 from bayesmodels.kernels.correlation_factor import COMPILE
 
-VERSION = 1
+VERSION = 3
 """Raise when the kernel changes: compiled code on disk is reused under the old number."""
 
 
@@ -49,78 +49,81 @@ def exits(
     """
     n, n_events = code.shape[0], coefficient.shape[0]
     n_loadings, n_predictors = predictor_of.shape[0], alpha.shape[1]
-    longest, n_varying = 0, 0
-    for i in range(n):
-        longest = max(longest, first[i + 1] - first[i])
+    n_varying, n_points = 0, weight.shape[0]
     for m in range(n_loadings):
         n_varying = max(n_varying, varying_of[m] + 1)
     logp = np.zeros(n)
     d_terms, d_coefficient = np.zeros_like(terms), np.zeros_like(coefficient)
     d_gamma, d_alpha = np.zeros_like(gamma), np.zeros_like(alpha)
-    d_bases = np.zeros((n_varying if with_gradient else 0, weight.shape[0]))
-    predictor, by_predictor = np.empty((n_predictors, longest)), np.empty((n_predictors, longest))
-    eta = np.empty(longest)
-    for i in range(n):
-        start, size = first[i], first[i + 1] - first[i]
+    d_bases = np.zeros((n_varying if with_gradient else 0, n_points))
+    feature, by_feature = -offset, np.zeros((n_predictors, n_points))
+    eta = np.empty(n_points)
+    for m in range(n_loadings):
+        for i in range(n):
+            own = slice(first[i], first[i + 1])
+            add_times(terms[i, term_of[m]], bases[m, own], feature[predictor_of[m], own])
+    for e in range(n_events):
+        for i in range(n):
+            eta[first[i] : first[i + 1]] = inner(gamma[e], covariates[i])
+        for c in range(design.shape[0]):
+            if columns[e, c]:
+                add_times(coefficient[e, c], design[c], eta)
         for k in range(n_predictors):
-            for j in range(size):
-                predictor[k, j] = -offset[k, start + j]
-                by_predictor[k, j] = 0.0
-        for m in range(n_loadings):
-            k, term = predictor_of[m], terms[i, term_of[m]]
-            for j in range(size):
-                predictor[k, j] += bases[m, start + j] * term
-        for e in range(n_events):
-            level = 0.0
-            for c in range(gamma.shape[1]):
-                level += gamma[e, c] * covariates[i, c]
-            for j in range(size):
-                eta[j] = level
-            for c in range(design.shape[0]):
-                if columns[e, c]:
-                    value = coefficient[e, c]
-                    for j in range(size):
-                        eta[j] += value * design[c, start + j]
-            for k in range(n_predictors):
-                if uses[e, k]:
-                    value = alpha[e, k]
-                    for j in range(size):
-                        eta[j] += value * predictor[k, j]
-            if code[i] == e + 1:
-                logp[i] += eta[size - 1]
-            for j in range(size - 1):
-                eta[j] = -weight[start + j] * math.exp(eta[j])
-                logp[i] += eta[j]
-            if not with_gradient:
-                continue
-            eta[size - 1] = 1.0 if code[i] == e + 1 else 0.0
-            total = 0.0
-            for j in range(size):
-                eta[j] *= by_person[i]
-                total += eta[j]
+            if uses[e, k]:
+                add_times(alpha[e, k], feature[k], eta)
+        for i in range(n):
+            own = slice(first[i], first[i + 1])
+            total, at_exit = add_up(eta[own], weight[own], code[i] == e + 1, by_person[i])
+            logp[i] += at_exit
             for c in range(gamma.shape[1]):
                 d_gamma[e, c] += total * covariates[i, c]
-            for c in range(design.shape[0]):
-                if columns[e, c]:
-                    value = 0.0
-                    for j in range(size):
-                        value += eta[j] * design[c, start + j]
-                    d_coefficient[e, c] += value
-            for k in range(n_predictors):
-                if uses[e, k]:
-                    value = 0.0
-                    for j in range(size):
-                        value += eta[j] * predictor[k, j]
-                        by_predictor[k, j] += alpha[e, k] * eta[j]
-                    d_alpha[e, k] += value
         if not with_gradient:
             continue
+        for c in range(design.shape[0]):
+            if columns[e, c]:
+                d_coefficient[e, c] = inner(eta, design[c])
+        for k in range(n_predictors):
+            if uses[e, k]:
+                d_alpha[e, k] = inner(eta, feature[k])
+                add_times(alpha[e, k], eta, by_feature[k])
+    if with_gradient:
         for m in range(n_loadings):
-            k, term, value = predictor_of[m], terms[i, term_of[m]], 0.0
-            for j in range(size):
-                value += bases[m, start + j] * by_predictor[k, j]
-            d_terms[i, term_of[m]] += value
-            if varying_of[m] >= 0:
-                for j in range(size):
-                    d_bases[varying_of[m], start + j] = term * by_predictor[k, j]
+            for i in range(n):
+                own = slice(first[i], first[i + 1])
+                back = by_feature[predictor_of[m], own]
+                d_terms[i, term_of[m]] += inner(back, bases[m, own])
+                if varying_of[m] >= 0:
+                    add_times(terms[i, term_of[m]], back, d_bases[varying_of[m], own])
     return logp, d_terms, d_coefficient, d_gamma, d_alpha, d_bases
+
+
+@njit(**COMPILE)
+def add_times(factor, values, out):
+    """out += factor x values."""
+    for j in range(out.shape[0]):
+        out[j] += factor * values[j]
+
+
+@njit(**COMPILE)
+def inner(one, other):
+    """Sum of products."""
+    total = 0.0
+    for j in range(one.shape[0]):
+        total += one[j] * other[j]
+    return total
+
+
+@njit(**COMPILE)
+def add_up(eta, weight, happened, by_person):
+    """One person's gradient by the log hazard, left in `eta`; its sum, and the person's log-likelihood."""
+    logp, total, last = 0.0, 0.0, eta.shape[0] - 1
+    if happened:
+        logp = eta[last]
+    for j in range(last):
+        eta[j] = -weight[j] * math.exp(eta[j])
+        total += eta[j]
+    logp += total
+    for j in range(last):
+        eta[j] *= by_person
+    eta[last] = by_person if happened else 0.0
+    return total * by_person + eta[last], logp

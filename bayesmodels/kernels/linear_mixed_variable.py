@@ -12,15 +12,25 @@ from bayesmodels.kernels.correlation_factor import correlation_factor
 from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
 
 
-def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
-    """One replicate of y (person, slot) from the model, written without the kernel; zeros where there is no value."""
-    n, q = len(inputs.stratum), len(layout.random_terms)
+def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
+    """Mean of every term for persons like each one, (person, term)."""
     terms = inputs.mean[:, inputs.stratum].T + inputs.covariates @ inputs.slope
     terms[:, list(layout.shifting_terms)] += inputs.shift[:, inputs.group].T
+    return terms
+
+
+def simulate_terms(layout: Layout, rng: np.random.Generator, inputs: Inputs) -> np.ndarray:
+    """Deviations of new persons' random terms from their means, (person, random term)."""
+    q = len(layout.random_terms)
     factor = np.zeros((q, q))
     correlation_factor.py_func(inputs.partial, factor)
     sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
-    terms[:, list(layout.random_terms)] += sd * (rng.standard_normal((n, q)) @ factor.T)
+    return sd * (rng.standard_normal((len(inputs.stratum), q)) @ factor.T)
+
+
+def simulate_visits(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases, terms) -> np.ndarray:
+    """Visits (person, slot) of persons whose terms are known; zeros where there is no value."""
+    n = len(inputs.stratum)
     sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
     wander = inputs.wander[np.minimum(inputs.stratum, len(inputs.wander) - 1)]
     columns, first = [], 0
@@ -36,6 +46,13 @@ def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) ->
         first += width
         columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
     return np.concatenate(columns, axis=1)
+
+
+def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
+    """One replicate of y (person, slot) from the model, written without the kernel; zeros where there is no value."""
+    terms = person_means(layout, inputs)
+    terms[:, list(layout.random_terms)] += simulate_terms(layout, rng, inputs)
+    return simulate_visits(layout, rng, inputs, bases, terms)
 
 
 def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dims):

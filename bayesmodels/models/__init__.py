@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 MODELS = {
+    "joint_event": "bayesmodels.models.joint_event:JointEventModel",
     "longitudinal": "bayesmodels.models.longitudinal:LongitudinalModel",
     "one_stage": "bayesmodels.models.one_stage:OneStageModel",
     "published_means": "bayesmodels.models.published_means:PublishedMeansModel",

@@ -12,23 +12,22 @@ import pytensor.tensor as pt
 from bayesmodels.kernels.correlation import correlation_matrix
 from bayesmodels.models.assembly import Assembly
 from bayesmodels.models.design import NEVER, Design
+from bayesmodels.models.longitudinal_terms import Parameters
 from bayesmodels.models.publish import period_edges, publish
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES, months
 
 
-def publish_longitudinal(
-    model, a: Assembly, data: Study, design: Design, mean, shift, group_sd, slope, sd, partial, sigma, wander
-) -> None:
-    """Publish the vocabulary's variables in the current PyMC model; see `Inputs` for the tensors' shapes."""
+def publish_longitudinal(model, a: Assembly, data: Study, design: Design, p: Parameters) -> None:
+    """Publish the vocabulary's variables in the current PyMC model."""
     strata, groups, n_terms = len(a.strata), len(a.groups), len(a.labels)
-    cells = pt.zeros((n_terms, strata, groups)) + mean[:, :, None]
+    cells = pt.zeros((n_terms, strata, groups)) + p.mean[:, :, None]
     if a.shifting_terms:
         cells = pt.set_subtensor(
             cells[list(a.shifting_terms)],
-            cells[list(a.shifting_terms)] + shift.reshape((len(a.shifting_terms), strata, groups)),
+            cells[list(a.shifting_terms)] + p.shift.reshape((len(a.shifting_terms), strata, groups)),
         )
-    _publish_means(a, cells, group_sd)
+    _publish_means(a, cells, p.group_sd)
     for name in sorted({n for curve in (*a.trajectories, *a.effect_curves) for n in curve.published}):
         if VARIABLES[name].dims == ("outcome",):
             both = [{**t.published, **e.published} for t, e in zip(a.trajectories, a.effect_curves, strict=True)]
@@ -38,15 +37,15 @@ def publish_longitudinal(
             used = getattr(model.covariates, kind)
             if used:
                 unused = np.array([0.0 if name in used else np.nan for name in model.covariates.names])
-                found = [slope[:, p] + unused if p is not None else None for p in _terms_of(a, kind)]
+                found = [None if at is None else p.slope[:, at] + unused for at in _terms_of(a, kind)]
                 nan = pt.constant(np.full(len(model.covariates.names), np.nan))
                 publish(f"covariate_{kind}", pt.stack([nan if v is None else v for v in found]))
     if a.random_terms:
-        _publish_persons(a, sd, partial)
-    publish("residual_sd", _with_all((pt.zeros((strata, 1)) + sigma).T, strata))
+        _publish_persons(a, p.sd, p.partial)
+    publish("residual_sd", _with_all((pt.zeros((strata, 1)) + p.sigma).T, strata))
     if a.wandering:
         still = np.where(np.isin(np.arange(len(a.outcomes)), a.wandering), 0.0, np.nan)
-        publish("wander_sd", _with_all((still + pt.zeros((strata, 1)) + wander).T, strata))
+        publish("wander_sd", _with_all((still + pt.zeros((strata, 1)) + p.wander).T, strata))
 
     weeks = tuple(data.curve_weeks)
     curve = _curves(a, design, cells, weeks)

@@ -1,0 +1,130 @@
+"""When persons of a study leave and why, and the points in time at which their hazards are evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmodels.errors import BadInput
+from bayesmodels.models.design import NEVER
+from bayesmodels.study import Study
+from bayesmodels.vocabulary import months
+
+ONE_PIECE, MANY_PIECES = 15, 7
+"""Gauss-Legendre nodes on an interval without cuts, and on each piece of one that is cut."""
+
+UNBOUNDED_POWER = 4
+"""A hazard that may be infinite at time zero has its first nodes at t = b s^4: then t^(k - 1) is smooth, k >= .25."""
+
+
+@dataclass(frozen=True)
+class Exits:
+    """Ends of follow-up, persons in the order of the study's table; months since randomisation.
+
+    Parameters
+    ----------
+    entry, exit : (person,) float
+    code : (person,) int
+        0 where follow-up ended without one of the model's events, e + 1 with its event e.
+    start : (person,) float
+        The drug's start; `NEVER` for never.
+    """
+
+    entry: np.ndarray
+    exit: np.ndarray
+    code: np.ndarray
+    start: np.ndarray
+
+
+@dataclass(frozen=True)
+class Points:
+    """Quadrature nodes of every person between entry and exit, then the exit with weight zero.
+
+    Parameters
+    ----------
+    first : (person + 1,) int
+        Where each person's points begin.
+    t, on_drug, weight : (point,) float
+        Months since randomisation, months since the drug's start (negative before), quadrature weight in months.
+    """
+
+    first: np.ndarray
+    t: np.ndarray
+    on_drug: np.ndarray
+    weight: np.ndarray
+
+
+def exits_of(study: Study, events: Sequence[Sequence[str]]) -> Exits:
+    """Exits of a study under a model's event types, each a tuple of labels of the events table.
+
+    Labels that no event type names end follow-up without an event.
+
+    Raises
+    ------
+    BadInput
+        No events table; an event type that nobody has.
+    """
+    if study.events is None:
+        raise BadInput(
+            "events: the model has events and the study no events table; add one row a person: person, week, event"
+        )
+    table = study.events.set_index("person").loc[study.persons["person"]]
+    labels = table["event"].to_numpy(str)
+    code = np.zeros(len(table), np.int64)
+    problems = []
+    for e, names in enumerate(events):
+        code[np.isin(labels, list(names))] = e + 1
+        absent = [name for name in names if name not in labels]
+        if len(absent) == len(names) and isinstance(study, Study):
+            problems.append(
+                f"events: expected someone with the event {' or '.join(repr(n) for n in absent)}, which the model has; "
+                f"found {', '.join(sorted(set(labels)))}; correct the name, or leave the event out of the model"
+            )
+    if problems:
+        raise BadInput(problems)
+    entry = table["entry_week"].fillna(0.0).to_numpy(float) if "entry_week" in table else np.zeros(len(table))
+    start = study.persons["drug_start_week"].to_numpy(float)
+    return Exits(
+        entry=months(entry),
+        exit=months(table["week"].to_numpy(float)),
+        code=code,
+        start=np.where(np.isfinite(start), months(np.where(np.isfinite(start), start, 0.0)), NEVER),
+    )
+
+
+def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool) -> Points:
+    """Points of every person: pieces between entry, drug start, `cuts` (months) and exit.
+
+    `unbounded`: a hazard may be infinite at time zero.
+    """
+    nodes = [_of_person(*one, cuts, unbounded) for one in zip(exits.entry, exits.exit, exits.start, strict=True)]
+    size = [len(t) for t, _ in nodes]
+    t = np.concatenate([t for t, _ in nodes])
+    return Points(
+        first=np.concatenate([[0], np.cumsum(size)]),
+        t=t,
+        on_drug=t - np.repeat(exits.start, size),
+        weight=np.concatenate([weight for _, weight in nodes]),
+    )
+
+
+def _of_person(entry: float, end: float, start: float, cuts: Sequence[float], unbounded: bool):
+    """Months and weights of one person's points."""
+    inner = sorted({cut for cut in (*cuts, start) if entry < cut < end})
+    t, weight = [], []
+    for begin, finish in zip([entry, *inner], [*inner, end], strict=True):
+        from_zero = unbounded and begin == 0
+        node, share = _gauss_legendre(ONE_PIECE if len(inner) < 2 or from_zero else MANY_PIECES)
+        if from_zero:
+            node, share = node**UNBOUNDED_POWER, UNBOUNDED_POWER * node ** (UNBOUNDED_POWER - 1) * share
+        t.append(begin + (finish - begin) * node)
+        weight.append((finish - begin) * share)
+    return np.concatenate([*t, [end]]), np.concatenate([*weight, [0.0]])
+
+
+def _gauss_legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on [0, 1]."""
+    node, share = np.polynomial.legendre.leggauss(order)
+    return (node + 1) / 2, share / 2

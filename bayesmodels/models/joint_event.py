@@ -1,0 +1,110 @@
+"""`JointEventModel`: correlated outcomes and competing events whose hazards depend on the outcomes' courses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import pymc as pm
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bayesmodels.kernels.joint_variable import follow_up
+from bayesmodels.models.assembly import assemble, published_coords
+from bayesmodels.models.design import as_data, data_names, design_of
+from bayesmodels.models.event import Event
+from bayesmodels.models.exposure import exits_of
+from bayesmodels.models.hazard_terms import hazards
+from bayesmodels.models.longitudinal import Covariates
+from bayesmodels.models.longitudinal_published import publish_longitudinal
+from bayesmodels.models.longitudinal_terms import longitudinal_parameters
+from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.presets import outcome_from
+from bayesmodels.study import Study
+
+PERSON_DRAWS = "_person_z"
+"""Standard normal numbers that draw the person terms: a free variable that no posterior holds."""
+
+
+class JointEventModel(BaseModel):
+    """Longitudinal outcomes and competing events: those who decline faster may leave sooner.
+
+    ``h_ie(t) = h0_e(t) exp(gamma_e' w_i + sum of alpha_e A(t; i))``, with cause-specific hazards of the event types e
+    and A the current value, rate or area so far of an outcome's error-free course, or the person's own terms. The
+    outcomes are those of `LongitudinalModel`. Person terms are drawn within the likelihood from their exact
+    distribution given the visits, so that only what the events say of them is left to the sampler (models.md, 5).
+
+    Parameters
+    ----------
+    outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+        As of `LongitudinalModel`.
+    events : sequence of Event
+        At least one; an exit that is none of them ends follow-up without information.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["joint_event"] = "joint_event"
+    outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
+    events: tuple[Event, ...] = Field(min_length=1)
+    pooling: Literal["partial", "complete", "none"] = "partial"
+    baseline: Literal["common", "free"] = "common"
+    covariates: Covariates = Covariates()
+    person_sd: Literal["common", "by_stratum"] = "common"
+    residual_sd: Literal["common", "by_stratum"] = "common"
+    correlation_shape: float = Field(default=2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> JointEventModel:
+        outcomes = [k.name for k in self.outcomes]
+        labels = [label for event in self.events for label in event.labels]
+        for kind, names in (("outcome", outcomes), ("event", [e.name for e in self.events]), ("event label", labels)):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} {', '.join(twice)} is listed more than once; list it once")
+        if "none" in labels:
+            raise ValueError("event none: rows without an event are no event type; leave it out")
+        for event in self.events:
+            for association in event.associations:
+                if association.outcome not in outcomes:
+                    raise ValueError(
+                        f"event {event.name}: association with {association.outcome!r}, which is not an outcome of the "
+                        f"model; outcomes: {', '.join(outcomes)}"
+                    )
+        return self
+
+    def build(self, data: Study) -> pm.Model:
+        """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and its month.
+
+        Raises
+        ------
+        BadInput
+            The study lacks an events table, an event, an outcome, a covariate, or a stratum that a prior names.
+        """
+        design = design_of(data, self.outcomes, self.covariates.names)
+        exits = exits_of(data, [event.labels for event in self.events])
+        arrays = as_data(design, [k.name for k in self.outcomes])
+        left = np.stack([exits.code.astype(float), exits.exit], axis=1)
+        seen = np.concatenate([arrays.pop("visits_observed"), left], axis=1)
+        with pm.Model(coords=published_coords(self, data, design)) as model:
+            values = {name: pm.Data(name, array) for name, array in arrays.items()}
+            a = assemble(self, data, design)
+            model.add_coords({"any_term": a.labels, "slot": range(seen.shape[1])})
+            p = longitudinal_parameters(self, a)
+            bases, layout, mean, slope = a.bases(design, values, p.mean, p.slope, data_names)
+            z = pm.Normal(PERSON_DRAWS, 0.0, 1.0, shape=(len(seen), len(a.random_terms)))
+            found = hazards(self, a, layout, design, exits, data)
+            follow_up(
+                "follow_up",
+                layout,
+                p.inputs(values, mean, slope),
+                bases,
+                z,
+                found.layout,
+                found.inputs,
+                found.bases,
+                pm.Data("follow_up_observed", seen),
+                ("person", "slot"),
+            )
+            publish_longitudinal(self, a, data, design, p)
+            found.publish(self, a, data)
+        return model

@@ -70,8 +70,8 @@ def evaluate(by_person, {", ".join(Exits._fields)}{", " if names else ""}{names}
     bases = np.zeros(({n_loadings}, weight.shape[0]))
     {"; ".join(f"bases[{m}] = basis_{m}" for m in range(n_loadings)) or "pass"}
     return exits(
-        {", ".join(f"np.ascontiguousarray({name})" for name in Exits._fields)}, bases, columns, uses, predictor_of, term_of,
-        varying_of, np.ascontiguousarray(by_person), {with_gradient},
+        {", ".join(f"np.ascontiguousarray({name})" for name in Exits._fields)}, bases,
+        columns, uses, predictor_of, term_of, varying_of, np.ascontiguousarray(by_person), {with_gradient},
     )
 """
     scope = {

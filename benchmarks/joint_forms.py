@@ -60,7 +60,7 @@ def baseline(kind: str) -> Any:
 
 
 def joint_model(kind: str, *, biomarkers: int = 1, competing: bool = False) -> Any:
-    """log(bili) ~ year * sex, hazard ~ sex + current value (and of albumin); death and transplant as one event or two."""
+    """log(bili) ~ year * sex; hazard ~ sex + current value (and of albumin), of one event or of two that compete."""
     from bayesmodels.models.event import Event
     from bayesmodels.models.joint_event import JointEventModel
     from bayesmodels.parts.associations import Association

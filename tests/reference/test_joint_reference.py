@@ -42,7 +42,7 @@ def fitted(request):
 
 
 def test_every_figure_is_near_the_other_softwares(fitted):
-    """Within .2 posterior SD with the spline, .3 with Weibull and piecewise hazards; rates a year, female an indicator."""
+    """Within .2 posterior SD with the spline, .3 with the other hazards; rates a year, female an indicator."""
     kind, data, tree = fitted
     draws = tree["posterior"].to_dataset()
     female = data.persons["female"].to_numpy(float)

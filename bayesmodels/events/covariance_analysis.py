@@ -57,6 +57,11 @@ def ancova(
     if good_direction not in ("up", "down"):
         raise BadInput(f'good_direction: expected "up" or "down", got {good_direction!r}')
     seen = np.isfinite(y)
+    if not (seen & mine).any() or not (seen & ~mine).any():
+        raise BadInput(
+            f"change: expected values of persons in both groups, got {int((seen & mine).sum())} in {group} "
+            f"and {int((seen & ~mine).sum())} in {reference}"
+        )
     used = {name: np.asarray(values, float)[seen] for name, values in (covariates or {}).items()}
     labels = None if strata is None else np.asarray(strata)[seen]
     design, _ = comparison_design(mine[seen], used, labels)

@@ -20,7 +20,7 @@ from scipy.stats import norm, rankdata
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import Comparison, row
-from bayesmodels.events.followup import Array, Mask, event_mask
+from bayesmodels.events.followup import Mask, event_mask
 from bayesmodels.events.least_squares import FREEDOM, comparison_design, least_squares, student_limits
 from bayesmodels.events.pairs import Pairs
 from bayesmodels.events.wins import Wins, wins
@@ -82,7 +82,7 @@ def joint_rank(
     ]
     return Comparison(
         f"Joint rank test{_stratified(strata)}", group, reference, pd.DataFrame(rows), level,
-        _counts(found, pairs, mine, labels), ("Terminal events first, then change of function.",),
+        _counts(found, pairs, mine, labels, (group, reference)), ("Terminal events first, then change of function.",),
     )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def cafs(
         reference,
         pd.DataFrame([row("difference of mean ranks", gap, se, limits, p, f"+ favours {group}")]),
         level,
-        _counts(wins(pairs, mine, labels), pairs, mine, labels)
+        _counts(wins(pairs, mine, labels), pairs, mine, labels, (group, reference))
         | {
             FREEDOM: df,
             f"mean rank, {group}": float(ranks[mine].mean()),
@@ -168,9 +168,10 @@ def win_ratio(
     value, low, high = (float(expit(log_odds + k * z * se)) for k in (0, -1, 1))
     direction = f"above 0.5 favours {group}"
     rows.append(row("win probability", value, value * (1 - value) * se, (low, high), _wald(log_odds, se), direction))
+    note = "The win ratio leaves ties out; the win odds count half of each."
     return Comparison(
         f"Win ratio{_stratified(strata)}", group, reference, pd.DataFrame(rows), level,
-        _counts(found, pairs, mine, labels), ("The win ratio leaves ties out; the win odds count half of each.",),
+        _counts(found, pairs, mine, labels, (group, reference)), (note,),
     )  # fmt: skip
 
 
@@ -190,11 +191,11 @@ def _stratified(strata: npt.ArrayLike | None) -> str:
     return "" if strata is None else ", stratified"
 
 
-def _counts(found: Wins, pairs: Pairs, mine: Mask, labels: Array) -> dict[str, float]:
+def _counts(found: Wins, pairs: Pairs, mine: Mask, labels: npt.NDArray, names: tuple[str, str]) -> dict[str, float]:
     between = mine[:, None] & ~mine[None] & (labels[:, None] == labels[None])
     return {
-        "persons, group": float(mine.sum()),
-        "persons, reference": float((~mine).sum()),
+        f"persons, {names[0]}": float(mine.sum()),
+        f"persons, {names[1]}": float((~mine).sum()),
         "pairs": found.pairs,
         "wins": found.won,
         "losses": found.lost,

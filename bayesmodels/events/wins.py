@@ -84,11 +84,11 @@ def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray) -> Wins:
         weights.append(len(a) * len(b) / (len(a) + len(b)))
         counted += np.array([block.size, outcome[0].sum(), outcome[1].sum()])
     w = np.array(weights) / np.sum(weights)
-    share = np.einsum("s,sk->k", w, np.array(shares))
-    covariance = np.einsum("s,skl->kl", w**2, np.array(covariances))
+    share = w @ np.array(shares)
+    covariance = np.tensordot(w**2, np.array(covariances), axes=1)
     n, won, lost = counted.tolist()
     return Wins(share, covariance, n, won, lost)
 
 
 def _linear(gradient: Array, value: Array, covariance: Array) -> tuple[float, float]:
-    return float(gradient @ value), float(np.sqrt(max(gradient @ covariance @ gradient, 0.0)))
+    return float(gradient @ value), float(np.sqrt(np.maximum(gradient @ covariance @ gradient, 0.0)))

@@ -41,8 +41,9 @@ def joint_rank(
 
     The statistic is the sum of the scores of the group's persons, with its permutation variance
     n1 n0 / (n (n - 1)) x (sum of squared scores), summed over strata; pairs are made within strata. The p-value is its.
-    The estimate beside it is the net benefit, (wins - losses) / pairs between the groups, with the interval of a
-    two-sample U-statistic: interval and p-value come by two routes and may part near the threshold.
+    The estimate beside it is the net benefit, (wins - losses) / pairs between the groups, which is the statistic over
+    the pairs; its interval is that of a two-sample U-statistic, made for the log odds of the win probability (1 + net
+    benefit) / 2. Interval and p-value come by two routes and may part near the threshold.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def joint_rank(
     """
     mine = event_mask(in_group)
     labels = _labels(strata, mine)
-    found = wins(pairs, mine, labels)
+    found = wins(pairs, mine, labels, by_pairs=True)
     sums = pairs.sums(labels)
     statistic, variance = 0.0, 0.0
     for label in np.unique(labels):
@@ -73,10 +74,12 @@ def joint_rank(
     z = statistic / np.sqrt(variance) if variance > 0 else float("nan")
     p = float(2 * norm.sf(abs(z)))
     benefit, se = found.net_benefit
-    wide = norm.ppf((1 + level) / 2) * se
+    log_odds, log_se = found.log_odds
+    wide = norm.ppf((1 + level) / 2) * log_se
+    limits = (float(2 * expit(log_odds - wide) - 1), float(2 * expit(log_odds + wide) - 1))
     direction = f"+ favours {group}"
     rows = [
-        row("net benefit", benefit, se, (benefit - wide, benefit + wide), p, direction, ""),
+        row("net benefit", benefit, se, limits, p, direction, ""),
         row("sum of scores", statistic, float(np.sqrt(variance)), NAN, p, direction, "pairs"),
         row("z", z, 1.0, NAN, p, direction, ""),
     ]

@@ -56,12 +56,12 @@ class Wins:
         return float(np.log(p / (1 - p))), se / 2 / (p * (1 - p))
 
 
-def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray) -> Wins:
+def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray, by_pairs: bool = False) -> Wins:
     """Compare the groups within strata.
 
     In a stratum with n1 and n0 persons, the covariance of (won, lost) is S1 / n1 + S0 / n0, where S1 is the sample
     covariance, over the group's persons, of their own shares won and lost, and S0 that over the reference's. Strata are
-    weighted by n1 n0 / (n1 + n0).
+    weighted by n1 n0 / (n1 + n0), or by their pairs n1 n0.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray) -> Wins:
         by_a, by_b = outcome.mean(axis=2), outcome.mean(axis=1)
         shares.append(outcome.mean(axis=(1, 2)))
         covariances.append(np.cov(by_a) / len(a) + np.cov(by_b) / len(b))
-        weights.append(len(a) * len(b) / (len(a) + len(b)))
+        weights.append(len(a) * len(b) / (1 if by_pairs else len(a) + len(b)))
         counted += np.array([block.size, outcome[0].sum(), outcome[1].sum()])
     w = np.array(weights) / np.sum(weights)
     share = w @ np.array(shares)

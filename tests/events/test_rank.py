@@ -149,6 +149,9 @@ def test_strata_compare_within_strata_only():
         sum(f(r["sum of scores"]) for r in each) for f in (lambda r: r["estimate"], lambda r: r["se"] ** 2)
     )
     assert tested["z"]["estimate"] == pytest.approx(total / np.sqrt(variance))
+    between = [(r.counts["wins"] - r.counts["losses"], r.counts["pairs"]) for r in each]
+    assert tested.estimate == pytest.approx(sum(w for w, _ in between) / sum(n for _, n in between))
+    assert tested.estimate == pytest.approx(total / found.counts["pairs"])  # the statistic over the pairs
 
 
 @pytest.mark.parametrize("strata", [False, True])
@@ -158,15 +161,18 @@ def test_intervals_cover_and_tests_keep_their_size(strata):
     time, died, change, _, mine = trial(rng, 3000, effect=0.6)
     big = win_ratio(pairwise_scores(time, died, change), mine)
     truth = {"win ratio": big["win ratio"]["estimate"], "win probability": big["win probability"]["estimate"]}
-    covered = dict.fromkeys(truth, 0)
+    benefit = 2 * truth["win probability"] - 1
+    covered = dict.fromkeys([*truth, "net benefit"], 0)
     rejected = np.zeros(3)
-    runs = 300
+    runs = 200
     for _ in range(runs):
         time, died, change, _, mine = trial(rng, 60, effect=0.6)
         labels = rng.integers(0, 2, 60) if strata else None  # says nothing: the truth is the same in both
         found = win_ratio(pairwise_scores(time, died, change), mine, strata=labels)
         for name, value in truth.items():
             covered[name] += found[name]["lower"] <= value <= found[name]["upper"]
+        first = joint_rank(pairwise_scores(time, died, change), mine, strata=labels).table.iloc[0]
+        covered["net benefit"] += first["lower"] <= benefit <= first["upper"]
         time, died, change, _, mine = trial(rng, 60)
         pairs = pairwise_scores(time, died, change)
         tests = (joint_rank(pairs, mine, strata=labels), cafs(pairs, mine, strata=labels), win_ratio(pairs, mine))

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.reporting.context import Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
+from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.intervals import flat, probability, summarise
 from bayesmodels.reporting.page import Picture, Section, cell
 from bayesmodels.reporting.wording import chance_of, estimate, signed
@@ -144,9 +145,10 @@ def dropout_section(
     """
     shown = {f"Difference under each supposition: median and {label}": _strategy_rows(context, tables, label)}
     if "dropout_tipping" in tables:
-        shown["Tipping point: the smallest delta at which the interval includes no difference"] = _tipping_rows(
-            context, tables["dropout_tipping"]
-        )
+        kinds = {str(data.attrs.get("interval", "")) for data, _ in _datasets(tree, context)} - {""}
+        level = f" ({', '.join(sorted(kinds))})" if kinds else ""
+        caption = f"Tipping point: the smallest delta at which the interval{level} includes no difference"
+        shown[caption] = _tipping_rows(context, tables["dropout_tipping"])
     if "dropout_missing" in tables:
         frame = tables["dropout_missing"]
         rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
@@ -166,7 +168,11 @@ def dropout_section(
         kind = name.partition("_")[0]
         if kind in _ALTS:
             pictures.append(Picture(figures.maker(name), _ALTS[kind], _CAPTIONS[kind].format(label=label)))
-    return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures)
+    switch = context.switch_week
+    note = (
+        "" if switch is None else f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
+    )
+    return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, note)
 
 
 _LEADS = {

@@ -148,6 +148,7 @@ def dropout_draws() -> xr.Dataset:
             "week": 52.0,
             "delta_unit": "points per month",
             "reference_in_words": 'as if those who left had been in the start group "delayed"',
+            "interval": "0.95 equal-tailed",
             "deaths": "the dead are taken for missing",
         },
     )

@@ -1,4 +1,4 @@
-"""Fit one of `FORMS` or `JOINT_FORMS` in this process; print one line of JSON: CPU seconds by phase, wall, worst ESS."""
+"""Fit one of `FORMS` or `JOINT_FORMS` in this process: one line of JSON: CPU seconds by phase, wall, worst ESS."""
 
 from __future__ import annotations
 

@@ -32,7 +32,16 @@ from bayesmodels.studies.exits_prediction import (
     ExitsSettings,
     predict_with_exits,
 )
-from bayesmodels.studies.valor import BOTH, FUNCTION, MAIN, VARIANTS, MeansFit, fitted_means, function_model
+from bayesmodels.studies.valor import (
+    BOTH,
+    FUNCTION,
+    MAIN,
+    VARIANTS,
+    MeansFit,
+    fitted_means,
+    function_model,
+    not_converged,
+)
 from bayesmodels.studies.valor_exits_page import readme
 
 COMMAND = "python -m bayesmodels.studies.valor_exits reports/validation/valor-exits"
@@ -53,6 +62,7 @@ SCENARIOS: tuple[tuple[str, PersonModel], ...] = (
 """Model of function and of persons; under a linear course persons' own slopes have nothing to flatten with."""
 
 DIFFERENCE = "early - delayed"
+TABLES = ("predictions", "survivors", "counts")
 
 
 def fit_to_week_28(variant: str) -> MeansFit:
@@ -138,7 +148,7 @@ def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
     out.mkdir(parents=True, exist_ok=True)
     counts, published = published_counts(), published_means()
     fits = {variant: fit_to_week_28(variant) for variant in dict.fromkeys(variant for variant, _ in SCENARIOS)}
-    parts: dict[str, list[pd.DataFrame]] = {"predictions": [], "survivors": [], "counts": []}
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for variant, person_model in SCENARIOS:
         for strength, factor in STRENGTHS.items():
             tell(f"{variant}; persons {person_model}; associations {strength}")
@@ -150,16 +160,22 @@ def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
     tables = {name: _labels_first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
     for name, table in tables.items():
         write_whole(out / f"{name}.csv", table.round(4).to_csv(index=False).encode())
-    write_whole(out / "README.md", readme(tables, COMMAND).encode())
+    write_whole(out / "README.md", page(out).encode())
     manifest = {
         "command": COMMAND,
         "settings": NUTS.model_dump(exclude={"cores", "progress"}),
         "simulation": asdict(SETTINGS),
         "data_digest": {variant: fitted.data.digest for variant, fitted in fits.items()},
+        "not_converged": [line for fitted in fits.values() for line in not_converged(fitted)],
         "tables": [f"{name}.csv" for name in tables],
         "seconds": round(time.monotonic() - began),
     }
     write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
+
+
+def page(folder: Path) -> str:
+    """The README of a folder of the study's tables."""
+    return readme({name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}, COMMAND)
 
 
 def _monte_carlo_error(values: npt.NDArray[np.float64], replicates: int) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy.integrate import quad
@@ -32,7 +35,7 @@ from bayesmodels.studies.exits_prediction import (
     predict_with_exits,
 )
 from bayesmodels.studies.valor import MAIN, MeansFit, fitted_means, function_model
-from bayesmodels.studies.valor_exits import prediction_rows, published_means, survivor_rows
+from bayesmodels.studies.valor_exits import page, prediction_rows, published_means, survivor_rows
 
 VALUES = {
     "alsfrs_r_rate": [-1.1, -0.3], "alsfrs_r_deceleration": 0.03, "alsfrs_r_slowing": 0.15, "alsfrs_r_lag": 2.5,
@@ -188,3 +191,11 @@ def test_rows_and_inputs():
     rows = prediction_rows(found, published_means()).set_index(["week", "start_group", "who"])
     assert rows.loc[(148.0, "early - delayed", WHO[2]), "published"] == pytest.approx(3.6)
     assert rows["position"].between(0, 1).all()
+
+
+def test_the_committed_page_is_of_the_committed_tables():
+    folder = Path(__file__).parents[2] / "reports" / "validation" / "valor-exits"
+    assert (folder / "README.md").read_text() == page(folder)
+    rows = pd.read_csv(folder / "counts.csv")
+    expected = rows[rows["published"].notna()]
+    assert (expected["published"].between(expected["lower"], expected["upper"])).all()

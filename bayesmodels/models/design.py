@@ -100,7 +100,9 @@ class Design:
 
 
 def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[str]) -> Design:
-    """Arrays of a study; persons to predict (`fitting.predict`) come with covariates already on the fit's scale.
+    """Arrays of a study; persons to predict (`fitting.persons`) come with covariates already on the fit's scale.
+
+    They also bring the fitted study's drug starts by group: they may all be of one group.
 
     Raises
     ------
@@ -121,9 +123,12 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     start = persons["drug_start_week"].to_numpy(float)
     stratum = _codes(persons["stratum"], study.stratum_labels)
     group, n_groups = _codes(persons["start_group"], study.start_groups), len(study.start_groups)
-    medians = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
     raw = study.covariates(tuple(covariates)).to_numpy(float).reshape(len(persons), len(covariates))
     scaled = isinstance(study, Study)
+    if scaled:
+        starts = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
+    else:
+        starts = list(study.start_weeks)
     center = raw.mean(axis=0) if scaled else np.zeros(len(covariates))
     spread = raw.std(axis=0) if scaled else np.ones(len(covariates))
     return Design(
@@ -133,7 +138,7 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
         covariates=(raw - center) / spread,
         center=center,
         spread=spread,
-        start_weeks=np.array(medians),
+        start_weeks=np.array(starts),
         shares=np.bincount(stratum, minlength=len(study.stratum_labels)) / len(persons),
     )
 

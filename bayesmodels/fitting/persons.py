@@ -1,0 +1,129 @@
+"""Persons and visits to predict, under the labels of a fitted posterior: what a model's `build` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.errors import BadInput
+from bayesmodels.study import Study
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Persons and visits in a study's place, without its checks.
+
+    Parameters
+    ----------
+    persons : DataFrame
+        person, start_group, drug_start_week (inf: never), stratum, covariates.
+    visits : DataFrame
+        person, week, outcome, value, censoring.
+    outcomes, stratum_labels, start_groups : tuple of str
+        Of the fitted study.
+    start_weeks : tuple of float
+        Week at which each start group of the fitted study starts the drug, inf for never; these persons may all be of
+        one group.
+    covariate_scale : DataFrame
+        center and spread of every covariate in the fitted study.
+    """
+
+    persons: pd.DataFrame
+    visits: pd.DataFrame
+    outcomes: tuple[str, ...]
+    stratum_labels: tuple[str, ...]
+    start_groups: tuple[str, ...]
+    start_weeks: tuple[float, ...]
+    covariate_scale: pd.DataFrame
+    curve_weeks: tuple[float, ...] = (0.0,)
+    nominal_weeks: tuple[float, ...] = (0.0,)
+    controlled_week: float | None = None
+
+    @property
+    def coords(self) -> dict[str, Any]:
+        """Dims of the persons; the rest is the model's."""
+        return {
+            "person": tuple(range(len(self.persons))),
+            "start_group": self.start_groups,
+            "week": self.curve_weeks,
+            "contrast": tuple(f"{g} - {self.start_groups[-1]}" for g in self.start_groups[:-1]),
+        }
+
+    def covariates(self, names: Sequence[str]) -> pd.DataFrame:
+        """Columns on the scale of the study the model was fitted to: 0 its mean, 1 its SD."""
+        absent = [name for name in names if name not in self.persons]
+        if absent:
+            raise BadInput(f"persons: expected the covariate {name!r}, which the model uses; add it" for name in absent)
+        scale = self.covariate_scale.loc[list(names)]
+        raw = self.persons[list(names)].astype(float)
+        return (raw - scale["center"]) / scale["spread"]
+
+
+def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) -> Persons:
+    """Persons of a study with their visits, or of a persons table without visits, as `model` can build them.
+
+    Parameters
+    ----------
+    model : LongitudinalModel, or another whose likelihood is collapsed
+    posterior : Dataset
+        Draws of the fit, with its coordinates.
+    data : Study or DataFrame
+
+    Raises
+    ------
+    BadInput
+        Persons of a start group or stratum that the posterior does not know.
+    """
+    strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
+    groups = tuple(str(label) for label in posterior["start_group"].values)
+    names = tuple(k.name for k in model.outcomes)
+    if isinstance(data, Study):
+        persons, visits = data.persons, data.visits
+    else:
+        persons = data.reset_index(drop=True)
+        visits = pd.DataFrame({"person": [], "week": [], "outcome": [], "value": [], "censoring": []})
+        if "stratum" not in persons or len(strata) == 1:
+            persons = persons.assign(stratum=strata[0] if len(strata) == 1 else None)
+        persons = persons.assign(drug_start_week=persons["drug_start_week"].astype(float).fillna(np.inf))
+    problems = [
+        f"persons, row {row + 2}: expected a {column} of the fitted study ({', '.join(known)}), got {value!r}"
+        for column, known in (("start_group", groups), ("stratum", strata))
+        for row, value in enumerate(persons[column])
+        if value not in known
+    ]
+    if problems:
+        raise BadInput(problems)
+    scale = pd.DataFrame({"center": [], "spread": []}, dtype=float)
+    if "covariate" in posterior.dims:
+        found = {name: posterior[name].to_numpy() for name in ("center", "spread")}
+        scale = pd.DataFrame(found, index=posterior["covariate"].values)
+    visits = visits[visits["outcome"].isin(names)]
+    return Persons(persons, visits, names, strata, groups, _start_weeks(posterior, persons, groups), scale)
+
+
+def _start_weeks(posterior: xr.Dataset, persons: pd.DataFrame, groups: tuple[str, ...]) -> tuple[float, ...]:
+    """Week at which every group starts the drug: the fit's, or where it does not say, these persons' median."""
+    if "drug_start_week" in posterior.coords:
+        return tuple(float(week) for week in posterior["drug_start_week"].values)
+    median = persons.groupby("start_group")["drug_start_week"].median()
+    return tuple(float(median.get(group, np.inf)) for group in groups)
+
+
+def every_visit(model: Any, persons: pd.DataFrame, weeks: Sequence[float]) -> pd.DataFrame:
+    """A visit of every person and outcome at every week; its value only has to be a possible one."""
+    index = pd.MultiIndex.from_product([persons["person"], [k.name for k in model.outcomes], weeks])
+    frame = index.to_frame(index=False, name=["person", "outcome", "week"])
+    return frame.assign(value=frame["outcome"].map({k.name: _possible(k) for k in model.outcomes}), censoring="")
+
+
+def _possible(outcome: Any) -> float:
+    """A value strictly within the outcome's limits, so that no visit to predict counts as censored."""
+    if outcome.limits is None:
+        return 1.0
+    low, high = outcome.limits
+    return (low + high) / 2 if np.isfinite(high) else low + 1.0

@@ -67,14 +67,16 @@ class Hazards:
             spread = (alpha[:, :, None, None] * place).sum(axis=1)
             publish("association", spread + np.where(used, 0.0, np.nan))
         t = months(np.maximum(np.asarray(data.curve_weeks, float), 0.0))
+        blocks = [baseline.columns(np.maximum(t, 1e-3)) for baseline in self.baselines]
+        columns = pm.Data("curve_design", np.concatenate(blocks))
         first, rates, shapes = 0, [], []
-        for e, baseline in enumerate(self.baselines):
-            columns = baseline.columns(np.maximum(t, 1e-3))
-            own = self.inputs.coefficient[e, first : first + len(columns)]
-            rates.append(pt.exp((own[:, None] * columns).sum(axis=0) - self.shift[e]))
+        for e, (baseline, block) in enumerate(zip(self.baselines, blocks, strict=True)):
+            here = slice(first, first + len(block))
+            own = self.inputs.coefficient[e, here]
+            rates.append(pt.exp((own[:, None] * columns[here]).sum(axis=0) - self.shift[e]))
             shape = baseline.published.get("baseline_shape")
             shapes.append(pt.constant(np.nan) if shape is None else shape(own))
-            first += len(columns)
+            first += len(block)
         publish("baseline_hazard", pt.stack(rates))
         if any(baseline.published for baseline in self.baselines):
             publish("baseline_shape", pt.stack(shapes))
@@ -120,8 +122,8 @@ def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, da
         np.array([[e.effect_prior.mean] * len(covariates.labels) for e in events]).reshape(covariates.of_event.shape),
     )
     middle = covariates.columns.mean(axis=0)
-    lift = np.array([p.sampled_at - p.stated_at for p in predictors])
-    shift = (alpha * lift).sum(axis=1) + (gamma * middle).sum(axis=1)
+    lift = pm.Data("exit_lift", np.array([p.sampled_at - p.stated_at for p in predictors]))
+    shift = (alpha * lift).sum(axis=1) + (gamma * pm.Data("exit_middle", middle)).sum(axis=1)
     coefficient, treated = _coefficients(events, baselines, blocks, shift)
     inputs = ExitInputs(
         code=None,

@@ -96,13 +96,14 @@ class Weibull(BaseModel):
     log_shape: Normal = Normal(mean=0.0, sd=0.5, source="k between .4 and 2.7: 2 SD")
 
     def baseline(self, exposure: Exposure) -> Baseline:
-        """Columns 1 and log t, centred at the typical event."""
+        """Columns 1 and log t, centred at the typical event, whose log (less that of 12 months) is data of the model."""
         typical = exposure.typical
 
         def coefficients(name, shift):
             log_shape = pm.Normal(f"{name}_log_shape", self.log_shape.mean, self.log_shape.sd)
             slope = pt.expm1(log_shape)
-            mean = self.level.mean + shift + slope * np.log(typical / TYPICAL_MONTHS)
+            centre = pm.Data(f"{name}_centre", np.array(np.log(typical / TYPICAL_MONTHS)))
+            mean = self.level.mean + shift + slope * centre
             return pt.stack([pm.Normal(f"{name}_log_hazard", mean, self.level.sd), slope])
 
         return Baseline(

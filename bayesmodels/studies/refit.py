@@ -12,7 +12,9 @@ import xarray as xr
 from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.study import Study
 
 PUBLISHED = (
     "population_level",
@@ -51,7 +53,7 @@ class Refit:
     Attributes
     ----------
     names : tuple of str
-        Free variables.
+        Free variables that a posterior holds.
     data : tuple of str
         Data that the posterior depends on.
     compiled
@@ -59,7 +61,7 @@ class Refit:
     publish : callable
         Free variables (draw, ...) in the order of `names` to the values of `published_names`.
     log_likelihood : callable
-        Free variables of one draw to the log-likelihood of the data last handed to `use`.
+        Every free variable of one draw, in the model's order, to the log-likelihood of the data last handed to `use`.
     pm_model : pm.Model
     published_names : tuple of str
         Published variables evaluated after a refit.
@@ -106,19 +108,22 @@ class Refit:
         )
 
     def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Published variables (draw, ...) of free variables (draw, ...)."""
+        """Published variables (draw, ...) of free variables (draw, ...).
+
+        A baseline hazard is centred on the data that the model holds: of new data it is published after `use`.
+        """
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
         return dict(zip(self.published_names, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Hand new data to `log_likelihood`."""
-        for name in self.data:
-            held = self.pm_model[name]
-            held.set_value(arrays[name].astype(held.dtype))
+        """Hand new data to `log_likelihood` and `published`."""
+        for held in self.pm_model.data_vars:
+            if held.name in arrays:
+                held.set_value(arrays[held.name].astype(held.dtype))
 
     def log_likelihoods(self, free: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...)."""
-        columns = [np.asarray(free[name], float) for name in self.names]
+        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...), those by person included."""
+        columns = [np.asarray(free[rv.name], float) for rv in self.pm_model.free_RVs]
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
@@ -128,10 +133,13 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     Parameters
     ----------
     model : Model
-        With a method ``build(data)`` and one observed variable: LongitudinalModel, TrialLevelModel, OneStageModel.
+        With a method ``build(data)`` and one observed variable: LongitudinalModel, JointEventModel, TrialLevelModel,
+        OneStageModel.
     data : Study, TrialTable or ClusterTable
         Its persons and visits, rows or patients do not matter: refits may have others, and another number of them
-        (``refit.sample(model.arrays(table), settings)`` for a table of trials or patients).
+        (``refit.sample(model.arrays(table), settings)`` for a table of trials or patients). A JointEventModel is
+        refitted with ``refit.sample(arrays_of(model, study), settings)``: as many persons, and hazards whose knots do
+        not depend on the data.
     published : tuple of str, optional
         Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
     """
@@ -143,7 +151,8 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
 
     names = published or (TRIAL_LEVEL if isinstance(model, TrialLevelModel) else PUBLISHED)
     pm_model = model.build(data)
-    free = pm_model.free_RVs
+    kept = kept_variables(pm_model)
+    free = [rv for rv in pm_model.free_RVs if rv.name in kept]
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
     vectors = vectorize_graph([pm_model[name] for name in names], replace=dict(zip(free, batched, strict=True)))
     (observed,) = pm_model.observed_RVs
@@ -154,10 +163,15 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
         data=tuple(v.name for v in pm_model.data_vars if v in used),
         compiled=compile_model(pm_model),
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
-        log_likelihood=pytensor.function(free, density, mode=python_mode(), on_unused_input="ignore"),
+        log_likelihood=pytensor.function(pm_model.free_RVs, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,
         published_names=names,
     )
+
+
+def arrays_of(model: Any, study: Study) -> dict[str, np.ndarray]:
+    """Everything that a model built on a study holds as data, by name: what to swap for a refit."""
+    return {held.name: held.get_value() for held in model.build(study).data_vars}
 
 
 def _column(batch: Any, name: str) -> np.ndarray:

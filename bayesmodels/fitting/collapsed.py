@@ -90,7 +90,7 @@ class Collapsed:
             if any(s is not None and s != n for s, n in zip(variable.type.shape, value.shape[2:], strict=True)):
                 raise BayesmodelsError(
                     f"{variable.name}: expected draws of shape {variable.type.shape}, got {value.shape[2:]}: the "
-                    "persons differ from the fit in their start groups, strata, or visits known only to lie beyond a limit; "
+                    "persons differ from the fit in start groups, strata, or visits known only to lie beyond a limit; "
                     "such visits can be used for the fitted study only, all of them"
                 )
         mixed, n_bases = len(Inputs._fields), len(self.layout.outcome_of)

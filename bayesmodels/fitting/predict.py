@@ -75,8 +75,8 @@ def predict(
         deviations, _ = draw_deviations(given, past, rng)
         terms[:, list(wanted.layout.random_terms)] += deviations
         sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
-        course = _courses(wanted.layout, future, terms)
-        for k, path in _paths(given.layout, past, terms, future, rng).items():
+        course = courses(wanted.layout, future, terms)
+        for k, path in paths_given_visits(given.layout, past, terms, future, rng).items():
             course[k] += path
         trajectory[past.chain, past.draw] = course
         observation[past.chain, past.draw] = course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
@@ -100,7 +100,7 @@ def _digest(posterior: xr.DataTree) -> str:
     return str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
 
 
-def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+def courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     """Courses (outcome, person, slot) of persons with these terms (person, term); outcomes of the same visits."""
     course = np.zeros((layout.n_outcomes, *draw.bases[0].T.shape))
     for m, k in enumerate(layout.outcome_of):
@@ -108,7 +108,7 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     return course
 
 
-def _paths(
+def paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
     """Brownian path (person, week) of every outcome that wanders, given the visits so far."""

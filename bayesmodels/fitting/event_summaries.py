@@ -125,7 +125,13 @@ def event_data(model: Any, study: Study) -> xr.Dataset:
     terminal = [event.name for event in model.events if event.terminal]
     weeks = [float(week) for week in study.curve_weeks]
     found = observed_event_curves(
-        study.persons, events, terminal=terminal, weeks=weeks, start_groups=study.start_groups, strata=strata, kinds=names
+        study.persons,
+        events,
+        terminal=terminal,
+        weeks=weeks,
+        start_groups=study.start_groups,
+        strata=strata,
+        kinds=names,
     )
     if not terminal:
         found = {name: value for name, value in found.items() if not name.startswith("observed_survival")}

@@ -16,10 +16,9 @@ from bayesmodels.fitting.exit_terms import linear_hazards, tilted
 from bayesmodels.fitting.persons import event_persons, every_visit
 from bayesmodels.fitting.predict import courses, paths_given_visits
 from bayesmodels.kernels.linear_mixed_variable import person_terms
-from bayesmodels.models.exposure import exits_of
 from bayesmodels.models.hazard_terms import hazard_scale
 from bayesmodels.study import Study
-from bayesmodels.vocabulary import MONTH_IN_WEEKS, months
+from bayesmodels.vocabulary import months
 
 
 @dataclass(frozen=True)
@@ -64,10 +63,9 @@ def known_so_far(model: Any, study: Study, data: Study | pd.DataFrame, landmark:
     seen = visits.groupby("person")["week"].max().reindex(persons["person"]).fillna(0.0).to_numpy(float)
     end = seen if landmark is None else np.full(n, np.inf)
     if isinstance(data, Study) and data.events is not None:
-        named = tuple(label for event in model.events for label in event.labels)
-        exits = exits_of(data, [named]) if data is study else _exits_of_others(data, named)
-        entry, end = exits.entry * MONTH_IN_WEEKS, exits.exit * MONTH_IN_WEEKS
-        happened = exits.code > 0
+        exits = data.events.set_index("person").loc[persons["person"]]
+        entry, end = exits["entry_week"].fillna(0.0).to_numpy(float), exits["week"].to_numpy(float)
+        happened = exits["event"].isin([label for event in model.events for label in event.labels]).to_numpy()
     at_risk = ~happened if landmark is None else (end > landmark) & (entry <= landmark)
     if not at_risk.any():
         raise BadInput(f"landmark: expected persons still at risk at week {landmark}, found none")
@@ -86,17 +84,6 @@ def _tables(study: Study, data: Study | pd.DataFrame) -> tuple[pd.DataFrame, pd.
     if "stratum" not in persons or len(study.stratum_labels) == 1:
         persons = persons.assign(stratum=study.stratum_labels[0] if len(study.stratum_labels) == 1 else None)
     return persons, visits
-
-
-def _exits_of_others(data: Study, named: tuple[str, ...]) -> Any:
-    """Exits of persons among whom nobody need have had an event."""
-    events = data.events
-    assert events is not None
-    if not events["event"].isin(named).any():
-        named = tuple(events["event"].unique())
-        found = exits_of(data, [named])
-        return type(found)(found.entry, found.exit, np.zeros_like(found.code), found.start)
-    return exits_of(data, [tuple(name for name in named)])
 
 
 @dataclass(frozen=True)
@@ -161,8 +148,7 @@ class PersonFutures:
             rates = hazards.rates(at)
             total = rates.sum(axis=0)
             mass = self._so_far(total * hazards.weight)
-            alive = np.exp(-np.concatenate([[0.0], mass]))
-            left = np.exp(total * hazards.weight - mass) - alive[1:]
+            left = np.exp(total * hazards.weight - mass) - np.exp(-mass)
             by_event = np.divide(left, total, out=np.zeros_like(left), where=total > 0) * rates
             incidence += weight[:, None] * self._until(by_event)
             survival += weight[:, None] * np.exp(-self._until((rates[terminal].sum(axis=0) * hazards.weight)[None])[0])
@@ -214,6 +200,7 @@ def person_futures(model: Any, study: Study, so_far: KnownSoFar, weeks: Sequence
     first, t = pm_model["exit_first"].get_value(), pm_model["exit_months"].get_value()
     ends = months(np.asarray(weeks, float))
     place = [
-        begin + np.searchsorted(t[begin:end], ends, side="right") for begin, end in zip(first[:-1], first[1:], strict=True)
+        begin + np.searchsorted(t[begin:end], ends, side="right")
+        for begin, end in zip(first[:-1], first[1:], strict=True)
     ]
     return PersonFutures(past, collapsed_or_error(pm_model), np.array(place), first)

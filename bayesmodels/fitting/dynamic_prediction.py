@@ -20,8 +20,8 @@ LANDMARKS_AT, HORIZONS_AT = (0.15, 0.3, 0.5), (0.25, 0.5)
 """Default landmarks and horizons, as shares of the week by which nine persons in ten have left."""
 
 APPARENT = (
-    "Apparent accuracy: the persons predicted are those the model was fitted to, and their later visits and exits helped "
-    "to estimate it, so it overstates accuracy in new persons."
+    "Apparent accuracy: the persons predicted are those the model was fitted to, and their later visits and exits "
+    "helped to estimate it, so it overstates accuracy in new persons."
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -199,8 +200,5 @@ def person_futures(model: Any, study: Study, so_far: KnownSoFar, weeks: Sequence
     )
     first, t = pm_model["exit_first"].get_value(), pm_model["exit_months"].get_value()
     ends = months(np.asarray(weeks, float))
-    place = [
-        begin + np.searchsorted(t[begin:end], ends, side="right")
-        for begin, end in zip(first[:-1], first[1:], strict=True)
-    ]
+    place = [begin + np.searchsorted(t[begin:end], ends, side="right") for begin, end in pairwise(first)]
     return PersonFutures(past, collapsed_or_error(pm_model), np.array(place), first)

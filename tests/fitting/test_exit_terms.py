@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import joint_study
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from joint_study import MONTH, POINT
-from scipy.integrate import simpson
-from scipy.stats import multivariate_normal, norm
+from dense_joint import MODEL, STUDY, grid_of, integral
 
 from bayesmodels.fitting import exit_terms
 from bayesmodels.fitting.collapsed import collapsed
@@ -20,61 +16,10 @@ from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.kernels.linear_mixed_variable import person_terms
 from bayesmodels.models.hazard_terms import hazard_scale
 
-STUDY = joint_study.study()
-MODEL = joint_study.model()
-
 
 @pytest.fixture(scope="module")
 def built():
     return MODEL.build(STUDY)
-
-
-def grid_of(person: int, point=POINT, cells=161):
-    """Deviations of level and rate on a grid, and the log of their joint density with a person's visits and exit."""
-    row = STUDY.persons.iloc[person]
-    stratum = STUDY.stratum_labels.index(row["stratum"])
-    level, rate, effect = point["term_mean"][:, stratum]
-    sd, rho = point["term_sd"][0], 2 * point["partial_correlation"][0] - 1
-    covariance = np.outer(sd, sd) * np.array([[1, rho], [rho, 1]])
-    one, other = np.meshgrid(np.linspace(-6, 6, cells) * sd[0], np.linspace(-6, 6, cells) * sd[1], indexing="ij")
-    visits = STUDY.visits[STUDY.visits["person"] == row["person"]]
-    start = row["drug_start_week"] / MONTH
-
-    def course(t):
-        return level + one + (rate + other) * t + effect * max(t - start, 0.0)
-
-    density = multivariate_normal(np.zeros(2), covariance).logpdf(np.stack([one, other], axis=-1))
-    for week, value in zip(visits["week"], visits["value"], strict=True):
-        density = density + norm.logpdf(value, course(week / MONTH), point["error_sd"][0, 0])
-    scale = hazard_scale(MODEL, STUDY)
-    age = STUDY.persons["age"]
-    gamma = point["hazard_ratio"][0] * (row["age"] - age.mean()) / age.std(ddof=0)
-    by_value, by_rate, leaving = point["hazard_association"]
-
-    def log_hazards(t):
-        off = course(t) - scale.last_values[0]
-        slope = rate + other + effect * (t > start)
-        death = point["death_log_hazard"] + np.expm1(point["death_log_shape"]) * np.log(t / scale.exposures[0].typical)
-        return (
-            death + gamma + by_value * off + by_rate * slope,
-            point["withdrawal_log_hazard"][int(t >= 30 / MONTH)] + leaving * off,
-        )
-
-    event = STUDY.events.set_index("person").loc[row["person"]]
-    end = event["week"] / MONTH
-    edges = sorted({0.0, *(c for c in (start, 30 / MONTH) if 0 < c < end), end})
-    for begin, finish in pairwise(edges):
-        s = np.linspace(1e-4, 1 - 1e-9, 401)
-        t = begin + (finish - begin) * s**3  # the Weibull hazard is steep at zero
-        total = np.array([sum(np.exp(h) for h in log_hazards(v)) for v in t])
-        density = density - simpson(total * (3 * s**2 * (finish - begin))[:, None, None], x=s, axis=0)
-    if event["event"] != "none":
-        density = density + log_hazards(end)[("death", "withdrawal").index(event["event"])]
-    return one, other, density
-
-
-def integral(values, one, other):
-    return simpson(simpson(values, x=other[0], axis=1), x=one[:, 0])
 
 
 @pytest.mark.parametrize("person", [1, 5, 10, 14])

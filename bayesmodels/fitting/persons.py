@@ -1,4 +1,4 @@
-"""Persons and visits to predict, under the labels of a fitted posterior: what a model's `build` reads."""
+"""Persons to predict, under the labels and scales of a fitted posterior: what a model's `build` reads."""
 
 from __future__ import annotations
 
@@ -11,26 +11,30 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
+from bayesmodels.models.hazard_scale import HazardScale
+from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.study import Study
 
 
 @dataclass(frozen=True)
 class Persons:
-    """Persons and visits in a study's place, without its checks.
+    """Persons, their visits, and for models of events when they enter and leave.
 
     Parameters
     ----------
-    persons : DataFrame
-        person, start_group, drug_start_week (inf: never), stratum, covariates.
-    visits : DataFrame
-        person, week, outcome, value, censoring.
+    persons, visits : DataFrame
+        As in a study.
     outcomes, stratum_labels, start_groups : tuple of str
-        Of the fitted study.
+        Of the fit.
     start_weeks : tuple of float
-        Week at which each start group of the fitted study starts the drug, inf for never; these persons may all be of
-        one group.
+        Drug start of the fitted groups, inf for never.
     covariate_scale : DataFrame
-        center and spread of every covariate in the fitted study.
+        By covariate, `center` and `spread` of the fit.
+    events : DataFrame or None
+        person, week, event, entry_week, a row a person.
+    hazard_scale : HazardScale or None
+        Of a model with events.
     """
 
     persons: pd.DataFrame
@@ -40,6 +44,8 @@ class Persons:
     start_groups: tuple[str, ...]
     start_weeks: tuple[float, ...]
     covariate_scale: pd.DataFrame
+    events: pd.DataFrame | None = None
+    hazard_scale: HazardScale | None = None
     curve_weeks: tuple[float, ...] = (0.0,)
     nominal_weeks: tuple[float, ...] = (0.0,)
     controlled_week: float | None = None
@@ -65,19 +71,12 @@ class Persons:
 
 
 def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) -> Persons:
-    """Persons of a study with their visits, or of a persons table without visits, as `model` can build them.
-
-    Parameters
-    ----------
-    model : LongitudinalModel, or another whose likelihood is collapsed
-    posterior : Dataset
-        Draws of the fit, with its coordinates.
-    data : Study or DataFrame
+    """Persons of a study, or of a persons table, under the labels of a posterior; without events.
 
     Raises
     ------
     BadInput
-        Persons of a start group or stratum that the posterior does not know.
+        A start group or stratum that the posterior does not know.
     """
     strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
     groups = tuple(str(label) for label in posterior["start_group"].values)
@@ -102,16 +101,52 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
     if "covariate" in posterior.dims:
         found = {name: posterior[name].to_numpy() for name in ("center", "spread")}
         scale = pd.DataFrame(found, index=posterior["covariate"].values)
-    visits = visits[visits["outcome"].isin(names)]
-    return Persons(persons, visits, names, strata, groups, _start_weeks(posterior, persons, groups), scale)
-
-
-def _start_weeks(posterior: xr.Dataset, persons: pd.DataFrame, groups: tuple[str, ...]) -> tuple[float, ...]:
-    """Week at which every group starts the drug: the fit's, or where it does not say, these persons' median."""
     if "drug_start_week" in posterior.coords:
-        return tuple(float(week) for week in posterior["drug_start_week"].values)
-    median = persons.groupby("start_group")["drug_start_week"].median()
-    return tuple(float(median.get(group, np.inf)) for group in groups)
+        starts = {g: float(w) for g, w in zip(groups, posterior["drug_start_week"].to_numpy(), strict=True)}
+    else:
+        starts = persons.groupby("start_group")["drug_start_week"].median().to_dict()
+    visits = visits[visits["outcome"].isin(names)]
+    return Persons(persons, visits, names, strata, groups, tuple(starts.get(g, np.inf) for g in groups), scale)
+
+
+def event_persons(
+    model: Any, study: Study, persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFrame, scale: HazardScale
+) -> Persons:
+    """Persons for a model with events, on the scales of the study it was fitted to.
+
+    Parameters
+    ----------
+    study : Study
+        The fitted one.
+    persons, visits, events : DataFrame
+        As in a study; `stratum` filled in.
+    scale : HazardScale
+        From `models.hazard_terms.hazard_scale`, with the cuts wanted.
+    """
+    names = tuple(dict.fromkeys((*model.covariates.names, *(c for event in model.events for c in event.covariates))))
+    raw = study.covariates(names).to_numpy(float).reshape(len(study.persons), len(names))
+    start = study.persons.groupby("start_group")["drug_start_week"].median()
+    outcomes = tuple(k.name for k in model.outcomes)
+    return Persons(
+        persons.reset_index(drop=True),
+        visits[visits["outcome"].isin(outcomes)],
+        outcomes,
+        study.stratum_labels,
+        study.start_groups,
+        tuple(float(start[group]) for group in study.start_groups),
+        pd.DataFrame({"center": raw.mean(axis=0), "spread": raw.std(axis=0)}, index=list(names)),
+        events,
+        scale,
+    )
+
+
+def without_events(model: Any) -> Any:
+    """The longitudinal part of a model with events, under the same free variables; other models as they are."""
+    if not isinstance(model, JointEventModel):
+        return model
+    return LongitudinalModel(
+        **{name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}
+    )
 
 
 def every_visit(model: Any, persons: pd.DataFrame, weeks: Sequence[float]) -> pd.DataFrame:

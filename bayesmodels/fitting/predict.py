@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,9 +13,9 @@ import xarray as xr
 
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.paths import draw_paths
-from bayesmodels.fitting.persons import every_visit, persons_of
+from bayesmodels.fitting.person_terms import draw_deviations
+from bayesmodels.fitting.persons import every_visit, persons_of, without_events
 from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.kernels.linear_mixed_variable import person_terms
 from bayesmodels.study import Study
 
 
@@ -50,7 +51,8 @@ def predict(
         Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
         the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
         rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
-        table.
+        table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
+        their visits only; `predict_events` foretells what happens to those still at risk.
 
     Raises
     ------
@@ -61,17 +63,20 @@ def predict(
     draws_used = thinned(posterior["posterior"].to_dataset(), draws)
     history = persons_of(model, draws_used, data)
     grid = replace(history, visits=every_visit(model, history.persons, weeks))
-    given, wanted = collapsed_or_error(model.build(history)), collapsed_or_error(model.build(grid))
+    course_model = without_events(model)
+    own = isinstance(data, Study) and course_model is not model and _digest(posterior) == data.digest
+    given = collapsed_or_error(model.build(data) if own else course_model.build(history))
+    wanted = collapsed_or_error(course_model.build(grid))
     rng = np.random.default_rng(seed)
     shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))
     trajectory, observation = np.empty(shape), np.empty(shape)
     for past, future in zip(given.at(draws_used), wanted.at(draws_used), strict=True):
         terms = future.person_means(wanted.layout)
-        deviations = person_terms(given.layout, past.y, past.inputs, past.bases).draw(rng)
+        deviations, _ = draw_deviations(given, past, rng)
         terms[:, list(wanted.layout.random_terms)] += deviations
         sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
-        course = _courses(wanted.layout, future, terms)
-        for k, path in _paths(given.layout, past, terms, future, rng).items():
+        course = courses(wanted.layout, future, terms)
+        for k, path in paths_given_visits(given.layout, past, terms, future, rng).items():
             course[k] += path
         trajectory[past.chain, past.draw] = course
         observation[past.chain, past.draw] = course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
@@ -90,7 +95,12 @@ def predict(
     )
 
 
-def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+def _digest(posterior: xr.DataTree) -> str:
+    """Digest of the fitted data; empty where the posterior does not say."""
+    return str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
+
+
+def courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     """Courses (outcome, person, slot) of persons with these terms (person, term); outcomes of the same visits."""
     course = np.zeros((layout.n_outcomes, *draw.bases[0].T.shape))
     for m, k in enumerate(layout.outcome_of):
@@ -98,7 +108,7 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     return course
 
 
-def _paths(
+def paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
     """Brownian path (person, week) of every outcome that wanders, given the visits so far."""

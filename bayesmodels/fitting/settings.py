@@ -13,6 +13,9 @@ Sampler = Literal["nutpie", "pymc", "numpyro"]
 PRIOR_STREAM = 1
 SUMMARY_STREAM = 2
 PERSON_STREAM = 3
+EVENT_STREAM = 4
+PREDICTION_STREAM = 5
+EXAMPLE_STREAM = 6
 """Random streams besides the chains': each has its own seed, derived from the one the user gave."""
 
 _OWN_STREAMS = 2**31  # chains use spawn keys 0, 1, ...; other streams start far above

@@ -96,7 +96,7 @@ class Weibull(BaseModel):
     log_shape: Normal = Normal(mean=0.0, sd=0.5, source="k between .4 and 2.7: 2 SD")
 
     def baseline(self, exposure: Exposure) -> Baseline:
-        """Columns 1 and log t, centred at the typical event, whose log (less that of 12 months) is data of the model."""
+        """Columns 1 and log t, centred at the typical event; the centre is data of the model."""
         typical = exposure.typical
 
         def coefficients(name, shift):

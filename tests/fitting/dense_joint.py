@@ -39,7 +39,7 @@ def grid_of(person: int, landmark=None, cells=161):
     for week, value in zip(visits["week"], visits["value"], strict=True):
         density = density + norm.logpdf(value, course(week / MONTH), point["error_sd"][0, 0])
     event = STUDY.events.set_index("person").loc[row["person"]]
-    end = (event["week"] if landmark is None else landmark) / MONTH
+    end = (event["week"] if landmark is None else max(landmark, 0.0)) / MONTH
     log_hazards = hazards_of(person, one, other)
     density = density - sum(cumulative(log_hazards, 0.0, end, start))
     if landmark is None and event["event"] != "none":

@@ -96,7 +96,7 @@ class Weibull(BaseModel):
     log_shape: Normal = Normal(mean=0.0, sd=0.5, source="k between .4 and 2.7: 2 SD")
 
     def baseline(self, exposure: Exposure) -> Baseline:
-        """Columns 1 and log t, centred at the typical event; the centre is data of the model."""
+        """Columns 1 and log t, centred at the typical event (data of the model: its log less that of 12 months)."""
         typical = exposure.typical
 
         def coefficients(name, shift):
@@ -212,10 +212,7 @@ class PenalisedSpline(BaseModel):
             level = pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd)
             trend = pm.Normal(f"{name}_trend", self.trend.mean, self.trend.sd)
             roughness = pm.HalfNormal(f"{name}_roughness", self.roughness.sd)
-            # Not started at zero, where the density is flat in the roughness.
-            bends = pm.Normal(
-                f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,), initval=np.full(self.functions - 2, 0.1)
-            )
+            bends = pm.Normal(f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,))
             return pt.concatenate([pt.stack([level, trend]), roughness * bends])
 
         knots = np.linspace(0.0, span, self.functions - 2)[1:-1]

@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
+from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.study import Study
 
 
@@ -112,6 +114,15 @@ def _start_weeks(posterior: xr.Dataset, persons: pd.DataFrame, groups: tuple[str
         return tuple(float(week) for week in posterior["drug_start_week"].values)
     median = persons.groupby("start_group")["drug_start_week"].median()
     return tuple(float(median.get(group, np.inf)) for group in groups)
+
+
+def without_events(model: Any) -> Any:
+    """The longitudinal part of a model with events, under the same free variables; other models as they are."""
+    if not isinstance(model, JointEventModel):
+        return model
+    return LongitudinalModel(
+        **{name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}
+    )
 
 
 def every_visit(model: Any, persons: pd.DataFrame, weeks: Sequence[float]) -> pd.DataFrame:

@@ -203,7 +203,7 @@ def read_config(path: str | Path) -> Config:
     try:
         sections = kind.model_validate(raw)
         problems += _data_problems(sections, path.name)
-        problems += section_problems(sections.dropout, sections.rank, model, path.name)
+        problems += section_problems(sections.dropout, sections.rank, sections.study is not None, model, path.name)
     except ValidationError as error:
         problems += config_problems(error, path.name, kind, raw)
     if problems:

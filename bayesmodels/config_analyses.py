@@ -65,11 +65,16 @@ class RankSection(BaseModel):
     group: str | None = None
 
 
-def section_problems(dropout: DropoutSection | None, rank: RankSection | None, model: Any, file: str) -> Iterator[str]:
-    """What does not fit between these sections and the model, a line each.
+def section_problems(
+    dropout: DropoutSection | None, rank: RankSection | None, persons: bool, model: Any, file: str
+) -> Iterator[str]:
+    """What does not fit between these sections, the data and the model, a line each.
 
     Parameters
     ----------
+    dropout, rank : sections, or None
+    persons : bool
+        Whether there is a `[study]`.
     model : BaseModel or None
         None where the model itself has problems: nothing is said then.
     file : str
@@ -78,9 +83,9 @@ def section_problems(dropout: DropoutSection | None, rank: RankSection | None, m
     for name, section in (("dropout", dropout), ("rank", rank)):
         if section is None or model is None:
             continue
-        if getattr(model, "type", None) not in MODEL_TYPES:
+        if not persons or getattr(model, "type", None) not in MODEL_TYPES:
             kinds = " or ".join(f'"{kind}"' for kind in MODEL_TYPES)
-            yield f"{file}: [{name}]: expected a model of type {kinds} with it; delete the section, or change the model"
+            yield f"{file}: [{name}]: expected [study] and a model of type {kinds} with it; else delete the section"
             continue
         known = [outcome.name for outcome in model.outcomes]
         if section.outcome not in known:

@@ -66,7 +66,7 @@ DIMS: dict[str, str] = {
     "delta_group": "how much worse those who left the contrast's first group are than under missing at random",
     "delta_reference": "the same in its reference group",
     "delta_path": "where delta grows: in the contrast's first group, or in both groups alike",
-    "method": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
+    "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
     "replicate": "trial replicated by the model",
 }
 
@@ -234,12 +234,12 @@ _DYNAMIC_PREDICTION = (
 )
 
 _RANK_ANALYSES = (
-    Variable("estimate", ("method",), "of the quantity", "the group against the reference group", "event"),
-    Variable("lower", ("method",), "of the quantity", "its lower confidence limit", "event"),
-    Variable("upper", ("method",), "of the quantity", "its upper confidence limit", "event"),
-    Variable("p_value", ("method",), "probability", "two-sided", "event"),
-    Variable("n", ("method",), "persons", "in the analysis", "event"),
-    Variable("predictive_estimate", ("method", "replicate"), "of the quantity", "in replicated trials", "event"),
+    Variable("estimate", ("analysis",), "of the quantity", "the group against the reference group", "event"),
+    Variable("lower", ("analysis",), "of the quantity", "its lower confidence limit", "event"),
+    Variable("upper", ("analysis",), "of the quantity", "its upper confidence limit", "event"),
+    Variable("p_value", ("analysis",), "probability", "two-sided", "event"),
+    Variable("n", ("analysis",), "persons", "in the analysis", "event"),
+    Variable("predictive_estimate", ("analysis", "replicate"), "of the quantity", "in replicated trials", "event"),
 )
 
 EVENT_GROUPS: dict[str, dict[str, Variable]] = {

@@ -34,6 +34,8 @@ QUANTITIES = {
 }
 """Analysis to the comparison and the quantity that are archived."""
 
+WORDS = ("quantity", "unit", "favours")
+
 IMPUTED_IN_WORDS = (
     "ANCOVA, imputed: missing changes drawn by the fitted model given the person's own visits (missing at random), "
     "the dead as if alive and followed; {number} completed tables pooled by Rubin's rules."
@@ -107,7 +109,7 @@ def rank_group(
         variables,
         coords={
             "analysis": list(rows),
-            **{name: ("analysis", [str(row[name]) for row in rows.values()]) for name in ("quantity", "unit", "favours")},
+            **{word: ("analysis", [str(row[word]) for row in rows.values()]) for word in WORDS},
             "no_difference": ("analysis", [NO_DIFFERENCE.get(str(row["quantity"]), 0.0) for row in rows.values()]),
         },
         attrs={

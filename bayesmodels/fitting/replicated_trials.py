@@ -27,7 +27,7 @@ EXITS_AS_OBSERVED = (
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where an outcome's values are: rows of the visits table, and the same values in the likelihood's (person, slot).
 
     `whole`: all those observed are whole numbers.
@@ -69,38 +69,60 @@ def replicated_visits(
     BayesmodelsError
         The model's likelihood is not collapsed.
     """
+    check_replicable(model, study)
     visits = study.visits[study.visits["outcome"].isin([k.name for k in model.outcomes])].reset_index(drop=True)
-    limited = sorted(set(visits.loc[visits["censoring"] != "", "outcome"]))
+    likelihood = collapsed_or_error(model.build(study))
+    places = [place_of(visits, study, outcome.name) for outcome in model.outcomes]
+    rng = np.random.default_rng(seed)
+    for draw in chosen_draws(posterior, number):
+        (point,) = likelihood.at(draw)
+        y = simulate(likelihood.layout, rng, point.inputs, point.bases)
+        value = np.empty(len(visits))
+        for k, (outcome, place) in enumerate(zip(model.outcomes, places, strict=True)):
+            drawn = y[place.person, first_slot(likelihood.layout, point.bases, k) + place.slot]
+            value[place.row] = natural(drawn, outcome, place.whole)
+        yield visits.assign(value=value)
+
+
+def check_replicable(model: Any, study: Study) -> None:
+    """Refuse a study with visits known only to lie beyond an assay's limit, as `replicated_visits`."""
+    used = study.visits["outcome"].isin([k.name for k in model.outcomes])
+    limited = sorted(set(study.visits.loc[used & (study.visits["censoring"] != ""), "outcome"]))
     if limited:
         raise BadInput(
             f"visits: expected measured values to replicate a trial, found some beyond an assay's limit of "
             f"{', '.join(limited)}; the limits of the other visits are not in the table"
         )
-    likelihood = collapsed_or_error(model.build(study))
+
+
+def chosen_draws(posterior: xr.DataTree, number: int) -> Iterator[xr.Dataset]:
+    """So many draws, one a dataset, evenly spaced over all chains.
+
+    Raises
+    ------
+    BadInput
+        More than there are.
+    """
     draws = posterior["posterior"].to_dataset()
-    chains, per_chain = draws.sizes["chain"], draws.sizes["draw"]
-    if not 1 <= number <= chains * per_chain:
-        raise BadInput(f"number: expected 1 to {chains * per_chain}, the posterior's draws, got {number}")
-    places = [_place(visits, study, outcome.name) for outcome in model.outcomes]
-    rng = np.random.default_rng(seed)
-    chosen = np.linspace(0, chains * per_chain - 1, number).astype(int)
-    for chain, draw in zip(*np.unravel_index(chosen, (chains, per_chain)), strict=True):
-        (point,) = likelihood.at(draws.isel(chain=[int(chain)], draw=[int(draw)]))
-        y = simulate(likelihood.layout, rng, point.inputs, point.bases)
-        value = np.empty(len(visits))
-        for k, (outcome, place) in enumerate(zip(model.outcomes, places, strict=True)):
-            drawn = y[place.person, _first_slot(likelihood.layout, point.bases, k) + place.slot]
-            value[place.row] = _natural(drawn, outcome, place.whole)
-        yield visits.assign(value=value)
+    shape = draws.sizes["chain"], draws.sizes["draw"]
+    most = shape[0] * shape[1]
+    if not 1 <= number <= most:
+        raise BadInput(f"number: expected 1 to {most}, the posterior's draws, got {number}")
+    chosen = np.linspace(0, most - 1, number).astype(int)
+    for chain, draw in zip(*np.unravel_index(chosen, shape), strict=True):
+        yield draws.isel(chain=[int(chain)], draw=[int(draw)])
 
 
-def _place(visits: pd.DataFrame, study: Study, outcome: str) -> _Place:
-    """Persons in the order of their table, each one's visits by week: as `models.design` lays them out."""
+def place_of(visits: pd.DataFrame, study: Study, outcome: str) -> Place:
+    """Where an outcome's visits are, in a table with rows numbered from 0.
+
+    Persons in the order of their table, each one's visits by week: as `models.design` lays them out.
+    """
     number = pd.Series(np.arange(len(study.persons)), index=study.persons["person"])
     rows = visits[visits["outcome"] == outcome]
     rows = rows.assign(number=number[rows["person"]].to_numpy()).sort_values(["number", "week"], kind="stable")
     value = rows["value"].to_numpy(float)
-    return _Place(
+    return Place(
         rows.index.to_numpy(),
         rows["number"].to_numpy(),
         rows.groupby("number").cumcount().to_numpy(),
@@ -108,13 +130,13 @@ def _place(visits: pd.DataFrame, study: Study, outcome: str) -> _Place:
     )
 
 
-def _first_slot(layout: Layout, bases: list[np.ndarray], k: int) -> int:
+def first_slot(layout: Layout, bases: list[np.ndarray], k: int) -> int:
     """Slots of all outcomes before the k-th."""
     widths = [bases[layout.outcome_of.index(j)].shape[0] for j in range(k)]
     return sum(widths)
 
 
-def _natural(drawn: np.ndarray, outcome: Any, whole: bool) -> np.ndarray:
+def natural(drawn: np.ndarray, outcome: Any, whole: bool) -> np.ndarray:
     """From the modelling scale to a value that could have been observed."""
     value = np.exp(drawn) if outcome.scale == "log" else drawn
     value = np.round(value) if whole else value

@@ -46,6 +46,7 @@ REPORTS: tuple[ReportKind, ...] = (
     ReportKind("events and associations", ("association", "hazard_effect"), asked_for=True),
     ReportKind("survival and estimands", groups=("posterior", "event_curves"), asked_for=True),
     ReportKind("dropout sensitivity", groups=("posterior", "dropout_sensitivity"), asked_for=True),
+    ReportKind("rank analyses", groups=("posterior", "rank_analyses"), asked_for=True),
     ReportKind("dynamic prediction", groups=("posterior", "dynamic_prediction"), asked_for=True),
 )
 
@@ -73,6 +74,8 @@ CONFIG_LINES: dict[str, str] = {
     "association": '[model] type = "joint_event" with [[model.events]] associations = [{outcome = ..., form = ...}]',
     "hazard_effect": '[model] type = "joint_event" with [[model.events]] covariates = [...]',
     "event_curves": '[model] type = "joint_event"',
+    "dropout_sensitivity": '[dropout] outcome = "alsfrs_r"  week = 52',
+    "rank_analyses": '[rank] outcome = "alsfrs_r"  week = 52  terminal = ["death"]',
 }
 """The line of a config that makes a variable or group appear, where one line does."""
 

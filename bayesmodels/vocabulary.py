@@ -63,7 +63,11 @@ DIMS: dict[str, str] = {
     "example": "person shown as an example, renumbered from 0",
     "example_visit": "visit of an example person, in order",
     "strategy": "what is supposed of those who left",
+    "delta_group": "how much worse those who left the contrast's first group are than under missing at random",
+    "delta_reference": "the same in its reference group",
     "delta_path": "where delta grows: in the contrast's first group, or in both groups alike",
+    "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
+    "replicate": "trial replicated by the model",
 }
 
 PERIODS = ("before_switch", "after_switch", "last_year")
@@ -229,15 +233,25 @@ _DYNAMIC_PREDICTION = (
     Variable("example_visit_value", ("outcome", "example", "example_visit"), "natural", "what was then seen", "event"),
 )
 
+_RANK_ANALYSES = (
+    Variable("estimate", ("analysis",), "of the quantity", "the group against the reference group", "event"),
+    Variable("lower", ("analysis",), "of the quantity", "its lower confidence limit", "event"),
+    Variable("upper", ("analysis",), "of the quantity", "its upper confidence limit", "event"),
+    Variable("p_value", ("analysis",), "probability", "two-sided", "event"),
+    Variable("n", ("analysis",), "persons", "in the analysis", "event"),
+    Variable("predictive_estimate", ("analysis", "replicate"), "of the quantity", "in replicated trials", "event"),
+)
+
 EVENT_GROUPS: dict[str, dict[str, Variable]] = {
     group: {v.name: v for v in found}
     for group, found in (
         ("event_curves", _EVENT_CURVES),
         ("event_data", _EVENT_DATA),
         ("dynamic_prediction", _DYNAMIC_PREDICTION),
+        ("rank_analyses", _RANK_ANALYSES),
     )
 }
-"""Groups of a posterior with events, and their variables: draws (chain, draw) first, but for `event_data`."""
+"""Groups about events, and their variables: draws (chain, draw) first, but for `event_data` and `rank_analyses`."""
 
 VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL}
 """Every published variable, by name."""

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, thinned
-from bayesmodels.fitting.dropout_tables import Cells, sensitivity_dataset
-from bayesmodels.fitting.leaving import Leaving, LeavingRule, leaving
+from bayesmodels.fitting.dropout_request import NEVER_TREATED, DeltaUnit, dropout_request
+from bayesmodels.fitting.dropout_tables import sensitivity_dataset
+from bayesmodels.fitting.leaving import Leaving, LeavingRule
 from bayesmodels.fitting.person_gaussian import rows_of, spread_of
-from bayesmodels.fitting.persons import Persons, every_visit, persons_of
+from bayesmodels.fitting.persons import Persons, every_visit, persons_of, without_events
 from bayesmodels.fitting.reference_based import MISSING_AT_RANDOM, STRATEGIES, later_means
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
-
-NEVER_TREATED = "never_treated"
-"""The reference that nobody was randomised to: a course on which the drug is never started."""
-
-DeltaUnit = Literal["per_month", "once"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +58,8 @@ def dropout_sensitivity(
 
     Parameters
     ----------
-    model : LongitudinalModel, or another whose likelihood is collapsed
-        The model that was fitted.
+    model : LongitudinalModel, JointEventModel, or another whose likelihood is collapsed
+        The model that was fitted. Of a joint model the parameters are used, and persons' visits, not their exits.
     posterior : DataTree
         From `fit`.
     study : Study
@@ -113,19 +108,15 @@ def dropout_sensitivity(
     with Rubin's rules gives a wider, information-anchored interval (Cro, Carpenter and Kenward 2019, doi:10.1111/
     rssa.12423), about as wide as the one under missing at random.
     """
-    _check(model, study, outcome, week, interval)
-    reference = study.reference_group if reference is None else reference
-    known = (*study.start_groups, NEVER_TREATED)
-    if reference not in known:
-        raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
-    rule = rule or LeavingRule()
-    k = [o.name for o in model.outcomes].index(outcome)
-    grid = _delta_grid(model.outcomes[k], deltas, delta_unit)
+    request = dropout_request(
+        model, study, outcome, week, reference=reference, deltas=deltas, delta_unit=delta_unit, rule=rule,
+        interval=interval,
+    )  # fmt: skip
+    attributes, rule, left, cells = request.attributes(model), request.rule, request.left, request.cells
+    model = without_events(model)
     chosen = thinned(posterior["posterior"].to_dataset(), draws)
-    left = leaving(study, outcome, week, rule)
-    cells = Cells.of(study)
     asked = left.missing | (left.dead if rule.deaths == "left_out" else False)
-    built = _build(model, persons_of(model, chosen, study), str(reference), left, asked, week)
+    built = _build(model, persons_of(model, chosen, study), request.reference, left, asked, week)
 
     shape = (chosen.sizes["chain"], chosen.sizes["draw"])
     base, exposure, alive = (np.empty((*shape, *cells.shape)) for _ in range(3))
@@ -135,7 +126,7 @@ def dropout_sensitivity(
     rng = np.random.default_rng(seed)
     triples = zip(built.own.at(chosen), built.reference.at(chosen), built.later.at(chosen), strict=True)
     for own, other, later in triples:
-        means, average = _at_draw(built, own, other, later, k, asked, months(left.exit_week))
+        means, average = _at_draw(built, own, other, later, request.position, asked, months(left.exit_week))
         at = (own.chain, own.draw)
         weights = cells.bootstrap(rng)
         at_random = _spread_out(means[MISSING_AT_RANDOM], asked)
@@ -150,38 +141,10 @@ def dropout_sensitivity(
         (chosen["chain"].to_numpy(), chosen["draw"].to_numpy()),
         (total, exposure, alive),
         left,
-        grid,
+        request.deltas,
         interval,
-        _attributes(model.outcomes[k], week, str(reference), delta_unit, rule, left),
+        attributes,
     )
-
-
-def _check(model: Any, study: Study, outcome: str, week: float, interval: float) -> None:
-    names = [k.name for k in model.outcomes]
-    problems = []
-    if outcome not in names:
-        problems.append(f"outcome: expected one of the model's ({', '.join(names)}), got {outcome!r}")
-    if len(study.start_groups) < 2:
-        problems.append("study: expected two start groups or more, which are to be compared; found one")
-    if not 0 < week < np.inf:
-        problems.append(f"week: expected a week after 0, got {week!r}")
-    if not 0 < interval < 1:
-        problems.append(f"interval: expected a level between 0 and 1, got {interval!r}")
-    if problems:
-        raise BadInput(problems)
-
-
-def _delta_grid(outcome: Any, deltas: Sequence[float] | None, unit: str) -> np.ndarray:
-    if unit not in ("per_month", "once"):
-        raise BadConfig(f'delta_unit: expected "per_month" or "once", got {unit!r}')
-    if deltas is None:
-        priors = outcome.rate_prior if isinstance(outcome.rate_prior, dict) else {"all": outcome.rate_prior}
-        natural = max(max(abs(prior.mean), prior.sd) for prior in priors.values())
-        return np.linspace(0.0, natural if unit == "per_month" else outcome.level_sd_prior.sd, 11)
-    grid = np.asarray(deltas, float)
-    if grid.ndim != 1 or len(grid) < 2 or grid[0] != 0 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
-        raise BadInput(f"deltas: expected rising numbers that begin with 0, got {list(np.ravel(grid))}")
-    return grid
 
 
 def _build(model: Any, people: Persons, reference: str, left: Leaving, asked: np.ndarray, week: float) -> _Likelihoods:
@@ -249,32 +212,3 @@ def _spread_out(values: np.ndarray, asked: np.ndarray) -> np.ndarray:
     out = np.zeros(len(asked))
     out[asked] = values
     return out
-
-
-def _attributes(
-    outcome: Any, week: float, reference: str, delta_unit: str, rule: LeavingRule, left: Leaving
-) -> dict[str, Any]:
-    worse = "subtracted" if outcome.good_direction == "up" else "added"
-    per = "a month from the last visit on" if delta_unit == "per_month" else "once"
-    meant = (
-        "as if the drug were never started, for those who left in every start group"
-        if reference == NEVER_TREATED
-        else f'as if those who left had been in the start group "{reference}", '
-        "which starts the drug too where its members do: not a comparison with untreated"
-    )
-    return {
-        "outcome": outcome.name,
-        "unit": outcome.modelling_unit,
-        "scale": outcome.scale,
-        "good_direction": outcome.good_direction,
-        "week": float(week),
-        "reference": reference,
-        "reference_in_words": meant,
-        "delta_unit": f"{outcome.modelling_unit} per month" if delta_unit == "per_month" else outcome.modelling_unit,
-        "delta_in_words": f"worse than under missing at random by delta {per}: {worse} for those who left",
-        "deaths": rule.in_words(),
-        "tolerance_weeks": left.tolerance_weeks,
-        "variance": "posterior of the estimand, the supposition taken as true; a reference-based difference varies "
-        "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide as "
-        "the one under missing at random",
-    }

@@ -25,6 +25,7 @@ from bayesmodels.reporting.findings import Findings, find
 from bayesmodels.reporting.first_screen import first_screen
 from bayesmodels.reporting.page import Block, Lead, Section, compose
 from bayesmodels.reporting.prediction_report import prediction_figures
+from bayesmodels.reporting.rank_report import rank_figures
 from bayesmodels.reporting.sections import (
     absent_section,
     check_section,
@@ -285,5 +286,5 @@ def _figures(findings: Findings) -> LazyFigures:
         checks = tables.get("predictive_checks", pd.DataFrame(columns=["outcome", "stratum"]))
         for stratum in checks.loc[checks["outcome"] == outcome.name, "stratum"].unique():
             makers[f"check_{outcome.name}_{stratum}"] = partial(check_figure, tree, context, outcome, stratum, prob)
-    makers |= event_figures(tree, context, prob) | dropout_figures(tree, context, prob)
+    makers |= event_figures(tree, context, prob) | dropout_figures(tree, context, prob) | rank_figures(tree, context)
     return LazyFigures(makers | prediction_figures(tree, context, tables, prob))

@@ -159,7 +159,7 @@ def dropout_section(
         "Missing at random cannot be tested by these data. Below, those who left are supposed to do otherwise."
     ]
     for data, _ in _datasets(tree, context):
-        for name in ("reference_in_words", "delta_in_words", "deaths", "variance"):
+        for name in _LEADS:
             text = str(data.attrs.get(name, ""))
             if text:
                 paragraphs.append(f"{_LEADS[name]}: {text}.")
@@ -179,6 +179,7 @@ _LEADS = {
     "reference_in_words": "Reference-based strategies",
     "delta_in_words": "Delta",
     "deaths": "Deaths",
+    "events_in_words": "Events",
     "variance": "Intervals",
 }
 

@@ -16,6 +16,7 @@ from bayesmodels.reporting.estimand_table import COMPOSITE, LIVING, MEANING, NOB
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.prediction_report import prediction_section
+from bayesmodels.reporting.rank_report import rank_section
 from bayesmodels.reporting.wording import chance, chance_of, estimate, places
 
 TITLES = {
@@ -32,6 +33,7 @@ TITLES = {
 def event_sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     """The sections this posterior has the variables for; none for a model without events."""
     tables, label = findings.tables, findings.settings.interval_label
+    prob = findings.settings.interval
     if "event_curves" in findings.tree.children:
         yield survival_section(findings, figures)
     if "estimands" in tables:
@@ -42,6 +44,8 @@ def event_sections(findings: Findings, figures: LazyFigures) -> Iterator[Section
         yield hazard_section(findings)
     if "dropout_strategies" in tables:
         yield dropout_section(findings.tree, findings.context, tables, figures, label)
+    if "rank_analyses" in tables:
+        yield rank_section(findings.tree, findings.context, tables["rank_analyses"], figures, prob)
     if "prediction_accuracy" in tables or "prediction_calibration" in tables:
         yield prediction_section(findings.tree, tables, figures, label)
 

@@ -20,6 +20,7 @@ from bayesmodels.reporting.event_tables import event_tables
 from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.prediction_report import prediction_tables
+from bayesmodels.reporting.rank_report import rank_table
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.checklist import Checklist
 from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
@@ -108,6 +109,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     if "event_curves" in tree.children:
         tables["estimands"] = estimand_table(tree, context, prob, observed, _estimand_weeks(tree, settings, tables))
     tables |= dropout_tables(tree, context, prob) | prediction_tables(tree, prob)
+    tables["rank_analyses"] = rank_table(tree, prob)
     filled = {name: table for name, table in tables.items() if len(table)}
     return Findings(tree, context, settings, observed, filled, trials, evidence)
 

@@ -4,6 +4,8 @@ The hazard of death is .010 a month for the early and .020 for the delayed start
 living do better than everyone by 1 point, death is worth 0 points.
 """
 
+import json
+
 import numpy as np
 import xarray as xr
 from fake import GROUPS, MONTH, OUTCOMES, SHAPE, STRATA, WEEKS, fake_posterior, normal_draws
@@ -193,6 +195,33 @@ def prediction_draws() -> xr.Dataset:
     )
 
 
+def rank_numbers() -> xr.Dataset:
+    """Net benefit .3, win odds 1.3 / .7, an adjusted difference of 2 points; replicates about .2, 1.5 and 1."""
+    spread = np.linspace(-1.0, 1.0, 101)
+    replicated = np.stack([0.2 + 0.2 * spread, 1.5 + 0.4 * spread, 1.0 + 2.0 * spread, np.full(101, np.nan)])
+    return xr.Dataset(
+        {
+            "estimate": ("analysis", np.array([0.3, 1.3 / 0.7, 2.0, 1.5])),
+            "lower": ("analysis", np.array([0.05, 1.1, 0.4, 0.2])),
+            "upper": ("analysis", np.array([0.5, 3.0, 3.6, 2.8])),
+            "p_value": ("analysis", np.array([0.0004, 0.02, np.nan, 0.03])),
+            "n": ("analysis", np.array([108.0, 108.0, 80.0, 108.0])),
+            "predictive_estimate": (("analysis", "replicate"), replicated),
+        },
+        coords={
+            "analysis": ["joint rank", "win odds", "ANCOVA", "ANCOVA, imputed"],
+            "quantity": ("analysis", ["net benefit", "win odds", *["adjusted difference of change"] * 2]),
+            "unit": ("analysis", ["", "", "points", "points"]),
+            "favours": ("analysis", ["+ favours early", "above 1 favours early", *["+ favours early"] * 2]),
+            "no_difference": ("analysis", [0.0, 1.0, 0.0, 0.0]),
+        },
+        attrs={
+            "outcome": "alsfrs_r", "week": 52.0, "terminal": "death", "group": "early", "reference": "delayed",
+            "level": 0.9, "notes": json.dumps(["A note of ranks.", "Another."]), "replicates": "How they were made.",
+        },
+    )  # fmt: skip
+
+
 def with_events() -> xr.DataTree:
     tree = fake_posterior()
     groups = {name: node.to_dataset() for name, node in tree.children.items()}
@@ -203,5 +232,6 @@ def with_events() -> xr.DataTree:
         "event_data": event_data(),
         "dropout_sensitivity": dropout_draws(),
         "dynamic_prediction": prediction_draws(),
+        "rank_analyses": rank_numbers(),
     }
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})

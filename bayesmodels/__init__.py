@@ -8,6 +8,7 @@ from __future__ import annotations
 _HOME = {
     "ClusterTable": "study",
     "Evidence": "evidence",
+    "LeavingRule": "fitting.leaving",
     "LongitudinalModel": "models.longitudinal",
     "MeansTable": "study",
     "NutsSettings": "fitting",
@@ -21,6 +22,7 @@ _HOME = {
     "alsaq5": "models.presets",
     "alsfrs_r": "models.presets",
     "convergence": "fitting",
+    "dropout_sensitivity": "fitting.dropout_sensitivity",
     "eq5d5l": "models.presets",
     "fit": "fitting",
     "hhd": "models.presets",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bayesmodels.config_analyses import DropoutSection, RankSection, section_problems
 from bayesmodels.config_problems import config_problems
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.settings import NutsSettings
@@ -142,6 +143,8 @@ class Sections(BaseModel):
     sampling: NutsSettings = NutsSettings()
     report: ReportSettings = ReportSettings()
     archive: ArchiveSection = ArchiveSection()
+    dropout: DropoutSection | None = None
+    rank: RankSection | None = None
 
 
 class MeansSections(Sections):
@@ -200,6 +203,7 @@ def read_config(path: str | Path) -> Config:
     try:
         sections = kind.model_validate(raw)
         problems += _data_problems(sections, path.name)
+        problems += section_problems(sections.dropout, sections.rank, sections.study is not None, model, path.name)
     except ValidationError as error:
         problems += config_problems(error, path.name, kind, raw)
     if problems:
@@ -240,6 +244,8 @@ def config_hash(config: Config, digests: Iterable[str]) -> str:
         "archive": sections.archive.model_dump(mode="json"),
         "digests": list(digests),
     }
+    asked = {"dropout": sections.dropout, "rank": sections.rank}
+    spec |= {name: section.model_dump(mode="json") for name, section in asked.items() if section is not None}
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
 
 

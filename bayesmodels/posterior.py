@@ -22,11 +22,15 @@ SCHEMA = "1"
 
 @dataclass(frozen=True)
 class ReportKind:
-    """A kind of report: the published variables (any one of `variables`) and groups (all) it reads."""
+    """A kind of report: the published variables (any one of `variables`) and groups (all) it reads.
+
+    A kind with `asked_for` is of a posterior for which more was asked than for most; a page does not list its absence.
+    """
 
     name: str
     variables: tuple[str, ...] = ()
     groups: tuple[str, ...] = ("posterior",)
+    asked_for: bool = False
 
 
 REPORTS: tuple[ReportKind, ...] = (
@@ -39,6 +43,11 @@ REPORTS: tuple[ReportKind, ...] = (
     ReportKind("predictive checks", groups=("observed_summary", "predictive_summary")),
     ReportKind("comparison by person", groups=("log_likelihood",)),
     ReportKind("person-level terms", groups=("person_terms",)),
+    ReportKind("events and associations", ("association", "hazard_effect"), asked_for=True),
+    ReportKind("survival and estimands", groups=("posterior", "event_curves"), asked_for=True),
+    ReportKind("dropout sensitivity", groups=("posterior", "dropout_sensitivity"), asked_for=True),
+    ReportKind("rank analyses", groups=("posterior", "rank_analyses"), asked_for=True),
+    ReportKind("dynamic prediction", groups=("posterior", "dynamic_prediction"), asked_for=True),
 )
 
 CONFIG_LINES: dict[str, str] = {
@@ -62,6 +71,11 @@ CONFIG_LINES: dict[str, str] = {
     "visit_mean": '[model] type = "longitudinal"',
     "person_basis": '[model] type = "longitudinal"',
     "person_terms": "[archive] persons = true",
+    "association": '[model] type = "joint_event" with [[model.events]] associations = [{outcome = ..., form = ...}]',
+    "hazard_effect": '[model] type = "joint_event" with [[model.events]] covariates = [...]',
+    "event_curves": '[model] type = "joint_event"',
+    "dropout_sensitivity": '[dropout] outcome = "alsfrs_r"  week = 52',
+    "rank_analyses": '[rank] outcome = "alsfrs_r"  week = 52  terminal = ["death"]',
 }
 """The line of a config that makes a variable or group appear, where one line does."""
 

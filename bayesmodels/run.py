@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
 from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
+from bayesmodels.run_analyses import check_analyses, declared_analyses
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
 
@@ -95,6 +96,7 @@ def run(
     """
     config = read_config(config_path)
     data = load_data(config)
+    check_analyses(config, data)
     name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
     return run_in(RunFolder(Path(out) / name), config, data, name, resume=resume, again=again, tell=tell)
 
@@ -270,6 +272,8 @@ class _Work:
 
             self.phase("refits without each programme")
             add_refits(tree, self.config.model, data, refit, needed=self.needed)
+        for name, group in declared_analyses(self.config, tree, data, self.phase).items():
+            tree[name] = xr.DataTree(group)
         if self.config.sections.archive.persons:
             from bayesmodels.fitting.person_archive import person_groups
 

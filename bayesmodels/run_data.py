@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bayesmodels.config import Config, StudySection, TrialsSection, read_config
 from bayesmodels.errors import BadConfig, BadInput
+from bayesmodels.run_analyses import check_analyses
 
 
 def load_data(config: Config) -> Any:
@@ -91,7 +92,9 @@ def check(path: str | Path) -> list[str]:
     if config is None or found:
         return found
     try:
-        config.model.build(load_data(config))
+        data = load_data(config)
+        config.model.build(data)
+        check_analyses(config, data)
     except BadInput as error:
         found += error.problems
     return found

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Level = Literal["population", "curve", "visit", "person", "trial", "row"]
+Level = Literal["population", "curve", "visit", "person", "trial", "row", "event"]
 
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 """Weeks in a month, 4.348: tables are in weeks, models in months."""
@@ -27,7 +27,10 @@ def months(weeks):
 
 @dataclass(frozen=True)
 class Variable:
-    """A published variable: its dims, unit template, meaning and level (`visit`: read by surrogacy, in no table)."""
+    """A published variable: its dims, unit template, meaning and level.
+
+    Level `visit` is read by surrogacy and is in no table; `event` is of a group of its own, named in `EVENT_GROUPS`.
+    """
 
     name: str
     dims: tuple[str, ...]
@@ -54,6 +57,17 @@ DIMS: dict[str, str] = {
     "endpoint": "surrogate, outcome; coordinates label, endpoint_unit, good",
     "trial": "row of a table of trials: one randomised contrast",
     "treatment_class": "class of the active treatment",
+    "landmark": "weeks since randomisation at which a prediction is made",
+    "horizon": "weeks from the landmark to the end of the window predicted",
+    "risk_group": "group of persons with like predicted risks, the lowest first",
+    "example": "person shown as an example, renumbered from 0",
+    "example_visit": "visit of an example person, in order",
+    "strategy": "what is supposed of those who left",
+    "delta_group": "how much worse those who left the contrast's first group are than under missing at random",
+    "delta_reference": "the same in its reference group",
+    "delta_path": "where delta grows: in the contrast's first group, or in both groups alike",
+    "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
+    "replicate": "trial replicated by the model",
 }
 
 PERIODS = ("before_switch", "after_switch", "last_year")
@@ -115,7 +129,7 @@ _ALL = (
     Variable(
         "association",
         ("event", "outcome", "form"),
-        "log hazard ratio per {unit}",
+        "log hazard ratio per {form_unit}",
         "effect on the hazard of the outcome's current value, rate (a month), area so far or person-level term",
     ),
     Variable(
@@ -171,6 +185,73 @@ _ALL = (
         "visit",
     ),
 )
+
+_CELL = ("start_group", "stratum", "week")
+_WINDOW = ("event", "landmark", "horizon")
+
+_EVENT_CURVES = (
+    Variable("survival", _CELL, "probability", "without a terminal event, had nobody withdrawn", "event"),
+    Variable("cumulative_incidence", ("event", *_CELL), "probability", "event so far, all events competing", "event"),
+    Variable("mean_alive", ("outcome", *_CELL), "{unit}", "mean course among the living", "event"),
+    Variable(
+        "mean_composite",
+        ("outcome", *_CELL),
+        "{unit}",
+        "mean course, death scored as the worst possible value",
+        "event",
+    ),
+    Variable(
+        "win_probability",
+        ("outcome", "contrast", "stratum", "week"),
+        "probability",
+        "a person of the group does better than one of the reference group: death worst, ties half",
+        "event",
+    ),
+    Variable("rmst", _CELL, "months", "mean time without a terminal event up to the week", "event"),
+)
+
+_EVENT_DATA = (
+    Variable("observed_survival", _CELL, "probability", "Kaplan-Meier", "event"),
+    Variable("observed_survival_lower", _CELL, "probability", "its lower confidence limit", "event"),
+    Variable("observed_survival_upper", _CELL, "probability", "its upper confidence limit", "event"),
+    Variable("observed_incidence", ("event", *_CELL), "probability", "Aalen-Johansen, all events competing", "event"),
+    Variable("n_events", ("event", "start_group", "stratum"), "persons", "who had the event", "event"),
+    Variable("at_risk", _CELL, "persons", "still followed without an event", "event"),
+)
+
+_DYNAMIC_PREDICTION = (
+    Variable("auc", _WINDOW, "", "time-dependent area under the ROC curve", "event"),
+    Variable("brier", _WINDOW, "", "Brier score, weighted for censoring", "event"),
+    Variable("brier_reference", _WINDOW, "", "Brier score of the observed overall risk", "event"),
+    Variable("observed_risk", (*_WINDOW, "risk_group"), "probability", "observed in the window", "event"),
+    Variable("predicted_risk", (*_WINDOW, "risk_group"), "probability", "mean predicted in the window", "event"),
+    Variable(
+        "example_course", ("outcome", "example", "landmark", "week"), "natural", "course of a person, foretold", "event"
+    ),
+    Variable("example_survival", ("example", "landmark", "week"), "probability", "survival, foretold", "event"),
+    Variable("example_visit_week", ("outcome", "example", "example_visit"), "weeks", "when a person was seen", "event"),
+    Variable("example_visit_value", ("outcome", "example", "example_visit"), "natural", "what was then seen", "event"),
+)
+
+_RANK_ANALYSES = (
+    Variable("estimate", ("analysis",), "of the quantity", "the group against the reference group", "event"),
+    Variable("lower", ("analysis",), "of the quantity", "its lower confidence limit", "event"),
+    Variable("upper", ("analysis",), "of the quantity", "its upper confidence limit", "event"),
+    Variable("p_value", ("analysis",), "probability", "two-sided", "event"),
+    Variable("n", ("analysis",), "persons", "in the analysis", "event"),
+    Variable("predictive_estimate", ("analysis", "replicate"), "of the quantity", "in replicated trials", "event"),
+)
+
+EVENT_GROUPS: dict[str, dict[str, Variable]] = {
+    group: {v.name: v for v in found}
+    for group, found in (
+        ("event_curves", _EVENT_CURVES),
+        ("event_data", _EVENT_DATA),
+        ("dynamic_prediction", _DYNAMIC_PREDICTION),
+        ("rank_analyses", _RANK_ANALYSES),
+    )
+}
+"""Groups about events, and their variables: draws (chain, draw) first, but for `event_data` and `rank_analyses`."""
 
 VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL}
 """Every published variable, by name."""

@@ -1,4 +1,4 @@
-"""Fit one of `FORMS` in this process and print one line of JSON: CPU seconds by phase, wall seconds, worst ESS."""
+"""Fit one of `FORMS` or `JOINT_FORMS` in this process: one line of JSON: CPU seconds by phase, wall, worst ESS."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ def main() -> None:
     began, marks = time.monotonic(), {}
 
     from forms import FORMS
+    from joint_forms import JOINT_FORMS
 
     from bayesmodels.fitting import NutsSettings, compile_model, sample
 
     marks["imports and data"] = cpu()
-    model, parameters = FORMS[given.form]()
+    model, parameters = (FORMS | JOINT_FORMS)[given.form]()
     marks["build"] = cpu()
     compiled = compile_model(model)
     marks["compile"] = cpu()
@@ -59,6 +60,7 @@ def main() -> None:
         "seconds": seconds,
         "ess": ess,
         "worst": where,
+        "rhat": worst_rhat(parameters(tree["posterior"].to_dataset())),
         "divergences": int(stats["diverging"].sum()),
         "gradients": int(stats["n_steps"].sum()) if "n_steps" in stats else None,
     }
@@ -78,6 +80,19 @@ def worst_bulk_ess(parameters) -> tuple[float, str]:
                 ess = float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
                 worst = min(worst, (ess, f"{name}{list(index)}"))
     return worst
+
+
+def worst_rhat(parameters) -> float:
+    """Largest rank R-hat."""
+    import numpy as np
+    from arviz_stats.base import array_stats
+
+    return max(
+        float(array_stats.rhat(values[(..., *index)], chain_axis=0, draw_axis=1, method="rank"))
+        for values in parameters.values()
+        for index in np.ndindex(values.shape[2:])
+        if np.isfinite(values[(..., *index)]).all() and np.ptp(values[(..., *index)]) > 1e-12
+    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def loaded_after(code: str) -> set[str]:
         "import bayesmodels",
         "import bayesmodels; dir(bayesmodels)",
         "import bayesmodels.errors, bayesmodels.vocabulary",
-        "import bayesmodels.fitting, bayesmodels.study, bayesmodels.evidence",
+        "import bayesmodels.fitting, bayesmodels.study, bayesmodels.evidence, bayesmodels.events",
         "from bayesmodels.fitting import NutsSettings; NutsSettings()",
         "import bayesmodels.cli",
     ],

@@ -5,6 +5,7 @@ import bayesmodels
 NAMES = (
     "ClusterTable",
     "Evidence",
+    "LeavingRule",
     "LongitudinalModel",
     "MeansTable",
     "NutsSettings",
@@ -19,6 +20,7 @@ NAMES = (
     "alsfrs_r",
     "convergence",
     "draw_person_terms",
+    "dropout_sensitivity",
     "eq5d5l",
     "fit",
     "hhd",

@@ -18,7 +18,12 @@ from pytensor.graph.traversal import ancestors
 
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.kernels.drawn_terms_op import LinearMixedTerms
+from bayesmodels.kernels.hazards_op import Exits, ExitsLogp, HazardLayout
 from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, LinearMixedLogp
+
+GIVEN = tuple(name for name in Exits._fields if name != "terms")
+"""Inputs of the exits' likelihood besides the terms."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Draw:
     y : (person, slot)
     inputs : Inputs of arrays
     bases : list of (slot of the outcome, person)
+    exits : Exits of arrays, or None
+        Of a model with events, without the terms.
+    features : list of (point,)
+        Bases of the hazards' predictors.
     """
 
     chain: int
@@ -39,6 +48,8 @@ class Draw:
     y: np.ndarray
     inputs: Inputs
     bases: list[np.ndarray]
+    exits: Exits | None = None
+    features: Sequence[np.ndarray] = ()
 
     def person_means(self, layout: Layout) -> np.ndarray:
         """Mean of every term for persons like this one, (person, term)."""
@@ -49,33 +60,73 @@ class Draw:
 
 @dataclass(frozen=True)
 class Collapsed:
-    """The collapsed likelihood of a built model: its layout and a function of the free variables to its inputs."""
+    """The collapsed likelihood of a built model: its layout and a function of free variables to its inputs.
+
+    Parameters
+    ----------
+    layout : Layout
+    hazards : HazardLayout or None
+        Of a model with events.
+    variables : tuple of TensorVariable
+        The free variables that the inputs depend on: numbers that draw person terms are not among them.
+    function : callable
+    """
 
     layout: Layout
-    names: tuple[str, ...]
+    hazards: HazardLayout | None
+    variables: tuple[Any, ...]
     function: Any
 
     def at(self, draws: xr.Dataset) -> Iterator[Draw]:
-        """Inputs at every draw of a dataset with the free variables, dims (chain, draw, ...)."""
-        values = [draws[name].transpose("chain", "draw", ...).to_numpy() for name in self.names]
+        """Inputs at every draw of a dataset with the free variables, dims (chain, draw, ...).
+
+        Raises
+        ------
+        BayesmodelsError
+            Draws of a model of another shape, as where other visits are known only to lie beyond a limit.
+        """
+        values = [draws[v.name].transpose("chain", "draw", ...).to_numpy() for v in self.variables]
+        for variable, value in zip(self.variables, values, strict=True):
+            if any(s is not None and s != n for s, n in zip(variable.type.shape, value.shape[2:], strict=True)):
+                raise BayesmodelsError(
+                    f"{variable.name}: expected draws of shape {variable.type.shape}, got {value.shape[2:]}: the "
+                    "persons differ from the fit in start groups, strata, or visits known only to lie beyond a limit; "
+                    "such visits can be used for the fitted study only, all of them"
+                )
+        mixed, n_bases = len(Inputs._fields), len(self.layout.outcome_of)
         for chain in range(draws.sizes["chain"]):
             for draw in range(draws.sizes["draw"]):
                 y, *rest = self.function(*(value[chain, draw] for value in values))
-                split = len(Inputs._fields)
-                yield Draw(chain, draw, y, Inputs(*rest[:split]), rest[split:])
+                inputs, bases, more = Inputs(*rest[:mixed]), rest[mixed : mixed + n_bases], rest[mixed + n_bases :]
+                exits, features = None, []
+                if self.hazards is not None:
+                    exits = Exits(**dict(zip(GIVEN, more, strict=False)), terms=None)
+                    features = more[len(GIVEN) :]
+                yield Draw(chain, draw, y, inputs, bases, exits, features)
 
 
 def collapsed(pm_model: pm.Model) -> Collapsed | None:
     """The collapsed likelihood of a built model; None if it has none."""
     for rv in pm_model.observed_RVs:
         density = pm.logp(rv, pm_model.rvs_to_values[rv], warn_rvs=False)
-        for variable in ancestors([density]):
-            node = variable.owner
-            if node is not None and isinstance(node.op, LinearMixedLogp):
-                free = list(pm_model.free_RVs)
-                function = pytensor.function(free, node.inputs, mode=python_mode(), on_unused_input="ignore")
-                return Collapsed(node.op.layout, tuple(v.name for v in free), function)
+        nodes = {type(v.owner.op): v.owner for v in ancestors([density]) if v.owner is not None}
+        drawn, exits = nodes.get(LinearMixedTerms), nodes.get(ExitsLogp)
+        if drawn is not None:
+            y, _, *inputs = drawn.inputs
+            return _collapsed(pm_model, drawn.op.layout, [y, *inputs], exits)
+        if LinearMixedLogp in nodes:
+            return _collapsed(pm_model, nodes[LinearMixedLogp].op.layout, nodes[LinearMixedLogp].inputs, None)
     return None
+
+
+def _collapsed(pm_model: pm.Model, layout: Layout, outputs: list[Any], exits: Any) -> Collapsed:
+    if exits is not None:
+        own = dict(zip(Exits._fields, exits.inputs, strict=False))
+        outputs = [*outputs, *(own[name] for name in GIVEN), *exits.inputs[len(Exits._fields) :]]
+    needed = set(ancestors(outputs))
+    free = tuple(rv for rv in pm_model.free_RVs if rv in needed)
+    function = pytensor.function(list(free), outputs, mode=python_mode())
+    return Collapsed(layout, None if exits is None else exits.op.layout, free, function)
 
 
 def collapsed_or_error(pm_model: pm.Model) -> Collapsed:

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.fitting.diagnostics import convergence
+from bayesmodels.fitting.event_groups import event_groups, has_events
 from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
@@ -64,7 +65,8 @@ def fit(
     -------
     xr.DataTree
         Groups `posterior`, `sample_stats`, `prior` (published variables, 1,000 draws), and where the model has them
-        `log_likelihood` [person], `observed_summary`, `predictive_summary`. Root attributes describe model, data,
+        `log_likelihood` [person], `observed_summary`, `predictive_summary`; of a model with events also `event_curves`,
+        `event_data`, `dynamic_prediction`. Root attributes describe model, data,
         settings, versions, seconds and convergence; nested ones are JSON.
 
     Raises
@@ -85,6 +87,9 @@ def fit(
     on_phase("log-likelihood and predictive summaries")
     groups["log_likelihood"] = person_log_likelihood(pm_model, draws)
     groups |= summaries(pm_model, data, draws, stream_seed(seed, SUMMARY_STREAM))
+    if has_events(model):
+        on_phase("survival, incidence and prediction")
+        groups |= event_groups(model, data, tree)
     for name, group in groups.items():
         if group.data_vars:
             tree[name] = xr.DataTree(group)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.fitting.settings import PERSON_STREAM, stream_seed
+from bayesmodels.fitting.settings import EXAMPLE_STREAM, PERSON_STREAM, stream_seed
 
 if TYPE_CHECKING:
     from bayesmodels.study import Study
@@ -31,7 +31,7 @@ def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, 
     -------
     dict of str to xr.Dataset
         `person_terms` (chain, draw, person, term; thinned) and `visit_rows` (visit: person, week, outcome, value,
-        censoring).
+        censoring); of a model with events `dynamic_prediction` with examples of persons added.
     """
     from bayesmodels.fitting.collapsed import collapsed
     from bayesmodels.fitting.person_terms import draw_person_terms
@@ -40,6 +40,12 @@ def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, 
     if collapsed(model.build(data)) is not None:
         seed = stream_seed(int(posterior.attrs["seed"]), PERSON_STREAM)
         groups["person_terms"] = draw_person_terms(model, posterior, data, seed=seed)
+    if "dynamic_prediction" in posterior.children:
+        from bayesmodels.fitting.dynamic_prediction import example_predictions
+
+        seed = stream_seed(int(posterior.attrs["seed"]), EXAMPLE_STREAM)
+        both = (posterior["dynamic_prediction"].to_dataset(), example_predictions(model, posterior, data, seed))
+        groups["dynamic_prediction"] = xr.merge(both, combine_attrs="override", compat="override", join="outer")
     return groups
 
 

@@ -1,4 +1,5 @@
-"""Person terms, drawn exactly from their distribution given the data at every posterior draw."""
+"""Person terms, drawn from their distribution given the data at every posterior draw: exactly given visits, and by
+sampling importance resampling given visits and exit."""
 
 from __future__ import annotations
 
@@ -7,8 +8,25 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmodels.fitting.collapsed import collapsed_or_error, labels_of, thinned
-from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_data
+from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, labels_of, thinned
+from bayesmodels.fitting.exit_terms import CANDIDATES, tilted
+from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_visits
+
+FEW = 8.0
+"""Candidates' worth below which draws given an exit are said to be rough."""
+
+
+def draw_deviations(
+    likelihood: Collapsed, point: Draw, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Draw the random terms' deviations (person, random term) given visits and, in a model with events, exits.
+
+    The second result is of a model with events: how many equally good candidates each person's draw was chosen among.
+    """
+    gaussian = terms_given_visits(likelihood.layout, point.y, point.inputs, point.bases)
+    if likelihood.hazards is None:
+        return gaussian.draw(rng), None
+    return tilted(likelihood, point, gaussian).draw(rng)
 
 
 def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: int, draws: int = 500) -> xr.Dataset:
@@ -29,7 +47,8 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     -------
     xr.Dataset
         `person_term` with dims (chain, draw, person, term); persons numbered in the order of the persons table, terms
-        on the modelling scale. A posterior of persons' data: store it as you would the data.
+        on the modelling scale. A posterior of persons' data: store it as you would the data. Of a model with events,
+        attributes say among how many effective candidates the draws were chosen at worst (`fitting.exit_terms`).
 
     Raises
     ------
@@ -41,13 +60,19 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     chosen = thinned(posterior["posterior"].to_dataset(), draws)
     rng = np.random.default_rng(seed)
     random = list(likelihood.layout.random_terms)
-    out = None
+    out, fewest = None, np.inf
     for point in likelihood.at(chosen):
-        deviations = terms_given_data(likelihood.layout, point.y, point.inputs, point.bases).draw(rng)
+        deviations, worth = draw_deviations(likelihood, point, rng)
+        fewest = fewest if worth is None else min(fewest, float(worth.min()))
         if out is None:
             out = np.empty((chosen.sizes["chain"], chosen.sizes["draw"], *deviations.shape))
         out[point.chain, point.draw] = point.person_means(likelihood.layout)[:, random] + deviations
     assert out is not None  # a posterior has draws
     dims = ("chain", "draw", "person", "term")
     coords = {"term": labels_of(pm_model, random), "person": np.arange(out.shape[2])}
-    return xr.Dataset({"person_term": (dims, out)}, coords=coords)
+    found = xr.Dataset({"person_term": (dims, out)}, coords=coords)
+    if likelihood.hazards is not None:
+        found.attrs = {"given": "visits and exit", "candidates": CANDIDATES, "fewest_effective_candidates": fewest}
+        if fewest < FEW:
+            found.attrs["note"] = f"some draws were chosen among fewer than {FEW:g} effective candidates: rough tails"
+    return found

@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.paths import draw_paths
+from bayesmodels.fitting.person_terms import draw_deviations
+from bayesmodels.fitting.persons import every_visit, persons_of, without_events
 from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.kernels.linear_mixed_variable import person_terms
 from bayesmodels.study import Study
-
-
-@dataclass(frozen=True)
-class _Persons:
-    """Persons and visits to predict, under the labels of a fitted posterior: what a model's `build` reads."""
-
-    persons: pd.DataFrame
-    visits: pd.DataFrame
-    outcomes: tuple[str, ...]
-    stratum_labels: tuple[str, ...]
-    start_groups: tuple[str, ...]
-    covariate_scale: pd.DataFrame
-    curve_weeks: tuple[float, ...] = (0.0,)
-    nominal_weeks: tuple[float, ...] = (0.0,)
-    controlled_week: float | None = None
-
-    @property
-    def coords(self) -> dict[str, Any]:
-        """Dims of the persons; the rest is the model's."""
-        return {
-            "person": tuple(range(len(self.persons))),
-            "start_group": self.start_groups,
-            "week": self.curve_weeks,
-            "contrast": tuple(f"{g} - {self.start_groups[-1]}" for g in self.start_groups[:-1]),
-        }
-
-    def covariates(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns on the scale of the study the model was fitted to: 0 its mean, 1 its SD."""
-        absent = [name for name in names if name not in self.persons]
-        if absent:
-            raise BadInput(f"persons: expected the covariate {name!r}, which the model uses; add it" for name in absent)
-        scale = self.covariate_scale.loc[list(names)]
-        raw = self.persons[list(names)].astype(float)
-        return (raw - scale["center"]) / scale["spread"]
 
 
 def predict(
@@ -84,7 +51,8 @@ def predict(
         Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
         the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
         rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
-        table.
+        table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
+        their visits only; `predict_events` foretells what happens to those still at risk.
 
     Raises
     ------
@@ -93,19 +61,22 @@ def predict(
     """
     weeks = tuple(sorted({float(week) for week in weeks}))
     draws_used = thinned(posterior["posterior"].to_dataset(), draws)
-    history = _persons(model, draws_used, data)
-    grid = replace(history, visits=_every_visit(history, weeks))
-    given, wanted = collapsed_or_error(model.build(history)), collapsed_or_error(model.build(grid))
+    history = persons_of(model, draws_used, data)
+    grid = replace(history, visits=every_visit(model, history.persons, weeks))
+    course_model = without_events(model)
+    own = isinstance(data, Study) and course_model is not model and _digest(posterior) == data.digest
+    given = collapsed_or_error(model.build(data) if own else course_model.build(history))
+    wanted = collapsed_or_error(course_model.build(grid))
     rng = np.random.default_rng(seed)
     shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))
     trajectory, observation = np.empty(shape), np.empty(shape)
     for past, future in zip(given.at(draws_used), wanted.at(draws_used), strict=True):
         terms = future.person_means(wanted.layout)
-        deviations = person_terms(given.layout, past.y, past.inputs, past.bases).draw(rng)
+        deviations, _ = draw_deviations(given, past, rng)
         terms[:, list(wanted.layout.random_terms)] += deviations
         sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
-        course = _courses(wanted.layout, future, terms)
-        for k, path in _paths(given.layout, past, terms, future, rng).items():
+        course = courses(wanted.layout, future, terms)
+        for k, path in paths_given_visits(given.layout, past, terms, future, rng).items():
             course[k] += path
         trajectory[past.chain, past.draw] = course
         observation[past.chain, past.draw] = course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
@@ -124,7 +95,12 @@ def predict(
     )
 
 
-def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+def _digest(posterior: xr.DataTree) -> str:
+    """Digest of the fitted data; empty where the posterior does not say."""
+    return str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
+
+
+def courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     """Courses (outcome, person, slot) of persons with these terms (person, term); outcomes of the same visits."""
     course = np.zeros((layout.n_outcomes, *draw.bases[0].T.shape))
     for m, k in enumerate(layout.outcome_of):
@@ -132,7 +108,7 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     return course
 
 
-def _paths(
+def paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
     """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
@@ -156,37 +132,3 @@ def _paths(
             rng,
         )
     return found
-
-
-def _persons(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) -> _Persons:
-    strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
-    groups = tuple(str(label) for label in posterior["start_group"].values)
-    names = tuple(k.name for k in model.outcomes)
-    if isinstance(data, Study):
-        persons, visits = data.persons, data.visits
-    else:
-        persons = data.reset_index(drop=True)
-        visits = pd.DataFrame({"person": [], "week": [], "outcome": [], "value": [], "censoring": []})
-        if "stratum" not in persons or len(strata) == 1:
-            persons = persons.assign(stratum=strata[0] if len(strata) == 1 else None)
-        persons = persons.assign(drug_start_week=persons["drug_start_week"].astype(float).fillna(np.inf))
-    problems = [
-        f"persons, row {row + 2}: expected a {column} of the fitted study ({', '.join(known)}), got {value!r}"
-        for column, known in (("start_group", groups), ("stratum", strata))
-        for row, value in enumerate(persons[column])
-        if value not in known
-    ]
-    if problems:
-        raise BadInput(problems)
-    scale = pd.DataFrame({"center": [], "spread": []}, dtype=float)
-    if "covariate" in posterior.dims:
-        found = {name: posterior[name].to_numpy() for name in ("center", "spread")}
-        scale = pd.DataFrame(found, index=posterior["covariate"].values)
-    return _Persons(persons, visits[visits["outcome"].isin(names)], names, strata, groups, scale)
-
-
-def _every_visit(data: _Persons, weeks: tuple[float, ...]) -> pd.DataFrame:
-    """A visit of every person, outcome and week; the value is not used."""
-    index = pd.MultiIndex.from_product([data.persons["person"], data.outcomes, weeks])
-    frame = index.to_frame(index=False, name=["person", "outcome", "week"])
-    return frame.assign(value=1.0, censoring="")

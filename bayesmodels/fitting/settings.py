@@ -13,6 +13,12 @@ Sampler = Literal["nutpie", "pymc", "numpyro"]
 PRIOR_STREAM = 1
 SUMMARY_STREAM = 2
 PERSON_STREAM = 3
+EVENT_STREAM = 4
+PREDICTION_STREAM = 5
+EXAMPLE_STREAM = 6
+DROPOUT_STREAM = 11
+IMPUTATION_STREAM = 12
+REPLICATE_STREAM = 13
 """Random streams besides the chains': each has its own seed, derived from the one the user gave."""
 
 _OWN_STREAMS = 2**31  # chains use spawn keys 0, 1, ...; other streams start far above
@@ -94,6 +100,6 @@ def chain_seeds(settings: NutsSettings) -> tuple[int, ...]:
 
 
 def stream_seed(seed: int, stream: int) -> int:
-    """Return the seed of a random stream other than a chain (`PRIOR_STREAM`, `SUMMARY_STREAM`, `PERSON_STREAM`)."""
+    """Return the seed of a random stream other than a chain (`PRIOR_STREAM` and its like)."""
     sequence = np.random.SeedSequence(seed, spawn_key=(_OWN_STREAMS + stream,))
     return int(sequence.generate_state(1)[0])

@@ -8,8 +8,9 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmodels.fitting.collapsed import collapsed, thinned
-from bayesmodels.kernels.linear_mixed_variable import simulate
+from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed, thinned
+from bayesmodels.fitting.exit_terms import tilted
+from bayesmodels.kernels.linear_mixed_variable import simulate, simulate_visits, unseen_terms
 from bayesmodels.study import Study
 from bayesmodels.study.schedule import nearest_week
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS
@@ -39,8 +40,9 @@ class _Cells:
 def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
     """Observed and replicated visit means, on the modelling scale.
 
-    Replicated trials have new persons of the same strata and start groups at the same visits. Censored visits count at
-    their limit among the observed; a study with any has no replicates.
+    Replicated trials have new persons of the same strata and start groups at the same visits; in a model with events,
+    persons whose terms are drawn given the same exits, since those who stay differ from those who leave. Censored
+    visits count at their limit among the observed; a study with any has no replicates.
 
     Returns
     -------
@@ -59,7 +61,9 @@ def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed
         "stratum": [*data.stratum_labels, ALL] if cells.strata > 1 else list(data.stratum_labels),
         "week": nominal,
     }
-    y = pm_model["visits_observed"].get_value() + pm_model["visits_limit"].get_value()
+    joint = likelihood.hazards is not None
+    seen = pm_model["follow_up_observed"].get_value()[:, :-2] if joint else pm_model["visits_observed"].get_value()
+    y = seen + pm_model["visits_limit"].get_value()
     n = cells.sums(np.ones(y.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = cells.sums(y) / n
@@ -73,10 +77,20 @@ def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed
     replicated = np.empty((chosen.sizes["chain"], chosen.sizes["draw"], *n.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         for point in likelihood.at(chosen):
-            draw = simulate(likelihood.layout, rng, point.inputs, point.bases)
+            draw = _replicate(likelihood, point, rng)
             replicated[point.chain, point.draw] = cells.sums(draw) / n
     groups["predictive_summary"] = xr.Dataset({"mean": (("chain", "draw", *DIMS), replicated)}, coords=coords)
     return groups
+
+
+def _replicate(likelihood: Collapsed, point: Draw, rng: np.random.Generator) -> np.ndarray:
+    """Visits (person, slot) of new persons; in a model with events, of new persons who left when and as these did."""
+    if likelihood.hazards is None:
+        return simulate(likelihood.layout, rng, point.inputs, point.bases)
+    terms = point.person_means(likelihood.layout)
+    deviations, _ = tilted(likelihood, point, unseen_terms(likelihood.layout, point.inputs)).draw(rng)
+    terms[:, list(likelihood.layout.random_terms)] += deviations
+    return simulate_visits(likelihood.layout, rng, point.inputs, point.bases, terms)
 
 
 def _cells(pm_model: pm.Model, data: Study, nominal: np.ndarray) -> _Cells:

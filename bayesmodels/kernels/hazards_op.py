@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
+from numba import types
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayesmodels.kernels.hazards import VERSION, exits
+from bayesmodels.kernels.pointer import array, as_it_is, by_address
 from bayesmodels.kernels.value_from_gradient import share_value
 
 
@@ -60,8 +62,16 @@ _PARAMETERS = slice(6, None)  # of Exits: those with a gradient
 _N_PARAMETERS = len(Exits._fields[_PARAMETERS])
 
 
+_INT = array(1, types.int64)
+EXITS = (
+    _INT, _INT, array(1), *(array(2) for _ in range(8)), array(2, types.boolean), array(2, types.boolean), _INT, _INT,
+    _INT, array(1), types.boolean,
+)  # fmt: skip
+"""Argument types of `exits`."""
+
+
 @cache
-def evaluation(layout: HazardLayout, with_gradient: bool, jit=lambda function: function):
+def evaluation(layout: HazardLayout, with_gradient: bool, jit=as_it_is):
     """Function of (by_person, *Exits, basis_0, basis_1 ...) to the kernel's results."""
     n_loadings, n_events = len(layout.predictor_of), len(layout.columns)
     names = ", ".join(f"basis_{m}" for m in range(n_loadings))
@@ -70,13 +80,13 @@ def evaluate(by_person, {", ".join(Exits._fields)}{", " if names else ""}{names}
     bases = np.zeros(({n_loadings}, weight.shape[0]))
     {"; ".join(f"bases[{m}] = basis_{m}" for m in range(n_loadings)) or "pass"}
     return exits(
-        {", ".join(f"np.ascontiguousarray({name})" for name in Exits._fields)}, bases, columns, uses, predictor_of, term_of,
-        varying_of, np.ascontiguousarray(by_person), {with_gradient},
+        {", ".join(f"np.ascontiguousarray({name})" for name in Exits._fields)}, bases, columns.copy(), uses.copy(),
+        predictor_of.copy(), term_of.copy(), varying_of.copy(), np.ascontiguousarray(by_person), {with_gradient},
     )
 """
     scope = {
         "np": np,
-        "exits": exits,
+        "exits": exits if jit is as_it_is else by_address(exits, EXITS),
         "columns": np.array(layout.columns, bool).reshape(n_events, -1),
         "uses": np.array(layout.uses, bool).reshape(n_events, -1),
         "predictor_of": np.array(layout.predictor_of, np.int64),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytensor.tensor as pt
+from numba import types
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
@@ -15,6 +16,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 
 from bayesmodels.kernels.linear_mixed import VERSION, marginal
 from bayesmodels.kernels.packing import LANES, by_visits, pack, unpack
+from bayesmodels.kernels.pointer import array, as_it_is, by_address
 from bayesmodels.kernels.value_from_gradient import share_value
 
 
@@ -92,7 +94,15 @@ PARAMETERS = slice(5, None)
 N_PARAMETERS = len(NDIM[PARAMETERS])
 
 
-def evaluation(layout: Layout, with_gradient: bool, jit=lambda function: function, *, drawing: bool = False):
+_INT, _BOOL, _ONE, _TWO = array(1, types.int64), array(1, types.boolean), array(1), array(2)
+MARGINAL = (
+    _INT, array(3), array(4), array(3), _INT, array(2, types.int64), _INT, _INT, _TWO, _TWO, _TWO, _TWO, _TWO, _ONE,
+    _TWO, _TWO, _INT, _INT, _INT, _INT, _BOOL, _INT, _ONE, _TWO, _TWO, types.boolean, types.boolean,
+)  # fmt: skip
+"""Argument types of `marginal`."""
+
+
+def evaluation(layout: Layout, with_gradient: bool, jit=as_it_is, *, drawing: bool = False):
     """Function of (y, weight, z, by_terms, *Inputs, basis_0 ...) to the order of persons in the kernel and its results.
 
     `z` and `by_terms` as in `marginal`, without columns unless `drawing`.
@@ -121,15 +131,15 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
     return order, marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
-        outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight.copy(), z.copy(),
-        by_terms.copy(), {with_gradient}, {drawing},
+        outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), wandering.copy(), varying_of.copy(),
+        weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
     )
 """
     scope = {
         "np": np,
         "pack": pack,
         "by_visits": by_visits,
-        "marginal": marginal,
+        "marginal": marginal if jit is as_it_is else by_address(marginal, MARGINAL),
         "LANES": LANES,
         "n_outcomes": layout.n_outcomes,
         "outcome_of": np.array(layout.outcome_of),

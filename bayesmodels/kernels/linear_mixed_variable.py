@@ -108,5 +108,19 @@ class PersonTerms:
 
 def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
+    return likelihood_and_terms(layout, y, inputs, bases)[1]
+
+
+def likelihood_and_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> tuple[np.ndarray, PersonTerms]:
+    """Log-likelihood of y by person, and the deviations of the persons' terms from their means, given y."""
     _, results = in_python(layout, False)(y, np.ones(len(y)), *no_terms(y), *inputs, *bases)
-    return PersonTerms(results[-2], results[-1])
+    return results[0], PersonTerms(results[-2], results[-1])
+
+
+def unseen_terms(layout: Layout, inputs: Inputs) -> PersonTerms:
+    """Deviations of persons' terms from their means without any visit."""
+    q = len(layout.random_terms)
+    factor = np.zeros((q, q))
+    correlation_factor.py_func(inputs.partial, factor)
+    sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
+    return PersonTerms(np.zeros(sd.shape), np.swapaxes(sd[:, :, None] * factor, 1, 2))

@@ -11,8 +11,6 @@ from pytensor.gradient import grad
 
 from bayesmodels.kernels.linear_mixed_op import Layout
 from bayesmodels.models.assembly import Assembly
-from bayesmodels.models.design import Design
-from bayesmodels.models.exposure import Exits
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.priors import by_stratum
 
@@ -72,14 +70,17 @@ class Predictor:
         return self.level * t if self.form == "area" else np.full(len(t), self.sampled_at)
 
 
-def predictors_of(model, a: Assembly, design: Design, exits: Exits) -> tuple[list[Predictor], np.ndarray]:
-    """The features that act on any event's hazard, and which act on which, (event, predictor) bool."""
+def predictors_of(model, a: Assembly, last_values: np.ndarray) -> tuple[list[Predictor], np.ndarray]:
+    """The features that act on any event's hazard, and which act on which, (event, predictor) bool.
+
+    `last_values` by outcome: about where courses are when events happen, NaN where it is not known.
+    """
     found: dict[tuple[str, str], Predictor] = {}
     acts: list[list[tuple[str, str]]] = []
     for event in model.events:
         acts.append([])
         for association in event.associations:
-            for predictor in _of_association(model, a, association, design, exits):
+            for predictor in _of_association(model, a, association, last_values):
                 key = (association.outcome, predictor.label)
                 first = found.setdefault(key, predictor)
                 first.priors[event.name] = association
@@ -89,7 +90,7 @@ def predictors_of(model, a: Assembly, design: Design, exits: Exits) -> tuple[lis
     return list(found.values()), uses
 
 
-def _of_association(model, a: Assembly, association: Association, design: Design, exits: Exits) -> list[Predictor]:
+def _of_association(model, a: Assembly, association: Association, last_values: np.ndarray) -> list[Predictor]:
     k = a.outcomes.index(association.outcome)
     outcome = model.outcomes[k]
     level = float(np.mean([prior.mean for prior in by_stratum(outcome.level_prior, a.strata)]))
@@ -101,22 +102,13 @@ def _of_association(model, a: Assembly, association: Association, design: Design
             if a.labels[p].startswith(f"{association.outcome}:")
         ]
         return [Predictor(k, "terms", f"terms:{name}", j, sd, {}, 0.0, 0.0, 0.0) for j, name, sd in own]
+    last = float(last_values[k])
     typical_sd, stated, sampled = {
-        "value": (outcome.level_sd_prior.sd, level, _last_values(design, k, exits, level)),
+        "value": (outcome.level_sd_prior.sd, level, level if np.isnan(last) else last),
         "rate": (outcome.rate_sd_prior.sd, rate, rate),
         "area": (outcome.level_sd_prior.sd * TYPICAL_AREA_MONTHS, 0.0, 0.0),
     }[association.form]
     return [Predictor(k, association.form, association.form, -1, typical_sd, {}, stated, sampled, level)]
-
-
-def _last_values(design: Design, k: int, exits: Exits, otherwise: float) -> float:
-    """Mean last visit of those who had an event: where the sampler sees the baseline, and nothing more."""
-    visits = design.outcomes[k]
-    number = visits.present.sum(axis=0).astype(int)
-    seen = (exits.code > 0) & (number > 0)
-    if not seen.any():
-        return otherwise
-    return float(visits.values[np.flatnonzero(seen), number[seen] - 1].mean())
 
 
 def features(predictor: Predictor, a: Assembly, layout: Layout, t, x) -> dict[int, Any]:

@@ -100,7 +100,8 @@ class Design:
 
 
 def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[str]) -> Design:
-    """Arrays of a study; persons to predict (`fitting.predict`) come with covariates already on the fit's scale.
+    """Arrays of a study; persons to predict (`fitting.predict`) come with covariates already on the fit's
+    scale, and with the drug starts of the fitted groups.
 
     Raises
     ------
@@ -114,16 +115,18 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
             "add its visits, or leave it out of the model"
             for name in absent
         )
-    persons = study.persons
+    persons, scaled = study.persons, isinstance(study, Study)
     number = pd.Series(np.arange(len(persons)), index=persons["person"])
     visits = study.visits
     visits = visits.assign(number=number[visits["person"]].to_numpy()).sort_values(["number", "week"], kind="stable")
     start = persons["drug_start_week"].to_numpy(float)
     stratum = _codes(persons["stratum"], study.stratum_labels)
     group, n_groups = _codes(persons["start_group"], study.start_groups), len(study.start_groups)
-    medians = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
+    if scaled:
+        medians = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
+    else:
+        medians = study.start_weeks
     raw = study.covariates(tuple(covariates)).to_numpy(float).reshape(len(persons), len(covariates))
-    scaled = isinstance(study, Study)
     center = raw.mean(axis=0) if scaled else np.zeros(len(covariates))
     spread = raw.std(axis=0) if scaled else np.ones(len(covariates))
     return Design(

@@ -16,10 +16,11 @@ from bayesmodels.kernels.hazards_op import HazardLayout
 from bayesmodels.kernels.linear_mixed_op import Layout
 from bayesmodels.models.assembly import Assembly
 from bayesmodels.models.course_features import Predictor, features, predictors_of
-from bayesmodels.models.design import Design
-from bayesmodels.models.exposure import Exits, points_of
+from bayesmodels.models.design import Design, design_of
+from bayesmodels.models.exposure import Exits, exits_of, points_of
+from bayesmodels.models.hazard_scale import HazardScale, scale_of
 from bayesmodels.models.publish import publish
-from bayesmodels.parts.hazards import Baseline, Exposure
+from bayesmodels.parts.hazards import Baseline
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
@@ -85,12 +86,12 @@ class Hazards:
 def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, data: Study) -> Hazards:
     """Random variables and data of the hazards, in the current PyMC model."""
     events = model.events
-    exposures = [Exposure(exits.entry, exits.exit, exits.code == e + 1) for e in range(len(events))]
-    baselines = [event.baseline.baseline(of) for event, of in zip(events, exposures, strict=True)]
-    cuts = sorted({cut for baseline in baselines for cut in baseline.cuts})
-    points = points_of(exits, cuts, any(baseline.unbounded for baseline in baselines))
-    predictors, uses = predictors_of(model, a, design, exits)
     covariates = hazard_covariates(model, data)
+    scale = scale_of(model, data, design, exits, covariates.columns)
+    baselines = [event.baseline.baseline(of) for event, of in zip(events, scale.exposures, strict=True)]
+    cuts = sorted({*scale.cuts, *(cut for baseline in baselines for cut in baseline.cuts)})
+    points = points_of(exits, cuts, any(baseline.unbounded for baseline in baselines))
+    predictors, uses = predictors_of(model, a, scale.last_values)
     pm.modelcontext(None).add_coords(_coords(model, predictors, covariates))
 
     blocks = [baseline.columns(points.t) for baseline in baselines]
@@ -121,7 +122,7 @@ def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, da
         np.array([[e.effect_prior.sd] * len(covariates.labels) for e in events]).reshape(covariates.of_event.shape),
         np.array([[e.effect_prior.mean] * len(covariates.labels) for e in events]).reshape(covariates.of_event.shape),
     )
-    middle = covariates.columns.mean(axis=0)
+    middle = scale.middle
     lift = pm.Data("exit_lift", np.array([p.sampled_at - p.stated_at for p in predictors]))
     shift = (alpha * lift).sum(axis=1) + (gamma * pm.Data("exit_middle", middle)).sum(axis=1)
     coefficient, treated = _coefficients(events, baselines, blocks, shift)
@@ -145,6 +146,13 @@ def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, da
         varying=varying,
     )
     return Hazards(shape, inputs, bases, baselines, predictors, covariates, shift, treated)
+
+
+def hazard_scale(model, data: Study) -> HazardScale:
+    """What the hazards' parameters of a model fitted to a study are relative to."""
+    design = design_of(data, model.outcomes, model.covariates.names)
+    exits = exits_of(data, [event.labels for event in model.events])
+    return scale_of(model, data, design, exits, hazard_covariates(model, data).columns)
 
 
 def hazard_covariates(model, data: Study) -> HazardCovariates:

@@ -216,7 +216,8 @@ class PenalisedSpline(BaseModel):
             level = pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd)
             trend = pm.Normal(f"{name}_trend", self.trend.mean, self.trend.sd)
             roughness = pm.HalfNormal(f"{name}_roughness", self.roughness.sd)
-            bends = pm.Normal(f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,))
+            start = np.full(self.functions - 2, 0.1)  # not zero, where the density is flat in the roughness
+            bends = pm.Normal(f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,), initval=start)
             return pt.concatenate([pt.stack([level, trend]), roughness * bends])
 
         knots = np.linspace(0.0, span, self.functions - 2)[1:-1]

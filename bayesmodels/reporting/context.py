@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -91,6 +93,8 @@ class FitContext:
     extra_sections : tuple of dict
         Root attribute `extra_sections`: ``{"title", "paragraphs", "table" (records), "figure_png_base64"}``, all but
         the title optional.
+    hazard_units : dict of str to str
+        Of the log hazard ratios of covariates, by `hazard_covariate`.
     """
 
     model_type: str
@@ -108,6 +112,7 @@ class FitContext:
     controlled_week: float | None
     notes: tuple[str, ...] = ()
     extra_sections: tuple[dict[str, Any], ...] = ()
+    hazard_units: dict[str, str] = field(default_factory=dict)
 
     @property
     def stamp(self) -> str | None:
@@ -157,10 +162,16 @@ def read_context(tree: xr.DataTree) -> FitContext:
         controlled_week=None if controlled is None else float(controlled),
         notes=tuple(_nested_list(tree, "notes")),
         extra_sections=tuple(_nested_list(tree, "extra_sections")),
+        hazard_units=_by_label(draws, "hazard_covariate", "hazard_unit"),
     )
 
 
-def unit_of(name: str, index: dict[str, str], outcomes: dict[str, Outcome]) -> str:
+def unit_of(
+    name: str,
+    index: dict[str, str],
+    outcomes: dict[str, Outcome],
+    hazard_units: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Fill a vocabulary variable's unit for one entry.
 
     Parameters
@@ -168,24 +179,31 @@ def unit_of(name: str, index: dict[str, str], outcomes: dict[str, Outcome]) -> s
     name : str
         Variable in the vocabulary.
     index : dict of str to str
-        Dim to label of the entry; `term` labels read ``<outcome>:level``, ``:rate`` or ``:effect``.
+        Dim to label of the entry; `term` labels read ``<outcome>:level``, ``:rate`` or ``:effect``, `form` labels
+        ``value``, ``rate``, ``area`` or ``terms:<term>``.
     """
     outcome_name, _, term = index.get("term", index.get("outcome", index.get("endpoint", ""))).partition(":")
     outcome = outcomes.get(outcome_name, Outcome(outcome_name))
     term_units = {"level": outcome.unit, "rate": f"{outcome.unit} per month", "effect": outcome.effect_unit}
+    form_units = {"value": outcome.unit, "area": f"{outcome.unit} times month", **term_units}
     return VARIABLES[name].unit.format(
         unit=outcome.unit,
         effect_unit=outcome.effect_unit,
         term_unit=term_units.get(term, ""),
+        form_unit=form_units.get(index.get("form", "").removeprefix("terms:"), outcome.unit),
+        hazard_unit=hazard_units.get(index.get("hazard_covariate", ""), ""),
         **_trial_units(outcomes, outcome),
     )
 
 
-def units(name: str, frame: pd.DataFrame, outcomes: dict[str, Outcome]) -> list[str]:
+def units(
+    name: str, frame: pd.DataFrame, outcomes: dict[str, Outcome], hazard_units: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
     """Unit of each row of a table of one variable's entries (`unit_of`)."""
-    labels = [column for column in ("outcome", "term", "endpoint") if column in frame]
+    labels = [column for column in ("outcome", "term", "endpoint", "form", "hazard_covariate") if column in frame]
     return [
-        unit_of(name, dict(zip(labels, row, strict=True)), outcomes) for row in frame[labels].itertuples(index=False)
+        unit_of(name, dict(zip(labels, row, strict=True)), outcomes, hazard_units)
+        for row in frame[labels].itertuples(index=False)
     ]
 
 

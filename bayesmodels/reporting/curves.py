@@ -29,20 +29,23 @@ LABELS = ("outcome", "start_group", "contrast", "stratum", "week", "period")
 def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons) -> pd.DataFrame:
     """Every curve of the vocabulary over weeks and periods: the content of ``curves.csv``.
 
-    Columns: `name` (curve, curve_change, difference, period_rate), `outcome`, `start_group`, `contrast`, `stratum`,
-    `week`, `period`, `unit`, `mean`, `sd`, `median`, `lower`, `upper`, `observed` (persons of the start group, or the
-    smaller of a contrast's two groups, still observed; NaN where not recorded), `estimand`.
+    Columns: `name` (curve, curve_change, difference, period_rate, baseline_hazard), `outcome`, `start_group`,
+    `contrast`, `stratum`, `week`, `period`, `event` (only where a baseline hazard is published), `unit`, `mean`, `sd`,
+    `median`, `lower`, `upper`, `observed` (persons of the start group, or the smaller of a contrast's two groups, still
+    observed; NaN where not recorded), `estimand`.
     """
     frames = []
     for name, variable in VARIABLES.items():
         if variable.level == "curve" and name in tree["posterior"].data_vars:
             frame = long_table(tree["posterior"][name], prob)
             frames.append(frame.assign(name=name, unit=units(name, frame, context.outcomes)))
-    columns = ["name", *LABELS, "unit", *STATISTICS]
+    by_event = any("event" in frame for frame in frames)
+    columns = ["name", *LABELS, *(["event"] if by_event else []), "unit", *STATISTICS]
     if not frames:
         return pd.DataFrame(columns=[*columns, "observed", "estimand"])
     table = pd.concat(frames, ignore_index=True).reindex(columns=columns)
-    table = blank_labels(table, ("start_group", "contrast", "period"))
+    blank = ("start_group", "contrast", "period", *(("outcome", "stratum", "event") if by_event else ()))
+    table = blank_labels(table, blank)
     groups = {contrast.label: contrast.groups for contrast in context.contrasts}
     table["observed"] = [
         math.nan
@@ -56,6 +59,7 @@ def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: O
     switch = math.inf if context.switch_week is None else context.switch_week
     after = (table["week"] > switch) | table["period"].isin(("after_switch", "last_year"))
     table["estimand"] = np.where(after, f"{ALL_PERSONS}; {OPEN_LABEL}", ALL_PERSONS)
+    table.loc[table["name"] == "baseline_hazard", "estimand"] = VARIABLES["baseline_hazard"].meaning
     return table
 
 

@@ -16,11 +16,16 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior import load
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
+from bayesmodels.reporting.dropout_report import dropout_figures
+from bayesmodels.reporting.event_figures import event_figures
+from bayesmodels.reporting.event_sections import event_sections
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.findings import Findings, find
 from bayesmodels.reporting.first_screen import first_screen
 from bayesmodels.reporting.page import Block, Lead, Section, compose
+from bayesmodels.reporting.prediction_report import prediction_figures
+from bayesmodels.reporting.rank_report import rank_figures
 from bayesmodels.reporting.sections import (
     absent_section,
     check_section,
@@ -231,6 +236,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
         yield ratio_section(findings, _shown_weeks(findings))
     if "period_rates" in tables:
         yield period_section(findings)
+    yield from event_sections(findings, figures)
     for content in findings.context.extra_sections:
         yield extra_section(content)
     if "predictive_coverage" in tables:
@@ -280,4 +286,5 @@ def _figures(findings: Findings) -> LazyFigures:
         checks = tables.get("predictive_checks", pd.DataFrame(columns=["outcome", "stratum"]))
         for stratum in checks.loc[checks["outcome"] == outcome.name, "stratum"].unique():
             makers[f"check_{outcome.name}_{stratum}"] = partial(check_figure, tree, context, outcome, stratum, prob)
-    return LazyFigures(makers)
+    makers |= event_figures(tree, context, prob) | dropout_figures(tree, context, prob) | rank_figures(tree, context)
+    return LazyFigures(makers | prediction_figures(tree, context, tables, prob))

@@ -13,9 +13,14 @@ from bayesmodels.reporting.checks import convergence_table, coverage_table, pred
 from bayesmodels.reporting.context import FitContext, read_context
 from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
 from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.dropout_report import dropout_tables
 from bayesmodels.reporting.effects import effect_table
+from bayesmodels.reporting.estimand_table import estimand_table
+from bayesmodels.reporting.event_tables import event_tables
 from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
+from bayesmodels.reporting.prediction_report import prediction_tables
+from bayesmodels.reporting.rank_report import rank_table
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.checklist import Checklist
 from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
@@ -62,7 +67,7 @@ class Findings:
     def absent(self) -> tuple[str, ...]:
         """Reports that this posterior has not the variables or groups for."""
         made = possible_reports(self.tree)
-        return tuple(kind.name for kind in REPORTS if kind.name not in made)
+        return tuple(kind.name for kind in REPORTS if kind.name not in made and not kind.asked_for)
 
 
 def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
@@ -100,8 +105,21 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     evidence = surrogate_evidence(tree, context, settings, observed)
     if evidence is not None:
         tables |= evidence.tables
+    tables |= event_tables(tree, context, prob)
+    if "event_curves" in tree.children:
+        tables["estimands"] = estimand_table(tree, context, prob, observed, _estimand_weeks(tree, settings, tables))
+    tables |= dropout_tables(tree, context, prob) | prediction_tables(tree, prob)
+    tables["rank_analyses"] = rank_table(tree, prob)
     filled = {name: table for name, table in tables.items() if len(table)}
     return Findings(tree, context, settings, observed, filled, trials, evidence)
+
+
+def _estimand_weeks(tree: xr.DataTree, settings: ReportSettings, tables: dict[str, pd.DataFrame]) -> list[float]:
+    """The report's weeks, else those of Delta_1 and Delta_2; the last curve week where there are neither."""
+    if settings.contrast_weeks:
+        return list(settings.contrast_weeks)
+    deltas = tables.get("deltas", pd.DataFrame())
+    return sorted(set(deltas["week"])) if len(deltas) else [float(tree["event_curves"]["week"].max())]
 
 
 _DELAYED_START = {

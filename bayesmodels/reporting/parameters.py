@@ -43,7 +43,7 @@ def _entries(
         frame = frame.assign(**{key: float(value) for key, value in diagnostics.items()})
     if name == "person_correlation":
         frame = _unordered_pairs(frame, [str(term) for term in draws["term"].values])
-    return frame.assign(name=name, unit=units(name, frame, context.outcomes))
+    return frame.assign(name=name, unit=units(name, frame, context.outcomes, context.hazard_units))
 
 
 def _diagnostics(draws: xr.DataArray) -> xr.Dataset:

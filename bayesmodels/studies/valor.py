@@ -143,7 +143,7 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
         starts=_starts(fits, seed),
         trap=pd.DataFrame([_trap_row(fitted) for fitted in trapped]),
         fall_priors=pd.concat([_falls(fitted) for fitted in falls], ignore_index=True),
-        not_converged=tuple(line for fitted in made for line in _not_converged(fitted)),
+        not_converged=tuple(line for fitted in made for line in not_converged(fitted)),
     )
 
 
@@ -176,7 +176,8 @@ def _fit_function(variant: str, data: MeansTable, settings: NutsSettings) -> Mea
     return MeansFit(variant, model, data, sample(model.build(data), settings))
 
 
-def _not_converged(fitted: MeansFit) -> list[str]:
+def not_converged(fitted: MeansFit) -> list[str]:
+    """One sentence if the chains did not converge."""
     names = [p.name for outcome in fitted.model.outcomes for p in outcome.parameters()]
     free = {"posterior": fitted.posterior["posterior"].to_dataset()[names]}
     verdict = convergence(xr.DataTree.from_dict(free | {"sample_stats": fitted.posterior["sample_stats"].to_dataset()}))

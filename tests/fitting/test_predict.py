@@ -95,3 +95,28 @@ def test_without_visits_a_path_is_a_brownian_motion():
     none = np.zeros((n, 0))
     found = draw_paths(none, none, none.astype(bool), np.tile([1.0, 4.0], (n, 1)), np.full(n, 2.0), np.ones(n), rng)
     np.testing.assert_allclose(np.cov(found.T), [[4.0, 4.0], [4.0, 16.0]], rtol=0.06)
+
+
+def test_new_persons_of_one_start_group_have_that_group_s_effect():
+    effect = {"type": "slope_change"}
+    outcome = {"name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0}}
+    point = {
+        "term_mean": np.array([30.0, -1.0, 0.4])[:, None], "effect_group_sd": np.array([0.5]),
+        "effect_contrast": np.full((1, 1, 1), 0.6), "term_sd": np.full((1, 2), 1e-6),
+        "partial_correlation": np.array([0.5]), "error_sd": np.array([[1.0]]),
+    }  # fmt: skip
+    found = {
+        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, 2, *v.shape)))
+        for name, v in point.items()
+    }
+    coords = {
+        "fitted_stratum": ["all"],
+        "start_group": ["early", "delayed"],
+        "drug_start_week": ("start_group", [0.0, 28.0]),
+    }
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(found, coords=coords)})
+    new = pd.DataFrame({"person": ["a"], "start_group": ["early"], "drug_start_week": [0.0]})
+    both_ways = LongitudinalModel(outcomes=({**outcome, "effect": effect},))
+    course = predict(both_ways, tree, new, (52.0,), seed=1, draws=2)["trajectory"].to_numpy()
+    own_effect = 0.4 + 0.5 * 0.6 / np.sqrt(2)  # one orthonormal contrast of two groups
+    np.testing.assert_allclose(course, 30.0 + (own_effect - 1.0) * 52.0 / MONTH_IN_WEEKS, rtol=1e-5)

@@ -1,0 +1,92 @@
+"""What a comparison of two groups found: one frozen result for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+NO_DIFFERENCE = {"win ratio": 1.0, "win odds": 1.0, "win probability": 0.5}
+"""Values of a quantity at which the groups do not differ; 0 for every other."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A group compared with a reference group.
+
+    Attributes
+    ----------
+    method : str
+        What was done, in words.
+    group, reference : str
+    table : DataFrame
+        One row a quantity, the headline first: `quantity`, `estimate`, `se`, `lower`, `upper`, `p_value` (two-sided;
+        NaN where the method gives none), `unit`, `favours` (which values favour which group).
+    level : float
+        Of the confidence intervals.
+    counts : dict of str to float
+        Persons, wins, losses, ties and the like.
+    notes : tuple of str
+        What was assumed or left out.
+    """
+
+    method: str
+    group: str
+    reference: str
+    table: pd.DataFrame
+    level: float
+    counts: dict[str, float]
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, quantity: str) -> pd.Series:
+        """The row of a quantity."""
+        return self.table.set_index("quantity").loc[quantity]
+
+    @property
+    def estimate(self) -> float:
+        """The headline's estimate."""
+        return float(self.table.at[0, "estimate"])
+
+    @property
+    def p_value(self) -> float:
+        """The headline's two-sided p-value."""
+        return float(self.table.at[0, "p_value"])
+
+    @property
+    def favoured(self) -> str:
+        """The group that the headline's estimate favours; blank where it lies at no difference."""
+        row = self.table.iloc[0]
+        null = NO_DIFFERENCE.get(str(row["quantity"]), 0.0)
+        if row["estimate"] == null or pd.isna(row["estimate"]):
+            return ""
+        sign, _, named = str(row["favours"]).rpartition(" favours ")
+        other = self.reference if named == self.group else self.group
+        return named if (row["estimate"] > null) == (sign != "-") else other
+
+    def sentence(self) -> str:
+        """The headline in words: estimate, interval, p-value and direction."""
+        row = self.table.iloc[0]
+        unit = f" {row['unit']}" if row["unit"] else ""
+        p = "not given" if pd.isna(row["p_value"]) else "< 0.001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}"
+        side = f"the estimate favours {self.favoured}" if self.favoured else "the estimate favours neither"
+        return (
+            f"{self.method}, {self.group} against {self.reference}: {row['quantity']} {row['estimate']:.3f}{unit} "
+            f"({100 * self.level:g} % confidence interval {row['lower']:.3f} to {row['upper']:.3f}), p {p}; "
+            f"{row['favours']}; {side}."
+        )
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        return f"<p>{escape(self.sentence())}</p>{self.table.to_html(index=False, float_format='{:.4f}'.format)}{notes}"
+
+
+def row(
+    quantity: str, estimate: float, se: float, limits: tuple[float, float], p_value: float, favours: str, unit: str = ""
+) -> dict[str, object]:
+    """A row of `Comparison.table`."""
+    lower, upper = limits
+    return {
+        "quantity": quantity, "estimate": estimate, "se": se, "lower": lower, "upper": upper, "p_value": p_value,
+        "unit": unit, "favours": favours,
+    }  # fmt: skip

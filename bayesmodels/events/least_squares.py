@@ -1,0 +1,74 @@
+"""Least squares with a covariance, and designs of a two-group comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import t as student
+
+from bayesmodels.errors import BadInput
+from bayesmodels.events.followup import Array, Mask
+
+FREEDOM = "degrees of freedom"
+"""Key of a comparison's counts: complete-data degrees of freedom."""
+
+
+def least_squares(design: Array, y: Array) -> tuple[Array, Array, float]:
+    """Coefficients, their covariance, and the residual degrees of freedom.
+
+    Parameters
+    ----------
+    design : array (person, coefficient)
+    y : array (person,)
+
+    Raises
+    ------
+    BadInput
+        Columns that depend on each other, or no residual degree of freedom.
+    """
+    n, p = design.shape
+    if n <= p:
+        raise BadInput(f"expected more persons than coefficients, got {n} and {p}; leave covariates out")
+    scale = np.abs(design).max(axis=0)
+    if np.linalg.matrix_rank(design / np.where(scale > 0, scale, 1)) < p:
+        raise BadInput("covariates: expected columns that do not determine each other or the group; leave one out")
+    q, r = np.linalg.qr(design)
+    coefficients = np.linalg.solve(r, q.T @ y)
+    residual = y - design @ coefficients
+    inverse = np.linalg.inv(r)
+    return coefficients, inverse @ inverse.T * (residual @ residual) / (n - p), float(n - p)
+
+
+def comparison_design(
+    in_group: Mask, covariates: Mapping[str, npt.ArrayLike], strata: npt.ArrayLike | None
+) -> tuple[Array, list[str]]:
+    """Columns intercept, group, covariates (centred), an indicator of each stratum but the first.
+
+    Raises
+    ------
+    BadInput
+        Somebody without a covariate, or a group without persons.
+    """
+    if in_group.all() or not in_group.any():
+        raise BadInput("expected persons in both groups, got one group only")
+    columns, names = [np.ones(len(in_group)), in_group.astype(float)], ["intercept", "group"]
+    for name, values in covariates.items():
+        column = np.asarray(values, float)
+        if column.shape != in_group.shape or not np.isfinite(column).all():
+            raise BadInput(f"covariate {name}: expected a finite number for each of {len(in_group)} persons")
+        columns.append(column - column.mean())
+        names.append(name)
+    labels = np.zeros(len(in_group)) if strata is None else np.asarray(strata)
+    for label in np.unique(labels)[1:]:
+        columns.append((labels == label).astype(float))
+        names.append(f"stratum {label}")
+    return np.column_stack(columns), names
+
+
+def student_limits(estimate: float, se: float, df: float, level: float) -> tuple[tuple[float, float], float]:
+    """Student's (normal where `df` is infinite) confidence interval and two-sided p-value against 0."""
+    wide = float(student.ppf((1 + level) / 2, df)) * se
+    p = float(2 * student.sf(abs(estimate) / se, df)) if se > 0 else float("nan")
+    return (estimate - wide, estimate + wide), p

@@ -1,0 +1,189 @@
+"""Survival and cumulative incidence without a model: Kaplan-Meier and Aalen-Johansen, with delayed entry.
+
+Sources: Kaplan and Meier (1958); Greenwood's variance, interval on the log(-log) scale (Kalbfleisch and Prentice, 2002,
+chapter 1); Aalen and Johansen (1978), with the delta-method variance that becomes Greenwood's where there is one kind
+of event (Dinse and Larson, 1986, Biometrika 73:379-386). At a tied time events come before censoring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import norm
+
+from bayesmodels.errors import BadInput
+from bayesmodels.events.followup import CENSORED, Array, FollowUp, Mask, event_mask, follow_up, labels_of
+
+
+@dataclass(frozen=True)
+class StepCurve:
+    """A step function with pointwise intervals.
+
+    Attributes
+    ----------
+    quantity : str
+        What it is, in words.
+    table : DataFrame
+        One row a step, a row at time 0 first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
+        `upper`. The limits are NaN where the estimate is at 0 or 1 and its variance unknown.
+    level : float
+        Of the intervals.
+    last : float
+        Last exit.
+    complete : bool
+        Whether nobody was left without an event at the last exit; if so the curve stays where it is, else it is unknown
+        from then on.
+    """
+
+    quantity: str
+    table: pd.DataFrame
+    level: float
+    last: float
+    complete: bool
+
+    def at(self, times: npt.ArrayLike) -> pd.DataFrame:
+        """`time`, `estimate`, `se`, `lower`, `upper` at given times; NaN where the curve is unknown."""
+        t = np.atleast_1d(np.asarray(times, float))
+        row = np.maximum(np.searchsorted(self.table["time"].to_numpy(), t, side="right") - 1, 0)
+        columns = ["estimate", "se", "lower", "upper"]
+        found = self.table[columns].iloc[row].reset_index(drop=True)
+        found = found.mask(pd.Series((t > self.last) & (not self.complete)))
+        found.insert(0, "time", t)
+        return found
+
+    def sentence(self) -> str:
+        """The estimate at the last exit."""
+        row = self.at(self.last).iloc[0]
+        return (
+            f"{self.quantity} at time {self.last:g}: {row['estimate']:.3f} ({100 * self.level:g} % confidence interval "
+            f"{row['lower']:.3f} to {row['upper']:.3f}); {int(self.table['events'].sum())} events."
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.sentence())}</p>" + self.table.to_html(index=False, float_format="{:.4f}".format)
+
+
+def kaplan_meier(
+    time: npt.ArrayLike, event: npt.ArrayLike, entry: npt.ArrayLike | None = None, *, level: float = 0.95
+) -> StepCurve:
+    """Probability of no event up to and including each time.
+
+    Parameters
+    ----------
+    time : array (person,)
+        Exit, any unit.
+    event : array (person,) of bool
+        Whether the event happened then; else censored.
+    entry : array (person,), optional
+        Delayed entry; 0 or left out: followed from the origin.
+    level : float
+        Of the pointwise interval, Greenwood's on the log(-log) scale.
+    """
+    happened = event_mask(event)
+    who = follow_up(time, entry, happened)
+    t, n, d, _ = counts(who, happened, happened)
+    survival = np.cumprod(1 - d / n)
+    with np.errstate(invalid="ignore"):
+        variance = survival**2 * greenwood(n, d)
+    return _curve("Survival", who, t, n, d, survival, variance, level, survival)
+
+
+def aalen_johansen(
+    time: npt.ArrayLike,
+    event: npt.ArrayLike,
+    of: str | tuple[str, ...],
+    entry: npt.ArrayLike | None = None,
+    *,
+    censored: tuple[str, ...] = CENSORED,
+    level: float = 0.95,
+) -> StepCurve:
+    """Probability that an event of a kind has happened, where other kinds may come first.
+
+    Parameters
+    ----------
+    time : array (person,)
+        Exit, any unit.
+    event : array (person,) of str
+        What happened then.
+    of : str or tuple of str
+        The kind of interest; several are one composite.
+    censored : tuple of str
+        Labels of exits without an event; every other label competes.
+    entry, level
+        As `kaplan_meier`; the interval is on the log(-log) scale of one minus the incidence.
+    """
+    anything, wanted = labels_of(event, of, censored)
+    who = follow_up(time, entry, anything)
+    t, n, d, k = counts(who, anything, wanted)
+    survival = np.cumprod(1 - d / n)
+    before = np.concatenate([[1.0], survival[:-1]])
+    incidence = np.cumsum(before * k / n)
+    named = of if isinstance(of, str) else " or ".join(of)
+    variance = incidence_variance(n, d, k, before, incidence)
+    return _curve(f"Cumulative incidence of {named}", who, t, n, k, incidence, variance, level, survival)
+
+
+def counts(who: FollowUp, happened: Mask, wanted: Mask) -> tuple[Array, Array, Array, Array]:
+    """Times of any event, persons at risk, events, and events of interest then; each (time,)."""
+    t = np.unique(who.time[happened])
+    n = who.at_risk(t)
+    d, k = (np.bincount(np.searchsorted(t, who.time[mask]), minlength=len(t))[: len(t)] for mask in (happened, wanted))
+    return t, n, d.astype(float), k.astype(float)
+
+
+def greenwood(n: Array, d: Array) -> Array:
+    """Running sum of d / (n (n - d)); infinite once nobody is left."""
+    with np.errstate(divide="ignore"):
+        return np.cumsum(d / (n * (n - d)))
+
+
+def incidence_variance(n: Array, d: Array, k: Array, before: Array, incidence: Array) -> Array:
+    """Delta-method variance of the cumulative incidence at each step (Dinse and Larson, 1986).
+
+    Parameters
+    ----------
+    n, d, k : array (time,)
+        At risk, events, events of interest.
+    before, incidence : array (time,)
+        Survival just before each time; incidence at it.
+    """
+    spread = np.divide(d, n * (n - d), out=np.zeros_like(d), where=n > d)
+    own, cross = before**2 * k * (n - k) / n**3, before * k / n**2
+    # sum over j <= t of (F_t - F_j)^2 spread_j - 2 (F_t - F_j) cross_j + own_j, expanded into running sums
+    f = incidence
+    squares = f**2 * np.cumsum(spread) - 2 * f * np.cumsum(f * spread) + np.cumsum(f**2 * spread)
+    return np.maximum(squares - 2 * (f * np.cumsum(cross) - np.cumsum(f * cross)) + np.cumsum(own), 0.0)
+
+
+def _curve(
+    quantity: str, who: FollowUp, t: Array, n: Array, d: Array, estimate: Array, variance: Array, level: float,
+    without_event: Array,
+) -> StepCurve:  # fmt: skip
+    """Rows with intervals on the log(-log) scale of the survival, or of one minus the incidence.
+
+    `without_event` is the survival from all events; where it is the estimate itself, the curve is one of survival.
+    """
+    if not 0 < level < 1:
+        raise BadInput(f"level: expected a probability between 0 and 1, got {level:g}")
+    of_survival = estimate is without_event
+    survival = estimate if of_survival else 1 - estimate
+    se = np.sqrt(np.where(survival > 0, variance, np.nan))
+    z = norm.ppf((1 + level) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = z * se / (survival * np.abs(np.log(survival)))
+        low, high = survival ** np.exp(step), survival ** np.exp(-step)
+    low, high = (np.where(survival == 1, 1.0, edge) for edge in (low, high))
+    lower, upper = (low, high) if of_survival else (1 - high, 1 - low)
+    origin = 1.0 if of_survival else 0.0
+    rows = pd.DataFrame(
+        {"time": t, "at_risk": n, "events": d, "estimate": estimate, "se": se, "lower": lower, "upper": upper}
+    )
+    first = {"time": 0.0, "at_risk": float(np.isneginf(who.entry).sum()), "events": 0.0, "estimate": origin, "se": 0.0}
+    head = pd.DataFrame([{**first, "lower": origin, "upper": origin}])
+    rows = pd.concat([head, rows], ignore_index=True) if len(rows) else head
+    complete = bool(len(t) and t[-1] == who.time.max() and without_event[-1] == 0)
+    return StepCurve(quantity, rows, level, float(who.time.max()), complete)

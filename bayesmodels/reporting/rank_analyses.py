@@ -1,0 +1,167 @@
+"""Rank analyses of a study's data: the reference analyses of ALS trials, without any model.
+
+Joint rank test, CAFS, win ratio and ANCOVA of the observed change at a week (`bayesmodels.events`). They answer other
+questions than the model: see `RankAnalyses.notes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from bayesmodels.errors import BadInput
+from bayesmodels.events import Comparison
+from bayesmodels.events.trial import rank_comparisons, two_group_trial
+from bayesmodels.reporting.estimand import OPEN_LABEL
+from bayesmodels.study import Study
+
+WHAT = {
+    "joint rank": "Every person against every other: terminal events first, then the change of function at the last "
+    "visit both have. It says who does better, not by how much; function and survival cannot be told apart in it.",
+    "CAFS": "The same comparisons, ranked from worst to best; the difference is in ranks, not in points.",
+    "win ratio": "Pairs won over pairs lost by the group, ties left out; it depends on follow-up and on censoring.",
+    "ANCOVA": "Mean change at the week among those seen then: the dead and those who left are left out, so the groups "
+    "compared are no longer those randomised.",
+}
+"""What each analysis says, and does not."""
+
+
+@dataclass(frozen=True)
+class RankAnalyses:
+    """Reference analyses of one outcome at one week.
+
+    Attributes
+    ----------
+    comparisons : dict of str to Comparison
+        ``joint rank``, ``CAFS``, ``win ratio``, ``ANCOVA``.
+    outcome : str
+    week : float
+    notes : tuple of str
+        What each analysis says, and what was assumed.
+    """
+
+    comparisons: dict[str, Comparison]
+    outcome: str
+    week: float
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Rows of every analysis: `analysis`, `group`, `reference`, then the columns of `Comparison.table`."""
+        frames = [
+            c.table.assign(analysis=name, group=c.group, reference=c.reference) for name, c in self.comparisons.items()
+        ]
+        table = pd.concat(frames, ignore_index=True)
+        first = ["analysis", "group", "reference"]
+        return table[first + [name for name in table if name not in first]]
+
+    def sentence(self) -> str:
+        """One line an analysis."""
+        head = f"{self.outcome} to week {self.week:g}. "
+        return head + " ".join(found.sentence() for found in self.comparisons.values())
+
+    def _repr_html_(self) -> str:
+        shown = self.table.to_html(index=False, float_format="{:.4f}".format)
+        return f"<p>{escape(self.sentence())}</p>{shown}" + "".join(f"<p>{escape(n)}</p>" for n in self.notes)
+
+
+def rank_analyses(
+    study: Study,
+    outcome: str,
+    week: float,
+    *,
+    terminal: Sequence[str],
+    good_direction: str,
+    group: str | None = None,
+    visit_weeks: Sequence[float] | None = None,
+    log: bool = False,
+    unit: str = "",
+    covariates: Sequence[str] = (),
+    adjust_for_baseline: bool = True,
+    margin: float = 0.0,
+    level: float = 0.95,
+) -> RankAnalyses:
+    """Rank analyses of a study, a start group against the reference group.
+
+    Parameters
+    ----------
+    study : Study
+        Strata are used where the study uses them.
+    outcome : str
+        Label in the visits table.
+    week : float
+        End of the comparison: one of the nominal weeks.
+    terminal : sequence of str
+        Events that count as death, e.g. ``("death", "ventilation")``; other exits are censoring. Empty: none.
+    good_direction : {"up", "down"}
+        Of the outcome: ALSFRS-R up, NfL down.
+    group : str, optional
+        Start group compared with the reference group; needed where there are three or more.
+    visit_weeks : sequence of float, optional
+        Nominal weeks of the visits; by default the study's.
+    log : bool
+        Compare logarithms (NfL).
+    unit : str
+        Of the outcome, for the words.
+    covariates : sequence of str
+        Columns of the persons table; CAFS and ANCOVA are adjusted for them.
+    adjust_for_baseline : bool
+        Adjust CAFS and ANCOVA for the value at week 0.
+    margin : float
+        Largest difference of changes that counts as a tie.
+    level : float
+        Of the confidence intervals.
+
+    Raises
+    ------
+    BadInput
+        A week, outcome, group, column or terminal event that is not there, or a single start group.
+    """
+    chosen = compared_group(study, group)
+    events = study.events
+    there = [] if events is None else sorted(set(events["event"]) - {"none"})
+    wrong = [name for name in terminal if name not in there]
+    if wrong:
+        raise BadInput(
+            f"terminal: expected events of the study ({', '.join(there) or 'none'}), got {', '.join(wrong)}; "
+            "give () where nobody had one"
+        )
+    trial = two_group_trial(
+        study.persons, study.visits, events, outcome=outcome, week=week, group=chosen,
+        visit_weeks=visit_weeks or study.nominal_weeks, reference=str(study.reference_group),
+        good_direction=good_direction, terminal=terminal, log=log, unit=unit, strata=study.strata,
+        covariates=covariates,
+    )  # fmt: skip
+    found = rank_comparisons(trial, adjust_for_baseline=adjust_for_baseline, margin=margin, level=level)
+    return RankAnalyses(found, outcome, float(week), _notes(study, week, tuple(terminal)))
+
+
+def compared_group(study: Study, group: str | None) -> str:
+    """The start group to compare with the reference group.
+
+    Raises
+    ------
+    BadInput
+        One start group only, no such group, or several to choose from.
+    """
+    others = [name for name in study.start_groups if name != study.reference_group]
+    if study.reference_group is None or not others:
+        raise BadInput("expected a study with two start groups and a reference group, got one group")
+    if group is None and len(others) > 1:
+        raise BadInput(f"group: expected one of {', '.join(others)}; say which is compared with the reference group")
+    if group is not None and group not in others:
+        raise BadInput(f"group: expected one of {', '.join(others)}, got {group!r}")
+    return group or others[0]
+
+
+def _notes(study: Study, week: float, terminal: tuple[str, ...]) -> tuple[str, ...]:
+    counted = f"Terminal events: {', '.join(terminal)}." if terminal else "No event counts as terminal."
+    notes = [*WHAT.values(), f"{counted} Any other exit is taken as independent of what would have followed."]
+    if study.controlled_week is not None and week > study.controlled_week:
+        notes.append(
+            f"After week {study.controlled_week:g} start groups are compared by when they started: {OPEN_LABEL}."
+        )
+    return tuple(notes)

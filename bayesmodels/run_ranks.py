@@ -1,0 +1,190 @@
+"""The group `rank_analyses` of a run: analyses of the study's own data, and the same of trials the model replicates."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from bayesmodels.config_analyses import RankSection
+from bayesmodels.errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from bayesmodels.events import Comparison
+    from bayesmodels.events.trial import TwoGroupTrial
+    from bayesmodels.reporting.rank_analyses import RankAnalyses
+    from bayesmodels.study import Study
+
+REPLICATES = 100
+"""Replicated trials: enough for the 5 and 95 % points."""
+
+IMPUTATIONS = 50
+
+IMPUTED = "ANCOVA, imputed"
+
+QUANTITIES = {
+    "joint rank": ("joint rank", "net benefit"),
+    "CAFS": ("CAFS", "difference of mean ranks"),
+    "win ratio": ("win ratio", "win ratio"),
+    "win odds": ("win ratio", "win odds"),
+    "ANCOVA": ("ANCOVA", "adjusted difference of change"),
+}
+"""Analysis to the comparison and the quantity that are archived."""
+
+WORDS = ("quantity", "unit", "favours")
+
+IMPUTED_IN_WORDS = (
+    "ANCOVA, imputed: missing changes drawn by the fitted model given the person's own visits (missing at random), "
+    "the dead as if alive and followed; {number} completed tables pooled by Rubin's rules."
+)
+
+
+def observed_ranks(model: Any, study: Study, section: RankSection, level: float) -> RankAnalyses:
+    """Rank analyses of the study's own data.
+
+    Raises
+    ------
+    BadInput
+        See `rank_analyses`.
+    """
+    from bayesmodels.reporting.rank_analyses import rank_analyses
+
+    outcome = _outcome(model, section)
+    return rank_analyses(
+        study, section.outcome, section.week, terminal=section.terminal, good_direction=outcome.good_direction,
+        group=section.group, log=outcome.scale == "log", unit=outcome.unit, level=level,
+    )  # fmt: skip
+
+
+def rank_group(
+    model: Any, posterior: xr.DataTree, study: Study, section: RankSection, seeds: tuple[int, int], level: float
+) -> xr.Dataset:
+    """Rank analyses of the data beside those of replicated trials; nothing by person.
+
+    Parameters
+    ----------
+    model : LongitudinalModel or JointEventModel
+    posterior : DataTree
+        From `fit`.
+    study : Study
+    section : RankSection
+    seeds : (int, int)
+        Of imputation, and of replicated trials.
+    level : float
+        Of the confidence intervals.
+
+    Returns
+    -------
+    xr.Dataset
+        `estimate`, `lower`, `upper`, `p_value`, `n` [analysis] and, where the model can replicate the trial,
+        `predictive_estimate` [analysis, replicate], NaN for the imputed ANCOVA. Coordinates of `analysis`: `quantity`,
+        `unit`, `favours`, `no_difference`. Attributes: outcome, week, terminal, group, reference, level, `notes` (a
+        JSON list of sentences), `replicates` (what they are, or why there are none).
+    """
+    import numpy as np
+    import xarray as xr
+
+    from bayesmodels.events.comparison import NO_DIFFERENCE
+
+    found = observed_ranks(model, study, section, level)
+    notes = list(found.notes)
+    rows = {name: _row(found.comparisons, name) for name in QUANTITIES}
+    imputed = _imputed(model, posterior, study, section, seeds[0], level)
+    if imputed is not None:
+        rows[IMPUTED] = imputed.table.iloc[0].to_dict() | {"n": _persons(imputed)}
+        notes.append(IMPUTED_IN_WORDS.format(number=int(imputed.counts["imputed tables"])))
+    replicated, words = _replicated(model, posterior, study, section, seeds[1])
+    variables: dict[str, Any] = {
+        name: ("analysis", np.array([float(row[name]) for row in rows.values()]))
+        for name in ("estimate", "lower", "upper", "p_value", "n")
+    }
+    if replicated:
+        drawn = [[estimates.get(name, math.nan) for estimates in replicated] for name in rows]
+        variables["predictive_estimate"] = (("analysis", "replicate"), np.array(drawn))
+    first = found.comparisons["joint rank"]
+    return xr.Dataset(
+        variables,
+        coords={
+            "analysis": list(rows),
+            **{word: ("analysis", [str(row[word]) for row in rows.values()]) for word in WORDS},
+            "no_difference": ("analysis", [NO_DIFFERENCE.get(str(row["quantity"]), 0.0) for row in rows.values()]),
+        },
+        attrs={
+            "outcome": section.outcome, "week": float(section.week), "terminal": ", ".join(section.terminal),
+            "group": first.group, "reference": first.reference, "level": level, "notes": json.dumps(notes),
+            "replicates": words,
+        },
+    )  # fmt: skip
+
+
+def _outcome(model: Any, section: RankSection) -> Any:
+    return next(outcome for outcome in model.outcomes if outcome.name == section.outcome)
+
+
+def _row(comparisons: dict[str, Comparison], analysis: str) -> dict[str, Any]:
+    name, quantity = QUANTITIES[analysis]
+    return {"quantity": quantity, **comparisons[name][quantity].to_dict(), "n": _persons(comparisons[name])}
+
+
+def _persons(comparison: Comparison) -> float:
+    counted = (comparison.group, comparison.reference)
+    return sum(comparison.counts[f"persons, {name}"] for name in counted)
+
+
+def _imputed(
+    model: Any, posterior: xr.DataTree, study: Study, section: RankSection, seed: int, level: float
+) -> Comparison | None:
+    """ANCOVA of tables completed by the model; None where the model cannot, or there are too few draws."""
+    from bayesmodels.fitting.collapsed import collapsed
+    from bayesmodels.fitting.imputation import impute, imputed_ancova
+    from bayesmodels.reporting.rank_analyses import compared_group
+
+    number = min(IMPUTATIONS, _draws(posterior))
+    if number < 2 or collapsed(model.build(study)) is None:
+        return None
+    weeks = (0.0, section.week)
+    tables = impute(model, posterior, study, section.outcome, weeks, seed, imputations=number)
+    group = compared_group(study, section.group)
+    return imputed_ancova(tables, study, section.week, group=group, level=level)
+
+
+def _replicated(
+    model: Any, posterior: xr.DataTree, study: Study, section: RankSection, seed: int
+) -> tuple[list[dict[str, float]], str]:
+    """Estimates by analysis of every replicated trial, and what the replicates are, or why there are none."""
+    from bayesmodels.events.trial import rank_comparisons
+    from bayesmodels.fitting.replicated_trials import EXITS_AS_OBSERVED, VISITS_IN_WORDS, replicated_visits
+    from bayesmodels.models.joint_event import JointEventModel
+
+    if isinstance(model, JointEventModel):
+        return [], "No replicated trials: exits of a joint model are not replicated past each person's own."
+    number = min(REPLICATES, _draws(posterior))
+    found = []
+    try:
+        for visits in replicated_visits(model, posterior, study, seed, number=number):
+            comparisons = rank_comparisons(_trial(model, study, section, visits))
+            found.append({name: float(_row(comparisons, name)["estimate"]) for name in QUANTITIES})
+    except BadInput as error:
+        return [], f"No replicated trials: {'; '.join(str(problem) for problem in error.problems)}."
+    return found, f"{VISITS_IN_WORDS} {EXITS_AS_OBSERVED}"
+
+
+def _trial(model: Any, study: Study, section: RankSection, visits: pd.DataFrame) -> TwoGroupTrial:
+    from bayesmodels.events.trial import two_group_trial
+    from bayesmodels.reporting.rank_analyses import compared_group
+
+    outcome = _outcome(model, section)
+    return two_group_trial(
+        study.persons, visits, study.events, outcome=section.outcome, week=section.week,
+        visit_weeks=study.nominal_weeks, group=compared_group(study, section.group),
+        reference=str(study.reference_group), good_direction=outcome.good_direction, terminal=section.terminal,
+        log=outcome.scale == "log", unit=outcome.unit, strata=study.strata,
+    )  # fmt: skip
+
+
+def _draws(posterior: xr.DataTree) -> int:
+    sizes = posterior["posterior"].sizes
+    return int(sizes["chain"] * sizes["draw"])

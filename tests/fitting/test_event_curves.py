@@ -1,0 +1,110 @@
+"""Curves of a trial's population against closed forms, identities, and persons followed in small steps of time."""
+
+from __future__ import annotations
+
+import joint_study
+import numpy as np
+import pytest
+from joint_study import CURVE_WEEKS, MONTH, POINT
+
+from bayesmodels.fitting.event_summaries import NO_TERMINAL, event_curves, event_data
+from bayesmodels.fitting.sampling import deterministics
+from bayesmodels.models.hazard_terms import hazard_scale
+
+STUDY = joint_study.study()
+T = np.array(CURVE_WEEKS) / MONTH
+
+
+def curves(model, point=None, **options):
+    return event_curves(model, STUDY, joint_study.draws_of(model.build(STUDY), point), 4, **options)
+
+
+def test_without_associations_survival_is_weibull_and_the_living_are_like_everyone():
+    alone = {"associations": [], "covariates": []}
+    model = joint_study.model(death=alone, withdrawal={"associations": []})
+    found = curves(model, persons=64).isel(chain=0, draw=0)
+    typical, shape = hazard_scale(model, STUDY).exposures[0].typical, np.exp(POINT["death_log_shape"])
+    hazard = np.exp(POINT["death_log_hazard"]) * typical ** (1 - shape) * T**shape / shape
+    np.testing.assert_allclose(found["survival"], np.broadcast_to(np.exp(-hazard), (2, 3, 5)), rtol=1e-9)
+    fine = np.linspace(0, T[-1], 20001)
+    alive = np.exp(-np.exp(POINT["death_log_hazard"]) * typical ** (1 - shape) * fine**shape / shape)
+    np.testing.assert_allclose(
+        found["rmst"].sel(start_group="early", stratum="all")[-1], np.trapezoid(alive, fine), rtol=1e-3
+    )
+    pm_model = model.build(STUDY)
+    everyone = deterministics(pm_model, joint_study.draws_of(pm_model))["curve"].isel(chain=0, draw=0)
+    np.testing.assert_allclose(found["mean_alive"], everyone, atol=1e-9)
+
+
+def test_incidences_add_up_to_those_no_longer_there():
+    found = curves(joint_study.model(withdrawal={"terminal": True}), persons=64)
+    np.testing.assert_allclose(found["cumulative_incidence"].sum("event"), 1 - found["survival"], atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def followed():
+    """Persons of the population by start group, followed in steps of .02 months: states, deaths, withdrawals."""
+    rng = np.random.default_rng(8)
+    model, copies, step = joint_study.model(), 250, 0.02
+    scale, persons = hazard_scale(model, STUDY), STUDY.persons
+    stratum = np.tile([STUDY.stratum_labels.index(s) for s in persons["stratum"]], copies)
+    age = np.tile((persons["age"] - persons["age"].mean()) / persons["age"].std(ddof=0), copies)
+    sd, rho = POINT["term_sd"][0], 2 * POINT["partial_correlation"][0] - 1
+    factor = np.linalg.cholesky(np.outer(sd, sd) * np.array([[1, rho], [rho, 1]]))
+    by_value, by_rate, leaving = POINT["hazard_association"]
+    out = {}
+    for group, start in (("early", 0.0), ("delayed", 28.0 / MONTH)):
+        u = rng.standard_normal((len(stratum), 2)) @ factor.T
+        level, rate, effect = POINT["term_mean"][:, stratum]
+        level, rate = level + u[:, 0], rate + u[:, 1]
+        grid = np.arange(step / 2, T[-1], step)
+        death, left = np.full(len(u), np.inf), np.full(len(u), np.inf)
+        for t in grid:
+            value = level + rate * t + effect * max(t - start, 0.0) - scale.last_values[0]
+            log_death = POINT["death_log_hazard"] + np.expm1(POINT["death_log_shape"]) * np.log(
+                t / scale.exposures[0].typical
+            )
+            log_death = log_death + POINT["hazard_ratio"][0] * age + by_value * value
+            log_death = log_death + by_rate * (rate + effect * (t > start))
+            log_left = POINT["withdrawal_log_hazard"][int(t >= 30 / MONTH)] + leaving * value
+            died = np.isinf(death) & (rng.random(len(u)) < -np.expm1(-np.exp(log_death) * step))
+            went = np.isinf(left) & (rng.random(len(u)) < -np.expm1(-np.exp(log_left) * step))
+            death[died], left[went] = t, t
+        state = level[:, None] + rate[:, None] * T + effect[:, None] * np.maximum(T - start, 0.0)
+        out[group] = state, death, left
+    return out
+
+
+def test_curves_are_those_of_persons_followed_in_small_steps(followed):
+    found = curves(joint_study.model(), persons=4000).sel(stratum="all").isel(chain=0, draw=0)
+    for group, (state, death, left) in followed.items():
+        alive = death[:, None] > T
+        own = found.sel(start_group=group)
+        np.testing.assert_allclose(own["survival"], alive.mean(axis=0), atol=0.025)
+        first = np.minimum(death, left)[:, None] <= T
+        incidence = [(first & (death < left)[:, None]).mean(axis=0), (first & (left < death)[:, None]).mean(axis=0)]
+        np.testing.assert_allclose(own["cumulative_incidence"], incidence, atol=0.025)
+        np.testing.assert_allclose(
+            own["mean_alive"].sel(outcome="score"), (state * alive).sum(0) / alive.sum(0), atol=0.5
+        )
+        composite = np.where(alive, np.clip(state, 0, 48), 0.0).mean(axis=0)
+        np.testing.assert_allclose(own["mean_composite"].sel(outcome="score"), composite, atol=0.9)
+        rmst = np.minimum(death[:, None], T).mean(axis=0)
+        np.testing.assert_allclose(own["rmst"], rmst, atol=0.2)
+    scores = [np.where(d[:, None] > T, np.clip(s, 0, 48), -1.0) for s, d, _ in followed.values()]
+    wins = [(np.sign(scores[0][:, None, j] - scores[1][None, :, j]).mean() + 1) / 2 for j in range(len(T))]
+    np.testing.assert_allclose(found["win_probability"].isel(outcome=0, contrast=0), wins, atol=0.02)
+
+
+def test_without_a_terminal_event_there_is_incidence_only_and_the_reason():
+    found = curves(joint_study.model(death={"terminal": False}), persons=64)
+    assert list(found.data_vars) == ["cumulative_incidence"]
+    assert found.attrs["note"] == NO_TERMINAL
+    assert "observed_survival" not in event_data(joint_study.model(death={"terminal": False}), STUDY)
+
+
+def test_observed_curves_count_a_composite_once():
+    either = {"name": "either", "of": ["death", "withdrawal"], "associations": []}
+    model = joint_study.model().__class__(outcomes=(joint_study.outcome(),), events=(either,))
+    found = event_data(model, STUDY)
+    assert float(found["n_events"].sel(stratum="all").sum()) == (STUDY.events["event"] != "none").sum()

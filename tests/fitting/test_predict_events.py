@@ -1,0 +1,121 @@
+"""Predictions for persons at risk against dense integration, and against themselves as new persons."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import joint_study
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from dense_joint import MODEL, STUDY, cumulative, grid_of, hazards_of, integral
+from joint_study import MONTH
+
+from bayesmodels.errors import BadInput
+from bayesmodels.events import prediction_accuracy
+from bayesmodels.fitting.dynamic_prediction import APPARENT, dynamic_prediction, example_predictions
+from bayesmodels.fitting.predict_events import predict_events
+from bayesmodels.study import Study
+
+LANDMARK, WEEKS = 20.0, (20.0, 33.0, 60.0)
+
+
+@pytest.fixture(scope="module")
+def posterior():
+    pm_model = MODEL.build(STUDY)
+    return xr.DataTree.from_dict({"posterior": joint_study.draws_of(pm_model, number=20, jitter=0.02)})
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """One value of the free variables."""
+    return xr.DataTree.from_dict({"posterior": joint_study.draws_of(MODEL.build(STUDY))})
+
+
+@pytest.mark.parametrize("person", [1, 10])
+def test_risks_are_the_dense_integrals_given_visits_and_survival_so_far(exact, person):
+    found = predict_events(MODEL, exact, STUDY, WEEKS, 1, landmark=LANDMARK, over_terms=True).isel(chain=0, draw=0)
+    one, other, density = grid_of(person, landmark=LANDMARK, cells=81)
+    share = np.exp(density - density.max())
+    share /= integral(share, one, other)
+    log_hazards = hazards_of(person, one, other)
+    start = STUDY.persons["drug_start_week"].iloc[person] / MONTH
+    steps = np.linspace(LANDMARK, WEEKS[-1], 81) / MONTH
+    gone, alive, incidence = 0.0, [1.0], [np.zeros(2)]
+    for begin, end in pairwise(steps):
+        middle = [np.exp(h) for h in log_hazards((begin + end) / 2)]
+        there = np.exp(-gone - sum(middle) * (end - begin) / 2)
+        incidence.append(incidence[-1] + [integral(share * there * h * (end - begin), one, other) for h in middle])
+        gone = gone + sum(middle) * (end - begin)
+    for week in WEEKS[1:]:
+        death = cumulative(log_hazards, LANDMARK / MONTH, week / MONTH, start)[0]
+        alive.append(integral(share * np.exp(-death), one, other))
+    np.testing.assert_allclose(found["survival"].isel(person=person), alive, atol=1e-3)
+    at = [np.argmin(np.abs(steps - week / MONTH)) for week in WEEKS]
+    near = [incidence[j] for j in at]
+    np.testing.assert_allclose(
+        found["cumulative_incidence"].isel(person=person).T[[0, 2]], [near[0], near[2]], atol=3e-3
+    )
+
+
+def test_terms_drawn_and_terms_averaged_give_the_same_mean_risk(exact):
+    many = xr.DataTree.from_dict({"posterior": joint_study.draws_of(MODEL.build(STUDY), number=300)})
+    drawn = predict_events(MODEL, many, STUDY, [60.0], 1, landmark=LANDMARK, draws=600)
+    averaged = predict_events(MODEL, exact, STUDY, [60.0], 1, landmark=LANDMARK, over_terms=True)
+    both = [v["cumulative_incidence"].mean(("chain", "draw")) for v in (drawn, averaged)]
+    np.testing.assert_allclose(both[0], both[1], atol=0.03)
+
+
+def test_persons_of_the_study_and_the_same_as_new_persons_get_the_same(posterior):
+    own = predict_events(MODEL, posterior, STUDY, WEEKS, 1, landmark=LANDMARK)
+    still = STUDY.events["week"].to_numpy() > LANDMARK
+    persons = STUDY.persons[still]
+    visits = STUDY.visits[STUDY.visits["person"].isin(persons["person"]) & (STUDY.visits["week"] <= LANDMARK)]
+    events = pd.DataFrame({"person": persons["person"], "week": LANDMARK, "event": "none"})
+    new = Study.from_frames(persons, visits, events, reference_group="delayed", strata=True)
+    found = predict_events(MODEL, posterior, new, WEEKS, 1, fitted=STUDY)
+    for name in ("survival", "cumulative_incidence", "trajectory", "observation"):
+        np.testing.assert_allclose(found[name], own[name].isel(person=np.flatnonzero(still)), atol=1e-6)
+    assert not own["at_risk"].to_numpy()[~still].any()
+    assert np.isnan(own["survival"].to_numpy()[:, :, ~still]).all()
+
+
+def test_new_persons_without_the_fitted_study_are_refused(posterior):
+    posterior.attrs["data"] = '{"digest": "another"}'
+    with pytest.raises(BadInput, match="fitted="):
+        predict_events(MODEL, posterior, STUDY, WEEKS, 1)
+    del posterior.attrs["data"]
+    with pytest.raises(BadInput, match="fitted="):
+        predict_events(MODEL, posterior, STUDY.persons, WEEKS, 1)
+
+
+def test_a_person_without_visits_is_one_of_the_population(exact):
+    new = STUDY.persons.iloc[[0]]
+    found = predict_events(MODEL, exact, new, [40.0], 1, fitted=STUDY, over_terms=True)
+    one, other, density = grid_of(0, landmark=-1.0, cells=81)  # the prior: no visit, no time
+    share = np.exp(density)
+    death = cumulative(hazards_of(0, one, other), 0.0, 40.0 / MONTH, new["drug_start_week"].iloc[0] / MONTH)[0]
+    np.testing.assert_allclose(
+        found["survival"].isel(chain=0, draw=0), [[integral(share * np.exp(-death), one, other)]], atol=1e-3
+    )
+
+
+def test_accuracy_is_that_of_the_predictions_and_labelled_apparent(posterior):
+    found = dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(16.0,), horizons=(40.0,), draws=10)
+    risk = predict_events(MODEL, posterior, STUDY, [56.0], 2, landmark=16.0, draws=10, over_terms=True)
+    values = risk["cumulative_incidence"].sel(event="death").to_numpy().reshape(10, -1)
+    events = STUDY.events
+    known = prediction_accuracy(events["week"], events["event"], "death", values, 16.0, 56.0)
+    own = found.sel(event="death").isel(landmark=0, horizon=0)
+    np.testing.assert_allclose(own["auc"].to_numpy().ravel(), known.auc)
+    np.testing.assert_allclose(own["brier"].to_numpy().ravel(), known.brier)
+    assert float(own["brier_reference"]) == pytest.approx(known.brier_reference)
+    assert found.attrs["validation"] == APPARENT
+
+
+def test_examples_are_numbered_anew_and_carry_their_visits(posterior):
+    found = example_predictions(MODEL, posterior, STUDY, 2, landmarks=(8.0, 28.0))
+    assert found["example"].values.tolist() == [0, 1, 2, 3]
+    assert found["example_course"].dims == ("chain", "draw", "outcome", "example", "landmark", "week")
+    assert np.nanmin(found["example_visit_week"]) == 0

@@ -1,0 +1,341 @@
+"""`JointEventModel` on small studies: hazards against SciPy, the joint density against integration over persons."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor
+import pytest
+from pydantic import ValidationError
+from pytensor.graph.traversal import ancestors
+from scipy.integrate import quad
+from scipy.interpolate import BSpline
+from scipy.stats import multivariate_normal, norm
+
+from bayesmodels.errors import BadInput
+from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.kernels.hazards_op import Exits, ExitsLogp
+from bayesmodels.kernels.joint_variable import log_hazards
+from bayesmodels.models.event import Event
+from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
+from bayesmodels.parts.hazards import Exposure, PenalisedSpline, PiecewiseConstant, Weibull
+from bayesmodels.study import Study
+from bayesmodels.vocabulary import MONTH_IN_WEEKS, months
+
+OUTCOME = {
+    "name": "score",
+    "good_direction": "up",
+    "unit": "points",
+    "typical": {"level": 37.0, "spread": 6.0, "rate": 1.0},
+    "trajectory": {"type": "decelerating"},
+    "effect": {"type": "slope_change"},
+}
+HAZARDS = {
+    "weibull": Weibull(),
+    "piecewise": PiecewiseConstant(knot_weeks=(10.0, 30.0)),
+    "spline": PenalisedSpline(functions=7, until_week=100.0),
+}
+
+
+def study(persons=8, entry=False) -> Study:
+    rng = np.random.default_rng(1)
+    names = [f"p{i}" for i in range(persons)]
+    table = pd.DataFrame(
+        {
+            "person": names,
+            "start_group": ["early", "delayed"] * (persons // 2),
+            "drug_start_week": [0.0, 28.0] * (persons // 2),
+            "age": rng.normal(60, 10, persons),
+        }
+    )
+    exits = rng.uniform(20, 90, persons)
+    visits = pd.DataFrame(
+        [
+            {"person": name, "week": week, "outcome": "score", "value": 37 - 0.2 * week + rng.normal(0, 2)}
+            for name, end in zip(names, exits, strict=True)
+            for week in (0, 8, 16, 40, 70)
+            if week <= end
+        ]
+    )
+    events = pd.DataFrame(
+        {"person": names, "week": exits, "event": ["death", "none", "left", "death"] * (persons // 4)}
+    )
+    if entry:
+        events["entry_week"] = np.where(np.arange(persons) % 2, 5.0, 0.0)
+    return Study.from_frames(table, visits, events, reference_group="delayed", name="small")
+
+
+def model(baseline="weibull", forms=("value",), **changes) -> JointEventModel:
+    associations = [{"outcome": "score", "form": form} for form in forms]
+    death = {"name": "death", "terminal": True, "baseline": HAZARDS[baseline], "associations": associations}
+    death |= {"covariates": ["age"], "start_group": True, "on_drug": True}
+    left = {"name": "left", "baseline": HAZARDS["piecewise"]}
+    return JointEventModel(outcomes=(OUTCOME,), events=(Event(**death), Event(**left)), **changes)
+
+
+def draw(pm_model: pm.Model, seed=0) -> dict[str, np.ndarray]:
+    values = pm.draw(pm_model.free_RVs, random_seed=seed, mode=python_mode())
+    return {rv.name: np.asarray(v) for rv, v in zip(pm_model.free_RVs, values, strict=True)}
+
+
+def evaluate(pm_model: pm.Model, graphs, at: dict[str, np.ndarray]):
+    free = pm_model.free_RVs
+    function = pytensor.function(free, graphs, mode=python_mode(), on_unused_input="ignore")
+    return function(*(at[rv.name] for rv in free))
+
+
+def density(pm_model: pm.Model):
+    rv = pm_model["follow_up"]
+    return pm.logp(rv, pm_model.rvs_to_values[rv], warn_rvs=False)
+
+
+def exits_node(pm_model: pm.Model):
+    return next(v.owner for v in ancestors([density(pm_model)]) if v.owner and isinstance(v.owner.op, ExitsLogp))
+
+
+def course(at, terms, t, start):
+    """Value of the score at month t, from the formulas of models.md; terms level, rate, effect."""
+    rho = float(at["score_deceleration"])
+    untreated = terms[0] + terms[1] * -np.expm1(-rho * t) / rho
+    return untreated + terms[2] * max(t - start, 0.0)
+
+
+def feature(form, at, terms, deviation, t, start):
+    if form == "value":
+        return course(at, terms, t, start)
+    if form == "rate":
+        rho = float(at["score_deceleration"])
+        return terms[1] * np.exp(-rho * t) + terms[2] * (t > start)
+    if form == "area":
+        inside = [start] if 0 < start < t else None
+        return quad(lambda s: course(at, terms, s, start), 0, t, points=inside, limit=200)[0] - 37.0 * t
+    raise AssertionError(form)
+
+
+def log_baseline(at, name, kind, baseline, t):
+    """Baseline as the sampler holds it: the sampler's intercept, less the published one's shift, from the class."""
+    if kind == "weibull":
+        return at[f"{name}_log_hazard"] + np.expm1(at[f"{name}_log_shape"]) * np.log(t)
+    if kind == "piecewise":
+        return at[f"{name}_log_hazard"][np.searchsorted(months(np.array([10.0, 30.0])), t, side="right")]
+    raise AssertionError(kind)
+
+
+@pytest.mark.parametrize("form", ["value", "rate", "area"])
+@pytest.mark.parametrize("kind", ["weibull", "piecewise"])
+def test_event_likelihood_is_that_of_scipys_integration(kind, form):
+    """The hazard is written out by hand up to a constant per event, which the reported baseline at one week fixes."""
+    data = study(entry=True)
+    built = model(kind, (form,)).build(data)
+    at = draw(built, 3)
+    node = exits_node(built)
+    found, values = evaluate(built, [node.outputs[0], *node.inputs], at)[0], evaluate(built, node.inputs, at)
+    exits = Exits(*values[: len(Exits._fields)])
+    age = data.covariates(["age"]).to_numpy()[:, 0]
+    age = (age - age.mean()) / age.std()
+    early = (data.persons["start_group"] == "early").to_numpy(float)
+    start = months(data.persons["drug_start_week"].to_numpy(float))
+    gamma_age, gamma_early = at["hazard_ratio"]
+    alpha, treated = float(at["hazard_association"][0]), float(at["death_on_drug"])
+    left = lambda t: np.exp(log_baseline(at, "left", "piecewise", None, t))  # noqa: E731
+    ends, begins = months(data.events["week"].to_numpy()), months(data.events["entry_week"].to_numpy())
+    relative = []
+    for i in range(len(ends)):
+        terms, deviation = exits.terms[i, :3], exits.terms[i, 3:]
+
+        def log_death(t, i=i, terms=terms, deviation=deviation):
+            own = log_baseline(at, "death", kind, None, t) + gamma_age * age[i] + gamma_early * early[i]
+            return own + alpha * feature(form, at, terms, deviation, t, start[i]) + treated * (t > start[i])
+
+        relative.append((log_death, exits.code[i]))
+    # the constant: the kernel's log hazard at the first person's exit against the hand's
+    at_exit = log_hazards(node.op.layout, exits, values[len(Exits._fields) :])[0, exits.first[1:] - 1]
+    constants = np.array([at_exit[i] - relative[i][0](ends[i]) for i in range(len(ends))])
+    np.testing.assert_allclose(constants, constants[0], rtol=1e-9, atol=1e-9)
+    breaks = [*months(np.array([10.0, 30.0])), *start]
+    for i, (log_death, code) in enumerate(relative):
+        inside = sorted({b for b in breaks if begins[i] < b < ends[i]})
+        whole = lambda t, f=log_death: np.exp(f(t) + constants[0]) + left(t)  # noqa: E731
+        edges = [begins[i], *inside, ends[i]]
+        total = sum(quad(whole, a, b, limit=200)[0] for a, b in itertools.pairwise(edges))
+        expected = -total + (log_death(ends[i]) + constants[0] if code == 1 else 0.0)
+        expected += np.log(left(ends[i])) if code == 2 else 0.0
+        assert found[i] == pytest.approx(expected, rel=1e-6), i
+
+
+def test_spline_baseline_is_a_cubic_spline_with_a_penalised_bend():
+    """Straight without bends; bends orthogonal to level and trend over those at risk; second differences are `v`."""
+    rng = np.random.default_rng(2)
+    ends = rng.uniform(5, 60, 200)
+    part = PenalisedSpline(functions=8, until_week=60 * MONTH_IN_WEEKS)
+    baseline = part.baseline(Exposure(np.zeros(200), ends, rng.uniform(size=200) < 0.4))
+    t = np.linspace(0, 60, 1001)
+    columns = baseline.columns(t)
+    assert columns.shape == (8, 1001)
+    np.testing.assert_allclose(columns[0], 1.0)
+    np.testing.assert_allclose(np.diff(columns[1], 2), 0.0, atol=1e-12)
+    at_risk = (ends[:, None] > t).sum(axis=0)
+    gram = (columns * at_risk) @ columns.T / at_risk.sum()
+    size = np.sqrt(np.diag(gram))
+    assert np.abs((gram / np.outer(size, size))[:2, 2:]).max() < 0.01
+    assert abs(gram[0, 1]) < 0.01
+    bends = rng.normal(size=6)
+    step = 60 / 5
+    basis = BSpline(step * np.arange(-3, 9), np.eye(8), 3)(np.clip(t, 0, 59.999999))
+    coefficients, *_ = np.linalg.lstsq(basis, bends @ columns[2:], rcond=None)
+    np.testing.assert_allclose(basis @ coefficients, bends @ columns[2:], atol=1e-6)  # a cubic spline with these knots
+    np.testing.assert_allclose(np.diff(coefficients, 2), bends, atol=1e-4)
+
+
+@pytest.mark.parametrize("baseline", list(HAZARDS))
+def test_stated_prior_of_the_baseline_does_not_depend_on_where_the_sampler_sees_it(baseline):
+    """Prior draws of the published hazard at week 52: log-normal with the stated level and what the shape adds."""
+    built = model(baseline).build(study())
+    graph = next(v for v in built.deterministics if v.name == "baseline_hazard")
+    draws = pm.draw(graph, draws=300, random_seed=1, mode=python_mode())
+    weeks = np.asarray(built.coords["week"], float)
+    own = np.log(draws[:, 0, np.argmin(np.abs(weeks - 52))])
+    assert abs(own.mean() - np.log(0.01)) < 4 * 1.6 / np.sqrt(300) + 0.1
+    assert 1.2 < own.std() < (1.9 if baseline != "spline" else 2.2)
+
+
+def test_drawing_persons_leaves_the_marginal_likelihood_of_visits_and_exits_unchanged():
+    """Over Gauss-Hermite z, the partially collapsed density; over u ~ Normal(0, D), p(y | u) p(exit | u)."""
+    outcome = {**OUTCOME, "trajectory": {"type": "linear"}, "effect": {"type": "none"}}
+    death = {"name": "death", "of": ["death", "left"], "baseline": PiecewiseConstant(knot_weeks=(20.0,))}
+    death["associations"] = [{"outcome": "score", "form": "value"}]
+    data = study()
+    built = JointEventModel(outcomes=(outcome,), events=(Event(**death),)).build(data)
+    at = draw(built, 5)
+    at["hazard_association"] = np.array([-0.06])
+    at["death_log_hazard"] = np.array([-3.0, -2.5])
+    total = density(built)
+    node, points = exits_node(built), np.polynomial.hermite_e.hermegauss(31)
+    weights = points[1] / np.sqrt(2 * np.pi)
+    free = built.free_RVs
+    function = pytensor.function(free, [total, *node.inputs], mode=python_mode(), on_unused_input="ignore")
+
+    def at_z(one, two):
+        z = np.tile([one, two], (len(data.persons), 1))
+        return function(*(z if rv.name == PERSON_DRAWS else at[rv.name] for rv in free))
+
+    collapsed = np.zeros(len(data.persons))
+    for (a, wa), (b, wb) in itertools.product(zip(points[0], weights, strict=True), repeat=2):
+        collapsed += wa * wb * np.exp(at_z(a, b)[0])
+
+    _, *values = at_z(0.0, 0.0)
+    exits = Exits(*values[: len(Exits._fields)])
+    mean, sd = at["term_mean"][:, 0], at["term_sd"][0]
+    correlation = 2 * float(at["partial_correlation"][0]) - 1
+    factor = np.diag(sd) @ np.linalg.cholesky([[1, correlation], [correlation, 1]])
+    sigma = float(at["error_sd"][0, 0])
+    visits, span = data.visits, np.linspace(-7, 7, 41)
+    centers, roots, values_of = [], [], []
+    for person in data.persons["person"]:
+        own = visits[visits["person"] == person]
+        line = np.stack([np.ones(len(own)), months(own["week"].to_numpy(float))], axis=1)
+        precision = np.linalg.inv(factor @ factor.T) + line.T @ line / sigma**2
+        centers.append(mean + np.linalg.solve(precision, line.T @ (own["value"].to_numpy() - line @ mean)) / sigma**2)
+        roots.append(np.linalg.cholesky(np.linalg.inv(precision)))
+        values_of.append((line, own["value"].to_numpy()))
+    prior = multivariate_normal(mean, factor @ factor.T)
+    direct = np.zeros(len(data.persons))
+    for a, b in itertools.product(span, repeat=2):  # trapezium rule around each person's peak
+        terms = np.array([center + root @ [a, b] for center, root in zip(centers, roots, strict=True)])
+        storage = [[None]]
+        given = exits._replace(terms=np.concatenate([terms, terms - mean], axis=1))
+        ExitsLogp(node.op.layout).perform(None, [*given, *values[len(Exits._fields) :]], storage)
+        for i, (line, y) in enumerate(values_of):
+            log_density = norm.logpdf(y, line @ terms[i], sigma).sum() + prior.logpdf(terms[i]) + storage[0][0][i]
+            direct[i] += np.exp(log_density) * np.linalg.det(roots[i]) * (span[1] - span[0]) ** 2
+    np.testing.assert_allclose(np.log(collapsed), np.log(direct), atol=1e-6)
+
+
+def test_without_associations_the_persons_draws_do_not_meet_the_events():
+    built = model(forms=()).build(study())
+    at = draw(built, 6)
+    other = at | {PERSON_DRAWS: np.random.default_rng(9).normal(size=at[PERSON_DRAWS].shape)}
+    (one,), (two,) = evaluate(built, [density(built)], at), evaluate(built, [density(built)], other)
+    np.testing.assert_allclose(one, two, rtol=1e-12)
+
+
+def test_terms_association_acts_through_the_persons_deviations():
+    data = study()
+    built = model(forms=("terms",)).build(data)
+    node, at = exits_node(built), draw(built, 7)
+    values = evaluate(built, node.inputs, at)
+    exits = Exits(*values[: len(Exits._fields)])
+    assert list(built.coords["form"]) == ["terms:level", "terms:rate"]
+    np.testing.assert_allclose(exits.terms[:, :2], exits.terms[:, 3:] + at["term_mean"][:2, 0], rtol=1e-10)
+    moved = exits._replace(alpha=exits.alpha + np.array([[0.0, 1.0], [0.0, 0.0]]))
+    features = values[len(Exits._fields) :]
+    change = log_hazards(node.op.layout, moved, features) - log_hazards(node.op.layout, exits, features)
+    person = np.repeat(np.arange(len(data.persons)), np.diff(exits.first))
+    np.testing.assert_allclose(change[0], exits.terms[person, 4], atol=1e-12)
+    np.testing.assert_allclose(change[1], 0.0, atol=1e-12)
+
+
+def test_gradient_of_the_whole_model_is_that_of_central_differences():
+    built = model("spline", ("value", "rate", "area", "terms")).build(study())
+    logp = built.compile_fn(built.logp(), mode=python_mode())
+    gradient = built.compile_fn(built.dlogp(), mode=python_mode())
+    point = built.initial_point(random_seed=0)
+    rng = np.random.default_rng(10)
+    point = {name: value + 0.1 * rng.normal(size=np.shape(value)) for name, value in point.items()}
+    flat = gradient(point)
+    position = 0
+    for variable in built.value_vars:
+        value = np.asarray(point[variable.name], float)
+        for element in list(np.ndindex(*value.shape))[:4]:
+            ends = []
+            for step in (-1e-5, 1e-5):
+                moved = value.copy()
+                moved[element] += step
+                ends.append(float(logp(point | {variable.name: moved})))
+            expected = (ends[1] - ends[0]) / 2e-5
+            at = position + int(np.ravel_multi_index(element, value.shape)) if value.shape else position
+            assert flat[at] == pytest.approx(expected, rel=2e-4, abs=2e-3), (variable.name, element)
+        position += value.size
+
+
+def test_published_names_and_dims():
+    built = model(forms=("value", "rate")).build(study())
+    dims = {v.name: built.named_vars_to_dims[v.name] for v in built.deterministics}
+    assert dims["association"] == ("event", "outcome", "form")
+    assert dims["hazard_effect"] == ("event", "hazard_covariate")
+    assert list(built.coords["hazard_covariate"]) == ["age", "start_group: early", "on_drug"]
+    at = draw(built, 8)
+    association = next(v for v in built.deterministics if v.name == "association")
+    (found,) = evaluate(built, [association], at)
+    np.testing.assert_allclose(found[0, 0], at["hazard_association"])
+    assert np.isnan(found[1]).all()
+
+
+def test_spec_survives_json():
+    given = model("spline", ("value", "area"))
+    assert JointEventModel.model_validate_json(given.model_dump_json()) == given
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "none"}, "event none: rows without an event are no event type"),
+        ({"associations": [{"outcome": "nfl"}]}, "association with 'nfl', which is not an outcome of the model"),
+        ({"baseline": {"type": "weibul"}}, "did you mean 'weibull'"),
+    ],
+)
+def test_a_model_that_makes_no_sense_is_refused(change, message):
+    with pytest.raises(ValidationError, match=message):
+        JointEventModel(outcomes=(OUTCOME,), events=({"name": "death"} | change,))
+
+
+def test_events_that_the_study_lacks_are_named():
+    data = study()
+    with pytest.raises(BadInput, match=r"expected someone with the event 'dead', .* found death, left, none"):
+        JointEventModel(outcomes=(OUTCOME,), events=({"name": "dead"},)).build(data)
+    without = Study.from_frames(data.persons, data.visits, reference_group="delayed")
+    with pytest.raises(BadInput, match="no events table"):
+        model().build(without)

@@ -1,0 +1,300 @@
+"""Tables, figures and sections about events, against a posterior whose every number is known."""
+
+import json
+import math
+import re
+
+import jsonschema
+import numpy as np
+import pytest
+import xarray as xr
+from fake import MONTH, fake_posterior, one_outcome
+from fake_events import ALPHA, DELTAS, HAZARD, LEAVING, with_events
+from scipy.stats import norm
+
+from bayesmodels import posterior
+from bayesmodels.reporting import ReportSettings, report
+from bayesmodels.reporting.context import Contrast, Outcome, read_context
+from bayesmodels.reporting.dropout_report import dropout_tables
+from bayesmodels.reporting.estimand_table import MEANING, estimand_table
+from bayesmodels.reporting.event_tables import event_tables, harmful_step, is_terminal
+from bayesmodels.reporting.observed import observed_persons
+from bayesmodels.reporting.prediction_report import prediction_tables
+from bayesmodels.reporting.summary import schema
+from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
+
+ALSFRS = Outcome("alsfrs_r", "points", good_direction="up", effect_unit="points per month")
+NFL = Outcome("nfl_plasma", "ln", "log", "down", effect_unit="ln")
+
+
+@pytest.fixture(scope="module")
+def events():
+    return with_events()
+
+
+@pytest.fixture(scope="module")
+def about(events):
+    return read_context(events)
+
+
+@pytest.fixture(scope="module")
+def tables(events, about):
+    return event_tables(events, about, 0.95)
+
+
+@pytest.fixture(scope="module")
+def estimands(events, about):
+    return estimand_table(events, about, 0.95, observed_persons(events, about.data), (0.0, 28.0, 76.0, 148.0))
+
+
+@pytest.fixture(scope="module")
+def saved(events, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("events")
+    whole = {name: node.to_dataset() for name, node in events.children.items()}
+    everyone = {name: data.sel(stratum=["all"]) if "stratum" in data.dims else data for name, data in whole.items()}
+    everyone["dynamic_prediction"] = everyone["dynamic_prediction"].sel(example=[0], landmark=[12.0])
+    del everyone["observed_summary"], everyone["predictive_summary"]
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=events.attrs), **everyone})
+    path = posterior.save(tree, folder / "posterior.nc")
+    return folder, report(path, folder / "report")
+
+
+def one(table, **where):
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_the_fake_keeps_to_the_vocabulary(events):
+    for name in ("hazard_effect", "association", "baseline_hazard", "baseline_shape"):
+        assert events["posterior"][name].dims[2:] == VARIABLES[name].dims
+    for group, variables in EVENT_GROUPS.items():
+        assert set(events[group].data_vars) == set(variables)
+        for name, variable in variables.items():
+            assert tuple(d for d in events[group][name].dims if d not in ("chain", "draw")) == variable.dims
+
+
+def test_a_hazard_ratio_is_per_point_lower(tables):
+    row = one(tables["associations"], event="death", form="value")
+    assert row["hazard_ratio"] == pytest.approx(math.exp(-ALPHA), rel=1e-3)
+    z = norm.ppf(0.975)
+    assert row[["ratio_lower", "ratio_upper"]].tolist() == pytest.approx(
+        [math.exp(0.1 - 0.02 * z), math.exp(0.1 + 0.02 * z)], rel=2e-3
+    )
+    assert row["per"] == "per point lower ALSFRS-R"
+    assert row["direction"] == "above 1: the worse ALSFRS-R, the more death"
+    assert row["probability_harmful"] == 1.0
+    assert row["unit"] == "log hazard ratio per points"
+    assert one(tables["associations"], form="rate")["unit"] == "log hazard ratio per points per month"
+
+
+def test_a_doubling_of_nfl_is_the_step_of_a_log_outcome(tables):
+    row = one(tables["associations"], event="withdrawal")
+    assert row["per"] == "per doubling of Plasma NfL"
+    assert row["hazard_ratio"] == pytest.approx(2**0.3, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "form", "step", "words"),
+    [
+        (ALSFRS, "rate", -1.0, "per point a month lower, current rate of ALSFRS-R"),
+        (ALSFRS, "area", -12.0, "per point lower ALSFRS-R, held for a year"),
+        (ALSFRS, "terms:level", -1.0, "per point lower own level of ALSFRS-R"),
+        (ALSFRS, "terms:rate", -1.0, "per point a month lower, own rate of ALSFRS-R"),
+        (ALSFRS, "terms:effect", -1.0, "per points per month lower, own effect of ALSFRS-R"),
+        (NFL, "rate", math.log(1.1), "per 10 % a month higher, current rate of Plasma NfL"),
+        (NFL, "area", 12 * math.log(2), "per doubling of Plasma NfL, held for a year"),
+        (Outcome("grip"), "value", 1.0, "per unit higher grip"),
+    ],
+)
+def test_steps_go_towards_the_worse(outcome, form, step, words):
+    assert harmful_step(outcome, form) == (pytest.approx(step), words)
+
+
+def test_hazard_ratios_of_start_groups_say_whom_they_favour(tables):
+    early = one(tables["hazard_effects"], hazard_covariate="start_group: early")
+    assert early["hazard_ratio"] == pytest.approx(0.5, rel=1e-3)
+    assert early["probability_below_one"] == 1.0
+    assert early["direction"] == "below 1 favours early"
+    age = one(tables["hazard_effects"], hazard_covariate="age")
+    assert (age["unit"], age["direction"]) == ("log hazard ratio per SD", "")
+
+
+def test_terminal_events_are_known(events):
+    assert is_terminal(events, "death")
+    assert not is_terminal(events, "withdrawal")
+    assert not is_terminal(fake_posterior(), "death")
+
+
+def test_curves_are_those_of_exponential_hazards(tables):
+    curves = tables["event_curves"]
+    months = 76 / MONTH
+    alive = one(curves, name="survival", start_group="early", stratum="all", week=76.0)
+    assert alive["median"] == pytest.approx(math.exp(-HAZARD["early"] * months), rel=1e-3)
+    total = HAZARD["delayed"] + LEAVING
+    died = one(curves, name="cumulative_incidence", event="death", start_group="delayed", stratum="all", week=76.0)
+    assert died["median"] == pytest.approx(HAZARD["delayed"] / total * (1 - math.exp(-total * months)), rel=2e-3)
+    assert set(curves["unit"]) == {"probability", "months", "ln", "points"}
+
+
+def test_estimands_part_where_persons_die(estimands):
+    at = {"outcome": "alsfrs_r", "stratum": "all", "week": 76.0}
+    nobody = one(estimands, estimand="had nobody died", **at)
+    living = one(estimands, estimand="among the living", **at)
+    composite = one(estimands, estimand="composite", **at)
+    assert nobody["median"] == pytest.approx(living["median"], abs=0.05)  # both groups' living are 1 point better
+    assert composite["median"] > living["median"] + 1  # more of the delayed score 0
+    assert {row["direction"] for row in (nobody, living, composite)} == {"+ favours early"}
+    nfl = one(estimands, estimand="had nobody died", **(at | {"outcome": "nfl_plasma"}))
+    assert nfl["direction"] == "- favours early"
+    assert not len(estimands[(estimands["estimand"] == "composite") & (estimands["outcome"] == "nfl_plasma")])
+
+
+def test_win_probability_is_against_one_half(estimands):
+    row = one(estimands, estimand="win probability", outcome="alsfrs_r", stratum="all", week=28.0)
+    middle = 0.5 + 0.2 * 3 / 8
+    assert row["median"] == pytest.approx(middle, abs=2e-3)
+    assert row["direction"] == "above 0.5 favours early"
+    assert row["probability_favours"] == 1.0
+    start = one(estimands, estimand="win probability", outcome="alsfrs_r", stratum="all", week=0.0)
+    assert start["probability_favours"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_survival_and_restricted_mean_differences(estimands):
+    months = 76 / MONTH
+    row = one(estimands, estimand="survival", stratum="all", week=76.0)
+    gap = math.exp(-HAZARD["early"] * months) - math.exp(-HAZARD["delayed"] * months)
+    assert row["median"] == pytest.approx(gap, rel=5e-3)
+    assert row["probability_favours"] == 1.0
+    rmst = one(estimands, estimand="restricted mean survival", stratum="all", week=76.0)
+    area = [(1 - math.exp(-h * months)) / h for h in HAZARD.values()]
+    assert rmst["median"] == pytest.approx(area[0] - area[1], rel=2e-2)
+    assert rmst["unit"] == "months"
+
+
+def test_the_favoured_side_turns_with_the_contrast(events):
+    """The same posterior with the contrast named the other way round, the drug's starts unchanged."""
+    turned = xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(attrs=events.attrs),
+            **{
+                name: node.to_dataset().assign_coords(contrast=["delayed - early"])
+                if "contrast" in node.to_dataset().coords
+                else node.to_dataset()
+                for name, node in events.children.items()
+            },
+        }
+    )
+    context = read_context(turned)
+    assert context.contrasts == (Contrast("delayed - early", "delayed", "early", "early", "delayed"),)
+    table = estimand_table(turned, context, 0.95, observed_persons(turned, context.data), (76.0,))
+    survival = one(table, estimand="survival", stratum="all")
+    assert survival["median"] < 0
+    assert (survival["direction"], survival["probability_favours"]) == ("- favours early", 1.0)
+    wins = one(table, estimand="win probability", outcome="alsfrs_r", stratum="all")
+    assert (wins["direction"], wins["probability_favours"]) == ("below 0.5 favours early", 0.0)
+
+
+def test_no_probability_where_nobody_is_followed_or_groups_are_equal(estimands):
+    late = one(estimands, estimand="survival", stratum="all", week=148.0)
+    assert math.isnan(late["probability_favours"])
+    assert late["withheld"] == "withheld: nobody of delayed is still followed at week 148"
+    function = one(estimands, estimand="composite", outcome="alsfrs_r", stratum="all", week=148.0)
+    assert "half of each group" in function["withheld"]
+    start = one(estimands, estimand="survival", stratum="all", week=0.0)
+    assert start["withheld"] == "the same in both groups by design"
+
+
+def test_dropout_tables(events, about):
+    found = dropout_tables(events, about, 0.95)
+    jump = one(found["dropout_strategies"], strategy="jump_to_reference")
+    assert jump["median"] == pytest.approx(0.4, abs=0.02)
+    assert jump["probability_favours"] == pytest.approx(norm.cdf(0.4 / 0.3), abs=0.03)
+    assert jump["direction"] == "+ favours early"
+    assert found["dropout_tipping"]["tipping_point"].tolist() == pytest.approx([0.4, np.nan], nan_ok=True)
+
+
+def test_prediction_tables(events):
+    found = prediction_tables(events, 0.95)
+    auc = one(found["prediction_accuracy"], event="death", landmark=12.0, quantity="auc")
+    assert auc["median"] == pytest.approx(0.75, abs=2e-3)
+    scaled = one(found["prediction_accuracy"], event="death", landmark=12.0, quantity="scaled_brier")
+    assert scaled["median"] == pytest.approx(1 - 0.12 / 0.16, abs=5e-3)
+    reference = one(found["prediction_accuracy"], event="death", landmark=12.0, quantity="brier_reference")
+    assert math.isnan(reference["lower"])
+    group = one(found["prediction_calibration"], event="death", landmark=12.0, risk_group=3)
+    assert (group["observed"], group["predicted"]) == (pytest.approx(0.42), pytest.approx(0.4, abs=2e-3))
+
+
+def test_the_page_has_the_sections_and_says_what_they_mean(saved):
+    folder, made = saved
+    titles = [section.title for section in made.sections]
+    wanted = [
+        "Survival and other events", "Estimands side by side", "What of the course goes with events",
+        "Hazard ratios of covariates and start groups", "If those who left did otherwise",
+        "Prediction for a person, updated visit by visit",
+    ]  # fmt: skip
+    assert [title for title in titles if title in wanted] == wanted
+    page = (folder / "report" / "report.html").read_text()
+    meanings = [words for pair in MEANING.values() for words in pair]
+    words = ("per point lower ALSFRS-R", "Jump to reference", "+ favours early", "none in the grid", "in early only")
+    for text in (*meanings, *words, "0.400 points per month", "(0.95 equal-tailed)", "AUC"):
+        assert text in page.replace("&#39;", "'"), text
+    assert "placebo" not in page.replace("not randomised drug against placebo", "")
+    assert not re.search(r"\bnan\b", page)
+    for name in ("survival_all", "incidence_death_all", "dropout_alsfrs_r_all", "tipping_alsfrs_r_all",
+                 "calibration_death_12", "example_0_alsfrs_r", "example_0_survival"):  # fmt: skip
+        assert (folder / "report" / "figures" / f"{name}.png").exists(), name
+    for name in ("estimands", "associations", "event_curves", "dropout_strategies", "prediction_accuracy"):
+        assert (folder / "report" / "tables" / f"{name}.csv").exists()
+    jsonschema.validate(json.loads((folder / "report" / "summary.json").read_text()), schema())
+
+
+def test_parameters_and_curves_take_the_hazards_in(saved):
+    tables = saved[1].tables
+    row = one(tables["parameters"], name="association", event="death", form="value")
+    assert (row["unit"], row["outcome"]) == ("log hazard ratio per points", "alsfrs_r")
+    assert one(tables["parameters"], name="hazard_effect", hazard_covariate="age")["unit"] == "log hazard ratio per SD"
+    assert len(tables["parameters"].query("name == 'baseline_shape'")) == 1  # undefined without a Weibull hazard
+    hazard = one(tables["curves"], name="baseline_hazard", event="withdrawal", week=28.0)
+    assert hazard["median"] == pytest.approx(LEAVING, rel=1e-2)
+    assert (hazard["unit"], hazard["outcome"]) == ("per month", "")
+    assert "typical courses" in hazard["estimand"]
+
+
+def test_the_tipping_figure_marks_where_the_interval_includes_zero(saved):
+    figure = saved[1].figures["tipping_alsfrs_r_all"]
+    dots = {(round(float(x), 3), round(float(y), 3)) for line in figure.axes[0].lines if line.get_marker() == "."
+            for x, y in [(line.get_xdata()[0], line.get_ydata()[0])]}  # fmt: skip
+    wide = 0.3 * norm.ppf(0.975)
+    expected = {
+        (round(float(reference), 3), round(float(group), 3))
+        for group in DELTAS
+        for reference in DELTAS
+        if abs(1.0 - 2 * group + reference) < wide
+    }
+    assert dots == expected
+    assert "Delta in delayed" in figure.axes[0].get_xlabel()
+
+
+def test_a_posterior_without_events_is_as_before():
+    made = report(one_outcome(fake_posterior()))
+    titles = {section.title for section in made.sections}
+    assert not titles & {"Survival and other events", "Estimands side by side", "If those who left did otherwise"}
+    assert "event" not in made.tables["curves"]
+    assert "events and associations" not in made.html
+    assert not {"estimands", "associations", "event_curves", "dropout_strategies"} & set(made.tables)
+
+
+def test_what_is_missing_is_left_out(events):
+    """Curves without data, no examples, no dropout: each section stands alone."""
+    groups = {name: node.to_dataset() for name, node in events.children.items()}
+    del groups["event_data"], groups["dropout_sensitivity"]
+    drop = [name for name in groups["dynamic_prediction"].data_vars if str(name).startswith("example")]
+    groups["dynamic_prediction"] = groups["dynamic_prediction"].drop_vars([*drop, "example"])
+    made = report(xr.DataTree.from_dict({"/": xr.Dataset(attrs=events.attrs), **groups}),
+                  settings=ReportSettings(contrast_weeks=(28.0,)))  # fmt: skip
+    assert set(made.tables["estimands"]["week"]) == {28.0}
+    assert not [name for name in made.figures if name.startswith(("example", "dropout", "tipping"))]
+    assert made.figures["survival_all"]

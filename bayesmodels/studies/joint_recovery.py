@@ -37,6 +37,7 @@ from bayesmodels.vocabulary import months
 
 Design = Literal["parallel", "delayed"]
 Fitted = Literal["joint", "ignoring"]
+FITTED: tuple[Fitted, ...] = ("joint", "ignoring")
 
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 LAST_WEEK = 148.0
@@ -185,6 +186,12 @@ def living(truth: JointTruth, layout: JointLayout) -> dict[str, float]:
     return found | {f"alive[{group}, week 148]": alive[g, 0] for g, group in enumerate(layout.groups)}
 
 
+def draw_trial(spec: JointRecoverySpec, number: int) -> tuple[JointTrial, np.random.Generator]:
+    """A trial of the study, and the generator of what comes after it."""
+    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+    return simulate_trial(TRUTH, LAYOUTS[spec.design], rng), rng
+
+
 def recover(spec: JointRecoverySpec, number: int) -> dict[str, Any]:
     """Simulate one trial and fit both models.
 
@@ -194,13 +201,12 @@ def recover(spec: JointRecoverySpec, number: int) -> dict[str, Any]:
         By model, `joint` and `ignoring`: convergence and `parameters`, label to the quantiles `LEVELS`. What ignores
         death has one mean course, compared with both truths. `dead`: share by start group.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
     layout = LAYOUTS[spec.design]
-    trial = simulate_trial(TRUTH, layout, rng)
+    trial, rng = draw_trial(spec, number)
     study = _study(trial, spec.design)
     dead = [float((trial.code[trial.people.group == g] > 0).mean()) for g in range(len(layout.groups))]
     found: dict[str, Any] = {"dead": dead, "visits": int(trial.took_place.sum())}
-    for fitted in ("joint", "ignoring"):
+    for fitted in FITTED:
         settings = NutsSettings(
             chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
             seed=int(rng.integers(2**31)),
@@ -233,6 +239,21 @@ def _draws(fitted: Fitted, published: Mapping[str, Array], refit: Refit, layout:
     every = np.linspace(0, len(draws[own[0]]), LIVING_DRAWS, endpoint=False).astype(int)
     rows = [living(truth_from({n: v[j] for n, v in draws.items()}, TRUTH, model, layout), layout) for j in every]
     return draws | {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def main_quantities(design: Design) -> list[str]:
+    """What the study is about: slope difference, difference at week 148 and mean courses, alive and as if alive."""
+    first, last = LAYOUTS[design].groups
+    return [
+        "population_rate[score]",
+        "drug_effect[score]",
+        f"curve[score, {first}, week 148]",
+        f"curve[score, {last}, week 148]",
+        f"difference[score, {first} - {last}, week 148]",
+        f"living[score, {first}, week 148]",
+        f"living[score, {last}, week 148]",
+        f"living_difference[score, {first} - {last}, week 148]",
+    ]
 
 
 def ignoring_in_large_samples(design: Design, persons: int = 40_000, seed: int = 9) -> dict[str, float]:

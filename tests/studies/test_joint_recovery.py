@@ -4,11 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bayesmodels.studies import joint_recovery
-from bayesmodels.studies.joint_recovery import LAYOUTS, TRUTH, ignoring_in_large_samples, living, truths
-from bayesmodels.studies.joint_recovery_report import main_quantities, summary, tidy
-from bayesmodels.studies.joint_trials import simulate_exits
+from bayesmodels.studies.joint_chance import chance
+from bayesmodels.studies.joint_recovery import (
+    LAYOUTS,
+    TRUTH,
+    ignoring_in_large_samples,
+    living,
+    main_quantities,
+    truths,
+)
+from bayesmodels.studies.joint_recovery_report import summary, tidy
+from bayesmodels.studies.joint_trials import simulate_exits, simulate_trial
 from bayesmodels.vocabulary import months
 
 
@@ -56,15 +65,29 @@ def test_summary_by_hand():
     far = {"size": [1.1, 1.2, 1.5, 1.7, 2.0]}
     records = [{"trial": i, "joint": {"parameters": quantiles}, "ignoring": {"parameters": far}} for i in range(3)]
     records.append({"trial": 3, "joint": {"parameters": far}, "ignoring": {"parameters": far}})
-    table = summary(tidy(records, {"size": 1.0})).set_index("model")
+    table = summary(tidy(records, {"size": 1.0}), np.array([[0.1], [-0.1], [0.0], [1.0]])).set_index("model")
     joint = table.loc["joint"]
     assert joint["bias"] == pytest.approx((3 * -0.5 + 0.5) / 4)
     assert joint["bias_se"] == pytest.approx(np.std([-0.5, -0.5, -0.5, 0.5], ddof=1) / 2)
+    line = stats.linregress([0.1, -0.1, 0.0, 1.0], [-0.5, -0.5, -0.5, 0.5])
+    assert joint["adjusted"] == pytest.approx(line.intercept)
+    assert joint["adjusted_se"] == pytest.approx(line.intercept_stderr)
     assert joint["covered_95"] == 0.75
     assert joint["covered_95_se"] == pytest.approx(np.sqrt(0.75 * 0.25 / 4))
     assert joint["covered_50"] == 0.75
     assert joint["width_95"] == pytest.approx((3 * 4 + 0.9) / 4)
     assert table.loc["ignoring", "covered_95"] == 0
+
+
+def test_luck_has_expectation_zero_and_its_means_are_of_the_groups():
+    small = replace(LAYOUTS["delayed"], persons=((6,), (4,)))
+    rng = np.random.default_rng(3)
+    luck = np.array([chance(TRUTH, simulate_trial(TRUTH, small, rng)) for _ in range(150)])
+    z = luck.mean(axis=0) / luck.std(axis=0) * np.sqrt(len(luck))
+    assert (abs(z) < 4).all()
+    assert luck[:, 5].std() == pytest.approx(TRUTH.person_sd[1] / 2, rel=0.25)  # rates of four persons
+    trial = simulate_trial(TRUTH, small, rng)
+    assert chance(TRUTH, trial)[4] == pytest.approx(trial.terms[6:, 0].mean())
 
 
 def test_every_main_quantity_has_a_truth():

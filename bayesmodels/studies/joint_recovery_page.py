@@ -78,12 +78,13 @@ def page(table: pd.DataFrame, manifest: dict[str, Any], design: str) -> str:
         "unless dead before. The score starts at 37 (SD 6 between persons) and falls by 1.2 points a month (SD 1.0); "
         f"the drug changes the rate by {effect:+.1f}; visits scatter with SD 4; the score has no bounds. The hazard of "
         "death is .8 % a month at a score of 37 and a rate of -1, times exp(-.1 per point of the current value - 2 per "
-        "point a month of the current rate): a person who declines one point a month faster has 7.4 times the hazard at once, and more as "
-        "the score falls. So the bias was made: with the association this strong, intervals between visits of 12 to "
-        "28 weeks and noise of SD 4, who dies is known from the exits, and not from the visits. With frequent and "
-        "precise visits, or a hazard that depends on what was observed, ignoring death would hardly bias (missing at "
-        f"random). On average {manifest['dead_by_start_group'][0]:.0%} and {manifest['dead_by_start_group'][1]:.0%} "
-        f"die before week 148, and a trial has {manifest['visits_a_trial']:.0f} visits.",
+        "point a month of the current rate): a person who declines one point a month faster has 7.4 times the hazard "
+        "at once, and more as the score falls. So the bias was made: with the association this strong, intervals "
+        "between visits of 12 to 28 weeks and noise of SD 4, who dies is known from the exits, and not from the "
+        "visits. With frequent and precise visits, or a hazard that depends on what was observed, ignoring death would "
+        "hardly bias (missing at random). On average "
+        f"{manifest['dead_by_start_group'][0]:.0%} and {manifest['dead_by_start_group'][1]:.0%} die before week 148, "
+        f"and a trial has {manifest['visits_a_trial']:.0f} visits.",
         "",
         "One truth throughout: coverage is at that truth, not averaged over a prior; priors are wide. Fitted to the "
         "same tables: `JointEventModel` (hazard in three pieces; current value and rate) and `LongitudinalModel` with "

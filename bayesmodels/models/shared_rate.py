@@ -30,6 +30,9 @@ from bayesmodels.vocabulary import ALL, months
 Pair = tuple[FiniteFloat, PositiveFloat]
 Gamma = tuple[PositiveFloat, PositiveFloat]
 
+KNOWN_TO = 0.1
+"""Typical standard error of a block's or regimen's log rate: sets the sampler's scale, not the model."""
+
 
 class SharedRatePriors(BaseModel):
     """Priors of models.md, section 7. Months are of 52/12 weeks, rates are positive for a decline.
@@ -172,13 +175,13 @@ def _other_log_rates(model: SharedRateModel, layout: RateLayout, design) -> tupl
     prior, found, columns = model.priors, {}, []
     if layout.blocks > 1:
         found["drift_sd"] = pm.Uniform("drift_sd", 0.0, prior.drift_sd_upper)
-        step = found["drift_sd"] * pm.Normal("drift_step", 0.0, 1.0, shape=(layout.blocks - 1,))
+        step = _deviations("drift_step", found["drift_sd"], layout.blocks - 1)
         found["drift"] = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
         columns.append(step)
     if len(layout.regimens) > 1:
         shape, rate = prior.regimen_precision
         found["regimen_sd"] = 1.0 / pt.sqrt(pm.Gamma("regimen_precision", shape, rate))
-        found["regimen"] = found["regimen_sd"] * pm.Normal("regimen_score", 0.0, 1.0, dims=("regimen",))
+        found["regimen"] = _deviations("regimen_deviation", found["regimen_sd"], len(layout.regimens))
         columns.append(found["regimen"])
     if model.covariates:
         found["covariate"] = pm.Normal("covariate_slope", 0.0, prior.covariate_sd, dims=("covariate",))
@@ -187,6 +190,16 @@ def _other_log_rates(model: SharedRateModel, layout: RateLayout, design) -> tupl
         return pt.zeros(design.shape[0]), found
     coefficients = columns[0] if len(columns) == 1 else pt.concatenate(columns)
     return (design * coefficients).sum(axis=1), found
+
+
+def _deviations(name: str, sd, size: int):
+    """`size` independent Normal(0, sd) log rates, sampled on a scale that fits a small `sd` and a large one.
+
+    What a deviation would be known to without its prior is taken as `KNOWN_TO`: in units of its posterior SD, then,
+    ``sd KNOWN_TO / sqrt(sd^2 + KNOWN_TO^2)``, it neither funnels into a small `sd` nor tightens as `sd` grows.
+    """
+    stretch = pt.sqrt(1.0 + (sd / KNOWN_TO) ** 2)
+    return sd / stretch * pm.Normal(name, 0.0, stretch, shape=(size,))
 
 
 def _log_gamma(name: str, shape: float, rate: float):

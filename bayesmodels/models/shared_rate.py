@@ -34,6 +34,10 @@ KNOWN_TO = 0.1
 """Typical standard error of a block's or regimen's log rate: sets the sampler's scale, not the model."""
 
 
+FOLLOWS = 1.5
+"""Log odds by which the ratios' coordinates follow a point a month of mean decline: the sampler's scale, again."""
+
+
 class SharedRatePriors(BaseModel):
     """Priors of models.md, section 7. Months are of 52/12 weeks, rates are positive for a decline.
 
@@ -133,13 +137,14 @@ class SharedRateModel(BaseModel):
         with pm.Model(coords=_coords(self, data, layout)) as model:
             values = {name: pm.Data(name, array) for name, array in self.arrays(data, layout).items()}
             model.add_coords({"slot": range(values["visits_observed"].get_value().shape[1])})
-            ratio = pm.Uniform("ratio", 0.0, prior.ratio_upper, dims=("active",))
+            mean_rate = pm.Normal("mean_rate", *prior.rate)
+            ratio = _uniform("ratio_score", prior.ratio_upper, -FOLLOWS * mean_rate, "active")
             log_ratio = (values["arm"] * pt.log(ratio)).sum(axis=1)
             log_rate, parts = _other_log_rates(self, layout, values["rate_design"])
             level = pm.Normal("level", *prior.level, dims=("cell",))
-            mean_rate = pm.Normal("mean_rate", *prior.rate)
             level_sd = pm.Uniform("level_sd", 0.0, prior.level_sd_upper)
-            rate_sd = pm.Uniform("rate_sd", 0.0, prior.rate_sd_upper, dims=("start_group",))
+            own_log_ratio = pt.concatenate([pt.log(ratio), pt.zeros(1)])
+            rate_sd = _uniform("rate_sd_score", prior.rate_sd_upper, -own_log_ratio, "start_group")
             residual_sd = pm.Uniform("error_sd", 0.0, prior.residual_sd_upper, dims=("cell",))
             log_hazard = _log_gamma("log_hazard", *prior.hazard)
 
@@ -190,6 +195,15 @@ def _other_log_rates(model: SharedRateModel, layout: RateLayout, design) -> tupl
         return pt.zeros(design.shape[0]), found
     coefficients = columns[0] if len(columns) == 1 else pt.concatenate(columns)
     return (design * coefficients).sum(axis=1), found
+
+
+def _uniform(name: str, upper: float, shift, dim: str):
+    """Uniform(0, upper) variables, sampled as their log odds less `shift`.
+
+    The log odds of a uniform variable are logistic; the shift follows another parameter, so that what the data know
+    (the decline on the drug and its SD, rather than ratios of them) is sampled about independently of it.
+    """
+    return upper * pt.sigmoid(pm.Logistic(name, -shift, 1.0, dims=(dim,)) + shift)
 
 
 def _deviations(name: str, sd, size: int):

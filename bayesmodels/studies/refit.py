@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,8 +13,6 @@ from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models.trial_level import TrialLevelModel
-
-Adaptation = Literal["diag", "low_rank"]
 
 PUBLISHED = (
     "population_level",
@@ -65,8 +63,6 @@ class Refit:
     pm_model : pm.Model
     published_names : tuple of str
         Published variables evaluated after a refit.
-    adaptation : {"diag", "low_rank"}
-        nutpie's mass matrix: the package's fits use the first; the second learns correlations besides.
     """
 
     names: tuple[str, ...]
@@ -76,7 +72,6 @@ class Refit:
     log_likelihood: Callable[..., np.ndarray]
     pm_model: Any
     published_names: tuple[str, ...] = PUBLISHED
-    adaptation: Adaptation = "diag"
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
         """Posterior and sampler statistics for new data, one chain after the other in this process."""
@@ -103,7 +98,6 @@ class Refit:
             chains=settings.chains,
             cores=1,
             seed=settings.seed,
-            adaptation=self.adaptation,
             target_accept=settings.target_accept,
             maxdepth=settings.max_treedepth,
             save_warmup=False,
@@ -128,9 +122,7 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(
-    model: Any, data: Any, published: tuple[str, ...] | None = None, adaptation: Adaptation = "diag"
-) -> Refit:
+def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
     """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
@@ -142,8 +134,6 @@ def refit_of(
         (``refit.sample(model.arrays(table), settings)`` for a table of trials or patients).
     published : tuple of str, optional
         Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
-    adaptation : {"diag", "low_rank"}
-        See `Refit`.
     """
     import pymc as pm
     import pytensor
@@ -167,7 +157,6 @@ def refit_of(
         log_likelihood=pytensor.function(free, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,
         published_names=names,
-        adaptation=adaptation,
     )
 
 

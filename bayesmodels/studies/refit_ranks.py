@@ -10,6 +10,7 @@ import numpy as np
 from bayesmodels.studies.ranks import ranks_of
 from bayesmodels.studies.refit import Refit, judged, stacked
 
+
 def ranked(
     tree: Any, refit: Refit, arrays: Mapping[str, np.ndarray], truth: Mapping[str, Any], kept: int
 ) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logit
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.shared_rate import KNOWN_TO, SharedRateModel, SharedRatePriors
+from bayesmodels.models.shared_rate import FOLLOWS, KNOWN_TO, SharedRateModel, SharedRatePriors
 from bayesmodels.models.shared_rate_design import RateLayout, rate_layout
 from bayesmodels.studies.calibration_report import About, write_report
 from bayesmodels.studies.refit import Refit, refit_of
@@ -56,8 +57,8 @@ class SharedRateCalibrationSpec:
 
     seed: int = 1
     chains: int = 1
-    tune: int = 600
-    draws: int = 1200
+    tune: int = 500
+    draws: int = 1000
     target_accept: float = 0.95
     kept: int = 50
 
@@ -106,12 +107,16 @@ def draw_truth(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def free_variables(truth: dict[str, Any]) -> dict[str, Any]:
-    """A truth as the model's free variables: deviations on the sampler's scale."""
+    """A truth as the model's free variables, on the sampler's scales."""
 
     def scaled(deviations: np.ndarray, sd: float) -> np.ndarray:
         return deviations / sd * np.sqrt(1 + (sd / KNOWN_TO) ** 2)
 
-    free = {name: value for name, value in truth.items() if name not in ("eta", "steps")}
+    hidden = ("eta", "steps", "ratio", "rate_sd")
+    free = {name: value for name, value in truth.items() if name not in hidden}
+    prior = the_model().priors
+    free["ratio_score"] = logit(truth["ratio"] / prior.ratio_upper) + FOLLOWS * truth["mean_rate"]
+    free["rate_sd_score"] = logit(truth["rate_sd"] / prior.rate_sd_upper) + np.log(np.append(truth["ratio"], 1.0))
     free["drift_step"] = scaled(truth["steps"], truth["drift_sd"])
     free["regimen_deviation"] = scaled(truth["eta"], truth["regimen_precision"] ** -0.5)
     return free

@@ -51,8 +51,9 @@ def study(edit=None, **options):
     return Study.from_frames(*frames, **({"reference_group": "placebo", "curve_weeks": (0.0, 12.0, 24.0)} | options))
 
 
+RATIO, RATE_SD = np.array([0.7, 1.3]), np.array([0.6, 0.9, 0.7])
 POINT = {
-    "ratio": np.array([0.7, 1.3]),
+    "ratio_score": special.logit(RATIO / 2) + 1.5 * 1.2,
     "drift_sd": 0.4,
     "drift_step": np.array([0.5, -1.2]),
     "regimen_precision": 30.0,
@@ -61,7 +62,7 @@ POINT = {
     "level": np.array([37.0, 36.0, 39.0, 38.0]),
     "mean_rate": 1.2,
     "level_sd": 5.5,
-    "rate_sd": np.array([0.6, 0.9, 0.7]),
+    "rate_sd_score": special.logit(RATE_SD / 2) + np.log([0.7, 1.3, 1.0]),
     "error_sd": np.array([1.2, 1.6, 1.9, 1.4]),
     "log_hazard": np.log(0.02),
 }
@@ -84,7 +85,7 @@ def by_hand(persons, visits, events):
         own = visits[(visits["person"] == row.person) & (visits["outcome"] == "alsfrs_r")]
         t = np.exp(log_rate) * own["week"].to_numpy() * 12 / 52
         mean = POINT["level"][cell] - 1.2 * t
-        spread = POINT["rate_sd"][groups.index(row.start_group)]
+        spread = RATE_SD[groups.index(row.start_group)]
         covariance = 5.5**2 + spread**2 * np.outer(t, t) + np.eye(len(t)) * POINT["error_sd"][cell] ** 2
         exit_row = events[events["person"] == row.person].iloc[0]
         hazard = 0.02 * np.exp(theta[row.start_group])
@@ -138,7 +139,7 @@ def test_priors_are_those_of_the_specification():
     eta = POINT["regimen_deviation"] * s / np.sqrt(1 + (s / 0.1) ** 2)
     jacobian = {"drift_step": np.log(0.4 / np.sqrt(17)), "regimen_deviation": np.log(s / np.sqrt(1 + (s / 0.1) ** 2))}
     expected = {
-        "ratio": stats.uniform(0, 2).logpdf(POINT["ratio"]),
+        "ratio_score": stats.uniform(0, 2).logpdf(RATIO) + np.log(RATIO * (2 - RATIO) / 2),
         "drift_sd": stats.uniform(0, 2).logpdf(0.4),
         "drift_step": stats.norm(0, 0.4).logpdf(z) + jacobian["drift_step"],
         "regimen_precision": stats.gamma(1, scale=1 / 0.05**2).logpdf(30.0),
@@ -147,7 +148,7 @@ def test_priors_are_those_of_the_specification():
         "level": stats.norm(38, 10).logpdf(POINT["level"]),
         "mean_rate": stats.norm(1, 1).logpdf(1.2),
         "level_sd": stats.uniform(0, 10).logpdf(5.5),
-        "rate_sd": stats.uniform(0, 2).logpdf(POINT["rate_sd"]),
+        "rate_sd_score": stats.uniform(0, 2).logpdf(RATE_SD) + np.log(RATE_SD * (2 - RATE_SD) / 2),
         "error_sd": stats.uniform(0, 4).logpdf(POINT["error_sd"]),
         "log_hazard": stats.gamma(0.01, scale=1.0).logpdf(0.02) + np.log(0.02),
     }

@@ -1,0 +1,184 @@
+"""Operating characteristics of a platform trial with shared controls, analysed by `SharedRateModel`.
+
+    python -m bayesmodels.studies.platform_trials --out reports/validation/SharedRateModel-operating-characteristics
+
+The design is the HEALEY ALS platform's: three regimens of 120 active and 40 placebo persons, success if
+Pr(DRR < 1) > 0.979. All regimens of a simulated trial follow one scenario, so that one fit gives three results; they
+share controls, so Monte-Carlo errors count trials, not regimens.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from bayesmodels.fitting import NutsSettings
+from bayesmodels.models.shared_rate import SharedRateModel
+from bayesmodels.models.shared_rate_design import RateLayout, rate_layout
+from bayesmodels.simulation.platform_trial import (
+    CONTROL,
+    OUTCOME,
+    PlatformDesign,
+    PlatformTrial,
+    PlatformTruth,
+    simulate_platform_trial,
+)
+from bayesmodels.studies.interim import as_of, look_days
+from bayesmodels.studies.refit import Refit, refit_of, stacked
+from bayesmodels.studies.resumable import run_study, study_parser
+from bayesmodels.study import Study
+
+ANY_SCORE = {OUTCOME: (-1e9, 1e9, False)}
+"""Simulated scores are normal, and some lie outside 0 to 48."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a simulated trial is generated from, how many there are, and in how many the interim looks are made.
+
+    Parameters
+    ----------
+    name : str
+    truth : PlatformTruth
+    trials : int
+    with_looks : int
+        The first so many trials are also analysed at the interim looks.
+    with_long_fit : int
+        The first so many are also fitted with many draws, to see what short chains cost.
+    """
+
+    name: str
+    truth: PlatformTruth
+    trials: int
+    with_looks: int = 0
+    with_long_fit: int = 0
+
+
+SCENARIOS = (
+    Scenario("null", PlatformTruth(), 600, with_looks=200, with_long_fit=30),
+    Scenario("30 % slowing, hazard ratio .70", PlatformTruth(0.7, 0.7), 200, with_long_fit=30),
+    Scenario("30 % slowing, hazard ratio 1.0", PlatformTruth(0.7, 1.0), 200, with_long_fit=30),
+    Scenario("30 % slowing, hazard ratio .70, rate SD .7", PlatformTruth(0.7, 0.7, rate_sd=0.7), 100),
+    Scenario("30 % slowing, hazard ratio .70, rate SD .9", PlatformTruth(0.7, 0.7, rate_sd=0.9), 100),
+)
+
+
+@dataclass(frozen=True)
+class PlatformSpec:
+    """What the study depends on; trial numbers run through the scenarios in order."""
+
+    scenarios: tuple[Scenario, ...] = SCENARIOS
+    design: PlatformDesign = PlatformDesign()
+    seed: int = 1
+    tune: int = 300
+    draws: int = 600
+    long_draws: int = 4000
+    target_accept: float = 0.8
+
+    @property
+    def trials(self) -> int:
+        """Of all scenarios."""
+        return sum(scenario.trials for scenario in self.scenarios)
+
+    def place(self, number: int) -> tuple[Scenario, int]:
+        """Scenario of a trial's number, and its place among that scenario's trials."""
+        for scenario in self.scenarios:
+            if number < scenario.trials:
+                return scenario, number
+            number -= scenario.trials
+        raise IndexError(number)
+
+
+@cache
+def the_model() -> SharedRateModel:
+    """Defaults of the specification; regimens and calendar blocks of 90 days."""
+    return SharedRateModel(regimen_column="regimen", calendar_column="randomised_day")
+
+
+@cache
+def the_template(design: PlatformDesign) -> tuple[Refit, RateLayout]:
+    """The model compiled, once a process, and its labels."""
+    study = study_of(simulate_platform_trial(design, PlatformTruth(), 0))
+    return refit_of(the_model(), study, ("disease_rate_ratio",)), rate_layout(the_model(), study)
+
+
+def study_of(trial: PlatformTrial) -> Study:
+    """A simulated trial as a study."""
+    return Study.from_frames(
+        trial.persons, trial.visits, trial.events, name="simulated platform trial", reference_group=CONTROL,
+        extra_limits=ANY_SCORE, curve_weeks=(0.0, 12.0, 24.0),
+    )  # fmt: skip
+
+
+def one_trial(spec: PlatformSpec, number: int) -> dict[str, Any]:
+    """Simulate a trial, analyse it at its end, and where the scenario says so at its interim looks.
+
+    Returns
+    -------
+    dict
+        `scenario`; `final`: mean (posterior mean of the DRR), slower (Pr(DRR < 1)), worthwhile (Pr(DRR < .9)), each by
+        regimen, with the fit's divergences, smallest ESS and largest R-hat of the ratios; `looks`, the same at each
+        interim look with its day and persons; `long`, the same as `final` from many draws.
+    """
+    scenario, place = spec.place(number)
+    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+    study = study_of(simulate_platform_trial(spec.design, scenario.truth, rng))
+    record: dict[str, Any] = {"scenario": scenario.name, "final": _analysis(spec, study, spec.draws, rng)}
+    if place < scenario.with_long_fit:
+        record["long"] = _analysis(spec, study, spec.long_draws, rng)
+    if place < scenario.with_looks:
+        record["looks"] = []
+        for day in look_days(study, "randomised_day", "regimen"):
+            known = as_of(study, day, "randomised_day")
+            found = _analysis(spec, known, spec.draws, rng)
+            record["looks"].append({"day": round(day, 1), "persons": len(known.persons), **found})
+    return record
+
+
+def _analysis(spec: PlatformSpec, study: Study, draws: int, rng: np.random.Generator) -> dict[str, Any]:
+    import arviz_stats
+
+    refit, layout = the_template(spec.design)
+    settings = NutsSettings(
+        chains=1, tune=spec.tune, draws=draws, target_accept=spec.target_accept, cores=1, seed=int(rng.integers(2**31))
+    )
+    tree = refit.sample(the_model().arrays(study, layout), settings)
+    found = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
+    ratio = found["disease_rate_ratio"][:, : len(layout.active)]  # the control has none
+    halves = ratio[: 2 * (len(ratio) // 2)].reshape(2, -1, ratio.shape[1])
+    return {
+        "mean": ratio.mean(axis=0).round(5).tolist(),
+        "slower": (ratio < 1).mean(axis=0).round(5).tolist(),
+        "worthwhile": (ratio < 0.9).mean(axis=0).round(5).tolist(),
+        "divergences": int(tree["sample_stats"]["diverging"].sum()),
+        "ess": round(min(float(arviz_stats.ess(halves[:, :, k])) for k in range(ratio.shape[1])), 1),
+        "rhat": round(max(float(arviz_stats.rhat(halves[:, :, k])) for k in range(ratio.shape[1])), 4),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study from the command line; a study that was stopped goes on where it was."""
+    from bayesmodels.studies.platform_trials_report import write_report
+
+    parser = study_parser("platform_trials", __doc__)
+    parser.add_argument("--share", type=float, default=1.0, help="share of each scenario's trials to run")
+    chosen = parser.parse_args(arguments)
+    spec = PlatformSpec(scenarios=tuple(_scaled(s, chosen.share) for s in SCENARIOS), seed=chosen.seed)
+    records = run_study(one_trial, spec, spec.trials, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
+    sys.stdout.write(write_report(records, spec, chosen.out, chosen.share) + "\n")
+    return 0
+
+
+def _scaled(scenario: Scenario, share: float) -> Scenario:
+    """A scenario with a share of its trials, two at the least."""
+    numbers = (scenario.trials, scenario.with_looks, scenario.with_long_fit)
+    trials, looks, long = (max(2 if k == 0 else 0, round(n * share)) for k, n in enumerate(numbers))
+    return Scenario(scenario.name, scenario.truth, trials, looks, long)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

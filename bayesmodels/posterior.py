@@ -61,6 +61,7 @@ CONFIG_LINES: dict[str, str] = {
     "wander_sd": "wander_sd = {sd = ...} under [[model.outcomes]]",
     "visit_mean": '[model] type = "longitudinal"',
     "person_basis": '[model] type = "longitudinal"',
+    "disease_rate_ratio": '[model] type = "shared_rate"',
     "person_terms": "[archive] persons = true",
 }
 """The line of a config that makes a variable or group appear, where one line does."""

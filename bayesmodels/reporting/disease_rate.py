@@ -14,7 +14,10 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior import require
 from bayesmodels.reporting.context import FitContext
+from bayesmodels.reporting.effects import LEARNED
 from bayesmodels.reporting.intervals import beside_prior, flat
+from bayesmodels.reporting.page import Section
+from bayesmodels.reporting.wording import chance, estimate
 
 Verdict = Literal["success", "no success", "futility", "continue"]
 
@@ -127,9 +130,9 @@ def disease_rate_table(
     Returns
     -------
     DataFrame
-        start_group, unit, mean, sd, median, lower, upper, prior_median, prior_sd, prior_lower, prior_upper, width_ratio,
-        probability_slower (Pr(DRR < 1)), probability_futility_ratio (Pr below the rule's futility ratio), verdict (of
-        the rule at a final analysis), direction.
+        start_group, unit, mean, sd, median, lower, upper, prior_median, prior_sd, prior_lower, prior_upper,
+        width_ratio, probability_slower (Pr(DRR < 1)), probability_futility_ratio (Pr below the rule's futility ratio),
+        verdict (of the rule at a final analysis), direction.
 
     Raises
     ------
@@ -146,6 +149,58 @@ def disease_rate_table(
         probability_futility_ratio=[decision.below_futility for decision in decisions],
         verdict=[decision.verdict for decision in decisions],
         direction="below 1 favours the active arm",
+    )
+
+
+def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Lines of the first screen, identified and not: intervals narrower than the prior's that leave out 1, and others.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `disease_rate_table`.
+    """
+    identified, open_questions = [], []
+    for row in table.to_dict("records"):
+        known = row["width_ratio"] < LEARNED and (row["upper"] < 1 or row["lower"] > 1)
+        text = (
+            f"{row['start_group']}: disease rate ratio {estimate(row['median'], row['lower'], row['upper'])} "
+            f"({row['direction']}; decline and hazard of death together), probability "
+            f"{chance(row['probability_slower'])} that it is below 1."
+        )
+        if not known:
+            text += " The interval contains 1." if row["lower"] <= 1 <= row["upper"] else " Close to the prior."
+        (identified if known else open_questions).append(text)
+    return identified, open_questions
+
+
+def disease_rate_section(table: pd.DataFrame, interval_label: str, rule: DecisionRule = HEALEY_RULE) -> Section:
+    """Disease rate ratios, prior beside posterior, with the probabilities that decisions are made on."""
+    rows = [
+        {
+            "Active arm": row["start_group"],
+            f"Posterior median ({interval_label})": estimate(row["median"], row["lower"], row["upper"]),
+            "Posterior mean": f"{row['mean']:.2f}",
+            f"Prior median ({interval_label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
+            "Pr(DRR < 1)": chance(row["probability_slower"]),
+            f"Pr(DRR < {rule.futility_ratio:g})": chance(row["probability_futility_ratio"]),
+            "Rule, at a final analysis": row["verdict"],
+        }
+        for row in table.to_dict("records")
+    ]
+    return Section(
+        "Disease rate ratios",
+        [
+            "The rate ratio multiplies the control's rate of decline and its hazard of death alike: one number stands "
+            "for both, and a drug that changes only one of them is described by neither. Below 1 favours the active "
+            "arm.",
+            f"Rule: success at the final analysis if Pr(DRR < {rule.success_ratio:g}) > {rule.success:g}; futility at "
+            f"an interim one if Pr(DRR < {rule.futility_ratio:g}) < {rule.futility:g}. Source: the HEALEY ALS platform "
+            "trial's. Whether it was declared for this trial beforehand, the software cannot know.",
+        ],
+        {f"Disease rate ratio by active arm: median and {interval_label}": pd.DataFrame(rows)},
+        (),
+        "Controls of all regimens enter every arm's ratio.",
     )
 
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior import load
 from bayesmodels.reporting.context import FitContext
+from bayesmodels.reporting.disease_rate import disease_rate_section
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
 from bayesmodels.reporting.files import write_whole
@@ -220,6 +221,8 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
         yield from single_sections(
             findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
         )
+    if "disease_rates" in tables:
+        yield disease_rate_section(tables["disease_rates"], findings.settings.interval_label)
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):

@@ -58,6 +58,8 @@ class Scenario:
     with_long_fit: int = 0
 
 
+HEALEY_DESIGN = PlatformDesign()
+
 SCENARIOS = (
     Scenario("null", PlatformTruth(), 600, with_looks=200, with_long_fit=30),
     Scenario("30 % slowing, hazard ratio .70", PlatformTruth(0.7, 0.7), 200, with_long_fit=30),
@@ -72,7 +74,7 @@ class PlatformSpec:
     """What the study depends on; trial numbers run through the scenarios in order."""
 
     scenarios: tuple[Scenario, ...] = SCENARIOS
-    design: PlatformDesign = PlatformDesign()
+    design: PlatformDesign = HEALEY_DESIGN
     seed: int = 1
     tune: int = 300
     draws: int = 600

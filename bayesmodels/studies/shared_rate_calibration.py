@@ -17,8 +17,9 @@ import pandas as pd
 from scipy.special import logit
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.shared_rate import FOLLOWS, KNOWN_TO, SharedRateModel, SharedRatePriors
+from bayesmodels.models.shared_rate import SharedRateModel
 from bayesmodels.models.shared_rate_design import RateLayout, rate_layout
+from bayesmodels.models.shared_rate_priors import FOLLOWS, KNOWN_TO, SharedRatePriors
 from bayesmodels.studies.calibration_report import About, write_report
 from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
@@ -145,7 +146,7 @@ def simulate_study(truth: dict[str, Any], rng: np.random.Generator) -> Study:
     exits = np.stack([death, leave, np.full(n, WEEKS[-1])])
     names = np.array([f"p{number:03d}" for number in range(n)])
     groups = np.array([f"drug_{r}" for r in REGIMENS] + ["control"])
-    row, column = np.nonzero(WEEKS <= exits.min(axis=0)[:, None])
+    row, column = np.nonzero(exits.min(axis=0)[:, None] >= WEEKS)
     persons = pd.DataFrame(
         {"person": names, "start_group": groups[arm], "drug_start_week": np.where(active, 0.0, np.nan),
          "regimen": np.array(REGIMENS)[regimen], "day": day, "x": x}

@@ -12,7 +12,8 @@ from scipy import integrate, special, stats
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models import model_from_spec
-from bayesmodels.models.shared_rate import SharedRateModel, SharedRatePriors, prior_table
+from bayesmodels.models.shared_rate import SharedRateModel
+from bayesmodels.models.shared_rate_priors import SharedRatePriors, prior_table
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES
 

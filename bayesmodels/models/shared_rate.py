@@ -84,28 +84,29 @@ class SharedRateModel(BaseModel):
             values = {name: pm.Data(name, array) for name, array in self.arrays(data, layout).items()}
             model.add_coords({"slot": range(values["visits_observed"].get_value().shape[1])})
             mean_rate = pm.Normal("mean_rate", *prior.rate)
-            ratio = uniform("ratio_score", prior.ratio_upper, -FOLLOWS * mean_rate, "active")
+            ratio = uniform("ratio_score", prior.ratio_upper, -FOLLOWS * mean_rate, "active", len(layout.active))
             log_ratio = (values["arm"] * pt.log(ratio)).sum(axis=1)
-            log_rate, parts = _other_log_rates(self, layout, values["rate_design"])
-            level = pm.Normal("level", *prior.level, dims=("cell",))
+            log_rate, parts = _other_log_rates(self, layout, values)
+            cells, groups = len(layout.cells), len(layout.start_groups)
+            level = pm.Normal("level", *prior.level, dims=("cell",), shape=(cells,))
             level_sd = pm.Uniform("level_sd", 0.0, prior.level_sd_upper)
-            own_log_ratio = pt.concatenate([pt.log(ratio), pt.zeros(1)])
-            rate_sd = uniform("rate_sd_score", prior.rate_sd_upper, -own_log_ratio, "start_group")
-            residual_sd = pm.Uniform("error_sd", 0.0, prior.residual_sd_upper, dims=("cell",))
+            own_log_ratio = (np.eye(groups)[:, :-1] * pt.log(ratio)).sum(axis=1)  # 0 for the control
+            rate_sd = uniform("rate_sd_score", prior.rate_sd_upper, -own_log_ratio, "start_group", groups)
+            residual_sd = pm.Uniform("error_sd", 0.0, prior.residual_sd_upper, dims=("cell",), shape=(cells,))
             log_hazard = log_gamma("log_hazard", *prior.hazard)
 
-            cells = len(layout.cells)
             present = spread(pt.ones_like(values[f"{self.outcome}:months"]), values[f"{self.outcome}:point"])
             time = spread(values[f"{self.outcome}:months"] * SOURCE_MONTHS, values[f"{self.outcome}:point"])
-            sd_by_cell = (layout.arm_of_cell * rate_sd).sum(axis=1)
+            rate_sd_by_cell = (layout.arm_of_cell * rate_sd).sum(axis=1)
+            is_level, is_rate = np.eye(2)
             linear_mixed(
                 "visits",
                 Layout((0, 0), (0, 1), (0, 1), (), (False, True), 2),
                 Inputs(
                     values["visits_elapsed"], values["visit_count"], values["person_stratum"], values["person_cell"],
-                    values["person_covariates"], pt.stack([level, pt.zeros(cells) + mean_rate]),
-                    pt.zeros((0, len(layout.start_groups))), pt.zeros((0, 2)),
-                    pt.stack([pt.zeros(cells) + level_sd, sd_by_cell], axis=1), pt.zeros(1), residual_sd[:, None],
+                    values["person_covariates"], is_level[:, None] * level + is_rate[:, None] * mean_rate,
+                    pt.zeros((0, groups)), pt.zeros((0, 2)),
+                    is_level * level_sd + is_rate * rate_sd_by_cell[:, None], pt.zeros(1), residual_sd[:, None],
                     pt.zeros((1, 1)),
                 ),
                 [present, -pt.exp(log_ratio + log_rate) * time],
@@ -121,26 +122,26 @@ class SharedRateModel(BaseModel):
         return model
 
 
-def _other_log_rates(model: SharedRateModel, layout: RateLayout, design) -> tuple[Any, dict[str, Any]]:
+def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tuple[Any, dict[str, Any]]:
     """x'd + rho + eta of every person, and its parts: drift by block, regimens, covariates, and their SDs."""
-    prior, found, columns = model.priors, {}, []
+    prior, found = model.priors, {}
+    log_rate = pt.zeros(values["arm"].shape[0])
     if layout.blocks > 1:
         found["drift_sd"] = pm.Uniform("drift_sd", 0.0, prior.drift_sd_upper)
         step = deviations("drift_step", found["drift_sd"], layout.blocks - 1)
         found["drift"] = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
-        columns.append(step)
+        log_rate += (values["block_reached"] * step).sum(axis=1)
     if len(layout.regimens) > 1:
         shape, rate = prior.regimen_precision
         found["regimen_sd"] = 1.0 / pt.sqrt(pm.Gamma("regimen_precision", shape, rate))
         found["regimen"] = deviations("regimen_deviation", found["regimen_sd"], len(layout.regimens))
-        columns.append(found["regimen"])
+        log_rate += (values["regimen_member"] * found["regimen"]).sum(axis=1)
     if model.covariates:
-        found["covariate"] = pm.Normal("covariate_slope", 0.0, prior.covariate_sd, dims=("covariate",))
-        columns.append(found["covariate"])
-    if not columns:
-        return pt.zeros(design.shape[0]), found
-    coefficients = columns[0] if len(columns) == 1 else pt.concatenate(columns)
-    return (design * coefficients).sum(axis=1), found
+        size = len(model.covariates)
+        slope = pm.Normal("covariate_slope", 0.0, prior.covariate_sd, dims=("covariate",), shape=(size,))
+        found["covariate"] = slope
+        log_rate += (values["centred_covariates"] * slope).sum(axis=1)
+    return log_rate, found
 
 
 def _exits(values: dict[str, Any], log_hazard) -> None:

@@ -98,9 +98,10 @@ def rate_arrays(model: Any, data: Study, layout: RateLayout | None = None) -> di
     -------
     dict
         `visits_observed` (person, slot), zero where there is no visit; `visit_count` (person, 1); `person_stratum`
-        (person,) int, the cell; `arm` (person, active) and `rate_design` (person, coefficient), what theta and the
-        other log rates are multiplied by; `exits_observed` (person, 2), HEALEY months followed and 1 for an event;
-        `exit_limit` (person,), months at which a replicate is censored; and what visit summaries need.
+        (person,) int, the cell; `arm` (person, active), `block_reached` (person, step), `regimen_member` (person,
+        regimen) and `centred_covariates` (person, covariate), what the log rates are multiplied by; `exits_observed`
+        (person, 2), HEALEY months followed and 1 for an event; `exit_limit` (person,), months at which a replicate is
+        censored; and what visit summaries need.
 
     Raises
     ------
@@ -120,16 +121,15 @@ def rate_arrays(model: Any, data: Study, layout: RateLayout | None = None) -> di
     cell = {pair: j for j, pair in enumerate(layout.cells)}
     block = np.zeros(len(persons)) if model.calendar_column is None else _block(model, data)
     raw = data.covariates(model.covariates).to_numpy(float).reshape(len(persons), len(model.covariates))
-    parts = [block[:, None] >= np.arange(1, layout.blocks)[None, :]]
-    if len(layout.regimens) > 1:
-        parts.append(regimen[:, None] == np.array(layout.regimens)[None, :])
     exits, limit = _exits(model, data)
     return {
         **_visit_arrays(model, data),
         "person_stratum": np.array([cell[pair] for pair in zip(regimen, group, strict=True)], np.int64),
         "person_cell": np.array([layout.start_groups.index(g) for g in group], np.int64),
         "arm": (group[:, None] == np.array(layout.active)[None, :]).astype(float),
-        "rate_design": np.concatenate([*(part.astype(float) for part in parts), raw - raw.mean(axis=0)], axis=1),
+        "block_reached": (block[:, None] >= np.arange(1, layout.blocks)[None, :]).astype(float),
+        "regimen_member": (regimen[:, None] == np.array(layout.regimens)[None, :]).astype(float),
+        "centred_covariates": raw - raw.mean(axis=0),
         "exits_observed": exits,
         "exit_limit": limit,
     }

@@ -16,7 +16,6 @@ Gamma = tuple[PositiveFloat, PositiveFloat]
 KNOWN_TO = 0.1
 """Typical standard error of a block's or regimen's log rate: sets the sampler's scale, not the model."""
 
-
 FOLLOWS = 1.5
 """Log odds by which the ratios' coordinates follow a point a month of mean decline: the sampler's scale, again."""
 
@@ -63,13 +62,13 @@ class SharedRatePriors(BaseModel):
     hazard: Gamma = (0.01, 1.0)
 
 
-def uniform(name: str, upper: float, shift, dim: str):
-    """Uniform(0, upper) variables, sampled as their log odds less `shift`.
+def uniform(name: str, upper: float, shift, dim: str, size: int):
+    """Uniform(0, upper) variables over `dim`, sampled as their log odds less `shift`.
 
     The log odds of a uniform variable are logistic; the shift follows another parameter, so that what the data know
     (the decline on the drug and its SD, rather than ratios of them) is sampled about independently of it.
     """
-    return upper * pt.sigmoid(pm.Logistic(name, -shift, 1.0, dims=(dim,)) + shift)
+    return upper * pt.sigmoid(pm.Logistic(name, -shift, 1.0, dims=(dim,), shape=(size,)) + shift)
 
 
 def deviations(name: str, sd, size: int):

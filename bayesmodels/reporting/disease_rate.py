@@ -160,7 +160,8 @@ def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     table : DataFrame
         From `disease_rate_table`.
     """
-    identified, open_questions = [], []
+    identified: list[str] = []
+    open_questions: list[str] = []
     for row in table.to_dict("records"):
         known = row["width_ratio"] < LEARNED and (row["upper"] < 1 or row["lower"] > 1)
         text = (

@@ -38,46 +38,49 @@ ANY_SCORE = {OUTCOME: (-1e9, 1e9, False)}
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a simulated trial is generated from, how many there are, and in how many the interim looks are made.
+    """What simulated trials are generated from, how many there are, and which are analysed more than once.
 
     Parameters
     ----------
     name : str
     truth : PlatformTruth
     trials : int
-    with_looks : int
-        The first so many trials are also analysed at the interim looks.
-    with_long_fit : int
-        The first so many are also fitted with many draws, to see what short chains cost.
+    looks_every : int
+        Every so many trials one is also analysed at its interim looks; 0: none.
+    long_every : int
+        Every so many trials one is also fitted with many draws, to see what short chains cost; 0: none.
     """
 
     name: str
     truth: PlatformTruth
     trials: int
-    with_looks: int = 0
-    with_long_fit: int = 0
+    looks_every: int = 0
+    long_every: int = 0
 
 
 HEALEY_DESIGN = PlatformDesign()
 
 SCENARIOS = (
-    Scenario("null", PlatformTruth(), 600, with_looks=200, with_long_fit=30),
-    Scenario("30 % slowing, hazard ratio .70", PlatformTruth(0.7, 0.7), 200, with_long_fit=30),
-    Scenario("30 % slowing, hazard ratio 1.0", PlatformTruth(0.7, 1.0), 200, with_long_fit=30),
-    Scenario("30 % slowing, hazard ratio .70, rate SD .7", PlatformTruth(0.7, 0.7, rate_sd=0.7), 100),
-    Scenario("30 % slowing, hazard ratio .70, rate SD .9", PlatformTruth(0.7, 0.7, rate_sd=0.9), 100),
+    Scenario("null", PlatformTruth(), 500, looks_every=5, long_every=25),
+    Scenario("30 % slowing, hazard ratio .70", PlatformTruth(0.7, 0.7), 200, long_every=10),
+    Scenario("30 % slowing, hazard ratio 1.0", PlatformTruth(0.7, 1.0), 200, long_every=10),
+    Scenario("30 % slowing, hazard ratio .70, rate SD .7", PlatformTruth(0.7, 0.7, rate_sd=0.7), 80),
+    Scenario("30 % slowing, hazard ratio .70, rate SD .9", PlatformTruth(0.7, 0.7, rate_sd=0.9), 80),
 )
 
 
 @dataclass(frozen=True)
 class PlatformSpec:
-    """What the study depends on; trial numbers run through the scenarios in order."""
+    """What the study depends on.
+
+    Scenarios take turns in proportion to their trials, so that a study that was stopped has its share of each.
+    """
 
     scenarios: tuple[Scenario, ...] = SCENARIOS
     design: PlatformDesign = HEALEY_DESIGN
     seed: int = 1
-    tune: int = 300
-    draws: int = 600
+    tune: int = 250
+    draws: int = 400
     long_draws: int = 4000
     target_accept: float = 0.8
 
@@ -88,11 +91,13 @@ class PlatformSpec:
 
     def place(self, number: int) -> tuple[Scenario, int]:
         """Scenario of a trial's number, and its place among that scenario's trials."""
-        for scenario in self.scenarios:
-            if number < scenario.trials:
-                return scenario, number
-            number -= scenario.trials
-        raise IndexError(number)
+        return _turns(self.scenarios)[number]
+
+
+@cache
+def _turns(scenarios: tuple[Scenario, ...]) -> list[tuple[Scenario, int]]:
+    turns = [((k + 0.5) / own.trials, j, k) for j, own in enumerate(scenarios) for k in range(own.trials)]
+    return [(scenarios[j], k) for _, j, k in sorted(turns)]
 
 
 @cache
@@ -130,9 +135,9 @@ def one_trial(spec: PlatformSpec, number: int) -> dict[str, Any]:
     rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
     study = study_of(simulate_platform_trial(spec.design, scenario.truth, rng))
     record: dict[str, Any] = {"scenario": scenario.name, "final": _analysis(spec, study, spec.draws, rng)}
-    if place < scenario.with_long_fit:
+    if scenario.long_every and place % scenario.long_every == 0:
         record["long"] = _analysis(spec, study, spec.long_draws, rng)
-    if place < scenario.with_looks:
+    if scenario.looks_every and place % scenario.looks_every == 0:
         record["looks"] = []
         for day in look_days(study, "randomised_day", "regimen"):
             known = as_of(study, day, "randomised_day")
@@ -167,19 +172,15 @@ def main(arguments: list[str] | None = None) -> int:
     from bayesmodels.studies.platform_trials_report import write_report
 
     parser = study_parser("platform_trials", __doc__)
-    parser.add_argument("--share", type=float, default=1.0, help="share of each scenario's trials to run")
+    spec = PlatformSpec()
+    parser.add_argument("--trials", type=int, default=spec.trials, help="of all scenarios together, in turns")
     chosen = parser.parse_args(arguments)
-    spec = PlatformSpec(scenarios=tuple(_scaled(s, chosen.share) for s in SCENARIOS), seed=chosen.seed)
-    records = run_study(one_trial, spec, spec.trials, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out, chosen.share) + "\n")
+    spec = PlatformSpec(seed=chosen.seed)
+    records = run_study(
+        one_trial, spec, min(chosen.trials, spec.trials), chosen.log, workers=chosen.workers, scheduler=chosen.scheduler
+    )
+    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
     return 0
-
-
-def _scaled(scenario: Scenario, share: float) -> Scenario:
-    """A scenario with a share of its trials, two at the least."""
-    numbers = (scenario.trials, scenario.with_looks, scenario.with_long_fit)
-    trials, looks, long = (max(2 if k == 0 else 0, round(n * share)) for k, n in enumerate(numbers))
-    return Scenario(scenario.name, scenario.truth, trials, looks, long)
 
 
 if __name__ == "__main__":

@@ -273,7 +273,7 @@ def test_other_persons_fit_the_compiled_layout_and_other_labels_do_not():
         *(frame[~frame["person"].isin(["p14", "p15"])] for frame in tables()), reference_group="placebo"
     )
     arrays = FULL.arrays(fewer, layout)
-    assert arrays["rate_design"].shape == (14, 2 + 2 + 1)
+    assert arrays["block_reached"].shape == (14, 2)
     with pytest.raises(BadInput, match="build the model anew"):
         FULL.arrays(study(lambda p, v, e: p.update(p[["day"]] * 3)), layout)
 

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 
 from bayesmodels.errors import BadInput
+from bayesmodels.fitting import NutsSettings
+from bayesmodels.models.shared_rate import SharedRateModel
 from bayesmodels.reporting.disease_rate import HEALEY_RULE
 from bayesmodels.simulation.platform_trial import PlatformDesign, PlatformTruth, simulate_platform_trial
 from bayesmodels.studies import platform_trials_report
-from bayesmodels.studies.interim import InterimAnalyses, Look, as_of, look_days
+from bayesmodels.studies.interim import InterimAnalyses, Look, as_of, interim_analyses, look_days
 from bayesmodels.studies.platform_trials import SCENARIOS, PlatformSpec, study_of
 
 TRIAL = simulate_platform_trial(PlatformDesign(regimens=2, active=40, control=20), PlatformTruth(mortality=0.3), 2)
@@ -116,3 +118,19 @@ def test_results_by_hand(tmp_path):
     assert manifest["fits"] == 5
     assert "2 of 1060 planned trials" in (tmp_path / "README.md").read_text()
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 15
+
+
+@pytest.mark.slow
+def test_interim_analyses_fit_what_was_known():
+    design = PlatformDesign(regimens=2, active=60, control=30, accrual=30.0)
+    data = study_of(simulate_platform_trial(design, PlatformTruth(slope_ratio=1.5, hazard_ratio=1.5), 6))
+    model = SharedRateModel(regimen_column="regimen", calendar_column="randomised_day")
+    days = look_days(data, "randomised_day", "regimen", persons=30)[:1]
+    found = interim_analyses(model, data, NutsSettings(chains=2, tune=300, draws=500, seed=3), days)
+    first, last = found.looks
+    assert first.persons == len(as_of(data, days[0], "randomised_day").persons) < last.persons == 180
+    assert set(first.decisions) == set(last.decisions) == {"drug_A", "drug_B"}
+    assert {d.verdict for d in first.decisions.values()} <= {"futility", "continue"}
+    assert {d.verdict for d in last.decisions.values()} == {"no success"}
+    assert all(d.below_success < 0.1 and 1.1 < d.mean < 2 for d in last.decisions.values())
+    assert last.convergence["max_rhat"] < 1.1

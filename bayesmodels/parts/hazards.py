@@ -154,7 +154,11 @@ class PiecewiseConstant(BaseModel):
         edges = np.concatenate([[-np.inf], knots, [np.inf]])
 
         def coefficients(name, shift):
-            return pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd, shape=(len(knots) + 1,))
+            # Not started at the prior mean, where the density is flat in a piece without anyone at risk.
+            begin = np.full(len(knots) + 1, self.level.mean + 0.1)
+            return pm.Normal(
+                f"{name}_log_hazard", self.level.mean + shift, self.level.sd, shape=begin.shape, initval=begin
+            )
 
         return Baseline(
             tuple(knots), lambda t: ((edges[:-1, None] < t) & (t <= edges[1:, None])).astype(float), coefficients

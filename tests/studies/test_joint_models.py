@@ -12,7 +12,7 @@ from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.studies.joint_calibration import LAYOUTS, draw_trial, the_model
 from bayesmodels.studies.joint_density import log_likelihood, normal_nodes
 from bayesmodels.studies.joint_labels import joint_published, labelled_draws, labelled_truth
-from bayesmodels.studies.joint_trials import WEEKS_A_MONTH, simulate_exits, study_of
+from bayesmodels.studies.joint_trials import WEEKS_A_MONTH, draw_truth, simulate_exits, simulate_trial, study_of
 from bayesmodels.studies.refit import arrays_of
 
 
@@ -90,3 +90,19 @@ def test_the_models_own_random_exits_have_the_generators_shares_and_months():
         assert (theirs[..., 0] == code).mean() == pytest.approx(share, abs=error * np.sqrt(share * (1 - share)))
     assert theirs[..., 1].mean() == pytest.approx(mine[..., 1].mean(), abs=error * mine[..., 1].std())
     np.testing.assert_allclose(lock * WEEKS_A_MONTH, study.events["week"])
+
+
+def test_chains_can_start_where_nobody_is_at_risk_in_a_piece_of_the_hazard():
+    """A sampler refuses a start at which a derivative is exactly zero."""
+    model, layout = the_model("piecewise"), replace(LAYOUTS["piecewise"], shortest_weeks=44.0, longest_weeks=50.0)
+    rng = np.random.default_rng(0)
+    while True:
+        trial = simulate_trial(draw_truth(model, layout, rng), layout, rng)
+        if set(trial.code) == {0, 1, 2}:
+            break
+    pm_model = model.build(study_of(trial, model, layout))
+    kept = [rv for rv in pm_model.free_RVs if not rv.name.startswith("_")]
+    point = pm_model.initial_point()
+    gradient = pm_model.compile_dlogp(kept, mode=python_mode())(point)
+    assert np.isfinite(gradient).all()
+    assert (gradient != 0).all()

@@ -61,7 +61,7 @@ class Scenario:
 HEALEY_DESIGN = PlatformDesign()
 
 SCENARIOS = (
-    Scenario("null", PlatformTruth(), 500, looks_every=5, long_every=25),
+    Scenario("no effect", PlatformTruth(), 500, looks_every=5, long_every=25),
     Scenario("30 % slowing, hazard ratio .70", PlatformTruth(0.7, 0.7), 200, long_every=10),
     Scenario("30 % slowing, hazard ratio 1.0", PlatformTruth(0.7, 1.0), 200, long_every=10),
     Scenario("30 % slowing, hazard ratio .70, rate SD .7", PlatformTruth(0.7, 0.7, rate_sd=0.7), 80),

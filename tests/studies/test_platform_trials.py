@@ -97,16 +97,16 @@ def test_results_by_hand(tmp_path):
     late = {"day": 2.0, "persons": 4, **_analysis([1.3, 1.1, 0.9], [0.1, 0.5, 0.5], [0.2, 0.04, 0.3])}
     end = _analysis([1.0, 1.2, 0.8], [0.5, 0.98, 0.99], [0.2, 0.2, 0.8])
     records = [
-        {"scenario": "null", "final": end, "looks": [early, late]},
-        {"scenario": "null", "final": _analysis([1.1, 1.1, 1.1], [0.1, 0.2, 0.3], [0.1, 0.1, 0.1])},
+        {"scenario": "no effect", "final": end, "looks": [early, late]},
+        {"scenario": "no effect", "final": _analysis([1.1, 1.1, 1.1], [0.1, 0.2, 0.3], [0.1, 0.1, 0.1])},
     ]  # fmt: skip
     records[1]["long"] = _analysis([1.1, 1.1, 1.1], [0.1, 0.98, 0.97], [0.1, 0.1, 0.1])
     records = [{"trial": k, "cpu_seconds": 1.0, **record} for k, record in enumerate(records)]
     table = platform_trials_report.results(records).set_index("scenario")
-    assert table.loc["null", "success"] == pytest.approx(2 / 6)
-    assert table.loc["null", "success_error"] == pytest.approx(np.std([2 / 3, 0], ddof=1) / np.sqrt(2))
-    assert table.loc["null", "mean_ratio"] == pytest.approx(np.mean([1.0, 1.1]))
-    stopped = table.loc["null, stopped for futility"]  # A at the first look, B at the second, C at the end
+    assert table.loc["no effect", "success"] == pytest.approx(2 / 6)
+    assert table.loc["no effect", "success_error"] == pytest.approx(np.std([2 / 3, 0], ddof=1) / np.sqrt(2))
+    assert table.loc["no effect", "mean_ratio"] == pytest.approx(np.mean([1.0, 1.1]))
+    stopped = table.loc["no effect, stopped for futility"]  # A at the first look, B at the second, C at the end
     assert stopped["success"] == pytest.approx(1 / 3)
     assert stopped["mean_ratio"] == pytest.approx(np.mean([1.4, 1.1, 0.8]))
     assert stopped["stopped"] == pytest.approx(2 / 3)
@@ -118,6 +118,18 @@ def test_results_by_hand(tmp_path):
     assert manifest["fits"] == 5
     assert "2 of 1060 planned trials" in (tmp_path / "README.md").read_text()
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 15
+
+
+def test_normal_scores_of_exact_posteriors_give_the_rules_level():
+    rng = np.random.default_rng(2)
+    records = [
+        {"scenario": "no effect", "final": {"slower": (rng.binomial(400, rng.uniform(size=3)) / 400).tolist()}}
+        for _ in range(4000)
+    ]
+    found = platform_trials_report.normal_scores(records, 400)
+    assert found["sd"] == pytest.approx(1.0, abs=0.02)
+    assert found["implied_success"] == pytest.approx(0.021, abs=0.002)
+    assert 0 < found["error"] < 0.002
 
 
 @pytest.mark.slow

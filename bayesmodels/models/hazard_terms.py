@@ -164,8 +164,8 @@ def hazard_scale(model, data: Study) -> HazardScale:
     return scale_of(model, data, design, exits, hazard_covariates(model, data).columns)
 
 
-def hazard_covariates(model, data: Study) -> HazardCovariates:
-    """Standardised covariates, then indicators of start groups and of strata."""
+def hazard_covariates(model, data) -> HazardCovariates:
+    """Standardised covariates of a study, or of persons to predict, then indicators of start groups and of strata."""
     names = tuple(dict.fromkeys(name for event in model.events for name in event.covariates))
     raw = data.covariates(names).to_numpy(float).reshape(len(data.persons), len(names))
     scaled = isinstance(data, Study)

@@ -59,6 +59,7 @@ def replicated_trials(
         As `replicated_visits`; persons who enter after randomisation.
     """
     check_replicable(model, study)
+    assert study.events is not None  # a joint model was fitted to the study
     events = study.events.set_index("person").loc[study.persons["person"]].reset_index()
     if "entry_week" in events and (events["entry_week"].fillna(0.0) > 0).any():
         raise BadInput("events: expected persons followed from randomisation; delayed entry is not replicated")
@@ -79,6 +80,7 @@ def replicated_trials(
         for k, (outcome, place) in enumerate(zip(model.outcomes, places, strict=True)):
             drawn = y[place.person, first_slot(likelihood.layout, point.bases, k) + place.slot]
             value[place.row] = natural(drawn, outcome, place.whole)
+        assert point.exits is not None
         exits = point.exits._replace(terms=np.concatenate([terms, deviations], axis=1))
         code, month = simulate_exits(likelihood.hazards, rng, exits, point.features)
         happened = code > 0
@@ -115,6 +117,7 @@ def _watched(model: Any, events: pd.DataFrame, until: float) -> pd.DataFrame:
 def _visits(model: Any, study: Study, watched: pd.DataFrame) -> pd.DataFrame:
     """The study's visits, and after an observed exit the weeks its outcome gathers around, to the end of watching."""
     observed = study.visits[study.visits["outcome"].isin([k.name for k in model.outcomes])]
+    assert study.events is not None
     left = study.events.set_index("person")["week"].loc[watched["person"]].to_numpy(float)
     parts = [observed]
     for outcome in model.outcomes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -170,7 +170,7 @@ def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
             f"{chance(row['probability_slower'])} that it is below 1."
         )
         if not known:
-            text += " The interval contains 1." if row["lower"] <= 1 <= row["upper"] else " Close to the prior."
+            text += _why_open(row)
         (identified if known else open_questions).append(text)
     return identified, open_questions
 
@@ -210,3 +210,11 @@ def _active(tree: xr.DataTree, group: str, start_groups: Sequence[str]) -> xr.Da
     ratio = tree[group]["disease_rate_ratio"].reset_coords(drop=True)
     defined = [g for g in start_groups if not bool(ratio.sel(start_group=g).isnull().all())]
     return ratio.sel(start_group=defined)
+
+
+def _why_open(row: dict[str, Any]) -> str:
+    """Why a ratio is an open question."""
+    if row["lower"] <= 1 <= row["upper"]:
+        return " The interval contains 1."
+    compared = row["width_ratio"] == row["width_ratio"]  # not NaN
+    return " Close to the prior." if compared else " No prior is archived to compare with."

@@ -32,6 +32,9 @@ as given in the project's reference tables, which leave open whether the null's 
 TOLERANCE = 0.05
 """Of the alternatives' probability of success; the null's is its own Monte-Carlo error."""
 
+FEW_TRIALS = 100
+"""Simulated trials below which a share near .02 is not compared with the source's."""
+
 
 def results(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Every scenario, with its Monte-Carlo errors over trials, beside its source.
@@ -195,20 +198,17 @@ def verdict(table: pd.DataFrame) -> str:
     for row in table.dropna(subset=["source_success"]).itertuples():
         apart = row.success - row.source_success
         null = row.scenario.startswith("no effect")
-        limit = 2 * max(row.success_error, _least_error(row)) if null else TOLERANCE
-        agrees = "agrees" if abs(apart) <= limit else "**does not agree**"
+        limit = 2 * row.success_error if null else TOLERANCE
         within = "twice its Monte-Carlo error" if null else f"{TOLERANCE:g}"
+        agrees = f"{'agrees' if abs(apart) <= limit else '**does not agree**'} within {within}"
+        if null and row.trials < FEW_TRIALS:
+            agrees = f"{row.trials} trials, too few to tell"
         sentences.append(
             f"{row.scenario[0].upper()}{row.scenario[1:]}: success {row.success:.3f} ({row.success_error:.3f}) beside "
-            f"{row.source_success:.3g}, {agrees} within {within}; mean DRR {row.mean_ratio:.3f} "
+            f"{row.source_success:.3g}, {agrees}; mean DRR {row.mean_ratio:.3f} "
             f"({row.ratio_error:.3f}) beside {row.source_ratio:.2f}."
         )
     return " ".join(sentences)
-
-
-def _least_error(row: Any) -> float:
-    """Monte-Carlo error of the source's share over our regimens, were they independent: for a share of no successes."""
-    return float(np.sqrt(row.source_success * (1 - row.source_success) / row.regimens))
 
 
 def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:

@@ -88,7 +88,8 @@ def drawn(pm_model, settings, chain_dir, *, compiled, on_phase) -> xr.DataTree:
 def check(folder) -> None:
     """Everything that only a model with events archives is in the posterior, and no label of a person."""
     tree = load(folder / "posterior.nc")
-    for group, variables in EVENT_GROUPS.items():
+    for group in ("event_curves", "event_data", "dynamic_prediction"):
+        variables = EVENT_GROUPS[group]
         assert set(variables) == set(tree[group].data_vars), group
         for name, variable in variables.items():
             own = tuple(d for d in tree[group][name].dims if d not in ("chain", "draw"))

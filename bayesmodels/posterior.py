@@ -70,6 +70,7 @@ CONFIG_LINES: dict[str, str] = {
     "wander_sd": "wander_sd = {sd = ...} under [[model.outcomes]]",
     "visit_mean": '[model] type = "longitudinal"',
     "person_basis": '[model] type = "longitudinal"',
+    "disease_rate_ratio": '[model] type = "shared_rate"',
     "person_terms": "[archive] persons = true",
     "association": '[model] type = "joint_event" with [[model.events]] associations = [{outcome = ..., form = ...}]',
     "hazard_effect": '[model] type = "joint_event" with [[model.events]] covariates = [...]',

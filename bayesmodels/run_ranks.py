@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config_analyses import RankSection
@@ -36,8 +37,10 @@ QUANTITIES = {
 
 WORDS = ("quantity", "unit", "favours")
 
+AT_RANDOM = "the person's own visits (missing at random)"
+
 IMPUTED_IN_WORDS = (
-    "ANCOVA, imputed: missing changes drawn by the fitted model given the person's own visits (missing at random), "
+    "ANCOVA, imputed: missing changes drawn by the fitted model given {known}, "
     "the dead as if alive and followed; {number} completed tables pooled by Rubin's rules."
 )
 
@@ -88,6 +91,7 @@ def rank_group(
     import xarray as xr
 
     from bayesmodels.events.comparison import NO_DIFFERENCE
+    from bayesmodels.models.joint_event import JointEventModel
 
     found = observed_ranks(model, study, section, level)
     notes = list(found.notes)
@@ -95,7 +99,8 @@ def rank_group(
     imputed = _imputed(model, posterior, study, section, seeds[0], level)
     if imputed is not None:
         rows[IMPUTED] = imputed.table.iloc[0].to_dict() | {"n": _persons(imputed)}
-        notes.append(IMPUTED_IN_WORDS.format(number=int(imputed.counts["imputed tables"])))
+        known = "the person's own visits and exit" if isinstance(model, JointEventModel) else AT_RANDOM
+        notes.append(IMPUTED_IN_WORDS.format(known=known, number=int(imputed.counts["imputed tables"])))
     replicated, words = _replicated(model, posterior, study, section, seeds[1])
     variables: dict[str, Any] = {
         name: ("analysis", np.array([float(row[name]) for row in rows.values()]))
@@ -156,29 +161,37 @@ def _replicated(
 ) -> tuple[list[dict[str, float]], str]:
     """Estimates by analysis of every replicated trial, and what the replicates are, or why there are none."""
     from bayesmodels.events.trial import rank_comparisons
+    from bayesmodels.fitting.replicated_exits import EXITS_IN_WORDS, replicated_trials
     from bayesmodels.fitting.replicated_trials import EXITS_AS_OBSERVED, VISITS_IN_WORDS, replicated_visits
     from bayesmodels.models.joint_event import JointEventModel
 
-    if isinstance(model, JointEventModel):
-        return [], "No replicated trials: exits of a joint model are not replicated past each person's own."
     number = min(REPLICATES, _draws(posterior))
+    joint = isinstance(model, JointEventModel)
     found = []
     try:
-        for visits in replicated_visits(model, posterior, study, seed, number=number):
-            comparisons = rank_comparisons(_trial(model, study, section, visits))
+        trials: Iterator[tuple[pd.DataFrame, pd.DataFrame | None]] = (
+            replicated_trials(model, posterior, study, section.week, seed, number=number)
+            if joint
+            else ((v, study.events) for v in replicated_visits(model, posterior, study, seed, number=number))
+        )
+        for visits, events in trials:
+            comparisons = rank_comparisons(_trial(model, study, section, visits, events))
             found.append({name: float(_row(comparisons, name)["estimate"]) for name in QUANTITIES})
     except BadInput as error:
         return [], f"No replicated trials: {'; '.join(str(problem) for problem in error.problems)}."
-    return found, f"{VISITS_IN_WORDS} {EXITS_AS_OBSERVED}"
+    exits = EXITS_IN_WORDS.format(until=section.week) if joint else EXITS_AS_OBSERVED
+    return found, f"{VISITS_IN_WORDS} {exits}"
 
 
-def _trial(model: Any, study: Study, section: RankSection, visits: pd.DataFrame) -> TwoGroupTrial:
+def _trial(
+    model: Any, study: Study, section: RankSection, visits: pd.DataFrame, events: pd.DataFrame | None
+) -> TwoGroupTrial:
     from bayesmodels.events.trial import two_group_trial
     from bayesmodels.reporting.rank_analyses import compared_group
 
     outcome = _outcome(model, section)
     return two_group_trial(
-        study.persons, visits, study.events, outcome=section.outcome, week=section.week,
+        study.persons, visits, events, outcome=section.outcome, week=section.week,
         visit_weeks=study.nominal_weeks, group=compared_group(study, section.group),
         reference=str(study.reference_group), good_direction=outcome.good_direction, terminal=section.terminal,
         log=outcome.scale == "log", unit=outcome.unit, strata=study.strata,

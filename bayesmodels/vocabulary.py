@@ -68,6 +68,8 @@ DIMS: dict[str, str] = {
     "delta_path": "where delta grows: in the contrast's first group, or in both groups alike",
     "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
     "replicate": "trial replicated by the model",
+    "regimen": "part of a platform trial, with its own share of the control group",
+    "calendar_block": "block of calendar time in which a person was randomised, numbered from 0",
 }
 
 PERIODS = ("before_switch", "after_switch", "last_year")
@@ -103,6 +105,21 @@ _ALL = (
         "{unit} per square root of a month",
         "SD of the Brownian path about the person's own course",
     ),
+    Variable(
+        "disease_rate_ratio",
+        ("start_group",),
+        "ratio",
+        "rate of decline and hazard of death over the control's, below 1 is slower; undefined for the control",
+    ),
+    Variable("untreated_hazard", (), "per month", "hazard of death or permanent ventilation in the control"),
+    Variable("regimen_log_rate", ("regimen",), "log rate", "log ratio of a regimen's rate of decline to the mean's"),
+    Variable("regimen_log_rate_sd", (), "log rate", "SD of regimens' log rates"),
+    Variable("calendar_log_rate", ("calendar_block",), "log rate", "log ratio of a block's rate to the first one's"),
+    Variable("calendar_log_rate_sd", (), "log rate", "SD of the drift's step from block to block"),
+    Variable("covariate_log_rate", ("covariate",), "log rate per unit", "change of the log rate of decline"),
+    Variable("arm_level", ("regimen", "start_group"), "points", "mean at randomisation of a regimen's arm"),
+    Variable("arm_rate_sd", ("start_group",), "points per month", "SD between persons of the untreated rate"),
+    Variable("arm_residual_sd", ("regimen", "start_group"), "points", "SD of a visit about the person's own course"),
     Variable("curve", ("outcome", "start_group", "stratum", "week"), "{unit}", "mean course", "curve"),
     Variable(
         "curve_change",

@@ -5,6 +5,7 @@ import bayesmodels
 NAMES = (
     "ClusterTable",
     "Evidence",
+    "JointEventModel",
     "LeavingRule",
     "LongitudinalModel",
     "MeansTable",
@@ -13,6 +14,7 @@ NAMES = (
     "Outcome",
     "PublishedMeansModel",
     "ReportSettings",
+    "SharedRateModel",
     "Study",
     "TrialLevelModel",
     "TrialTable",
@@ -27,6 +29,7 @@ NAMES = (
     "load",
     "nfl_plasma",
     "predict",
+    "predict_events",
     "prior_predictive",
     "prior_table",
     "publish",

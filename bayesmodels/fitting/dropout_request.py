@@ -37,6 +37,8 @@ class DropoutRequest:
     rule : LeavingRule
     left : Leaving
     cells : Cells
+    deaths : str
+        What becomes of the dead, in words.
     """
 
     outcome: Any
@@ -48,6 +50,7 @@ class DropoutRequest:
     rule: LeavingRule
     left: Leaving
     cells: Cells
+    deaths: str
 
     def attributes(self, model: Any) -> dict[str, Any]:
         """Attributes of the dataset, which say in words what was asked."""
@@ -71,7 +74,7 @@ class DropoutRequest:
             "reference_in_words": meant,
             "delta_unit": f"{outcome.modelling_unit} per month" if by_month else outcome.modelling_unit,
             "delta_in_words": f"worse than under missing at random by delta {per}: {worse} for those who left",
-            "deaths": self.rule.in_words(),
+            "deaths": self.deaths,
             "tolerance_weeks": self.left.tolerance_weeks,
             "variance": "posterior of the estimand, the supposition taken as true; a reference-based difference varies "
             "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide "
@@ -121,7 +124,7 @@ def dropout_request(
     known = (*study.start_groups, NEVER_TREATED)
     if reference not in known:
         raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
-    rule = rule or LeavingRule()
+    rule = rule or LeavingRule(terminal=_terminal_labels(model))
     k = names.index(outcome)
     return DropoutRequest(
         model.outcomes[k],
@@ -133,7 +136,24 @@ def dropout_request(
         rule,
         leaving(study, outcome, week, rule),
         Cells.of(study),
+        rule.in_words() + _nobody_dead(study, rule),
     )
+
+
+def _terminal_labels(model: Any) -> tuple[str, ...]:
+    """Labels of the model's terminal events; `death` for a model without events."""
+    if not isinstance(model, JointEventModel):
+        return LeavingRule().terminal
+    return tuple(label for event in model.events if event.terminal for label in event.labels)
+
+
+def _nobody_dead(study: Study, rule: LeavingRule) -> str:
+    """A warning where people left for reasons of their own and none of these counts as death."""
+    ends = [] if study.events is None else sorted({*study.events["event"]} - {*rule.administrative})
+    if not ends or set(ends) & set(rule.terminal):
+        return ""
+    terminal = ", ".join(rule.terminal) or "none named"
+    return f"; nobody counts as dead: terminal events are {terminal}, and the table has {', '.join(ends)}"
 
 
 def _delta_grid(outcome: Any, deltas: Sequence[float] | None, unit: str) -> np.ndarray:

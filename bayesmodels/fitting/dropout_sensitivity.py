@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.dropout_request import NEVER_TREATED, DeltaUnit, dropout_request
 from bayesmodels.fitting.dropout_tables import sensitivity_dataset
@@ -91,8 +92,9 @@ def dropout_sensitivity(
         the modelling scale; `delta_difference` [delta_group, delta_reference, contrast, stratum] with (chain, draw):
         delta in the contrast's first group and in its reference group; `tipping_point` and `tipping_status`
         [delta_path, contrast, stratum]: smallest delta at which the interval includes no difference, delta in the
-        first group only or in both; `share_missing`, `share_dead`, `share_ended` [start_group, stratum]. Where there
-        are strata, "all" is the trial's mixture for means and differences, and plainly all persons for the shares.
+        first group only, in the reference group only, or in both; `share_missing`, `share_dead`, `share_ended`
+        [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and differences, and
+        plainly all persons for the shares.
         Attributes say all this in words; `direction` is a coordinate of `contrast`.
 
     Raises
@@ -114,6 +116,12 @@ def dropout_sensitivity(
     )  # fmt: skip
     attributes, rule, left, cells = request.attributes(model), request.rule, request.left, request.cells
     model = without_events(model)
+    groups = tuple(str(label) for label in posterior["posterior"]["start_group"].to_numpy())
+    if groups != study.start_groups:
+        raise BadInput(
+            f"study: expected the start groups of the fit in its order, {', '.join(groups)}, found "
+            f"{', '.join(study.start_groups)}; give the study with the fit's reference group, or fit again"
+        )
     chosen = thinned(posterior["posterior"].to_dataset(), draws)
     asked = left.missing | (left.dead if rule.deaths == "left_out" else False)
     built = _build(model, persons_of(model, chosen, study), request.reference, left, asked, week)

@@ -18,8 +18,8 @@ FOUND = "found"
 BEYOND = "none in the grid"
 NOT_APPLICABLE = "not applicable: under missing at random the interval already includes no difference"
 
-DELTA_PATHS = ("group_only", "both_groups")
-"""Where delta grows: in the contrast's first group only, or in both groups alike."""
+DELTA_PATHS = ("group_only", "reference_only", "both_groups")
+"""Where delta grows: in the contrast's first group only, in its reference group only, or in both alike."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def tipping(at_delta: np.ndarray, deltas: np.ndarray, interval: float) -> tuple[
     lower, upper = np.quantile(at_delta, tails, axis=(0, 1))
     includes = (lower <= 0) & (upper >= 0)
     both = np.arange(len(deltas))
-    paths = np.stack([includes[:, 0], includes[both, both]])  # (path, delta, contrast, stratum)
+    paths = np.stack([includes[:, 0], includes[0], includes[both, both]])  # (path, delta, contrast, stratum)
     found, at_once = paths.any(axis=1), paths[:, 0]
     point = np.where(found & ~at_once, deltas[paths.argmax(axis=1)], np.nan)
     status = np.where(at_once, NOT_APPLICABLE, np.where(found, FOUND, BEYOND))

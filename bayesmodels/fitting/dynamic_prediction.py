@@ -89,7 +89,7 @@ def dynamic_prediction(
             risk = predict_events(
                 model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=draws, over_terms=True
             )["cumulative_incidence"]
-        except BadInput:  # nobody at risk any more, nor later
+        except BadInput:  # nobody at risk: no further landmark is tried
             break
         lead = (risk.sizes["chain"], risk.sizes["draw"])
         coords = {"chain": np.asarray(risk["chain"]), "draw": np.asarray(risk["draw"])}
@@ -145,7 +145,13 @@ def example_predictions(
         except BadInput:
             break
         if chosen is None:
-            risk = found["cumulative_incidence"].sum("event").mean(("chain", "draw")).isel(week=-1).to_numpy()
+            risk = (
+                found["cumulative_incidence"]
+                .sum("event", skipna=False)
+                .mean(("chain", "draw"))
+                .isel(week=-1)
+                .to_numpy()
+            )
             order = np.argsort(risk)[: int(np.isfinite(risk).sum())]
             chosen = order[np.unique(np.linspace(0, len(order) - 1, EXAMPLES).round().astype(int))]
         parts.append(found[[name for name in ("trajectory", "survival") if name in found]].isel(person=chosen))

@@ -61,7 +61,9 @@ class ImputedTables:
     def sentence(self) -> str:
         """How much was imputed."""
         rest = ", ".join(f"{row.share_imputed:.0%} at week {row.week:g}" for row in self.table.itertuples())
-        return f"{self.outcome}: {len(self.values)} completed tables under missing at random; imputed {rest}."
+        return (
+            f"{self.outcome}: {len(self.values)} completed tables, what is missing drawn by the model; imputed {rest}."
+        )
 
     def _repr_html_(self) -> str:
         return f"<p>{self.sentence()}</p>" + self.table.to_html(index=False, float_format="{:.3f}".format)

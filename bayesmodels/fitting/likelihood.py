@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from bayesmodels.fitting.collapsed import Collapsed
 
 JOINT_DRAWS = 1000
-"""Draws at which the likelihood of visits and exit is integrated over the person terms."""
+"""Draws at which the likelihood of visits and exit is integrated over the person terms.
+
+Thinned draws are nearly independent: pass `reff=1` to `arviz_stats.loo`, which would else take the efficiency of all
+draws for that of the kept ones.
+"""
 
 
 def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:

@@ -91,7 +91,7 @@ def predict_events(
         if outcome.scale == "log":
             course[:, :, k], observed[:, :, k] = np.exp(course[:, :, k]), np.exp(observed[:, :, k])
     dims, of_outcome = ("chain", "draw", "person", "week"), ("chain", "draw", "outcome", "person", "week")
-    found = {
+    found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "cumulative_incidence": (("chain", "draw", "event", "person", "week"), incidence),
         "trajectory": (of_outcome, course),
         "observation": (of_outcome, observed),

@@ -18,7 +18,7 @@ from numba import njit
 
 from bayesmodels.kernels.correlation_factor import COMPILE
 
-VERSION = 3
+VERSION = 4
 """Raise when the kernel changes: compiled code on disk is reused under the old number."""
 
 

@@ -80,7 +80,8 @@ def evaluate(by_person, {", ".join(Exits._fields)}{", " if names else ""}{names}
     bases = np.zeros(({n_loadings}, weight.shape[0]))
     {"; ".join(f"bases[{m}] = basis_{m}" for m in range(n_loadings)) or "pass"}
     return exits(
-        {", ".join(f"np.ascontiguousarray({name})" for name in Exits._fields)}, bases, columns.copy(), uses.copy(),
+        code.astype(np.int64), first.astype(np.int64),
+        {", ".join(f"np.ascontiguousarray({name})" for name in Exits._fields[2:])}, bases, columns.copy(), uses.copy(),
         predictor_of.copy(), term_of.copy(), varying_of.copy(), np.ascontiguousarray(by_person), {with_gradient},
     )
 """

@@ -21,7 +21,7 @@ def follow_up(
     """Observed random variable `name` whose logp is per person.
 
     Its value has a row a person: y, zero where there is no value; the code of the exit, 0 for none and e + 1 for event
-    e; and the month of the exit. The month enters the log-likelihood through the points of `exits` only.
+    e; and the months from entry to exit. They enter the log-likelihood through the points of `exits` only.
 
     Parameters
     ----------

@@ -111,7 +111,10 @@ def evaluation(layout: Layout, with_gradient: bool, jit=as_it_is, *, drawing: bo
     copied, so that the kernel is compiled for one set of types.
     """
     n_loadings = len(layout.outcome_of)
-    copied = ", ".join(f"{name}.copy()" for name in Inputs._fields[1:])
+    integers = ("count", "stratum", "group")
+    copied = ", ".join(
+        f"{name}.astype(np.int64)" if name in integers else f"{name}.copy()" for name in Inputs._fields[1:]
+    )
     names = ", ".join(f"basis_{m}" for m in range(n_loadings))
     source = f"""
 def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
@@ -122,7 +125,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         widest = max(widest, first_slot[k + 1])
         first_slot[k + 1] += first_slot[k]
     packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
-    order = by_visits(count.copy())
+    order = by_visits(count.astype(np.int64))
     pack(y.T, order, packed_y, 0)
     packed = np.zeros((blocks, {n_loadings}, widest, LANES))
     {"; ".join(f"pack(basis_{m}, order, packed, {m})" for m in range(n_loadings))}

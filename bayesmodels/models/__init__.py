@@ -11,6 +11,7 @@ MODELS = {
     "longitudinal": "bayesmodels.models.longitudinal:LongitudinalModel",
     "one_stage": "bayesmodels.models.one_stage:OneStageModel",
     "published_means": "bayesmodels.models.published_means:PublishedMeansModel",
+    "shared_rate": "bayesmodels.models.shared_rate:SharedRateModel",
     "trial_level": "bayesmodels.models.trial_level:TrialLevelModel",
 }
 

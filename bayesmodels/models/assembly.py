@@ -190,7 +190,7 @@ def _label(outcome: str, term: str) -> str:
     return term if ":" in term else f"{outcome}:{term}"
 
 
-def _flat_above_zero(name: str, size: int):
+def _flat_above_zero(name: str, count: int):
     """How far latent values lie beyond their limit: the likelihood is their density, so their own is flat.
 
     Its random draws only give the sampler a place to start from.
@@ -199,6 +199,7 @@ def _flat_above_zero(name: str, size: int):
         name,
         logp=lambda value: pt.switch(pt.gt(value, 0.0), 0.0, -np.inf),
         random=lambda rng=None, size=None: rng.exponential(0.1, size=size),
+        support_point=lambda rv, size: pt.full((count,), 0.1),
         transform=pm.distributions.transforms.log,
-        shape=(size,),
+        shape=(count,),
     )

@@ -64,7 +64,7 @@ def exits_of(study: Study, events: Sequence[Sequence[str]]) -> Exits:
     Raises
     ------
     BadInput
-        No events table; an event type that nobody has.
+        No events table; an event type that nobody has; an event without time at risk before it.
     """
     if study.events is None:
         raise BadInput(
@@ -82,24 +82,39 @@ def exits_of(study: Study, events: Sequence[Sequence[str]]) -> Exits:
                 f"events: expected someone with the event {' or '.join(repr(n) for n in absent)}, which the model has; "
                 f"found {', '.join(sorted(set(labels)))}; correct the name, or leave the event out of the model"
             )
+    entry = table["entry_week"].fillna(0.0).to_numpy(float) if "entry_week" in table else np.zeros(len(table))
+    week = table["week"].to_numpy(float)
+    if isinstance(study, Study):
+        problems += [
+            f"events, person {table.index[i]}: expected {labels[i]} after the week of entry ({entry[i]:g}), got week "
+            f"{week[i]:g}, without time at risk; give the fraction of a week, or write none"
+            for i in np.flatnonzero((code > 0) & (week <= entry))
+        ]
     if problems:
         raise BadInput(problems)
-    entry = table["entry_week"].fillna(0.0).to_numpy(float) if "entry_week" in table else np.zeros(len(table))
     start = study.persons["drug_start_week"].to_numpy(float)
     return Exits(
         entry=months(entry),
-        exit=months(table["week"].to_numpy(float)),
+        exit=months(week),
         code=code,
         start=np.where(np.isfinite(start), months(np.where(np.isfinite(start), start, 0.0)), NEVER),
     )
 
 
-def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool) -> Points:
-    """Points of every person: pieces between entry, drug start, `cuts` (months) and exit.
+def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts: Sequence[float] = ()) -> Points:
+    """Points of every person: pieces between entry, drug start, `cuts` and exit.
 
-    `unbounded`: a hazard may be infinite at time zero.
+    Parameters
+    ----------
+    cuts, on_drug_cuts : sequence of float
+        Months since randomisation, and since the person's drug start.
+    unbounded : bool
+        A hazard may be infinite at time zero.
     """
-    nodes = [_of_person(*one, cuts, unbounded) for one in zip(exits.entry, exits.exit, exits.start, strict=True)]
+    nodes = [
+        _of_person(entry, end, (*cuts, start, *(start + cut for cut in on_drug_cuts)), unbounded)
+        for entry, end, start in zip(exits.entry, exits.exit, exits.start, strict=True)
+    ]
     size = [len(t) for t, _ in nodes]
     t = np.concatenate([t for t, _ in nodes])
     return Points(
@@ -110,9 +125,9 @@ def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool) -> Points:
     )
 
 
-def _of_person(entry: float, end: float, start: float, cuts: Sequence[float], unbounded: bool):
+def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool):
     """Months and weights of one person's points."""
-    inner = sorted({cut for cut in (*cuts, start) if entry < cut < end})
+    inner = sorted({cut for cut in cuts if entry < cut < end})
     t, weight = [], []
     for begin, finish in zip([entry, *inner], [*inner, end], strict=True):
         from_zero = unbounded and begin == 0

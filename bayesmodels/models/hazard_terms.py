@@ -24,6 +24,13 @@ from bayesmodels.parts.hazards import Baseline
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
+RATE_JUMP_MONTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0)
+"""Months on the drug at which time is cut where a rate acts on a hazard and jumps after an uncertain lag.
+
+Nodes do not move with the lag: over a year on the drug the cumulative hazard is then off by up to 3 % where the jump of
+the log hazard is 1, 5 % where it is 2, and the gradient by the lag lacks what moving the jump adds.
+"""
+
 
 @dataclass(frozen=True)
 class HazardCovariates:
@@ -90,8 +97,10 @@ def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, da
     scale = scale_of(model, data, design, exits, covariates.columns)
     baselines = [event.baseline.baseline(of) for event, of in zip(events, scale.exposures, strict=True)]
     cuts = sorted({*scale.cuts, *(cut for baseline in baselines for cut in baseline.cuts)})
-    points = points_of(exits, cuts, any(baseline.unbounded for baseline in baselines))
     predictors, uses = predictors_of(model, a, scale.last_values)
+    jumps = any(p.form == "rate" and hasattr(model.outcomes[p.outcome].effect, "lag") for p in predictors)
+    unbounded = any(baseline.unbounded for baseline in baselines)
+    points = points_of(exits, cuts, unbounded, RATE_JUMP_MONTHS if jumps else ())
     pm.modelcontext(None).add_coords(_coords(model, predictors, covariates))
 
     blocks = [baseline.columns(points.t) for baseline in baselines]
@@ -155,8 +164,8 @@ def hazard_scale(model, data: Study) -> HazardScale:
     return scale_of(model, data, design, exits, hazard_covariates(model, data).columns)
 
 
-def hazard_covariates(model, data: Study) -> HazardCovariates:
-    """Standardised covariates, then indicators of start groups and of strata."""
+def hazard_covariates(model, data) -> HazardCovariates:
+    """Standardised covariates of a study, or of persons to predict, then indicators of start groups and of strata."""
     names = tuple(dict.fromkeys(name for event in model.events for name in event.covariates))
     raw = data.covariates(names).to_numpy(float).reshape(len(data.persons), len(names))
     scaled = isinstance(data, Study)

@@ -64,6 +64,9 @@ class JointEventModel(BaseModel):
         if "none" in labels:
             raise ValueError("event none: rows without an event are no event type; leave it out")
         for event in self.events:
+            acts = [(association.outcome, association.form) for association in event.associations]
+            if len(set(acts)) < len(acts):
+                raise ValueError(f"event {event.name}: an outcome and form is listed more than once; list it once")
             for association in event.associations:
                 if association.outcome not in outcomes:
                     raise ValueError(
@@ -73,7 +76,7 @@ class JointEventModel(BaseModel):
         return self
 
     def build(self, data: Study) -> pm.Model:
-        """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and its month.
+        """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and months watched.
 
         Raises
         ------
@@ -83,7 +86,7 @@ class JointEventModel(BaseModel):
         design = design_of(data, self.outcomes, self.covariates.names)
         exits = exits_of(data, [event.labels for event in self.events])
         arrays = as_data(design, [k.name for k in self.outcomes])
-        left = np.stack([exits.code.astype(float), exits.exit], axis=1)
+        left = np.stack([exits.code.astype(float), exits.exit - exits.entry], axis=1)
         seen = np.concatenate([arrays.pop("visits_observed"), left], axis=1)
         with pm.Model(coords=published_coords(self, data, design)) as model:
             values = {name: pm.Data(name, array) for name, array in arrays.items()}

@@ -17,6 +17,7 @@ import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 from scipy.interpolate import BSpline
 
+from bayesmodels.errors import BadInput
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.vocabulary import months
 
@@ -116,7 +117,7 @@ class Weibull(BaseModel):
 
 
 class PiecewiseConstant(BaseModel):
-    """Constant between knots; the pieces are independent.
+    """Constant between knots, each piece closed at its end; the pieces are independent.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ class PiecewiseConstant(BaseModel):
             events = exposure.exit[exposure.happened]
             quantiles = np.arange(1, self.pieces) / self.pieces
             knots = np.unique(np.quantile(events, quantiles)) if len(events) else np.zeros(0)
-            knots = knots[knots > 0]
+            knots = knots[(knots > 0) & (knots < exposure.exit.max())]
         edges = np.concatenate([[-np.inf], knots, [np.inf]])
 
         def coefficients(name, shift):
@@ -160,7 +161,7 @@ class PiecewiseConstant(BaseModel):
             )
 
         return Baseline(
-            tuple(knots), lambda t: ((edges[:-1, None] <= t) & (t < edges[1:, None])).astype(float), coefficients
+            tuple(knots), lambda t: ((edges[:-1, None] < t) & (t <= edges[1:, None])).astype(float), coefficients
         )
 
 
@@ -196,10 +197,15 @@ class PenalisedSpline(BaseModel):
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns: 1, centred time over the span, and `functions` - 2 bends."""
         span = months(self.until_week) if self.until_week is not None else float(exposure.exit.max())
+        grid = np.linspace(0.0, span, 400)
+        if span <= 0 or not exposure.at_risk(grid).any():
+            raise BadInput(
+                "events: expected someone at risk between week 0 and until_week (the last exit) for a spline; "
+                "found nobody; correct the weeks of entry and exit, or until_week"
+            )
         splines = _splines(span, self.functions)
         differences = np.diff(np.eye(self.functions), 2, axis=0)
-        bend = splines(np.linspace(0.0, span, 400)) @ np.linalg.pinv(differences)
-        grid = np.linspace(0.0, span, 400)
+        bend = splines(grid) @ np.linalg.pinv(differences)
         weight = np.sqrt(exposure.at_risk(grid).astype(float))
         middle = float((weight**2 @ grid) / (weight**2).sum())
         line = np.stack([np.ones_like(grid), (grid - middle) / span], axis=1)

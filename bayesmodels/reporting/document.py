@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior import load
 from bayesmodels.reporting.context import FitContext
+from bayesmodels.reporting.disease_rate import disease_rate_section
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
 from bayesmodels.reporting.dropout_report import dropout_figures
 from bayesmodels.reporting.event_figures import event_figures
@@ -225,6 +226,8 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
         yield from single_sections(
             findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
         )
+    if "disease_rates" in tables:
+        yield disease_rate_section(tables["disease_rates"], findings.settings.interval_label)
     if "effects" in tables:
         yield effect_section(findings, figures)
     if any(name.startswith("curve_") for name in figures):

@@ -32,7 +32,11 @@ TITLES = {
 }
 """Strategies as readers know them (Carpenter, Roger and Kenward, 2013, doi:10.1080/10543406.2013.834911)."""
 
-PATHS = {"group_only": "in {group} only", "both_groups": "in both groups alike"}
+PATHS = {
+    "group_only": "in {group} only",
+    "reference_only": "in {reference} only",
+    "both_groups": "in both groups alike",
+}
 """Where delta grows."""
 
 
@@ -213,8 +217,8 @@ def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: 
 def _tipping_rows(context: FitContext, table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in table.to_dict("records"):
-        point, group = row["tipping_point"], str(row["contrast"]).partition(" - ")[0]
-        path = PATHS.get(str(row.get("delta_path", "group_only")), "{group}").format(group=group)
+        point, (group, _, reference) = row["tipping_point"], str(row["contrast"]).partition(" - ")
+        path = PATHS.get(str(row.get("delta_path", "group_only")), "{group}").format(group=group, reference=reference)
         there = not math.isnan(point)
         rows.append(
             {

@@ -13,6 +13,7 @@ from bayesmodels.reporting.checks import convergence_table, coverage_table, pred
 from bayesmodels.reporting.context import FitContext, read_context
 from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
 from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.disease_rate import disease_rate_table
 from bayesmodels.reporting.dropout_report import dropout_tables
 from bayesmodels.reporting.effects import effect_table
 from bayesmodels.reporting.estimand_table import estimand_table
@@ -89,6 +90,8 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     tables = {"parameters": parameter_table(tree, context, prob), "convergence": convergence_table(context)}
     if "drug_effect" in variables:
         tables["effects"] = effect_table(tree, context, prob, label).table
+    if "disease_rate_ratio" in variables:
+        tables["disease_rates"] = disease_rate_table(tree, context, prob)
     tables["curves"] = curve_table(tree, context, prob, observed)
     tables["ratio_to_baseline"] = ratio_table(tree, context, prob)
     tables["period_rates"] = period_rate_table(tree, context, prob, observed)

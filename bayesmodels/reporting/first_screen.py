@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from bayesmodels.reporting.context import FitContext, stratum_label
+from bayesmodels.reporting.disease_rate import disease_rate_lines
 from bayesmodels.reporting.effects import LEARNED, PARTLY
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
@@ -46,6 +47,11 @@ def first_screen(findings: Findings) -> Lead:
     """What the fit is, in a paragraph, and the two lists."""
     identified: list[str] = []
     open_questions: list[str] = []
+    if "disease_rates" in findings.tables:
+        for found, lines in zip(
+            (identified, open_questions), disease_rate_lines(findings.tables["disease_rates"]), strict=True
+        ):
+            found += lines
     for row in _effect_rows(findings):
         (identified if _is_identified(row, has_sign=row["name"] not in LOG_NORMAL) else open_questions).append(
             _effect_line(findings, row)

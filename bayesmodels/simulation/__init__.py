@@ -6,6 +6,12 @@ means and contrasts that an analysis should find. Nothing here imports the model
 
 from bayesmodels.simulation.design import DataLock, StartGroup, TrialDesign, valor_design
 from bayesmodels.simulation.folder import simulate, trial_seed, write_trial
+from bayesmodels.simulation.platform_trial import (
+    PlatformDesign,
+    PlatformTrial,
+    PlatformTruth,
+    simulate_platform_trial,
+)
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
 from bayesmodels.simulation.trial_collections import (
@@ -22,6 +28,9 @@ __all__ = [
     "ByStratum",
     "CollectionTruth",
     "DataLock",
+    "PlatformDesign",
+    "PlatformTrial",
+    "PlatformTruth",
     "SimulatedTrial",
     "StartGroup",
     "TrialDesign",
@@ -32,6 +41,7 @@ __all__ = [
     "simulate",
     "simulate_effects",
     "simulate_patients",
+    "simulate_platform_trial",
     "simulate_trial",
     "trial_seed",
     "valor_design",

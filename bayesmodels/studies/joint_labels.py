@@ -48,7 +48,7 @@ def hazard_weeks(event: EventTruth, layout: JointLayout) -> list[float]:
     """A planned week within each piece of a constant hazard; one late week for Weibull."""
     if event.log_shape is not None:
         return [layout.weeks[-2]]
-    piece = np.searchsorted(np.array(event.knots), months(np.array(layout.weeks)), side="right")
+    piece = np.searchsorted(np.array(event.knots), months(np.array(layout.weeks)), side="left")
     return [layout.weeks[int(np.flatnonzero(piece == j)[0])] for j in range(len(event.log_hazard))]
 
 
@@ -56,7 +56,7 @@ def baseline_at(event: EventTruth, week: float) -> float:
     """Log baseline hazard a month."""
     t = months(week)
     if event.log_shape is None:
-        return float(event.log_hazard[np.searchsorted(np.array(event.knots), t, side="right")])
+        return float(event.log_hazard[np.searchsorted(np.array(event.knots), t, side="left")])
     return float(event.log_hazard[0] + np.expm1(event.log_shape) * np.log(t / 12))
 
 

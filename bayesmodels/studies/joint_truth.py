@@ -186,7 +186,7 @@ def log_hazard(truth: JointTruth, event: EventTruth, people: People, terms: Arra
     """Log hazard of an event, (..., person, point), for person terms (..., person, term) at months (person, point)."""
     own = coefficients(truth, people, terms)
     if event.log_shape is None:
-        baseline = event.log_hazard[np.searchsorted(np.array(event.knots), t, side="right")]
+        baseline = event.log_hazard[np.searchsorted(np.array(event.knots), t, side="left")]
     else:
         baseline = event.log_hazard[0] + (np.exp(event.log_shape) - 1) * np.log(np.maximum(t, 1e-300) / 12)
     fixed = event.covariate * people.covariate + event.start_group[people.group] + event.stratum[people.stratum]

@@ -133,7 +133,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     Parameters
     ----------
     model : Model
-        With a method ``build(data)`` and one observed variable: LongitudinalModel, JointEventModel, TrialLevelModel,
+        With a method ``build(data)``: LongitudinalModel, JointEventModel, SharedRateModel, TrialLevelModel,
         OneStageModel.
     data : Study, TrialTable or ClusterTable
         Its persons and visits, rows or patients do not matter: refits may have others, and another number of them
@@ -155,9 +155,9 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     free = [rv for rv in pm_model.free_RVs if rv.name in kept]
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
     vectors = vectorize_graph([pm_model[name] for name in names], replace=dict(zip(free, batched, strict=True)))
-    (observed,) = pm_model.observed_RVs
     used = set(ancestors([pm_model.logp()]))
-    density = pm.logp(observed, pm_model.rvs_to_values[observed], warn_rvs=False).sum()
+    observed = [(rv, pm_model.rvs_to_values[rv]) for rv in pm_model.observed_RVs]
+    density = sum(pm.logp(rv, value, warn_rvs=False).sum() for rv, value in observed)
     return Refit(
         names=tuple(rv.name for rv in free),
         data=tuple(v.name for v in pm_model.data_vars if v in used),

@@ -10,9 +10,6 @@ import numpy as np
 from bayesmodels.studies.ranks import ranks_of
 from bayesmodels.studies.refit import Refit, judged, stacked
 
-ENDS = ("surrogate", "outcome")
-"""Labels of the entries of a published vector: those of trial-level models are by endpoint."""
-
 
 def ranked(
     tree: Any, refit: Refit, arrays: Mapping[str, np.ndarray], truth: Mapping[str, Any], kept: int
@@ -29,12 +26,12 @@ def ranked(
         Every free variable.
     kept : int
     """
+    refit.use(arrays)
     free = stacked(tree["posterior"].to_dataset(), refit.names)
     everything = refit.published(free)
     total = len(next(iter(free.values())))
     every = np.linspace(0, total, kept, endpoint=False).astype(int)
     own = {name: np.asarray(truth[name], float)[None] for name in refit.names}
-    refit.use(arrays)
     thinned = {name: values[every] for name, values in free.items()}
     drawn = {name: values[every] for name, values in everything.items()}
     true = refit.published(own)
@@ -42,6 +39,16 @@ def ranked(
     ranks = {}
     for name, values in drawn.items():
         for at in np.ndindex(values.shape[1:]):
-            label = f"{name}[{ENDS[at[0]]}]" if at else name
-            ranks[label] = int(ranks_of(np.atleast_1d(true[name][(0, *at)]), values[(slice(None), *at)][None])[0])
+            entry = values[(slice(None), *at)]
+            if np.isnan(entry).all() or (entry == true[name][(0, *at)]).all():
+                continue  # undefined, or fixed by the model
+            label = f"{name}[{_index(refit, name, at)}]" if at else name
+            ranks[label] = int(ranks_of(np.atleast_1d(true[name][(0, *at)]), entry[None])[0])
     return {**judged(tree, refit, everything), "ranks": ranks}
+
+
+def _index(refit: Refit, name: str, at: tuple[int, ...]) -> str:
+    """An entry's labels along the dims of its variable."""
+    model = refit.pm_model
+    dims = model.named_vars_to_dims[name]
+    return ", ".join(str(model.coords[dim][place]) for dim, place in zip(dims, at, strict=True))

@@ -3,7 +3,7 @@
     python -m bayesmodels.studies.valor_exits reports/validation/valor-exits
 
 The model of published means, fitted to weeks 2 to 28, describes everyone as if alive and followed. What was published
-later is of those still there. Here its persons are given exits whose levels fit the published counts.
+later may be of those still there. Here its persons are given exits whose levels fit the published counts.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from bayesmodels.kernels.hazards_op import Exits, ExitsLogp
 from bayesmodels.kernels.joint_variable import log_hazards
 from bayesmodels.models.event import Event
 from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
+from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.parts.hazards import Exposure, PenalisedSpline, PiecewiseConstant, Weibull
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS, months
@@ -194,12 +195,19 @@ def test_spline_baseline_is_a_cubic_spline_with_a_penalised_bend():
 def test_stated_prior_of_the_baseline_does_not_depend_on_where_the_sampler_sees_it(baseline):
     """Prior draws of the published hazard at week 52: log-normal with the stated level and what the shape adds."""
     built = model(baseline).build(study())
-    graph = next(v for v in built.deterministics if v.name == "baseline_hazard")
-    draws = pm.draw(graph, draws=300, random_seed=1, mode=python_mode())
+    names = ("baseline_hazard", "association", "hazard_effect")
+    found = pm.draw([built[name] for name in names], draws=400, random_seed=1, mode=python_mode())
+    draws_of = dict(zip(names, found, strict=True))
+    draws = draws_of["baseline_hazard"]
     weeks = np.asarray(built.coords["week"], float)
     own = np.log(draws[:, 0, np.argmin(np.abs(weeks - 52))])
-    assert abs(own.mean() - np.log(0.01)) < 4 * 1.6 / np.sqrt(300) + 0.1
+    assert abs(own.mean() - np.log(0.01)) < 4 * 1.6 / np.sqrt(400) + 0.1
     assert 1.2 < own.std() < (1.9 if baseline != "spline" else 2.2)
+    for name in ("association", "hazard_effect"):  # the stated hazard is independent of what acts on it
+        acts = draws_of[name].reshape(400, 2, -1)[:, 0]
+        acts = acts[:, np.isfinite(acts).all(axis=0)]
+        for column in acts.T:
+            assert abs(np.corrcoef(own, column)[0, 1]) < 0.2, name
 
 
 def test_drawing_persons_leaves_the_marginal_likelihood_of_visits_and_exits_unchanged():
@@ -339,3 +347,39 @@ def test_events_that_the_study_lacks_are_named():
     without = Study.from_frames(data.persons, data.visits, reference_group="delayed")
     with pytest.raises(BadInput, match="no events table"):
         model().build(without)
+
+
+@pytest.mark.parametrize(("entry", "week"), [(True, 5.0), (False, 0.0)])
+def test_an_event_without_time_at_risk_is_refused(entry, week):
+    data = study(entry=entry)
+    events = data.events
+    events.loc[3, "week"] = week
+    visits = data.visits[(data.visits["person"] != "p3") | (data.visits["week"] <= week)]
+    late = Study.from_frames(data.persons, visits, events, reference_group="delayed")
+    with pytest.raises(BadInput, match=rf"person p3: expected death after the week of entry \({week:g}\), got week"):
+        model().build(late)
+
+
+def test_exits_at_scheduled_visits_are_in_the_piece_that_ends_there():
+    """Every exit on a four-week grid: each piece has the events of its own exposure."""
+    weeks = np.repeat([4.0, 8.0, 12.0, 16.0], 10)
+    ends = months(weeks)
+    baseline = PiecewiseConstant(pieces=4).baseline(Exposure(np.zeros(40), ends, np.ones(40, bool)))
+    events = baseline.columns(ends).sum(axis=1)
+    np.testing.assert_allclose(np.array(baseline.cuts), months(np.array([4.0, 8.0, 12.0]))[-len(baseline.cuts) :])
+    t = np.linspace(1e-6, months(16.0), 4001)
+    exposure = (baseline.columns(t) * (ends[:, None] >= t).sum(axis=0)).sum(axis=1)
+    assert len(events) == len(baseline.cuts) + 1
+    assert (exposure[events > 0] > 0).all()
+    np.testing.assert_allclose(events, [10, 10, 10, 10])
+
+
+@pytest.mark.parametrize("longitudinal", [True, False])
+def test_a_study_with_censored_values_has_a_finite_start(longitudinal):
+    data = study()
+    outcome = {**OUTCOME, "limits": (0.0, 37.0), "censor_at_limits": True}
+    visits = data.visits.assign(value=lambda v: v["value"].clip(upper=37.0))
+    censored = Study.from_frames(data.persons, visits, data.events, reference_group="delayed")
+    joint = JointEventModel(outcomes=(outcome,), events=({"name": "death"},))
+    built = (LongitudinalModel(outcomes=(outcome,)) if longitudinal else joint).build(censored)
+    assert np.isfinite(built.compile_logp(mode=python_mode())(built.initial_point(random_seed=0)))

@@ -32,7 +32,7 @@ def table(tree):
 
 def test_the_observed_stand_beside_the_replicated(table):
     row = table.loc["joint rank"]
-    assert row[["estimate", "lower", "upper", "n"]].tolist() == [0.3, 0.05, 0.5, 108.0]
+    assert row[["estimate", "lower", "upper", "n"]].tolist() == pytest.approx([0.3, 0.05, 0.5, 108.0])
     assert row["predictive_median"] == pytest.approx(0.2)
     assert row[["predictive_lower", "predictive_upper"]].tolist() == pytest.approx([0.02, 0.38])  # evenly spread
     assert row["share_below"] == pytest.approx(75.5 / 101)  # 75 of 101 below .3, and .3 itself for a half
@@ -56,7 +56,7 @@ def test_the_section_says_direction_and_level(tree, table):
     assert section.note == "A note of ranks. Another."
     assert list(figures) == ["rank_joint_rank", "rank_ancova"]
     axes = figures["rank_joint_rank"].axes[0]
-    assert [float(line.get_xdata()[0]) for line in axes.lines] == [0.3, 0.0]
+    assert [float(line.get_xdata()[0]) for line in axes.lines] == pytest.approx([0.3, 0.0])
     assert "+ favours early" in axes.get_xlabel()
     assert len(section.figures) == 2
 

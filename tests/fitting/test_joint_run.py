@@ -1,0 +1,113 @@
+"""A joint model from its configuration to the report, with posterior draws of our own in the sampler's place."""
+
+from __future__ import annotations
+
+import json
+
+import joint_study
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayesmodels.fitting import fitted
+from bayesmodels.fitting.coordinates import with_descriptions
+from bayesmodels.fitting.sampling import deterministics
+from bayesmodels.posterior import load
+from bayesmodels.run import run
+from bayesmodels.vocabulary import EVENT_GROUPS
+
+CONFIG = """
+[study]
+name = "made up"
+persons = "persons.csv"
+visits = "visits.csv"
+events = "events.csv"
+reference_group = "delayed"
+strata = true
+curve_weeks = [0, 8, 28, 52, 80]
+
+[model]
+type = "joint_event"
+[[model.outcomes]]
+name = "score"
+good_direction = "up"
+unit = "points"
+limits = [0, 48]
+typical = {level = 36, spread = 6, rate = 1}
+effect = {type = "slope_change"}
+[[model.events]]
+name = "death"
+terminal = true
+baseline = {type = "weibull"}
+covariates = ["age"]
+associations = [{outcome = "score", form = "value"}, {outcome = "score", form = "rate"}]
+[[model.events]]
+name = "withdrawal"
+baseline = {type = "piecewise", knot_weeks = [30]}
+associations = [{outcome = "score", form = "value"}]
+
+[sampling]
+draws = 20
+tune = 20
+chains = 2
+seed = 3
+
+[archive]
+persons = true
+"""
+
+
+def written(folder) -> str:
+    """The study's tables and the configuration, on disk."""
+    for name, table in zip(("persons", "visits", "events"), joint_study.tables(n=24), strict=True):
+        table.to_csv(folder / f"{name}.csv", index=False)
+    (folder / "joint.toml").write_text(CONFIG)
+    return str(folder / "joint.toml")
+
+
+def drawn(pm_model, settings, chain_dir, *, compiled, on_phase) -> xr.DataTree:
+    """Draws about a point, as `sample` returns them."""
+    free = joint_study.draws_of(pm_model, number=settings.draws, jitter=0.05)
+    free = free.assign_coords(chain=np.arange(2), draw=np.arange(settings.draws))
+    rng = np.random.default_rng(0)
+    shape = (2, settings.draws)
+    statistics = {"diverging": np.zeros(shape, bool), "energy": rng.normal(size=shape)}
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": with_descriptions(pm_model, free.merge(deterministics(pm_model, free))),
+            "sample_stats": xr.Dataset({name: (("chain", "draw"), v) for name, v in statistics.items()}),
+        }
+    )
+    tree.attrs = {
+        "seed": str(settings.seed), "free_variables": json.dumps(list(free.data_vars)),
+        "settings": json.dumps(settings.model_dump() | {"ran": {}}), "seconds": json.dumps({"compile": 0, "sample": 0}),
+    }  # fmt: skip
+    return tree
+
+
+def check(folder) -> None:
+    """Everything that only a model with events archives is in the posterior, and no label of a person."""
+    tree = load(folder / "posterior.nc")
+    for group in ("event_curves", "event_data", "dynamic_prediction"):
+        variables = EVENT_GROUPS[group]
+        assert set(variables) == set(tree[group].data_vars), group
+        for name, variable in variables.items():
+            own = tuple(d for d in tree[group][name].dims if d not in ("chain", "draw"))
+            assert own == variable.dims, name
+    assert tree["log_likelihood"]["follow_up"].dims == ("chain", "draw", "person")
+    assert {"observed_summary", "predictive_summary", "person_terms"} <= set(tree.children)
+    assert "_person_z" not in tree["posterior"]
+    assert b"p13" not in (folder / "posterior.nc").read_bytes()
+    assert (folder / "report.html").exists()
+
+
+def test_a_configuration_with_events_leaves_every_group_and_a_report(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitted, "sample", drawn)
+    result = run(written(tmp_path), tmp_path / "runs", tell=lambda _: None)
+    check(result.folder)
+
+
+@pytest.mark.slow
+def test_the_same_with_the_sampler(tmp_path):
+    result = run(written(tmp_path), tmp_path / "runs", tell=lambda _: None)
+    check(result.folder)

@@ -33,18 +33,33 @@ seed = 5
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def place(tmp_path_factory):
     place = tmp_path_factory.mktemp("platform")
     truth = PlatformTruth(slope_ratio=0.6, hazard_ratio=0.6, level=36.0, level_sd=3.0, mortality=0.2)
     trial = simulate_platform_trial(PlatformDesign(regimens=2, active=60, control=30), truth, 4)
     for name in ("persons", "visits", "events"):
         getattr(trial, name).to_csv(place / f"{name}.csv", index=False)
     (place / "trial.toml").write_text(CONFIG, encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def run(place):
     result = invoke("fit", place / "trial.toml", "--out", place / "runs", "--quiet")
     assert result.exit_code in (0, 3), result.output  # few draws may fail the verdict
     return folder_in(place / "runs")
 
 
+def test_configuration_and_tables_are_checked(place):
+    assert invoke("check", place / "trial.toml").exit_code == 0
+    wrong = place / "wrong.toml"
+    wrong.write_text(CONFIG.replace('"regimen"', '"stage"'), encoding="utf-8")
+    result = invoke("check", wrong)
+    assert result.exit_code == 2
+    assert "expected the column 'stage'" in result.output + result.stderr
+
+
+@pytest.mark.slow
 def test_posterior_holds_what_a_report_needs(run):
     tree = load(run / "posterior.nc")
     ratio = tree["posterior"]["disease_rate_ratio"]
@@ -58,6 +73,7 @@ def test_posterior_holds_what_a_report_needs(run):
     assert "sim-0001" not in (run / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_predictive_means_surround_the_observed_ones(run):
     tree = load(run / "posterior.nc")
     seen, predicted = tree["observed_summary"].to_dataset(), tree["predictive_summary"]["mean"]
@@ -66,6 +82,7 @@ def test_predictive_means_surround_the_observed_ones(run):
     assert float(abs(z).max()) < 4
 
 
+@pytest.mark.slow
 def test_report_shows_the_ratios(run):
     made = report(load(run / "posterior.nc"))
     table = made.tables["disease_rates"]

@@ -247,9 +247,9 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         f"As normal scores, Pr(DRR < 1) has mean {scores['mean']:.2f} and SD {scores['sd']:.2f} over regimens; an SD "
         "below 1 means posteriors wider than their errors. Normal scores with that mean and SD give a probability of "
         f"success of {scores['implied_success']:.3f} ({scores['error']:.3f}), from all regimens and not only from the "
-        "few beyond the threshold. A likely reason: the model allows for regimens and calendar blocks that differ (s "
-        "of regimens is about .05 by its prior), and in these trials none do. Whether they did in the source's, it "
-        "does not say.",
+        "few beyond the threshold. The model allows for regimens and calendar blocks that differ (s of regimens is "
+        "about .05 by its prior), which widens posteriors somewhat; in these trials none differ. Whether they did in "
+        "the source's, it does not say.",
         "",
         "## What was done",
         "",

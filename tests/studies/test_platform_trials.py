@@ -134,7 +134,7 @@ def test_normal_scores_of_exact_posteriors_give_the_rules_level():
 
 @pytest.mark.slow
 def test_interim_analyses_fit_what_was_known():
-    design = PlatformDesign(regimens=2, active=60, control=30, accrual=30.0)
+    design = PlatformDesign(regimens=2, active=60, control=30, accrual=15.0)
     data = study_of(simulate_platform_trial(design, PlatformTruth(slope_ratio=1.5, hazard_ratio=1.5), 6))
     model = SharedRateModel(regimen_column="regimen", calendar_column="randomised_day")
     days = look_days(data, "randomised_day", "regimen", persons=30)[:1]

@@ -54,13 +54,16 @@ def main() -> None:
     seconds, before = {}, 0.0
     for name, mark in marks.items():
         seconds[name], before = mark - before, mark
-    ess, where = worst_bulk_ess(parameters(tree["posterior"].to_dataset()))
+    judged = parameters(tree["posterior"].to_dataset())
+    ess, where = worst_bulk_ess(judged)
+    associations = {name: values for name, values in judged.items() if "association" in name or name == "alpha"}
     stats = tree["sample_stats"]
     result |= {
         "seconds": seconds,
         "ess": ess,
         "worst": where,
-        "rhat": worst_rhat(parameters(tree["posterior"].to_dataset())),
+        "association_ess": worst_bulk_ess(associations)[0] if associations else None,
+        "rhat": worst_rhat(judged),
         "divergences": int(stats["diverging"].sum()),
         "gradients": int(stats["n_steps"].sum()) if "n_steps" in stats else None,
     }

@@ -18,7 +18,10 @@ from joint_forms import JOINT_FORMS
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("compile", "sampling", "everything", "R-hat", "divergences", "ESS", "of", "per sampling s", "gradients")
+COLUMNS = (
+    "compile", "sampling", "everything", "R-hat", "divergences", "ESS", "of", "association", "per sampling s",
+    "gradients",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -40,7 +43,8 @@ def main() -> None:
             seconds = found["seconds"]
             cells = [f"{v:.1f}" for v in (seconds["compile"], seconds["sample"], found["total"])]
             cells += [f"{found['rhat']:.4f}", str(found["divergences"]), f"{found['ess']:.0f}", found["worst"]]
-            cells += [f"{found['ess'] / seconds['sample']:.1f}", str(found["gradients"])]
+            cells += [f"{found['association_ess']:.0f}", f"{found['ess'] / seconds['sample']:.1f}"]
+            cells += [str(found["gradients"])]
             table.add_row(form, *cells)
             console.print(f"{form}: {', '.join(f'{c} {v}' for c, v in zip(COLUMNS, cells, strict=True))}")
     console.print(table)

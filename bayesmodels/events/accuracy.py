@@ -59,8 +59,10 @@ class Accuracy:
         """`quantity`, `median`, `lower`, `upper` over draws; the limits are NaN for a single prediction.
 
         The interval is of the predictions' uncertainty, for these persons; it holds no sampling error of the persons.
+        `scaled_brier` is NaN where the reference is 0.
         """
-        skill = 1 - self.brier / self.brier_reference
+        reference = self.brier_reference if self.brier_reference > 0 else np.nan  # nobody, or everybody
+        skill = 1 - self.brier / reference
         rows = []
         for name, draws in (("auc", self.auc), ("brier", self.brier), ("brier_reference", self.brier_reference),
                             ("scaled_brier", skill)):  # fmt: skip

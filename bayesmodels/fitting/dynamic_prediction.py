@@ -66,10 +66,10 @@ def dynamic_prediction(
         `auc`, `brier`, `predicted_risk` (chain, draw, event, landmark, horizon[, risk_group]); `brier_reference`,
         `observed_risk` without draws, as of `bayesmodels.events`. Risks are averaged over the person terms at every
         draw. NaN where nobody is at risk or no follow-up reaches the horizon. Attribute `validation` says that accuracy
-        is apparent. Without any window that can be judged, no variable.
+        is apparent. Landmarks at which nobody is at risk are left out; without any other, no variable.
     """
     default_landmarks, default_horizons = windows(study)
-    landmarks, horizons = tuple(sorted(landmarks or default_landmarks)), horizons or default_horizons
+    landmarks, horizons = _with_persons_at_risk(study, landmarks or default_landmarks), horizons or default_horizons
     names = [event.name for event in model.events]
     of = {label: event.name for event in model.events for label in event.labels}
     events = study.events
@@ -85,12 +85,9 @@ def dynamic_prediction(
     coords: dict[str, Any] = {}
     for landmark in landmarks:
         weeks = [landmark + horizon for horizon in horizons]
-        try:
-            risk = predict_events(
-                model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=draws, over_terms=True
-            )["cumulative_incidence"]
-        except BadInput:  # nobody at risk: no further landmark is tried
-            break
+        risk = predict_events(
+            model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=draws, over_terms=True
+        )["cumulative_incidence"]
         lead = (risk.sizes["chain"], risk.sizes["draw"])
         coords = {"chain": np.asarray(risk["chain"]), "draw": np.asarray(risk["draw"])}
         for e, name in enumerate(names):
@@ -100,16 +97,15 @@ def dynamic_prediction(
                     rows.setdefault(key, []).append(value)
     if lead is None:
         return xr.Dataset()
-    kept = landmarks[: len(rows["auc"]) // (len(names) * len(horizons))]
     coords |= {
         "event": names,
-        "landmark": list(kept),
+        "landmark": list(landmarks),
         "horizon": list(horizons),
         "risk_group": np.arange(RISK_GROUPS) + 1,
     }
     found, dims = {}, EVENT_GROUPS["dynamic_prediction"]
     for key, values in rows.items():
-        block = np.array(values).reshape((len(kept), len(names), len(horizons), *values[0].shape))
+        block = np.array(values).reshape((len(landmarks), len(names), len(horizons), *values[0].shape))
         block = np.moveaxis(block, 1, 0)  # (event, landmark, horizon, [draw, [risk group]])
         if key in ("auc", "brier", "predicted_risk"):
             block = np.moveaxis(block, 3, 0).reshape((*lead, *block.shape[:3], *block.shape[4:]))
@@ -134,16 +130,13 @@ def example_predictions(
         landmark, week) where the model has terminal events, both at the study's curve weeks; `example_visit_week`,
         `example_visit_value` (outcome, example, example_visit). Natural units; NaN where a person is not at risk.
     """
-    landmarks = tuple(sorted(landmarks or windows(study)[0]))
+    landmarks = _with_persons_at_risk(study, landmarks or windows(study)[0])
     weeks = list(study.curve_weeks)
     parts, chosen = [], None
     for landmark in landmarks:
-        try:
-            found = predict_events(
-                model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=ACCURACY_DRAWS
-            )
-        except BadInput:
-            break
+        found = predict_events(
+            model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=ACCURACY_DRAWS
+        )
         if chosen is None:
             risk = (
                 found["cumulative_incidence"]
@@ -157,7 +150,7 @@ def example_predictions(
         parts.append(found[[name for name in ("trajectory", "survival") if name in found]].isel(person=chosen))
     if chosen is None:
         return xr.Dataset()
-    index = pd.Index(landmarks[: len(parts)], name="landmark")
+    index = pd.Index(landmarks, name="landmark")
     every = xr.concat([part.drop_vars(("at_risk", "last_week")) for part in parts], index).rename(person="example")
     every = every.rename(
         {"trajectory": "example_course"} | ({"survival": "example_survival"} if "survival" in every else {})
@@ -175,6 +168,14 @@ def example_predictions(
         every[name] = (("outcome", "example", "example_visit"), block)
     dims = {name: variable.dims for name, variable in EVENT_GROUPS["dynamic_prediction"].items()}
     return every.map(lambda v: v.transpose(*(d for d in ("chain", "draw") if d in v.dims), *dims[str(v.name)]))
+
+
+def _with_persons_at_risk(study: Study, landmarks: tuple[float, ...]) -> tuple[float, ...]:
+    """Landmarks, rising, at which someone has entered and not left."""
+    events = study.events
+    assert events is not None
+    entry, end = events["entry_week"].fillna(0.0).to_numpy(float), events["week"].to_numpy(float)
+    return tuple(week for week in sorted(landmarks) if ((entry <= week) & (week < end)).any())
 
 
 def _judged(

@@ -1,7 +1,8 @@
 """Multiple imputation of an outcome from a fitted model, and ANCOVA of the completed tables.
 
-A missing value is drawn from the model given the person's own visits, one posterior draw an imputation: proper under
-missing at random, if the model holds. Values at an assay's limit are drawn too. Deaths are no exception: the dead get
+A missing value is drawn from the model given what it knows of the person, one posterior draw an imputation: the visits,
+proper under missing at random if the model holds; in a model with events the exit too, proper if the visits are missing
+at random given both. Values at an assay's limit are drawn too. Deaths are no exception: the dead get
 the value they would have had if alive and followed, which is the hypothetical estimand.
 """
 
@@ -80,7 +81,7 @@ def impute(
     imputations: int = 50,
     visit_weeks: Sequence[float] | None = None,
 ) -> ImputedTables:
-    """Complete an outcome at given weeks, M times, under missing at random.
+    """Complete an outcome at given weeks, M times, from what the model knows of each person.
 
     Parameters
     ----------

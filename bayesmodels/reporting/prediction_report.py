@@ -47,7 +47,8 @@ def prediction_tables(tree: xr.DataTree, prob: float) -> dict[str, pd.DataFrame]
     data = tree[GROUP].to_dataset().reset_coords(drop=True)
     found = {name: data[name] for name in ("auc", "brier", "brier_reference") if name in data}
     if {"brier", "brier_reference"} <= set(found):
-        found["scaled_brier"] = 1 - found["brier"] / found["brier_reference"]
+        reference = found["brier_reference"]  # 0 where nobody had the event: nothing to scale by
+        found["scaled_brier"] = 1 - found["brier"] / reference.where(reference > 0)
     frames = [_limits(draws, prob).assign(quantity=name) for name, draws in found.items()]
     accuracy = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     tables = {"prediction_accuracy": accuracy.dropna(subset="median") if len(accuracy) else accuracy}

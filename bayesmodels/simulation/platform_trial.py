@@ -1,9 +1,9 @@
 """Platform trials with shared controls, one rate ratio on decline and hazard, simulated from the mathematics.
 
-    score = level_i - rate_i slope_ratio m + residual,    hazard of death = control's x hazard_ratio,    m = 12/52 week
+    score = level_i - rate_i slope_ratio exp(eta_r) m + residual,    hazard of death = control's x hazard_ratio
 
-Source of the design: the HEALEY ALS platform trial (regimens of 120 active and 40 placebo, visits every four weeks to
-week 24). Simulated scores are normal: neither rounded nor limited to 0 to 48.
+m = 12/52 week, eta_r of the regimen. Source of the design: the HEALEY ALS platform trial (regimens of 120 active and 40
+placebo, visits every four weeks to week 24). Simulated scores are normal: neither rounded nor limited to 0 to 48.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class PlatformTruth:
     mortality_weeks : float
     dropout : float
         Share of those still followed that leaves in a month.
+    regimen_sd : float
+        SD of the log rate between regimens, all arms alike.
     """
 
     slope_ratio: float = 1.0
@@ -86,6 +88,7 @@ class PlatformTruth:
     mortality: float = 0.05
     mortality_weeks: float = 24.0
     dropout: float = 0.02
+    regimen_sd: float = 0.0
 
     @property
     def hazard(self) -> float:
@@ -136,6 +139,8 @@ def simulate_platform_trial(
     leave = rng.standard_exponential(n) / -np.log1p(-truth.dropout)
 
     slowed = rate * np.where(active, truth.slope_ratio, 1.0)
+    if truth.regimen_sd:
+        slowed = slowed * np.exp(truth.regimen_sd * rng.standard_normal(design.regimens))[regimen]
     score = level[:, None] - slowed[:, None] * weeks / WEEKS_PER_MONTH + residual
     exits = np.stack([death * WEEKS_PER_MONTH, leave * WEEKS_PER_MONTH, np.full(n, weeks[-1])])
     kind, exit_week = exits.argmin(axis=0), exits.min(axis=0)

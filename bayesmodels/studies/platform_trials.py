@@ -49,6 +49,8 @@ class Scenario:
         Every so many trials one is also analysed at its interim looks; 0: none.
     long_every : int
         Every so many trials one is also fitted with many draws, to see what short chains cost; 0: none.
+    turn : int
+        Scenarios of the first turn come before those of the second.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Scenario:
     trials: int
     looks_every: int = 0
     long_every: int = 0
+    turn: int = 1
 
 
 HEALEY_DESIGN = PlatformDesign()
@@ -66,6 +69,7 @@ SCENARIOS = (
     Scenario("30 % slowing, hazard ratio 1.0", PlatformTruth(0.7, 1.0), 200, long_every=10),
     Scenario("30 % slowing, hazard ratio .70, rate SD .7", PlatformTruth(0.7, 0.7, rate_sd=0.7), 80),
     Scenario("30 % slowing, hazard ratio .70, rate SD .9", PlatformTruth(0.7, 0.7, rate_sd=0.9), 80),
+    Scenario("no effect, regimens differ (SD .06)", PlatformTruth(regimen_sd=0.06), 250, turn=2),
 )
 
 
@@ -73,7 +77,7 @@ SCENARIOS = (
 class PlatformSpec:
     """What the study depends on.
 
-    Scenarios take turns in proportion to their trials, so that a study that was stopped has its share of each.
+    Scenarios of a turn alternate in proportion to their trials, so that a study that was stopped has its share of each.
     """
 
     scenarios: tuple[Scenario, ...] = SCENARIOS
@@ -96,8 +100,8 @@ class PlatformSpec:
 
 @cache
 def _turns(scenarios: tuple[Scenario, ...]) -> list[tuple[Scenario, int]]:
-    turns = [((k + 0.5) / own.trials, j, k) for j, own in enumerate(scenarios) for k in range(own.trials)]
-    return [(scenarios[j], k) for _, j, k in sorted(turns)]
+    turns = [(own.turn, (k + 0.5) / own.trials, j, k) for j, own in enumerate(scenarios) for k in range(own.trials)]
+    return [(scenarios[j], k) for *_, j, k in sorted(turns)]
 
 
 @cache

@@ -64,6 +64,15 @@ def test_weighted_share_of_cases_is_aalen_johansens():
     assert found.brier[0] == pytest.approx(share)
 
 
+def test_scaled_brier_is_undefined_where_nobody_had_the_event():
+    time = np.linspace(10.0, 20.0, 30)
+    found = prediction_accuracy(time, np.array(["none"] * 30), "death", np.linspace(0.1, 0.3, 30), 3.0, 9.0)
+    assert found.brier_reference == 0.0
+    table = found.table.set_index("quantity")["median"]
+    assert np.isnan(table["scaled_brier"])
+    assert np.isfinite(table["brier"])
+
+
 def test_censoring_does_not_bias():
     rng = np.random.default_rng(4)
     complete = persons(rng, 40_000, censoring=False)

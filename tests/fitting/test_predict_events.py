@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 import joint_study
@@ -119,3 +120,25 @@ def test_examples_are_numbered_anew_and_carry_their_visits(posterior):
     assert found["example"].values.tolist() == [0, 1, 2, 3]
     assert found["example_course"].dims == ("chain", "draw", "outcome", "example", "landmark", "week")
     assert np.nanmin(found["example_visit_week"]) == 0
+
+
+def test_examples_are_at_risk_at_the_first_landmark(posterior):
+    assert (STUDY.events["week"] < 28.0).any()
+    found = example_predictions(MODEL, posterior, STUDY, 2, landmarks=(28.0,))
+    assert found["example_survival"].notnull().any("week").all()
+
+
+def test_landmarks_without_anyone_at_risk_are_left_out(posterior):
+    found = dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(1e4, 16.0), horizons=(40.0,), draws=4)
+    assert found["landmark"].values.tolist() == [16.0]
+    assert not dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(1e4,), draws=4).data_vars
+
+
+def test_another_study_than_the_fitted_one_is_refused_not_skipped(posterior):
+    other = Study.from_frames(
+        STUDY.persons, STUDY.visits[STUDY.visits["week"] < 20], STUDY.events, reference_group="delayed"
+    )
+    named = posterior.copy()
+    named.attrs["data"] = json.dumps({"digest": STUDY.digest})
+    with pytest.raises(BadInput, match="another study"):
+        dynamic_prediction(MODEL, named, other, 2, landmarks=(16.0,), horizons=(40.0,), draws=4)

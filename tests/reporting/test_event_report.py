@@ -227,6 +227,16 @@ def test_prediction_tables(events):
     assert (group["observed"], group["predicted"]) == (pytest.approx(0.42), pytest.approx(0.4, abs=2e-3))
 
 
+def test_no_scaled_brier_where_nobody_had_the_event(events):
+    changed = events.copy()
+    data = changed["dynamic_prediction"].to_dataset()
+    data["brier_reference"] = data["brier_reference"].where(data["landmark"] != 12.0, 0.0)
+    changed["dynamic_prediction"] = xr.DataTree(data)
+    rows = prediction_tables(changed, 0.95)["prediction_accuracy"].query("quantity == 'scaled_brier'")
+    assert 12.0 not in rows["landmark"].tolist()
+    assert len(rows) > 0
+
+
 def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     folder, made = saved
     titles = [section.title for section in made.sections]

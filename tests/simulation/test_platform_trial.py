@@ -67,3 +67,14 @@ def test_same_seed_same_persons_under_another_truth():
     assert one.persons.equals(other.persons)
     first = [trial.visits.query("week == 0")["value"].to_numpy() for trial in (one, other)]
     np.testing.assert_array_equal(*first)
+
+
+def test_regimens_differ_in_rate_by_the_stated_sd():
+    """Two sets of regimens of the same persons: their rates differ by one factor a regimen, of SD .3 on the log."""
+    truth = replace(TRUTH, rate=5.0, rate_sd=0.0, residual_sd=0.0, level_sd=0.0, mortality=0.001, dropout=0.0001)
+    design = PlatformDesign(regimens=200, active=2, control=1)
+    trial = simulate_platform_trial(design, replace(truth, regimen_sd=0.3, slope_ratio=1.0), 5)
+    at = trial.visits[trial.visits["week"] == 24].merge(trial.persons[["person", "regimen"]])
+    log_rate = np.log((truth.level - at["value"]) / 24 * MONTH / truth.rate).groupby(at["regimen"])
+    np.testing.assert_allclose(log_rate.std(), 0.0, atol=1e-9)
+    assert log_rate.mean().std() == pytest.approx(0.3, rel=0.15)

@@ -17,6 +17,7 @@ from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.event_groups import event_groups, has_events
 from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.fitting.prior import prior_draws
+from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
 from bayesmodels.fitting.summaries import summaries
@@ -75,10 +76,10 @@ def fit(
         See `sample`.
     """
     began = time.monotonic()
-    settings = resolved(settings)
-    seed = settings.seed or 0
     on_phase("build")
     pm_model = model.build(data)
+    settings = resolved(settings, default_target_accept(pm_model))
+    seed = settings.seed or 0
     tree = sample(pm_model, settings, chain_dir, compiled=compiled, on_phase=on_phase)
     draws = tree["posterior"].to_dataset()
     groups: dict[str, xr.Dataset] = {}

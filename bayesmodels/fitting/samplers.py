@@ -14,7 +14,7 @@ from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.chains import Chain, tidy_statistics
 from bayesmodels.fitting.evaluate import labelled
 from bayesmodels.fitting.progress import ChainState, Progress
-from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.fitting.settings import TARGET_ACCEPT, TARGET_ACCEPT_OF_PERSONS, NutsSettings
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -30,6 +30,12 @@ def kept_variables(pm_model: pm.Model) -> list[str]:
     Such variables are numbers by person that only serve the sampler (`models.joint_event.PERSON_DRAWS`).
     """
     return [rv.name for rv in pm_model.free_RVs if not rv.name.startswith("_")]
+
+
+def default_target_accept(pm_model: pm.Model) -> float:
+    """Mean acceptance probability for settings that leave it open."""
+    every = len(kept_variables(pm_model)) == len(pm_model.free_RVs)
+    return TARGET_ACCEPT if every else TARGET_ACCEPT_OF_PERSONS
 
 
 def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:

@@ -16,7 +16,14 @@ from bayesmodels.fitting.chains import Chain, read_chain, write_chain
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
 from bayesmodels.fitting.progress import Progress, progress_display
-from bayesmodels.fitting.samplers import compile_model, kept_variables, numpyro_chains, nutpie_chains, pymc_chains
+from bayesmodels.fitting.samplers import (
+    compile_model,
+    default_target_accept,
+    kept_variables,
+    numpyro_chains,
+    nutpie_chains,
+    pymc_chains,
+)
 from bayesmodels.fitting.settings import NutsSettings, affects_draws, chain_seeds, resolved
 
 if TYPE_CHECKING:
@@ -68,7 +75,7 @@ def sample(
     BayesmodelsError
         The sampler stopped, is not installed, or `chain_dir` belongs to another fit.
     """
-    settings = resolved(settings)
+    settings = resolved(settings, default_target_accept(pm_model))
     seeds = chain_seeds(settings)
     identity: dict[str, Any] = {}
     chains: dict[int, Chain] = {}

@@ -1,7 +1,9 @@
 import numpy as np
+import pymc as pm
 import pytest
 from pydantic import ValidationError
 
+from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.settings import NutsSettings, affects_draws, chain_seeds, resolved, stream_seed
 
 
@@ -36,3 +38,15 @@ def test_cores_and_progress_do_not_affect_the_draws():
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValidationError):
         NutsSettings(**wrong)
+
+
+def test_models_that_sample_numbers_by_person_aim_at_longer_steps():
+    with pm.Model() as plain:
+        pm.Normal("mean")
+    with pm.Model() as by_person:
+        pm.Normal("mean")
+        pm.Normal("_z", shape=3)
+    assert default_target_accept(plain) == resolved(NutsSettings(seed=1)).target_accept == 0.9
+    assert default_target_accept(by_person) == 0.8
+    assert resolved(NutsSettings(seed=1, target_accept=0.95), 0.8).target_accept == 0.95
+    assert resolved(NutsSettings(seed=1), 0.8).target_accept == 0.8

@@ -11,14 +11,13 @@ point j of person i the log hazard of event e is
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
 from bayesmodels.kernels.correlation_factor import COMPILE
+from bayesmodels.kernels.exponential import exponentials
 
-VERSION = 4
+VERSION = 5
 """Raise when the kernel changes: compiled code on disk is reused under the old number."""
 
 
@@ -57,7 +56,7 @@ def exits(
     d_gamma, d_alpha = np.zeros_like(gamma), np.zeros_like(alpha)
     d_bases = np.zeros((n_varying if with_gradient else 0, n_points))
     feature, by_feature = -offset, np.zeros((n_predictors, n_points))
-    eta = np.empty(n_points)
+    eta, rate = np.empty(n_points), np.empty(n_points)
     for m in range(n_loadings):
         for i in range(n):
             own = slice(first[i], first[i + 1])
@@ -71,9 +70,10 @@ def exits(
         for k in range(n_predictors):
             if uses[e, k]:
                 add_times(alpha[e, k], feature[k], eta)
+        exponentials(eta, rate)
         for i in range(n):
             own = slice(first[i], first[i + 1])
-            total, at_exit = add_up(eta[own], weight[own], code[i] == e + 1, by_person[i])
+            total, at_exit = add_up(eta[own], rate[own], weight[own], code[i] == e + 1, by_person[i])
             logp[i] += at_exit
             for c in range(gamma.shape[1]):
                 d_gamma[e, c] += total * covariates[i, c]
@@ -114,16 +114,14 @@ def inner(one, other):
 
 
 @njit(**COMPILE)
-def add_up(eta, weight, happened, by_person):
+def add_up(eta, rate, weight, happened, by_person):
     """One person's gradient by the log hazard, left in `eta`; its sum, and the person's log-likelihood."""
-    logp, total, last = 0.0, 0.0, eta.shape[0] - 1
-    if happened:
-        logp = eta[last]
+    expected, last = 0.0, eta.shape[0] - 1
+    logp = eta[last] if happened else 0.0
     for j in range(last):
-        eta[j] = -weight[j] * math.exp(eta[j])
-        total += eta[j]
-    logp += total
+        eta[j] = weight[j] * rate[j]
+        expected += eta[j]
     for j in range(last):
-        eta[j] *= by_person
+        eta[j] *= -by_person
     eta[last] = by_person if happened else 0.0
-    return total * by_person + eta[last], logp
+    return eta[last] - expected * by_person, logp - expected

@@ -95,6 +95,8 @@ class FitContext:
         the title optional.
     hazard_units : dict of str to str
         Of the log hazard ratios of covariates, by `hazard_covariate`.
+    exits_follow_course : bool
+        The model has hazards that depend on persons' courses.
     """
 
     model_type: str
@@ -113,6 +115,7 @@ class FitContext:
     notes: tuple[str, ...] = ()
     extra_sections: tuple[dict[str, Any], ...] = ()
     hazard_units: dict[str, str] = field(default_factory=dict)
+    exits_follow_course: bool = False
 
     @property
     def stamp(self) -> str | None:
@@ -163,6 +166,7 @@ def read_context(tree: xr.DataTree) -> FitContext:
         notes=tuple(_nested_list(tree, "notes")),
         extra_sections=tuple(_nested_list(tree, "extra_sections")),
         hazard_units=_by_label(draws, "hazard_covariate", "hazard_unit"),
+        exits_follow_course="association" in draws,
     )
 
 

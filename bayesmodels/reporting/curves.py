@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.reporting.context import FitContext, units
-from bayesmodels.reporting.estimand import ALL_PERSONS, OPEN_LABEL, withheld
+from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons, withheld
 from bayesmodels.reporting.intervals import (
     NOTHING,
     PRIOR_COLUMNS,
@@ -58,7 +58,7 @@ def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: O
     ]
     switch = math.inf if context.switch_week is None else context.switch_week
     after = (table["week"] > switch) | table["period"].isin(("after_switch", "last_year"))
-    table["estimand"] = np.where(after, f"{ALL_PERSONS}; {OPEN_LABEL}", ALL_PERSONS)
+    table["estimand"] = np.where(after, f"{all_persons(context)}; {OPEN_LABEL}", all_persons(context))
     table.loc[table["name"] == "baseline_hazard", "estimand"] = VARIABLES["baseline_hazard"].meaning
     return table
 

@@ -13,7 +13,7 @@ from bayesmodels.posterior import CONFIG_LINES, REPORTS
 from bayesmodels.reporting.context import stratum_label
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.effects import LEARNED, PARTLY, how_learned
-from bayesmodels.reporting.estimand import ALL_PERSONS, MISSING_AT_RANDOM, OPEN_LABEL
+from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons, missing_data
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.wording import chance_of, estimate, fixed, percents, places
@@ -79,13 +79,13 @@ def curve_section(findings: Findings, figures: LazyFigures) -> Section:
                 figures.maker(name),
                 f"Mean {outcome.label} over weeks since randomisation by start group, {stratum_label(stratum)}, with "
                 "intervals, observed means and numbers still observed.",
-                f"{good} Median and {label}: {ALL_PERSONS}.{switch} {counts[0].upper()}{counts[1:]}.{dashed}",
+                f"{good} Median and {label}: {all_persons(context)}.{switch} {counts[0].upper()}{counts[1:]}.{dashed}",
             )
         )
     return Section(
         "Mean curves per start group",
         [
-            MISSING_AT_RANDOM,
+            missing_data(context),
             "Curves are solid while half of every start group is still observed and dashed after. Observed means "
             "(markers, with 95 % confidence intervals) are of those still followed, the curves of everyone; they may "
             "part where persons leave.",
@@ -113,7 +113,7 @@ def ratio_section(findings: Findings, weeks: list[float]) -> Section:
         }
         for row in table.itertuples()
     ]
-    note = f"Ratio of geometric means, {ALL_PERSONS}; below 1 is a fall."
+    note = f"Ratio of geometric means, {all_persons(context)}; below 1 is a fall."
     if context.switch_week is not None:
         note += f" After week {context.switch_week:g}: {OPEN_LABEL}."
     return Section("Ratio to baseline", (), {f"Median and {label}": pd.DataFrame(rows)}, (), note)

@@ -10,7 +10,7 @@ import pandas as pd
 from bayesmodels.reporting.after_switch import SETTLED, WEEKS_AFTER_SWITCH
 from bayesmodels.reporting.context import FitContext, stratum_label
 from bayesmodels.reporting.drawing import LazyFigures
-from bayesmodels.reporting.estimand import ALL_PERSONS, OPEN_LABEL
+from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.sections import split_name
@@ -46,7 +46,7 @@ def difference_section(findings: Findings, figures: LazyFigures) -> Section:
             )
         groups = next(c.groups for c in context.contrasts if c.label == row["contrast"])
         shown["Still observed"] = _counts(groups, row)
-        shown["Comparison"] = row["estimand"].removeprefix(f"{ALL_PERSONS}; ")
+        shown["Comparison"] = row["estimand"].removeprefix(f"{all_persons(context)}; ")
         rows.append(shown)
     pictures = []
     for name in figures:
@@ -70,8 +70,8 @@ def difference_section(findings: Findings, figures: LazyFigures) -> Section:
         ],
         {f"Differences at chosen weeks: median and {settings.interval_label}, raw": pd.DataFrame(rows)},
         pictures,
-        f"Estimand of every row: {ALL_PERSONS}. Which sign of the raw difference favours whom stands before the "
-        "probability. Differences at every curve week are in tables/differences.csv and summary.json.",
+        f"Estimand of every row: {all_persons(context)}. Which sign of the raw difference favours whom stands before "
+        "the probability. Differences at every curve week are in tables/differences.csv and summary.json.",
     )
 
 
@@ -117,7 +117,7 @@ def persistence_section(findings: Findings) -> Section:
         "Δ1, Δ2: differences at weeks 1 and 2 in the direction of the earlier start. Time saved at week w: w minus the "
         "first week at which the later start's curve reaches the earlier start's value at w. On an improving course a "
         "negative number says how many weeks later it gets there. Draws in which it is not reached count as the "
-        f"lowest. Estimand: {ALL_PERSONS}.",
+        f"lowest. Estimand: {all_persons(context)}.",
     )
 
 
@@ -154,7 +154,8 @@ def period_section(findings: Findings) -> Section:
         (),
         {f"Median and {label} per month": pd.DataFrame(rows)},
         (),
-        f"Average change of the mean curve from the period's first to its last week; {ALL_PERSONS}. {_after(context)}",
+        f"Average change of the mean curve from the period's first to its last week; {all_persons(context)}. "
+        f"{_after(context)}",
     )
 
 
@@ -204,4 +205,4 @@ def _counts(groups: tuple[str, str], row: dict[str, Any]) -> str:
 def _after(context: FitContext) -> str:
     if context.switch_week is None:
         return "No start group switches to the drug."
-    return f"After week {context.switch_week:g}: {ALL_PERSONS}; early against delayed start, {OPEN_LABEL}."
+    return f"After week {context.switch_week:g}: {all_persons(context)}; early against delayed start, {OPEN_LABEL}."

@@ -253,6 +253,8 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
         assert text in page.replace("&#39;", "'"), text
     assert "placebo" not in page.replace("not randomised drug against placebo", "")
     assert not re.search(r"\bnan\b", page)
+    assert "all persons, as if alive and followed, exits as modelled" in page  # the associations are in the model
+    assert "as if alive and followed, missing at random" not in page
     for name in ("survival_all", "incidence_death_all", "dropout_alsfrs_r_all", "tipping_alsfrs_r_all",
                  "calibration_death_12", "example_0_alsfrs_r", "example_0_survival"):  # fmt: skip
         assert (folder / "report" / "figures" / f"{name}.png").exists(), name

@@ -105,7 +105,7 @@ _TO_WRITE = {
 }
 
 _ALWAYS = {
-    "A3": f"{PAGE}, Mean curves per start group: all persons, as if alive and followed, missing at random",
+    "A3": f"{PAGE}, Mean curves per start group: as if alive and followed, and what is assumed of missing visits",
     "B2": f"{PAGE}, first screen: one trial, persons or means as it says",
     "C1": "posterior.nc, root attribute model; config.toml",
     "C7": f"{PAGE}, first screen and Surrogate: how far the evidence goes",

@@ -55,7 +55,7 @@ from bayesmodels.kernels.outcome_rows import (
 from bayesmodels.kernels.packing import load_persons
 from bayesmodels.kernels.wander import gains, gains_gradient, unwhiten_gradient, whiten
 
-VERSION = 11
+VERSION = 12
 """Raise when a kernel of the likelihood changes: compiled code on disk is reused under the old number."""
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)

@@ -15,7 +15,7 @@ from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
 from bayesmodels.kernels.linear_mixed import VERSION, marginal
-from bayesmodels.kernels.packing import LANES, by_visits, pack, unpack
+from bayesmodels.kernels.packing import LANES, by_visits, most_visits, pack, unpack
 from bayesmodels.kernels.pointer import array, as_it_is, by_address
 from bayesmodels.kernels.value_from_gradient import share_value
 
@@ -125,12 +125,15 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         widest = max(widest, first_slot[k + 1])
         first_slot[k + 1] += first_slot[k]
     packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
-    order = by_visits(count.astype(np.int64))
-    pack(y.T, order, packed_y, 0)
+    visits = count.astype(np.int64)
+    order = by_visits(visits)
+    filled = most_visits(visits, order, blocks)
     packed = np.zeros((blocks, {n_loadings}, widest, LANES))
-    {"; ".join(f"pack(basis_{m}, order, packed, {m})" for m in range(n_loadings))}
+    {"; ".join(f"pack(basis_{m}, order, filled[{k}], packed, {m}, 0)" for m, k in enumerate(layout.outcome_of))}
     packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
-    {"pack(elapsed.T, order, packed_elapsed, 0)" if layout.wandering else "pass"}
+    for k in range(n_outcomes):
+        pack(y.T, order, filled[k], packed_y, 0, first_slot[k])
+        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.wandering else "pass"}
     return order, marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
@@ -142,6 +145,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         "np": np,
         "pack": pack,
         "by_visits": by_visits,
+        "most_visits": most_visits,
         "marginal": marginal if jit is as_it_is else by_address(marginal, MARGINAL),
         "LANES": LANES,
         "n_outcomes": layout.n_outcomes,

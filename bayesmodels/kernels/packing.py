@@ -31,13 +31,23 @@ def by_visits(count):
     return order
 
 
+@njit(**COMPILE)
+def most_visits(count, order, blocks):
+    """Most visits of a person of each block, (outcome, block)."""
+    most = np.zeros((count.shape[1], blocks), np.int64)
+    for place in range(order.shape[0]):
+        for k in range(count.shape[1]):
+            most[k, place // LANES] = max(most[k, place // LANES], count[order[place], k])
+    return most
+
+
 @njit(cache=True, error_model="numpy")
-def pack(source, order, target, m):
-    """Copy (slot, person) into (block, `m`, slot, lane), by `order`; lanes past the last person stay zero."""
+def pack(source, order, filled, target, m, begin):
+    """Copy (slot, person) into (block, `m`, slot, lane), by `order`: `filled[block]` slots from `begin` on."""
     lanes, n = target.shape[3], source.shape[1]
     for block in range(target.shape[0]):
         first = block * lanes
-        for j in range(source.shape[0]):
+        for j in range(begin, begin + filled[block]):
             for i in range(first, min(n, first + lanes)):
                 target[block, m, j, i - first] = source[j, order[i]]
 

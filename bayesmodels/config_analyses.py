@@ -27,8 +27,9 @@ class DropoutSection(BaseModel):
     reference : str, optional
         A start group, by default the study's reference group, or "never_treated".
     deaths : {"as_followed", "as_missing", "left_out"}
-    terminal : tuple of str
-        Events after which a person counts as dead.
+    terminal : tuple of str, optional
+        Events after which a person counts as dead; default those of the model's terminal events, "death" in a model
+        without events.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +40,7 @@ class DropoutSection(BaseModel):
     deltas: tuple[float, ...] | None = None
     reference: str | None = None
     deaths: Literal["as_followed", "as_missing", "left_out"] = "as_followed"
-    terminal: tuple[str, ...] = ("death",)
+    terminal: tuple[str, ...] | None = None
 
 
 class RankSection(BaseModel):

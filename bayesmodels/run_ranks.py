@@ -160,7 +160,6 @@ def _replicated(
     model: Any, posterior: xr.DataTree, study: Study, section: RankSection, seed: int
 ) -> tuple[list[dict[str, float]], str]:
     """Estimates by analysis of every replicated trial, and what the replicates are, or why there are none."""
-    from bayesmodels.events.trial import rank_comparisons
     from bayesmodels.fitting.replicated_exits import EXITS_IN_WORDS, replicated_trials
     from bayesmodels.fitting.replicated_trials import EXITS_AS_OBSERVED, VISITS_IN_WORDS, replicated_visits
     from bayesmodels.models.joint_event import JointEventModel
@@ -175,12 +174,24 @@ def _replicated(
             else ((v, study.events) for v in replicated_visits(model, posterior, study, seed, number=number))
         )
         for visits, events in trials:
-            comparisons = rank_comparisons(_trial(model, study, section, visits, events))
-            found.append({name: float(_row(comparisons, name)["estimate"]) for name in QUANTITIES})
+            found.append(_estimates(_trial(model, study, section, visits, events)))
     except BadInput as error:
         return [], f"No replicated trials: {'; '.join(str(problem) for problem in error.problems)}."
     exits = EXITS_IN_WORDS.format(until=section.week) if joint else EXITS_AS_OBSERVED
-    return found, f"{VISITS_IN_WORDS} {exits}"
+    empty = sum(not row for row in found)
+    without = f" {empty} of {number} replicated trials could not be analysed and are left out." if empty else ""
+    return [row for row in found if row], f"{VISITS_IN_WORDS} {exits}{without}"
+
+
+def _estimates(trial: TwoGroupTrial) -> dict[str, float]:
+    """Estimates by analysis of a replicated trial; none where it cannot be analysed, e.g. nobody left at the week."""
+    from bayesmodels.events.trial import rank_comparisons
+
+    try:
+        comparisons = rank_comparisons(trial)
+    except BadInput:
+        return {}
+    return {name: float(_row(comparisons, name)["estimate"]) for name in QUANTITIES}
 
 
 def _trial(

@@ -63,7 +63,7 @@ DIMS: dict[str, str] = {
     "example": "person shown as an example, renumbered from 0",
     "example_visit": "visit of an example person, in order",
     "strategy": "what is supposed of those who left",
-    "delta_group": "how much worse those who left the contrast's first group are than under missing at random",
+    "delta_group": "how much worse those who left the contrast's first group are than without delta",
     "delta_reference": "the same in its reference group",
     "delta_path": "where delta grows: in the contrast's first group, or in both groups alike",
     "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",

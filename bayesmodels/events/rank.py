@@ -111,13 +111,20 @@ def cafs(
         As `joint_rank`.
     covariates : mapping of str to array (person,), optional
         Baseline values, e.g. baseline function; used as they are (rank them first for a rank ANCOVA of Quade's kind).
+        Persons without one keep their ranks and are left out of the least squares.
     strata : array (person,), optional
         One indicator a stratum.
     """
     mine = event_mask(in_group)
     ranks = rankdata(pairs.sums())
-    design, _ = comparison_design(mine, covariates or {}, strata)
-    coefficients, covariance, df = least_squares(design, ranks)
+    values = {name: np.asarray(column, float) for name, column in (covariates or {}).items()}
+    known = np.isfinite(np.stack([*values.values(), np.zeros(len(mine))])).all(axis=0)
+    design, _ = comparison_design(
+        mine[known],
+        {name: column[known] for name, column in values.items()},
+        None if strata is None else np.asarray(strata)[known],
+    )
+    coefficients, covariance, df = least_squares(design, ranks[known])
     gap, se = float(coefficients[1]), float(np.sqrt(covariance[1, 1]))
     limits, p = student_limits(gap, se, df, level)
     adjusted = [*(covariates or {}), *(["strata"] if strata is not None else [])]
@@ -133,8 +140,10 @@ def cafs(
             FREEDOM: df,
             f"mean rank, {group}": float(ranks[mine].mean()),
             f"mean rank, {reference}": float(ranks[~mine].mean()),
+            "persons left out": float((~known).sum()),
         },
-        (f"Ranks 1 to {len(mine)} over both groups, the best last; unadjusted mean ranks are among the counts.",),
+        (f"Ranks 1 to {len(mine)} over both groups, the best last; unadjusted mean ranks are among the counts.",)
+        + ((f"{int((~known).sum())} persons without a covariate are left out.",) if not known.all() else ()),
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.dropout_tables import Cells
-from bayesmodels.fitting.leaving import Leaving, LeavingRule, leaving
+from bayesmodels.fitting.leaving import DEATH, Leaving, LeavingRule, leaving
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.study import Study
 
@@ -58,6 +58,7 @@ class DropoutRequest:
         worse = "subtracted" if outcome.good_direction == "up" else "added"
         by_month = self.delta_unit == "per_month"
         per = "a month from the last visit on" if by_month else "once"
+        without = "as modelled" if exits_follow_course(model) else "under missing at random"
         meant = (
             "as if the drug were never started, for those who left in every start group"
             if self.reference == NEVER_TREATED
@@ -73,12 +74,12 @@ class DropoutRequest:
             "reference": self.reference,
             "reference_in_words": meant,
             "delta_unit": f"{outcome.modelling_unit} per month" if by_month else outcome.modelling_unit,
-            "delta_in_words": f"worse than under missing at random by delta {per}: {worse} for those who left",
+            "delta_in_words": f"worse than {without} by delta {per}: {worse} for those who left",
             "deaths": self.deaths,
             "tolerance_weeks": self.left.tolerance_weeks,
             "variance": "posterior of the estimand, the supposition taken as true; a reference-based difference varies "
             "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide "
-            "as the one under missing at random",
+            "as the one without any supposition",
         }
         if isinstance(model, JointEventModel):
             found["events_in_words"] = (
@@ -106,7 +107,8 @@ def dropout_request(
     ------
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
-        at which nobody is observed, a reference that is no start group, or unusable deltas.
+        at which nobody is observed, a reference that is no start group, unusable deltas, or the dead left out where the
+        model lets death depend on the course.
     """
     names = [k.name for k in model.outcomes]
     problems = []
@@ -124,7 +126,15 @@ def dropout_request(
     known = (*study.start_groups, NEVER_TREATED)
     if reference not in known:
         raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
-    rule = rule or LeavingRule(terminal=_terminal_labels(model))
+    rule = rule or LeavingRule()
+    if rule.terminal is None:
+        rule = replace(rule, terminal=_terminal_labels(model))
+    if rule.deaths == "left_out" and death_follows_course(model, rule):
+        raise BadInput(
+            'deaths: expected "as_followed" or "as_missing" for a model in which death depends on the course, got '
+            '"left_out": those alive then differ from the dead in ways that their visits do not show; the mean among '
+            "the living is mean_alive of event_curves, and among the estimands of the report"
+        )
     k = names.index(outcome)
     return DropoutRequest(
         model.outcomes[k],
@@ -143,16 +153,28 @@ def dropout_request(
 def _terminal_labels(model: Any) -> tuple[str, ...]:
     """Labels of the model's terminal events; `death` for a model without events."""
     if not isinstance(model, JointEventModel):
-        return LeavingRule().terminal
+        return DEATH
     return tuple(label for event in model.events if event.terminal for label in event.labels)
+
+
+def exits_follow_course(model: Any) -> bool:
+    """Hazards of the model depend on persons' courses, so that exits tell of what is not seen."""
+    return isinstance(model, JointEventModel) and any(event.associations for event in model.events)
+
+
+def death_follows_course(model: Any, rule: LeavingRule) -> bool:
+    """The hazard of an event that counts as death depends on persons' courses."""
+    return isinstance(model, JointEventModel) and any(
+        event.associations for event in model.events if set(event.labels) & set(rule.dead_by)
+    )
 
 
 def _nobody_dead(study: Study, rule: LeavingRule) -> str:
     """A warning where people left for reasons of their own and none of these counts as death."""
     ends = [] if study.events is None else sorted({*study.events["event"]} - {*rule.administrative})
-    if not ends or set(ends) & set(rule.terminal):
+    if not ends or set(ends) & set(rule.dead_by):
         return ""
-    terminal = ", ".join(rule.terminal) or "none named"
+    terminal = ", ".join(rule.dead_by) or "none named"
     return f"; nobody counts as dead: terminal events are {terminal}, and the table has {', '.join(ends)}"
 
 

@@ -12,12 +12,12 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, thinned
-from bayesmodels.fitting.dropout_request import NEVER_TREATED, DeltaUnit, dropout_request
+from bayesmodels.fitting.dropout_request import NEVER_TREATED, DeltaUnit, dropout_request, exits_follow_course
 from bayesmodels.fitting.dropout_tables import sensitivity_dataset
 from bayesmodels.fitting.leaving import Leaving, LeavingRule
 from bayesmodels.fitting.person_gaussian import rows_of, spread_of
 from bayesmodels.fitting.persons import Persons, every_visit, persons_of, without_events
-from bayesmodels.fitting.reference_based import MISSING_AT_RANDOM, STRATEGIES, later_means
+from bayesmodels.fitting.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
@@ -73,7 +73,7 @@ def dropout_sensitivity(
         A start group, by default the study's reference group: "as if the early starter had been in the delayed-start
         group". Or `NEVER_TREATED`: as if the drug were never started, for those who left in every group.
     deltas : sequence of float, optional
-        Rising from 0: how much worse, on the modelling scale, those who left are than under missing at random. Default:
+        Rising from 0: how much worse, on the modelling scale, those who left are than as the model has it. Default:
         ten steps up to the outcome's prior mean rate (its SD where larger), or the prior scale of the persons' SD where
         `delta_unit` is "once".
     delta_unit : {"per_month", "once"}
@@ -91,7 +91,7 @@ def dropout_sensitivity(
         `mean` [strategy, start_group, stratum] and `difference` [strategy, contrast, stratum] with (chain, draw), on
         the modelling scale; `delta_difference` [delta_group, delta_reference, contrast, stratum] with (chain, draw):
         delta in the contrast's first group and in its reference group; `tipping_point` and `tipping_status`
-        [delta_path, contrast, stratum]: smallest delta at which the interval includes no difference, delta in the
+        [delta_path, contrast, stratum]: smallest delta at which the interval has come to no difference, delta in the
         first group only, in the reference group only, or in both; `share_missing`, `share_dead`, `share_ended`
         [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and differences, and
         plainly all persons for the shares.
@@ -101,7 +101,8 @@ def dropout_sensitivity(
     ------
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
-        at which nobody is observed, a reference that is no start group, or unusable deltas.
+        at which nobody is observed, a reference that is no start group, unusable deltas, or the dead left out where the
+        model lets death depend on the course.
 
     Notes
     -----
@@ -115,6 +116,7 @@ def dropout_sensitivity(
         interval=interval,
     )  # fmt: skip
     attributes, rule, left, cells = request.attributes(model), request.rule, request.left, request.cells
+    in_words = IN_WORDS | ({MISSING_AT_RANDOM: AS_MODELLED} if exits_follow_course(model) else {})
     model = without_events(model)
     groups = tuple(str(label) for label in posterior["posterior"]["start_group"].to_numpy())
     if groups != study.start_groups:
@@ -152,6 +154,7 @@ def dropout_sensitivity(
         request.deltas,
         interval,
         attributes,
+        in_words,
     )
 
 

@@ -10,13 +10,13 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.leaving import Leaving
-from bayesmodels.fitting.reference_based import IN_WORDS, STRATEGIES
+from bayesmodels.fitting.reference_based import STRATEGIES
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL
 
 FOUND = "found"
 BEYOND = "none in the grid"
-NOT_APPLICABLE = "not applicable: under missing at random the interval already includes no difference"
+NOT_APPLICABLE = "not applicable: at delta 0 the interval already includes no difference"
 
 DELTA_PATHS = ("group_only", "reference_only", "both_groups")
 """Where delta grows: in the contrast's first group only, in its reference group only, or in both alike."""
@@ -112,6 +112,7 @@ def sensitivity_dataset(
     deltas: np.ndarray,
     interval: float,
     attributes: dict[str, Any],
+    in_words: dict[str, str],
 ) -> xr.Dataset:
     """The dataset of `dropout_sensitivity`.
 
@@ -127,6 +128,8 @@ def sensitivity_dataset(
     interval : float
     attributes : dict
         Attributes of the dataset; `good_direction` is read.
+    in_words : dict of str to str
+        What each strategy supposes.
     """
     total, exposure, alive = totals
     living = cells.mixed(alive)
@@ -159,7 +162,7 @@ def sensitivity_dataset(
             "chain": draws[0],
             "draw": draws[1],
             "strategy": list(STRATEGIES),
-            "strategy_in_words": ("strategy", [IN_WORDS[name] for name in STRATEGIES]),
+            "strategy_in_words": ("strategy", [in_words[name] for name in STRATEGIES]),
             "start_group": list(cells.groups),
             "stratum": list(cells.labels),
             "contrast": [f"{cells.groups[g]} - {cells.reference}" for g in compared],
@@ -173,7 +176,9 @@ def sensitivity_dataset(
 
 
 def tipping(at_delta: np.ndarray, deltas: np.ndarray, interval: float) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest delta at which the interval includes no difference, and what came of the search.
+    """Smallest delta at which the interval no longer lies on the side of zero where it lies at delta 0.
+
+    A step that takes the interval across zero at once counts: the sign has turned.
 
     Parameters
     ----------
@@ -189,9 +194,9 @@ def tipping(at_delta: np.ndarray, deltas: np.ndarray, interval: float) -> tuple[
     """
     tails = [(1 - interval) / 2, (1 + interval) / 2]
     lower, upper = np.quantile(at_delta, tails, axis=(0, 1))
-    includes = (lower <= 0) & (upper >= 0)
+    reached = np.where(lower[0, 0] > 0, lower <= 0, np.where(upper[0, 0] < 0, upper >= 0, True))
     both = np.arange(len(deltas))
-    paths = np.stack([includes[:, 0], includes[0], includes[both, both]])  # (path, delta, contrast, stratum)
+    paths = np.stack([reached[:, 0], reached[0], reached[both, both]])  # (path, delta, contrast, stratum)
     found, at_once = paths.any(axis=1), paths[:, 0]
     point = np.where(found & ~at_once, deltas[paths.argmax(axis=1)], np.nan)
     status = np.where(at_once, NOT_APPLICABLE, np.where(found, FOUND, BEYOND))

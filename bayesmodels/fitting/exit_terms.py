@@ -236,7 +236,7 @@ def _standard_nodes(dims: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes (node, dim) and the log of each one's weight over its density."""
     if dims in HERMITE_POINTS:
         node, weight = np.polynomial.hermite_e.hermegauss(HERMITE_POINTS[dims])
-        at = np.array(list(product(node, repeat=dims))).reshape(-1, dims)
+        at = np.array(list(product(node, repeat=dims))).reshape(len(node) ** dims, dims)
         share = np.log(weight / np.sqrt(2 * np.pi)) + node**2 / 2
         log_share = np.array([sum(chosen) for chosen in product(share, repeat=dims)], float)
         return at, log_share + dims * np.log(2 * np.pi) / 2

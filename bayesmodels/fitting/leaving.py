@@ -15,6 +15,9 @@ from bayesmodels.study.schedule import nominal_weeks
 
 Deaths = Literal["as_followed", "as_missing", "left_out"]
 
+DEATH = ("death",)
+"""What counts as death where neither the rule nor a model says."""
+
 
 @dataclass(frozen=True)
 class LeavingRule:
@@ -23,10 +26,11 @@ class LeavingRule:
     Parameters
     ----------
     deaths : {"as_followed", "as_missing", "left_out"}
-        The dead as if they had lived and been followed, missing at random (hypothetical); like everyone else who
-        left; or left out, so that means are of those alive at the week.
-    terminal : tuple of str
-        Events after which a person counts as dead.
+        The dead as if they had lived and been followed (hypothetical); like everyone else who left; or left out, so
+        that means are of those alive at the week (refused where a joint model lets death depend on the course).
+    terminal : tuple of str, optional
+        Events after which a person counts as dead; default those of the model's terminal events (`dropout_request`),
+        "death" in a model without events.
     administrative : tuple of str
         Ends of follow-up that are the trial's doing: missing at random whatever the strategy.
     tolerance_weeks : float, optional
@@ -34,7 +38,7 @@ class LeavingRule:
     """
 
     deaths: Deaths = "as_followed"
-    terminal: tuple[str, ...] = ("death",)
+    terminal: tuple[str, ...] | None = None
     administrative: tuple[str, ...] = ("none",)
     tolerance_weeks: float | None = None
 
@@ -44,10 +48,15 @@ class LeavingRule:
         if self.tolerance_weeks is not None and not 0 <= self.tolerance_weeks < np.inf:
             raise BadConfig(f"tolerance_weeks: expected a number of weeks, 0 or more, got {self.tolerance_weeks!r}")
 
+    @property
+    def dead_by(self) -> tuple[str, ...]:
+        """Events after which a person counts as dead."""
+        return DEATH if self.terminal is None else self.terminal
+
     def in_words(self) -> str:
         """What becomes of the dead."""
         return {
-            "as_followed": "the dead are described as if alive and followed, missing at random (hypothetical)",
+            "as_followed": "the dead are described as if alive and followed (hypothetical)",
             "as_missing": "the dead are treated like everyone else who left: as if alive, under each strategy",
             "left_out": "the dead are left out: means are of those alive at the week, groups no longer as randomised",
         }[self.deaths]
@@ -102,10 +111,10 @@ def leaving(study: Study, outcome: str, week: float, rule: LeavingRule) -> Leavi
     followed = np.zeros(len(persons), bool)
     if events is not None:
         end = events.set_index("person").reindex(persons)
-        dead = (end["event"].isin(rule.terminal) & (end["week"] <= week)).to_numpy()
+        dead = (end["event"].isin(rule.dead_by) & (end["week"] <= week)).to_numpy()
         followed = ((end["week"] >= week) | end["event"].isin(rule.administrative)).to_numpy() & ~dead
     if rule.deaths == "left_out":
-        _check_known(events, rule.terminal)
+        _check_known(events, rule.dead_by)
     return Leaving(
         exit_week=np.nan_to_num(last, nan=0.0),
         missing=~seen & ~followed & (~dead if rule.deaths != "as_missing" else True),

@@ -32,6 +32,9 @@ IN_WORDS = {
 }
 """What each strategy supposes of those who left."""
 
+AS_MODELLED = "those who left go on as the model has it, which lets exits depend on the course, on their own start"
+"""The first strategy, where exits are modelled and depend on the course."""
+
 
 def later_means(
     spread: Spread,

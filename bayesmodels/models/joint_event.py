@@ -61,8 +61,8 @@ class JointEventModel(BaseModel):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{kind} {', '.join(twice)} is listed more than once; list it once")
-        if "none" in labels:
-            raise ValueError("event none: rows without an event are no event type; leave it out")
+        if "none" in (*labels, *(event.name for event in self.events)):
+            raise ValueError("event none: rows without an event are no event type; leave it out or rename it")
         for event in self.events:
             acts = [(association.outcome, association.form) for association in event.associations]
             if len(set(acts)) < len(acts):

@@ -32,6 +32,9 @@ TITLES = {
 }
 """Strategies as readers know them (Carpenter, Roger and Kenward, 2013, doi:10.1080/10543406.2013.834911)."""
 
+AS_MODELLED = "As modelled, exits included"
+"""The first of them where the model lets exits depend on the course."""
+
 PATHS = {
     "group_only": "in {group} only",
     "reference_only": "in {reference} only",
@@ -90,13 +93,15 @@ def dropout_figures(tree: xr.DataTree, context: FitContext, prob: float) -> dict
     for data, outcome in _datasets(tree, context):
         for contrast, stratum in _cells(data, context):
             end = f"{outcome.name}_{stratum}" + (f"_{contrast.group}" if len(context.contrasts) > 1 else "")
-            makers[f"dropout_{end}"] = partial(strategy_figure, data, outcome, contrast, stratum, prob)
+            makers[f"dropout_{end}"] = partial(strategy_figure, data, context, outcome, contrast, stratum, prob)
             if "delta_difference" in data:
                 makers[f"tipping_{end}"] = partial(tipping_figure, data, outcome, contrast, stratum, prob)
     return makers
 
 
-def strategy_figure(data: xr.Dataset, outcome: Outcome, contrast: Contrast, stratum: str, prob: float) -> Figure:
+def strategy_figure(
+    data: xr.Dataset, context: FitContext, outcome: Outcome, contrast: Contrast, stratum: str, prob: float
+) -> Figure:
     """Difference between start groups under each strategy."""
     names = data["strategy"].values.tolist()
     figure, axes = new_panel(height=1.5 + 0.36 * len(names))
@@ -106,7 +111,7 @@ def strategy_figure(data: xr.Dataset, outcome: Outcome, contrast: Contrast, stra
     axes.hlines(y, numbers["lower"], numbers["upper"], color=COLOURS[3], linewidth=2.5)
     axes.plot(numbers["median"], y, "o", color=COLOURS[3], markersize=5)
     axes.axvline(0, color="#444444", linewidth=0.8)
-    axes.set_yticks(y, [TITLES.get(name, name.replace("_", " ")).replace(" in ", "\nin ") for name in names])
+    axes.set_yticks(y, [_title(name, context).replace(" in ", "\nin ") for name in names])
     axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
     side = signed(contrast.direction(outcome))
     axes.set_xlabel(f"{contrast.group} minus {contrast.reference}, {outcome.unit}\n{side}")
@@ -159,9 +164,8 @@ def dropout_section(
         rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
         rows = rows.rename(columns=lambda name: str(name).replace("_", " ").capitalize()).drop_duplicates()
         shown["Shares of persons who left, by start group"] = rows
-    paragraphs = [
-        "Missing at random cannot be tested by these data. Below, those who left are supposed to do otherwise."
-    ]
+    assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
+    paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]
     for data, _ in _datasets(tree, context):
         for name in _LEADS:
             text = str(data.attrs.get(name, ""))
@@ -195,14 +199,20 @@ _ALTS = {
 
 _CAPTIONS = {
     "dropout": "Median and {label}. Line at zero: no difference.",
-    "tipping": "Dots, inside the black line: the {label} includes no difference. Square: missing at random.",
+    "tipping": "Dots, inside the black line: the {label} includes no difference. Square: delta 0.",
 }
+
+
+def _title(strategy: str, context: FitContext) -> str:
+    if strategy == "missing_at_random" and context.exits_follow_course:
+        return AS_MODELLED
+    return TITLES.get(strategy, strategy.replace("_", " "))
 
 
 def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Supposition": TITLES.get(row.strategy, row.strategy.replace("_", " ")),
+            "Supposition": _title(row.strategy, context),
             "What it says": row.supposes,
             "Outcome": f"{context.outcomes[row.outcome].label}, {stratum_label(row.stratum)}, week {row.week:g}",
             "Contrast": row.contrast.replace(" - ", " minus "),

@@ -109,10 +109,10 @@ def page(table: pd.DataFrame, manifest: dict[str, Any], done: str) -> str:
         "",
         f"Sampling: {settings['chains']} chains of {settings['tune']} + {settings['draws']} draws, target acceptance "
         f"{settings['target_accept']}. All {n} fits count, converged or not. R-hat above 1.01 in "
-        f"{manifest['rhat_above_1.01']} (above 1.05 in {manifest['rhat_above_1.05']}), smallest ESS of a fit: median "
-        f"{manifest['median_min_ess_bulk']:.0f}, below 100 in {manifest['ess_below_100']}; divergences in "
-        f"{manifest['fits_with_divergences']} fits. By the package's verdict, made for reports and more draws, "
-        f"{manifest['converged_by_the_package_verdict']} of {n} converged.",
+        f"{manifest['rhat_above_1.01']} (above 1.05 in {manifest['rhat_above_1.05']}), smallest bulk ESS of a fit: "
+        f"median {manifest['median_min_ess_bulk']:.0f}; bulk or tail ESS below 100 in {manifest['ess_below_100']}; "
+        f"divergences in {manifest['fits_with_divergences']} fits. By the package's verdict, made for reports and more "
+        f"draws, {manifest['converged_by_the_package_verdict']} of {n} converged.",
         "",
         f"Cost: {manifest['cpu_seconds']:.0f} CPU seconds with compilation, {manifest['fits_per_cpu_hour']:.0f} fits "
         f"per CPU hour, median {manifest['median_cpu_seconds_a_fit']:.1f} CPU seconds a fit, on a shared machine.",

@@ -11,6 +11,9 @@ from bayesmodels.studies.pages import opening
 from bayesmodels.studies.recovery_page import unfinished
 from bayesmodels.studies.recovery_report import binomial_limits
 
+PULLED = 4
+"""Monte-Carlo standard errors beyond which a bias is told."""
+
 
 def verdict(table: pd.DataFrame, manifest: dict[str, Any], design: str) -> str:
     """The result in a few lines."""
@@ -41,6 +44,17 @@ def verdict(table: pd.DataFrame, manifest: dict[str, Any], design: str) -> str:
         f"Of {len(joint)} quantities of the joint model, {len(joint) - len(outside)} have coverage within simultaneous "
         f"limits ({limits[0][0]} to {limits[0][1]} and {limits[1][0]} to {limits[1][1]} of {n})"
     )
+    pulled = [
+        f"{name} {r['adjusted']:+.3g} (SE {r['adjusted_se']:.2g}; truth {r['truth']:.3g})"
+        for name, r in joint.iterrows()
+        if abs(r["adjusted"]) > PULLED * r["adjusted_se"]
+    ]
+    biased = (
+        f" Biased by more than {PULLED} Monte-Carlo SE (without chance), which coverage does not show where intervals "
+        f"are wide: {'; '.join(pulled)}."
+        if pulled
+        else ""
+    )
     return "\n".join(
         [
             f"Over {n} trials, bias with its Monte-Carlo SE, as it came out and without chance (below), and coverage "
@@ -55,7 +69,7 @@ def verdict(table: pd.DataFrame, manifest: dict[str, Any], design: str) -> str:
             f"- difference at week 148 among the living (truth {joint.loc[living, 'truth']:+.1f} points): the one "
             f"difference of the model that ignores death {told(ignoring, living)}; joint model {told(joint, living)}",
             "",
-            f"{inside}{'. Outside: ' + '; '.join(outside) if outside else ''}.",
+            f"{inside}{'. Outside: ' + '; '.join(outside) if outside else ''}.{biased}",
         ]
     )
 

@@ -54,6 +54,11 @@ def test_missing_changes_are_left_out_and_counted():
     assert found.favoured == "reference"
 
 
+def test_rubin_without_variance_between_tables_and_without_degrees_of_freedom():
+    estimate, se, df, share = rubin([1.0, 1.0], [4.0, 4.0], np.inf)
+    assert (estimate, se, df, share) == (1.0, 2.0, np.inf, 0.0)
+
+
 def test_rubin_by_hand():
     # estimates 1, 2, 3 (between 1), variances 2, 2.5, 1.5 (within 2): total 2 + 4/3, share .4, df (3-1)/.16 = 12.5
     estimate, se, df, share = rubin([1.0, 2.0, 3.0], [2.0, 2.5, 1.5], np.inf)

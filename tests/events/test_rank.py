@@ -122,6 +122,20 @@ def test_cafs_with_covariates_and_strata_solves_the_normal_equations():
     assert "adjusted for baseline, strata" in found.method
 
 
+def test_cafs_leaves_persons_without_a_covariate_out_of_the_least_squares_only():
+    rng = np.random.default_rng(7)
+    time, died, change, _, mine = trial(rng)
+    baseline = rng.normal(38, 5, 30)
+    baseline[[3, 8]] = np.nan
+    known = np.isfinite(baseline)
+    pairs = pairwise_scores(time, died, change)
+    design = np.column_stack([np.ones(30), mine, baseline])[known]
+    beta = np.linalg.solve(design.T @ design, design.T @ rankdata(pairs.sums())[known])
+    found = cafs(pairs, mine, covariates={"baseline": baseline})
+    assert found.estimate == pytest.approx(beta[1])
+    assert found.counts["persons left out"] == 2
+
+
 def test_win_ratio_counts_pairs():
     time, died, change, visits, mine = trial(np.random.default_rng(8))
     found = win_ratio(pairwise_scores(time, died, change), mine, **NAMES)

@@ -1,5 +1,7 @@
 """From tables to arrays and analyses, against tables worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from bayesmodels.events import ancova, kaplan_meier
 from bayesmodels.events.observed import observed_event_curves
 from bayesmodels.events.trial import rank_comparisons, two_group_trial, visit_matrix
 from bayesmodels.reporting.rank_analyses import rank_analyses
+from bayesmodels.run_ranks import QUANTITIES, _estimates
 from bayesmodels.study import Study
 
 WEEKS = (0.0, 4.0, 8.0, 12.0)
@@ -163,3 +166,9 @@ def test_observed_curves_by_cell():
     assert found["n_events"].sel(stratum="all").sum() == found["n_events"].sel(stratum=["f", "s"]).sum()
     assert float(cell["n_events"].sel(event="exit")) == (events["event"][early] == "exit").sum()
     assert (cell["observed_incidence"].sum("event") <= 1 + 1e-12).all()
+
+
+def test_a_replicate_in_which_nobody_is_left_has_no_estimates():
+    found = trial()
+    assert set(_estimates(found)) == set(QUANTITIES)
+    assert _estimates(replace(found, change=np.full_like(found.change, np.nan))) == {}

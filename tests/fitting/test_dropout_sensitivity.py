@@ -287,6 +287,16 @@ def test_who_has_left():
     np.testing.assert_array_equal(leaving(without, "score", WEEK, LeavingRule()).missing, [1, 1, 0, 0, 1])
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_step_across_zero_is_a_tipping_point(sign):
+    """Mean 0.75, SD 0.1: above zero at delta 0.5, wholly below it at delta 1."""
+    d = norm.ppf((np.arange(2000) + 0.5) / 2000, loc=0.75, scale=0.1)
+    grid = np.array([0.0, 0.5, 1.0])
+    at_delta = sign * (d[None, :, None, None, None, None] - grid[:, None, None, None] + 0 * grid[:, None, None])
+    point, status = tipping(at_delta, grid, 0.95)
+    assert (point[0, 0, 0], status[0, 0, 0]) == (1.0, FOUND)
+
+
 def test_tipping_point_of_a_normal():
     """Mean 2, SD 0.5: the lower limit 1.02 is passed at delta 1.25 of a grid by quarters; both groups cancel."""
     d = norm.ppf((np.arange(4000) + 0.5) / 4000, loc=2.0, scale=0.5)

@@ -73,6 +73,17 @@ def test_without_associations_the_exit_says_nothing_of_the_person(built):
     assert found.draw(np.random.default_rng(0))[1].min() > 20
 
 
+def test_a_model_without_associations_is_one_whose_associations_are_zero(built):
+    none = {"associations": []}
+    plain = joint_study.model(death=none, withdrawal=none).build(joint_study.study())
+    silent = joint_study.draws_of(built, {"hazard_association": np.zeros(3)})
+    found, expected = (
+        person_log_likelihood(pm_model, draws)["follow_up"]
+        for pm_model, draws in ((plain, joint_study.draws_of(plain)), (built, silent))
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 def test_joint_model_on_pbcseq_reaches_the_likelihood_of_jm(pytestconfig):
     """JM's Weibull row of shared/reference: -1965.40 in years, by 25 x 25 points at its estimates.
 

@@ -122,6 +122,19 @@ def test_examples_are_numbered_anew_and_carry_their_visits(posterior):
     assert np.nanmin(found["example_visit_week"]) == 0
 
 
+def test_without_associations_visits_say_nothing_of_the_risk():
+    none = {"associations": []}
+    model = joint_study.model(death=none, withdrawal=none)
+    posterior = xr.DataTree.from_dict({"posterior": joint_study.draws_of(model.build(STUDY))})
+    worse = STUDY.visits.assign(value=lambda rows: rows["value"] / 2)
+    other = Study.from_frames(STUDY.persons, worse, STUDY.events, reference_group="delayed")
+    one, two = (
+        predict_events(model, posterior, data, WEEKS, 1, landmark=LANDMARK, fitted=STUDY) for data in (STUDY, other)
+    )
+    assert float(one["survival"].min()) < 0.95
+    np.testing.assert_allclose(one["survival"], two["survival"])
+
+
 def test_examples_are_at_risk_at_the_first_landmark(posterior):
     assert (STUDY.events["week"] < 28.0).any()
     found = example_predictions(MODEL, posterior, STUDY, 2, landmarks=(28.0,))

@@ -34,6 +34,7 @@ OUTCOME = {
     "trajectory": {"type": "decelerating"},
     "effect": {"type": "slope_change"},
 }
+ASSOCIATION = {"outcome": "score"}
 HAZARDS = {
     "weibull": Weibull(),
     "piecewise": PiecewiseConstant(knot_weeks=(10.0, 30.0)),
@@ -165,6 +166,35 @@ def test_event_likelihood_is_that_of_scipys_integration(kind, form):
         expected = -total + (log_death(ends[i]) + constants[0] if code == 1 else 0.0)
         expected += np.log(left(ends[i])) if code == 2 else 0.0
         assert found[i] == pytest.approx(expected, rel=1e-6), i
+
+
+def test_time_is_cut_where_a_rate_that_acts_jumps():
+    """A course with a knot and an effect after a known lag: the log hazard has two steps, SciPy knows where."""
+    bent = {"trajectory": {"type": "piecewise", "knot_weeks": (30.0,)}, "effect": {"type": "slope_change", "lag": 2.0}}
+    death = {"name": "death", "baseline": PiecewiseConstant(pieces=1), "associations": [ASSOCIATION | {"form": "rate"}]}
+    data = study()
+    built = JointEventModel(outcomes=(OUTCOME | bent,), events=(Event(**death),)).build(data)
+    at = draw(built, 3) | {"hazard_association": np.array([2.0])}
+    node = exits_node(built)
+    found, values = evaluate(built, [node.outputs[0], *node.inputs], at)[0], evaluate(built, node.inputs, at)
+    exits = Exits(*values[: len(Exits._fields)])
+    at_exit = log_hazards(node.op.layout, exits, values[len(Exits._fields) :])[0, exits.first[1:] - 1]
+    start, ends = months(data.persons["drug_start_week"].to_numpy(float)), months(data.events["week"].to_numpy())
+    labels = [str(label) for label in built.coords["any_term"]]
+    level, rate, change, effect = (labels.index(f"score:{n}") for n in ("level", "rate", "rate_change_1", "effect"))
+    assert level == 0
+    for i, end in enumerate(ends):
+        terms, jumps = exits.terms[i], (months(30.0), start[i] + 2.0)
+
+        def log_hazard(t, terms=terms, jumps=jumps):
+            return 2.0 * (terms[rate] + terms[change] * (t > jumps[0]) + terms[effect] * (t > jumps[1]))
+
+        constant = at_exit[i] - log_hazard(end)
+        edges = [0.0, *sorted(t for t in jumps if t < end), end]
+        total = sum(
+            quad(lambda t, f=log_hazard, c=constant: np.exp(f(t) + c), a, b)[0] for a, b in itertools.pairwise(edges)
+        )
+        assert found[i] == pytest.approx((at_exit[i] if exits.code[i] else 0.0) - total, rel=1e-6), i
 
 
 def test_spline_baseline_is_a_cubic_spline_with_a_penalised_bend():
@@ -331,6 +361,7 @@ def test_spec_survives_json():
     ("change", "message"),
     [
         ({"name": "none"}, "event none: rows without an event are no event type"),
+        ({"name": "none", "of": ("death",)}, "event none: rows without an event are no event type"),
         ({"associations": [{"outcome": "nfl"}]}, "association with 'nfl', which is not an outcome of the model"),
         ({"baseline": {"type": "weibul"}}, "did you mean 'weibull'"),
     ],

@@ -193,8 +193,8 @@ def _incidence(people: Population, future: GroupFuture, g: int, members: np.ndar
 def _survival(people: Population, future: GroupFuture, g: int, terminal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Probability of no terminal event and months without one up to every week, (person, week) each.
 
-    The months' quadrature takes a node for the middle of its weight: short by 3 in 10,000 where the cumulative hazard
-    between two weeks of the curve is .5, by 1 in 1,000 where it is 1.
+    The months' quadrature takes a node for the middle of its weight: short by 6 in 10,000 where the cumulative hazard
+    between two weeks of the curve is .5, by 2 in 1,000 where it is 1.
     """
     weight, before = people.points(g)
     mass = future.rates[terminal].sum(axis=0) * weight

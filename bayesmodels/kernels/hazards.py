@@ -17,7 +17,7 @@ from numba import njit
 from bayesmodels.kernels.correlation_factor import COMPILE
 from bayesmodels.kernels.exponential import exponentials
 
-VERSION = 5
+VERSION = 6
 """Raise when the kernel changes: compiled code on disk is reused under the old number."""
 
 
@@ -58,12 +58,12 @@ def exits(
     feature, by_feature = -offset, np.zeros((n_predictors, n_points))
     eta, rate = np.empty(n_points), np.empty(n_points)
     for m in range(n_loadings):
-        for i in range(n):
-            own = slice(first[i], first[i + 1])
-            add_times(terms[i, term_of[m]], bases[m, own], feature[predictor_of[m], own])
+        add_along(terms[:, term_of[m]], first, bases[m], feature[predictor_of[m]])
+    level = np.empty(n)
     for e in range(n_events):
         for i in range(n):
-            eta[first[i] : first[i + 1]] = inner(gamma[e], covariates[i])
+            level[i] = inner(gamma[e], covariates[i])
+        spread(level, first, eta)
         for c in range(design.shape[0]):
             if columns[e, c]:
                 add_times(coefficient[e, c], design[c], eta)
@@ -71,12 +71,9 @@ def exits(
             if uses[e, k]:
                 add_times(alpha[e, k], feature[k], eta)
         exponentials(eta, rate)
-        for i in range(n):
-            own = slice(first[i], first[i + 1])
-            total, at_exit = add_up(eta[own], rate[own], weight[own], code[i] == e + 1, by_person[i])
-            logp[i] += at_exit
-            for c in range(gamma.shape[1]):
-                d_gamma[e, c] += total * covariates[i, c]
+        add_up(eta, rate, weight, first, code, e + 1, by_person, level, logp)
+        for c in range(gamma.shape[1]):
+            d_gamma[e, c] += inner(level, covariates[:, c])
         if not with_gradient:
             continue
         for c in range(design.shape[0]):
@@ -88,12 +85,10 @@ def exits(
                 add_times(alpha[e, k], eta, by_feature[k])
     if with_gradient:
         for m in range(n_loadings):
-            for i in range(n):
-                own = slice(first[i], first[i + 1])
-                back = by_feature[predictor_of[m], own]
-                d_terms[i, term_of[m]] += inner(back, bases[m, own])
-                if varying_of[m] >= 0:
-                    add_times(terms[i, term_of[m]], back, d_bases[varying_of[m], own])
+            back = by_feature[predictor_of[m]]
+            add_inner(back, bases[m], first, d_terms[:, term_of[m]])
+            if varying_of[m] >= 0:
+                add_along(terms[:, term_of[m]], first, back, d_bases[varying_of[m]])
     return logp, d_terms, d_coefficient, d_gamma, d_alpha, d_bases
 
 
@@ -114,14 +109,43 @@ def inner(one, other):
 
 
 @njit(**COMPILE)
-def add_up(eta, rate, weight, happened, by_person):
-    """One person's gradient by the log hazard, left in `eta`; its sum, and the person's log-likelihood."""
-    expected, last = 0.0, eta.shape[0] - 1
-    logp = eta[last] if happened else 0.0
-    for j in range(last):
-        eta[j] = weight[j] * rate[j]
-        expected += eta[j]
-    for j in range(last):
-        eta[j] *= -by_person
-    eta[last] = by_person if happened else 0.0
-    return eta[last] - expected * by_person, logp - expected
+def spread(by_person, first, out):
+    """Each person's value at all of the person's points."""
+    for i in range(by_person.shape[0]):
+        value = by_person[i]
+        for j in range(np.uintp(first[i]), np.uintp(first[i + 1])):
+            out[j] = value
+
+
+@njit(**COMPILE)
+def add_along(by_person, first, values, out):
+    """out += each person's value x values, at the person's points."""
+    for i in range(by_person.shape[0]):
+        value = by_person[i]
+        for j in range(np.uintp(first[i]), np.uintp(first[i + 1])):
+            out[j] += value * values[j]
+
+
+@njit(**COMPILE)
+def add_inner(one, other, first, out):
+    """out += sum of products over each person's points."""
+    for i in range(out.shape[0]):
+        total = 0.0
+        for j in range(np.uintp(first[i]), np.uintp(first[i + 1])):
+            total += one[j] * other[j]
+        out[i] += total
+
+
+@njit(**COMPILE)
+def add_up(eta, rate, weight, first, code, event, by_person, level, logp):
+    """Gradient by the log hazard, left in `eta`, its sum by person in `level`; adds to persons' log-likelihood."""
+    for i in range(code.shape[0]):
+        at, expected, happened, own = np.uintp(first[i + 1] - 1), 0.0, code[i] == event, by_person[i]
+        if happened:
+            logp[i] += eta[at]
+        for j in range(np.uintp(first[i]), at):
+            expected += weight[j] * rate[j]
+            eta[j] = -own * weight[j] * rate[j]
+        logp[i] -= expected
+        eta[at] = own if happened else 0.0
+        level[i] = eta[at] - expected * own

@@ -12,8 +12,11 @@ from bayesmodels.models.design import NEVER
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
-ONE_PIECE, MANY_PIECES = 15, 7
-"""Gauss-Legendre nodes on an interval without cuts, and on each piece of one that is cut."""
+ONE_PIECE, MANY_PIECES, SMOOTH_PIECES = 15, 7, 5
+"""Gauss-Legendre nodes on each piece of an interval with one cut or none, with more, and with more where hazards are
+bounded and rates that act on them do not jump: with a log hazard that changes by s along a piece the last err by 4e-13
+s^10 of the integral, 2e-8 for a twentyfold change.
+"""
 
 UNBOUNDED_POWER = 4
 """A hazard that may be infinite at time zero has its first nodes at t = b s^4: then t^(k - 1) is smooth, k >= .25."""
@@ -111,8 +114,9 @@ def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts
     unbounded : bool
         A hazard may be infinite at time zero.
     """
+    many = MANY_PIECES if unbounded or on_drug_cuts else SMOOTH_PIECES
     nodes = [
-        _of_person(entry, end, (*cuts, start, *(start + cut for cut in on_drug_cuts)), unbounded)
+        _of_person(entry, end, (*cuts, start, *(start + cut for cut in on_drug_cuts)), unbounded, many)
         for entry, end, start in zip(exits.entry, exits.exit, exits.start, strict=True)
     ]
     size = [len(t) for t, _ in nodes]
@@ -125,13 +129,13 @@ def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts
     )
 
 
-def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool):
-    """Months and weights of one person's points."""
+def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool, many: int):
+    """Months and weights of one person's points; `many` nodes on each of more than two pieces."""
     inner = sorted({cut for cut in cuts if entry < cut < end})
     t, weight = [], []
     for begin, finish in zip([entry, *inner], [*inner, end], strict=True):
         from_zero = unbounded and begin == 0
-        node, share = _gauss_legendre(ONE_PIECE if len(inner) < 2 or from_zero else MANY_PIECES)
+        node, share = _gauss_legendre(ONE_PIECE if len(inner) < 2 or from_zero else many)
         if from_zero:
             node, share = node**UNBOUNDED_POWER, UNBOUNDED_POWER * node ** (UNBOUNDED_POWER - 1) * share
         t.append(begin + (finish - begin) * node)

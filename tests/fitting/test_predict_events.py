@@ -127,7 +127,7 @@ def test_without_associations_visits_say_nothing_of_the_risk():
     model = joint_study.model(death=none, withdrawal=none)
     posterior = xr.DataTree.from_dict({"posterior": joint_study.draws_of(model.build(STUDY))})
     worse = STUDY.visits.assign(value=lambda rows: rows["value"] / 2)
-    other = Study.from_frames(STUDY.persons, worse, STUDY.events, reference_group="delayed")
+    other = Study.from_frames(STUDY.persons, worse, STUDY.events, reference_group="delayed", strata=True)
     one, two = (
         predict_events(model, posterior, data, WEEKS, 1, landmark=LANDMARK, fitted=STUDY) for data in (STUDY, other)
     )

@@ -49,7 +49,9 @@ def test_terminal_events_are_the_models_unless_the_rule_says_otherwise():
 
 def test_words_of_a_model_whose_exits_depend_on_the_course():
     trial, model = joint_study.study(), joint_study.model()
-    draws = joint_study.draws_of(model.build(trial), number=4).assign_coords(start_group=list(trial.start_groups))
+    draws = joint_study.draws_of(model.build(trial), number=4).assign_coords(
+        start_group=list(trial.start_groups), fitted_stratum=list(trial.stratum_labels)
+    )
     posterior = xr.DataTree.from_dict({"posterior": draws})
     found = dropout_sensitivity(model, posterior, trial, "score", 40.0, 1)
     assert found["strategy_in_words"].values[0] == AS_MODELLED

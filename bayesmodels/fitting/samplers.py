@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.chains import Chain, tidy_statistics
-from bayesmodels.fitting.evaluate import labelled
+from bayesmodels.fitting.evaluate import labelled, python_mode
 from bayesmodels.fitting.progress import ChainState, Progress
 from bayesmodels.fitting.settings import TARGET_ACCEPT, TARGET_ACCEPT_OF_PERSONS, NutsSettings
 
@@ -42,7 +42,8 @@ def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
     """Compile a model for nutpie; it keeps the free variables that a posterior holds (`kept_variables`).
 
     Chains start at jittered initial points. Where some variables are not kept, only those are jittered: parameters that
-    are far off, with numbers by person to match, can leave a chain where it started.
+    are far off, with numbers by person to match, can leave a chain where it started. The others start a little off
+    their prior's centre: there the density of one that the data do not inform is flat, which nutpie refuses.
 
     The result takes new data without compiling again: ``compiled.with_data(name=array)``.
     """
@@ -50,8 +51,21 @@ def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
 
     kept = kept_variables(pm_model)
     by_person = {rv for rv in pm_model.free_RVs if rv.name not in kept}
-    jittered = by_person or None  # None: every variable
-    return nutpie.compile_pymc_model(pm_model, var_names=kept, jitter_rvs=jittered)
+    if not by_person:
+        return nutpie.compile_pymc_model(pm_model, var_names=kept)
+    return nutpie.compile_pymc_model(
+        pm_model, var_names=kept, jitter_rvs=by_person, initial_points=_off_centre(pm_model, by_person)
+    )
+
+
+def _off_centre(pm_model: pm.Model, besides: set[Any]) -> dict[Any, np.ndarray]:
+    """Starts of the unbounded variables: a tenth of the way from where they would start to a draw of the prior."""
+    import pymc as pm
+
+    start = pm_model.initial_point()
+    free = [rv for rv in pm_model.free_RVs if rv not in besides and pm_model.rvs_to_transforms[rv] is None]
+    drawn = pm.draw(free, random_seed=0, mode=python_mode()) if free else []
+    return {rv: 0.9 * start[rv.name] + 0.1 * np.asarray(draw) for rv, draw in zip(free, drawn, strict=True)}
 
 
 def nutpie_chains(

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pymc as pm
 import pytest
 from scipy import stats
 from toy_model import PRIOR_SD, RESIDUAL_SD, WEEKS, Toy, exact_posterior, first_values, study
@@ -187,3 +188,14 @@ def test_a_description_needs_one_value_a_label():
     model = pm.Model(coords={"outcome": ("a", "b"), "outcome:unit": ("points",)})
     with pytest.raises(BayesmodelsError, match="expected 2 values, one for each outcome, got 1"):
         with_descriptions(model, xr.Dataset({"x": ("outcome", [1.0, 2.0])}))
+
+
+def test_a_variable_that_the_data_do_not_inform_is_sampled_beside_numbers_by_person():
+    """At its prior's mean its density is flat, and nutpie refuses to start there."""
+    with pm.Model() as model:
+        mean = pm.Normal("mean")
+        pm.Normal("idle", 2.0, 0.5)
+        pm.Normal("y", mean + pm.Normal("_z", shape=3), 1.0, observed=[0.1, -0.4, 0.6])
+    drawn = sample(model, NutsSettings(draws=200, tune=200, chains=1, seed=1, progress=False))["posterior"]
+    assert set(drawn.data_vars) == {"mean", "idle"}
+    assert float(drawn["idle"].std()) == pytest.approx(0.5, rel=0.3)

@@ -41,6 +41,22 @@ def least_squares(design: Array, y: Array) -> tuple[Array, Array, float]:
     return coefficients, inverse @ inverse.T * (residual @ residual) / (n - p), float(n - p)
 
 
+def with_every(covariates: Mapping[str, Array], persons: int) -> Mask:
+    """Persons with a finite number for every covariate.
+
+    Raises
+    ------
+    BadInput
+        A covariate of another length.
+    """
+    known = np.ones(persons, bool)
+    for name, values in covariates.items():
+        if values.shape != known.shape:
+            raise BadInput(f"covariate {name}: expected a number for each of {persons} persons, got {values.shape}")
+        known &= np.isfinite(values)
+    return known
+
+
 def comparison_design(
     in_group: Mask, covariates: Mapping[str, npt.ArrayLike], strata: npt.ArrayLike | None
 ) -> tuple[Array, list[str]]:

@@ -81,6 +81,5 @@ def rubin(estimates: npt.ArrayLike, variances: npt.ArrayLike, complete_df: float
     share = extra / total if total > 0 else 0.0
     many = (m - 1) / share**2 if share > 0 else np.inf
     seen = complete_df if np.isinf(complete_df) else (complete_df + 1) / (complete_df + 3) * complete_df * (1 - share)
-    if np.isinf(many) and np.isinf(seen):
-        return float(q.mean()), float(np.sqrt(total)), np.inf, share
-    return float(q.mean()), float(np.sqrt(total)), float(1 / (1 / many + 1 / seen)) if seen > 0 else 0.0, share
+    df = 0.0 if seen <= 0 else many if np.isinf(seen) else float(1 / (1 / many + 1 / seen))
+    return float(q.mean()), float(np.sqrt(total)), df, share

@@ -21,7 +21,7 @@ from scipy.stats import norm, rankdata
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import Comparison, row
 from bayesmodels.events.followup import Mask, event_mask
-from bayesmodels.events.least_squares import FREEDOM, comparison_design, least_squares, student_limits
+from bayesmodels.events.least_squares import FREEDOM, comparison_design, least_squares, student_limits, with_every
 from bayesmodels.events.pairs import Pairs
 from bayesmodels.events.wins import Wins, wins
 
@@ -118,7 +118,7 @@ def cafs(
     mine = event_mask(in_group)
     ranks = rankdata(pairs.sums())
     values = {name: np.asarray(column, float) for name, column in (covariates or {}).items()}
-    known = np.isfinite(np.stack([*values.values(), np.zeros(len(mine))])).all(axis=0)
+    known = with_every(values, len(mine))
     design, _ = comparison_design(
         mine[known],
         {name: column[known] for name, column in values.items()},

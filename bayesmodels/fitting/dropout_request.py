@@ -129,7 +129,7 @@ def dropout_request(
     rule = rule or LeavingRule()
     if rule.terminal is None:
         rule = replace(rule, terminal=_terminal_labels(model))
-    if rule.deaths == "left_out" and death_follows_course(model, rule):
+    if rule.deaths == "left_out" and _death_follows_course(model, rule):
         raise BadInput(
             'deaths: expected "as_followed" or "as_missing" for a model in which death depends on the course, got '
             '"left_out": those alive then differ from the dead in ways that their visits do not show; the mean among '
@@ -162,7 +162,7 @@ def exits_follow_course(model: Any) -> bool:
     return isinstance(model, JointEventModel) and any(event.associations for event in model.events)
 
 
-def death_follows_course(model: Any, rule: LeavingRule) -> bool:
+def _death_follows_course(model: Any, rule: LeavingRule) -> bool:
     """The hazard of an event that counts as death depends on persons' courses."""
     return isinstance(model, JointEventModel) and any(
         event.associations for event in model.events if set(event.labels) & set(rule.dead_by)

@@ -59,11 +59,11 @@ def exits(
     eta, rate = np.empty(n_points), np.empty(n_points)
     for m in range(n_loadings):
         add_along(terms[:, term_of[m]], first, bases[m], feature[predictor_of[m]])
-    level = np.empty(n)
+    level, d_level = np.empty(n), np.empty(n)
     for e in range(n_events):
         for i in range(n):
             level[i] = inner(gamma[e], covariates[i])
-        spread(level, first, eta)
+        fill(level, first, eta)
         for c in range(design.shape[0]):
             if columns[e, c]:
                 add_times(coefficient[e, c], design[c], eta)
@@ -71,9 +71,9 @@ def exits(
             if uses[e, k]:
                 add_times(alpha[e, k], feature[k], eta)
         exponentials(eta, rate)
-        add_up(eta, rate, weight, first, code, e + 1, by_person, level, logp)
+        add_up(eta, rate, weight, first, code, e + 1, by_person, d_level, logp)
         for c in range(gamma.shape[1]):
-            d_gamma[e, c] += inner(level, covariates[:, c])
+            d_gamma[e, c] += inner(d_level, covariates[:, c])
         if not with_gradient:
             continue
         for c in range(design.shape[0]):
@@ -109,8 +109,11 @@ def inner(one, other):
 
 
 @njit(**COMPILE)
-def spread(by_person, first, out):
-    """Each person's value at all of the person's points."""
+def fill(by_person, first, out):
+    """Each person's value at all of the person's points.
+
+    Here and below points are counted unsigned: numba then has no negative index to turn round, and makes vectors.
+    """
     for i in range(by_person.shape[0]):
         value = by_person[i]
         for j in range(np.uintp(first[i]), np.uintp(first[i + 1])):
@@ -137,8 +140,8 @@ def add_inner(one, other, first, out):
 
 
 @njit(**COMPILE)
-def add_up(eta, rate, weight, first, code, event, by_person, level, logp):
-    """Gradient by the log hazard, left in `eta`, its sum by person in `level`; adds to persons' log-likelihood."""
+def add_up(eta, rate, weight, first, code, event, by_person, d_level, logp):
+    """Gradient by the log hazard, left in `eta`, its sum by person in `d_level`; adds to persons' log-likelihood."""
     for i in range(code.shape[0]):
         at, expected, happened, own = np.uintp(first[i + 1] - 1), 0.0, code[i] == event, by_person[i]
         if happened:
@@ -148,4 +151,4 @@ def add_up(eta, rate, weight, first, code, event, by_person, level, logp):
             eta[j] = -own * weight[j] * rate[j]
         logp[i] -= expected
         eta[at] = own if happened else 0.0
-        level[i] = eta[at] - expected * own
+        d_level[i] = eta[at] - expected * own

@@ -154,11 +154,7 @@ class PiecewiseConstant(BaseModel):
         edges = np.concatenate([[-np.inf], knots, [np.inf]])
 
         def coefficients(name, shift):
-            # Not started at the prior mean, where the density is flat in a piece without anyone at risk.
-            begin = np.full(len(knots) + 1, self.level.mean + 0.1)
-            return pm.Normal(
-                f"{name}_log_hazard", self.level.mean + shift, self.level.sd, shape=begin.shape, initval=begin
-            )
+            return pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd, shape=(len(knots) + 1,))
 
         return Baseline(
             tuple(knots), lambda t: ((edges[:-1, None] < t) & (t <= edges[1:, None])).astype(float), coefficients
@@ -222,8 +218,7 @@ class PenalisedSpline(BaseModel):
             level = pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd)
             trend = pm.Normal(f"{name}_trend", self.trend.mean, self.trend.sd)
             roughness = pm.HalfNormal(f"{name}_roughness", self.roughness.sd)
-            start = np.full(self.functions - 2, 0.1)  # not zero, where the density is flat in the roughness
-            bends = pm.Normal(f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,), initval=start)
+            bends = pm.Normal(f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,))
             return pt.concatenate([pt.stack([level, trend]), roughness * bends])
 
         knots = np.linspace(0.0, span, self.functions - 2)[1:-1]

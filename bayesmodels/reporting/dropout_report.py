@@ -156,7 +156,9 @@ def dropout_section(
     if "dropout_tipping" in tables:
         kinds = {str(data.attrs.get("interval", "")) for data, _ in _datasets(tree, context)} - {""}
         level = f" ({', '.join(sorted(kinds))})" if kinds else ""
-        caption = f"Tipping point: the smallest delta at which the interval{level} includes no difference"
+        caption = (
+            f"Tipping point: the smallest delta at which the interval{level} reaches no difference, or has passed it"
+        )
         shown[caption] = _tipping_rows(context, tables["dropout_tipping"])
     if "dropout_missing" in tables:
         frame = tables["dropout_missing"]

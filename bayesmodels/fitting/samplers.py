@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -50,22 +50,26 @@ def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
     import nutpie
 
     kept = kept_variables(pm_model)
-    by_person = {rv for rv in pm_model.free_RVs if rv.name not in kept}
-    if not by_person:
+    if len(kept) == len(pm_model.free_RVs):
         return nutpie.compile_pymc_model(pm_model, var_names=kept)
+    parameters = [rv for rv in pm_model.free_RVs if rv.name in kept]
+    by_person = set(pm_model.free_RVs) - set(parameters)
     return nutpie.compile_pymc_model(
-        pm_model, var_names=kept, jitter_rvs=by_person, initial_points=_off_centre(pm_model, by_person)
+        pm_model, var_names=kept, jitter_rvs=by_person, initial_points=off_centre(pm_model, parameters)
     )
 
 
-def _off_centre(pm_model: pm.Model, besides: set[Any]) -> dict[Any, np.ndarray]:
-    """Starts of the unbounded variables: a tenth of the way from where they would start to a draw of the prior."""
-    import pymc as pm
+def off_centre(pm_model: pm.Model, variables: Sequence[Any]) -> dict[Any, np.ndarray]:
+    """Starts of free variables: a tenth of the way from where they would start to a draw of the prior.
 
-    start = pm_model.initial_point()
-    free = [rv for rv in pm_model.free_RVs if rv not in besides and pm_model.rvs_to_transforms[rv] is None]
-    drawn = pm.draw(free, random_seed=0, mode=python_mode()) if free else []
-    return {rv: 0.9 * start[rv.name] + 0.1 * np.asarray(draw) for rv, draw in zip(free, drawn, strict=True)}
+    Their supports are taken to be convex, as intervals, half lines and simplices are.
+    """
+    import pymc as pm
+    from pymc.initial_point import make_initial_point_fn
+
+    centre = make_initial_point_fn(model=pm_model, return_transformed=False)(0)
+    drawn = pm.draw(variables, random_seed=0, mode=python_mode())
+    return {rv: 0.9 * centre[rv.name] + 0.1 * np.asarray(draw) for rv, draw in zip(variables, drawn, strict=True)}
 
 
 def nutpie_chains(

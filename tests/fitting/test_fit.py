@@ -191,11 +191,13 @@ def test_a_description_needs_one_value_a_label():
 
 
 def test_a_variable_that_the_data_do_not_inform_is_sampled_beside_numbers_by_person():
-    """At its prior's mean its density is flat, and nutpie refuses to start there."""
+    """At its prior's centre its density is flat, and nutpie refuses to start there."""
     with pm.Model() as model:
         mean = pm.Normal("mean")
         pm.Normal("idle", 2.0, 0.5)
+        pm.HalfNormal("idle_sd", 1.5)
         pm.Normal("y", mean + pm.Normal("_z", shape=3), 1.0, observed=[0.1, -0.4, 0.6])
     drawn = sample(model, NutsSettings(draws=200, tune=200, chains=1, seed=1, progress=False))["posterior"]
-    assert set(drawn.data_vars) == {"mean", "idle"}
+    assert set(drawn.data_vars) == {"mean", "idle", "idle_sd"}
     assert float(drawn["idle"].std()) == pytest.approx(0.5, rel=0.3)
+    assert float(drawn["idle_sd"].mean()) == pytest.approx(1.5 * np.sqrt(2 / np.pi), rel=0.3)

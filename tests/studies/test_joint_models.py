@@ -7,8 +7,10 @@ import pymc as pm
 import pytensor
 import pytest
 from joint_free import free_variables
+from pymc.initial_point import make_initial_point_fn
 
 from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.fitting.samplers import off_centre
 from bayesmodels.studies.joint_calibration import LAYOUTS, draw_trial, the_model
 from bayesmodels.studies.joint_density import log_likelihood, normal_nodes
 from bayesmodels.studies.joint_labels import joint_published, labelled_draws, labelled_truth
@@ -102,7 +104,7 @@ def test_chains_can_start_where_nobody_is_at_risk_in_a_piece_of_the_hazard():
             break
     pm_model = model.build(study_of(trial, model, layout))
     kept = [rv for rv in pm_model.free_RVs if not rv.name.startswith("_")]
-    point = pm_model.initial_point()
+    point = make_initial_point_fn(model=pm_model, overrides=off_centre(pm_model, kept))(0)
     gradient = pm_model.compile_dlogp(kept, mode=python_mode())(point)
     assert np.isfinite(gradient).all()
     assert (gradient != 0).all()

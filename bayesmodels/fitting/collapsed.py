@@ -7,7 +7,7 @@ model needs no second method for persons, replicates or predictions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,11 @@ class Draw:
     chain, draw : int
         Position among the draws asked for.
     y : (person, slot)
+        At a visit known only to lie beyond a limit, the latent value of this draw.
     inputs : Inputs of arrays
     bases : list of (slot of the outcome, person)
+    beyond : (person, slot) bool
+        Visits known only to lie beyond a limit.
     exits : Exits of arrays, or None
         Of a model with events, without the terms.
     features : list of (point,)
@@ -48,6 +51,7 @@ class Draw:
     y: np.ndarray
     inputs: Inputs
     bases: list[np.ndarray]
+    beyond: np.ndarray
     exits: Exits | None = None
     features: Sequence[np.ndarray] = ()
 
@@ -57,16 +61,37 @@ class Draw:
         terms[:, list(layout.shifting_terms)] += self.inputs.shift[:, self.inputs.group].T
         return terms
 
+    def slots(self, layout: Layout, k: int) -> slice:
+        """Where the visits of outcome k are in `y`."""
+        return slots_of(layout, self.bases, k)
+
+    def present(self, layout: Layout) -> np.ndarray:
+        """Where there is a visit, (person, slot)."""
+        slots = [self.slots(layout, k) for k in range(layout.n_outcomes)]
+        count = self.inputs.count
+        return np.concatenate([np.arange(s.stop - s.start) < count[:, [k]] for k, s in enumerate(slots)], axis=1)
+
+
+def slots_of(layout: Layout, bases: Sequence[np.ndarray], k: int) -> slice:
+    """Where the visits of outcome k are among those of all outcomes side by side."""
+    widths = [bases[layout.outcome_of.index(j)].shape[0] for j in range(k + 1)]
+    return slice(sum(widths[:k]), sum(widths))
+
 
 @dataclass(frozen=True)
 class Collapsed:
     """The collapsed likelihood of a built model: its layout and a function of free variables to its inputs.
+
+    A built model carries latent values of visits beyond a limit as loadings of a term of their own
+    (`models.assembly`); here they are values of the visits, and layouts have the model's terms only.
 
     Parameters
     ----------
     layout : Layout
     hazards : HazardLayout or None
         Of a model with events.
+    built : Layout
+        As the model carries it, latent values and all.
     variables : tuple of TensorVariable
         The free variables that the inputs depend on: numbers that draw person terms are not among them.
     function : callable
@@ -74,6 +99,7 @@ class Collapsed:
 
     layout: Layout
     hazards: HazardLayout | None
+    built: Layout
     variables: tuple[Any, ...]
     function: Any
 
@@ -93,16 +119,39 @@ class Collapsed:
                     "persons differ from the fit in start groups, strata, or visits known only to lie beyond a limit; "
                     "such visits can be used for the fitted study only, all of them"
                 )
-        mixed, n_bases = len(Inputs._fields), len(self.layout.outcome_of)
+        mixed, n_bases = len(Inputs._fields), len(self.built.outcome_of)
         for chain in range(draws.sizes["chain"]):
             for draw in range(draws.sizes["draw"]):
                 y, *rest = self.function(*(value[chain, draw] for value in values))
-                inputs, bases, more = Inputs(*rest[:mixed]), rest[mixed : mixed + n_bases], rest[mixed + n_bases :]
+                bases, more = rest[mixed : mixed + n_bases], rest[mixed + n_bases :]
+                y, beyond, bases = self._with_latent_values(y, bases)
+                inputs = self._of_terms(Inputs(*rest[:mixed]))
                 exits, features = None, []
                 if self.hazards is not None:
                     exits = Exits(**dict(zip(GIVEN, more, strict=False)), terms=None)
                     features = more[len(GIVEN) :]
-                yield Draw(chain, draw, y, inputs, bases, exits, features)
+                yield Draw(chain, draw, y, inputs, bases, beyond, exits, features)
+
+    @property
+    def has_latent_values(self) -> bool:
+        """Whether some visits are known only to lie beyond a limit."""
+        return self.built.n_terms > self.layout.n_terms
+
+    def _of_terms(self, inputs: Inputs) -> Inputs:
+        terms = self.layout.n_terms
+        return inputs._replace(mean=inputs.mean[:terms], slope=inputs.slope[:, :terms])
+
+    def _with_latent_values(
+        self, y: np.ndarray, bases: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+        """Latent values moved from their loadings into `y`, where they are, and the bases that remain."""
+        latent, kept = np.zeros_like(y), []
+        for k, p, basis in zip(self.built.outcome_of, self.built.term_of, bases, strict=True):
+            if p < self.layout.n_terms:
+                kept.append(basis)
+            else:
+                latent[:, slots_of(self.built, bases, k)] -= basis.T
+        return y + latent, latent != 0, kept
 
 
 def collapsed(pm_model: pm.Model) -> Collapsed | None:
@@ -126,7 +175,25 @@ def _collapsed(pm_model: pm.Model, layout: Layout, outputs: list[Any], exits: An
     needed = set(ancestors(outputs))
     free = tuple(rv for rv in pm_model.free_RVs if rv in needed)
     function = pytensor.function(list(free), outputs, mode=python_mode())
-    return Collapsed(layout, None if exits is None else exits.op.layout, free, function)
+    own_layout = _layout_of_terms(layout, len(pm_model.coords.get("any_term", range(layout.n_terms))))
+    hazards = None
+    if exits is not None:
+        extra = layout.n_terms - own_layout.n_terms
+        terms = tuple(p - extra if p >= layout.n_terms else p for p in exits.op.layout.term_of)
+        hazards = replace(exits.op.layout, term_of=terms)
+    return Collapsed(own_layout, hazards, layout, free, function)
+
+
+def _layout_of_terms(layout: Layout, terms: int) -> Layout:
+    """A layout without the loadings of further terms, which carry latent values."""
+    kept = [m for m, p in enumerate(layout.term_of) if p < terms]
+    return replace(
+        layout,
+        outcome_of=tuple(layout.outcome_of[m] for m in kept),
+        term_of=tuple(layout.term_of[m] for m in kept),
+        varying=tuple(layout.varying[m] for m in kept),
+        n_terms=terms,
+    )
 
 
 def collapsed_or_error(pm_model: pm.Model) -> Collapsed:

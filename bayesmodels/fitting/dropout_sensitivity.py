@@ -199,10 +199,7 @@ def _at_draw(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Conditional means of those asked about by strategy, and marginal means of the average persons."""
     visits, n = rows_of(built.own.layout, own), int(asked.sum())
-    first = np.searchsorted(visits.outcome, np.arange(built.own.layout.n_outcomes))
-    slot = np.arange(len(visits.outcome)) - first[visits.outcome]
-    present = slot < np.asarray(own.inputs.count)[:, visits.outcome]
-    present &= visits.months <= exits[:, None] + 1e-9
+    present = own.present(built.own.layout) & (visits.months <= exits[:, None] + 1e-9)
     spread = spread_of(built.own.layout, own).of(asked)
     targets = rows_of(built.later.layout, later)
     targets = targets.at(targets.outcome == k)

@@ -86,7 +86,7 @@ def dynamic_prediction(
     for landmark in landmarks:
         weeks = [landmark + horizon for horizon in horizons]
         risk = predict_events(
-            model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=draws, over_terms=True
+            model, posterior, study, weeks, seed=seed, landmark=landmark, fitted=study, draws=draws, over_terms=True
         )["cumulative_incidence"]
         lead = (risk.sizes["chain"], risk.sizes["draw"])
         coords = {"chain": np.asarray(risk["chain"]), "draw": np.asarray(risk["draw"])}
@@ -135,7 +135,7 @@ def example_predictions(
     parts, chosen = [], None
     for landmark in landmarks:
         found = predict_events(
-            model, posterior, study, weeks, seed, landmark=landmark, fitted=study, draws=ACCURACY_DRAWS
+            model, posterior, study, weeks, seed=seed, landmark=landmark, fitted=study, draws=ACCURACY_DRAWS
         )
         if chosen is None:
             risk = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ class Population:
         assert hazards is not None
         assert exits is not None
         cell = self.stratum * len(self.hazard_columns) + g
-        shifted = Draw(draw.chain, draw.draw, draw.y, inputs._replace(group=cell), draw.bases)
+        shifted = replace(draw, inputs=inputs._replace(group=cell))
         terms = shifted.person_means(layout)
         terms[:, list(layout.random_terms)] += deviations
         courses = np.zeros((layout.n_outcomes, len(terms), len(self.weeks)))

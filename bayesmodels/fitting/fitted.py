@@ -87,7 +87,7 @@ def fit(
     groups["prior"] = prior_draws(pm_model, stream_seed(seed, PRIOR_STREAM))
     on_phase("log-likelihood and predictive summaries")
     groups["log_likelihood"] = person_log_likelihood(pm_model, draws)
-    groups |= summaries(pm_model, data, draws, stream_seed(seed, SUMMARY_STREAM))
+    groups |= summaries(model, pm_model, data, draws, stream_seed(seed, SUMMARY_STREAM))
     if has_events(model):
         on_phase("survival, incidence and prediction")
         groups |= event_groups(model, data, tree)

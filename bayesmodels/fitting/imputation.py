@@ -2,14 +2,14 @@
 
 A missing value is drawn from the model given what it knows of the person, one posterior draw an imputation: the visits,
 proper under missing at random if the model holds; in a model with events the exit too, proper if the visits are missing
-at random given both. Values at an assay's limit are drawn too. Deaths are no exception: the dead get
+at random given both. A value beyond an assay's limit is drawn beyond it. Deaths are no exception: the dead get
 the value they would have had if alive and followed, which is the hypothetical estimand.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,9 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.events import Comparison, ancova, pool
 from bayesmodels.events.trial import visit_matrix
+from bayesmodels.fitting.collapsed import collapsed_or_error, thinned
 from bayesmodels.fitting.predict import predict
+from bayesmodels.fitting.replicated_trials import place_of
 from bayesmodels.study import Study
 
 
@@ -35,8 +37,9 @@ class ImputedTables:
         `scale` is ``log`` where the model works on logarithms.
     weeks : tuple of float
     values : array (imputation, person, week)
-        Observed where observed, else imputed; natural unit. Persons in the order of the study's table. Imputed values
-        are not rounded, nor cut at the outcome's limits.
+        Observed where observed, else imputed, beyond an assay's limit where the visit is known to lie there; natural
+        unit. Persons in the order of the study's table. Imputed values are not rounded, nor cut at the outcome's
+        limits.
     observed : array (person, week) of bool
     """
 
@@ -65,6 +68,9 @@ class ImputedTables:
         return (
             f"{self.outcome}: {len(self.values)} completed tables, what is missing drawn by the model; imputed {rest}."
         )
+
+    def __repr__(self) -> str:
+        return f"<ImputedTables, {self.sentence()}>"
 
     def _repr_html_(self) -> str:
         return f"<p>{self.sentence()}</p>" + self.table.to_html(index=False, float_format="{:.3f}".format)
@@ -121,17 +127,45 @@ def impute(
         problems.append(f"imputations: expected 2 to {chains * draws}, the posterior's draws, got {imputations}")
     if problems:
         raise BadInput(problems)
-    some = predict(model, posterior, study, wanted, seed, draws=chains * math.ceil(imputations / chains))
+    number = chains * math.ceil(imputations / chains)
+    some = predict(model, posterior, study, wanted, seed=seed, draws=number)
     drawn = some["observation"].sel(outcome=outcome).stack(sample=("chain", "draw"))
     drawn = drawn.transpose("sample", "person", "week").to_numpy()
-    drawn = drawn[np.linspace(0, len(drawn) - 1, imputations).astype(int)]
-    rows = study.visits.query("outcome == @outcome and censoring == ''")
-    seen = visit_matrix(study.persons["person"], rows, np.array(nominal))[:, [nominal.index(week) for week in wanted]]
-    observed = np.isfinite(seen)
+    used = np.linspace(0, len(drawn) - 1, imputations).astype(int)
+    rows = study.visits[study.visits["outcome"] == outcome].reset_index(drop=True)
+    places = [nominal.index(week) for week in wanted]
+
+    def by_week(visits: pd.DataFrame) -> npt.NDArray[np.float64]:
+        return visit_matrix(study.persons["person"], visits, np.array(nominal))[:, places]
+
+    observed = np.isfinite(by_week(rows[rows["censoring"] == ""]))
+    with_latent = [by_week(rows.assign(value=value)) for value in _values(model, posterior, study, rows, number)]
+    known = np.array(with_latent if len(with_latent) == 1 else [with_latent[m] for m in used])
     made = spec[outcome]
     return ImputedTables(
-        outcome, made.unit, made.scale, made.good_direction, wanted, np.where(observed, seen, drawn), observed
-    )
+        outcome, made.unit, made.scale, made.good_direction, wanted, np.where(np.isfinite(known), known, drawn[used]),
+        observed,
+    )  # fmt: skip
+
+
+def _values(
+    model: Any, posterior: xr.DataTree, study: Study, rows: pd.DataFrame, number: int
+) -> Iterator[npt.NDArray[np.float64]]:
+    """Values of an outcome's visits: observed, or if some lie beyond a limit, with a latent one there, by draw."""
+    beyond = (rows["censoring"] != "").to_numpy()
+    if not beyond.any():
+        yield rows["value"].to_numpy(float)
+        return
+    (outcome,) = (k for k in model.outcomes if k.name == rows["outcome"].iloc[0])
+    likelihood = collapsed_or_error(model.build(study))
+    place = place_of(rows, study, outcome.name)
+    for point in likelihood.at(thinned(posterior["posterior"].to_dataset(), number)):
+        slots = point.slots(likelihood.layout, model.outcomes.index(outcome))
+        value = rows["value"].to_numpy(float).copy()
+        latent = np.empty(len(rows))
+        latent[place.row] = point.y[place.person, slots.start + place.slot]
+        value[beyond] = (np.exp(latent) if outcome.scale == "log" else latent)[beyond]
+        yield value
 
 
 def imputed_ancova(

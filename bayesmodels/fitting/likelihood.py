@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from bayesmodels.fitting.collapsed import Collapsed
 
-JOINT_DRAWS = 1000
-"""Draws at which the likelihood of visits and exit is integrated over the person terms.
+COSTLY_DRAWS = 1000
+"""Draws at which the likelihood is integrated outside the kernels: of visits and exit, or of visits beyond a limit.
 
 Thinned draws are nearly independent: pass `reff=1` to `arviz_stats.loo`, which would else take the efficiency of all
 draws for that of the kept ones.
@@ -37,17 +37,21 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     -------
     xr.Dataset
         One variable an observed variable, dims (chain, draw, person or trial), persons numbered from 0; empty if there
-        is none. Of a model with events, person terms integrated out (`fitting.exit_terms`), at about `JOINT_DRAWS`
-        draws, evenly spaced.
+        is none. Where there are several, as visits and exits of a `SharedRateModel`, a person's is their sum.
+
+        Person terms are integrated out, and so are the values of visits known only to lie beyond a limit
+        (`fitting.beyond_limits`). With such visits, and of a model with events (`fitting.exit_terms`), at about
+        `COSTLY_DRAWS` draws, evenly spaced; with both, persons who have such visits are left out, and the attribute
+        `note` counts them.
     """
     import pymc as pm
 
     from bayesmodels.fitting.collapsed import collapsed
 
     likelihood = collapsed(pm_model)
-    if likelihood is not None and likelihood.hazards is not None:
+    if likelihood is not None and (likelihood.hazards is not None or likelihood.has_latent_values):
         (name,) = (rv.name for rv in pm_model.observed_RVs)
-        return _with_exits(name, likelihood, draws)
+        return _integrated(name, likelihood, draws, pm_model["visits_limit"].get_value())
     graphs, units = {}, {}
     for rv in pm_model.observed_RVs:
         unit = tuple(pm_model.named_vars_to_dims.get(rv.name) or ())[:1]
@@ -60,19 +64,29 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     return labelled(pm_model, values, units)
 
 
-def _with_exits(name: str, likelihood: Collapsed, draws: xr.Dataset) -> xr.Dataset:
-    """Log-likelihood of visits and exit by person."""
+def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, limits: np.ndarray) -> xr.Dataset:
+    """Log-likelihood by person where kernels leave something to integrate: exits, or values beyond `limits`."""
+    from bayesmodels.fitting.beyond_limits import log_likelihood_beyond
     from bayesmodels.fitting.collapsed import thinned
     from bayesmodels.fitting.exit_terms import tilted
     from bayesmodels.kernels.linear_mixed_variable import likelihood_and_terms
 
-    chosen = thinned(draws, JOINT_DRAWS)
-    rows = []
+    chosen = thinned(draws, COSTLY_DRAWS)
+    rows, beyond = [], np.zeros(len(limits), bool)
     for point in likelihood.at(chosen):
-        visits, gaussian = likelihood_and_terms(likelihood.layout, point.y, point.inputs, point.bases)
-        rows.append(visits + tilted(likelihood, point, gaussian).log_likelihood())
+        by_person, gaussian = likelihood_and_terms(likelihood.layout, point.y, point.inputs, point.bases)
+        beyond = point.beyond.any(axis=1)
+        if likelihood.hazards is not None:
+            by_person += tilted(likelihood, point, gaussian).log_likelihood()
+        else:
+            by_person[beyond] = log_likelihood_beyond(likelihood.layout, point, limits)
+        rows.append(by_person)
     values = np.array(rows).reshape((chosen.sizes["chain"], chosen.sizes["draw"], -1))
     coords = {"chain": chosen["chain"], "draw": chosen["draw"], "person": np.arange(values.shape[2])}
-    return xr.Dataset(
+    found = xr.Dataset(
         {name: (("chain", "draw", "person"), values)}, coords={k: np.asarray(v) for k, v in coords.items()}
     )
+    if likelihood.hazards is None or not beyond.any():
+        return found
+    note = f"{beyond.sum()} persons with visits known only to lie beyond a limit are left out"
+    return found.isel(person=~beyond).assign_attrs(note=note)

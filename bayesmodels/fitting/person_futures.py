@@ -15,7 +15,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error
 from bayesmodels.fitting.exit_terms import linear_hazards, tilted
 from bayesmodels.fitting.persons import event_persons, every_visit
-from bayesmodels.fitting.predict import courses, paths_given_visits
+from bayesmodels.fitting.predict import courses_and_visits
 from bayesmodels.kernels.linear_mixed_variable import person_terms
 from bayesmodels.models.hazard_terms import hazard_scale
 from bayesmodels.study import Study
@@ -157,14 +157,7 @@ class PersonFutures:
 
     def visits(self, draw: FutureDraw, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Courses and visits about them, (outcome, person, week), modelling scale."""
-        layout, later = self.later.layout, draw.later
-        terms = later.person_means(layout)
-        terms[:, list(layout.random_terms)] += draw.deviations
-        course = courses(layout, later, terms)
-        for k, path in paths_given_visits(self.past.layout, draw.past, terms, later, rng).items():
-            course[k] += path
-        sigma = later.inputs.sigma[np.minimum(later.inputs.stratum, len(later.inputs.sigma) - 1)]
-        return course, course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
+        return courses_and_visits(self.later.layout, draw.past, draw.later, draw.deviations, rng)
 
     def _until(self, values: np.ndarray) -> np.ndarray:
         """Sums (event, person, week) of values (event, point) over each person's points before every week."""

@@ -67,6 +67,13 @@ class Persons:
             raise BadInput(f"persons: expected the covariate {name!r}, which the model uses; add it" for name in absent)
         scale = self.covariate_scale.loc[list(names)]
         raw = self.persons[list(names)].astype(float)
+        blank = [(row, name) for name in names for row in np.flatnonzero(~np.isfinite(raw[name]))]
+        if blank:
+            raise BadInput(
+                f"persons, row {row + 2}: expected a number for the covariate {name!r}, which the model uses, found "
+                "none; fill it in, or leave the person out"
+                for row, name in blank
+            )
         return (raw - scale["center"]) / scale["spread"]
 
 
@@ -153,10 +160,10 @@ def every_visit(model: Any, persons: pd.DataFrame, weeks: Sequence[float]) -> pd
     """A visit of every person and outcome at every week; its value only has to be a possible one."""
     index = pd.MultiIndex.from_product([persons["person"], [k.name for k in model.outcomes], weeks])
     frame = index.to_frame(index=False, name=["person", "outcome", "week"])
-    return frame.assign(value=frame["outcome"].map({k.name: _possible(k) for k in model.outcomes}), censoring="")
+    return frame.assign(value=frame["outcome"].map({k.name: possible_value(k) for k in model.outcomes}), censoring="")
 
 
-def _possible(outcome: Any) -> float:
+def possible_value(outcome: Any) -> float:
     """A value strictly within the outcome's limits, so that no visit to predict counts as censored."""
     if outcome.limits is None:
         return 1.0

@@ -24,8 +24,8 @@ def predict(
     posterior: xr.DataTree,
     data: Study | pd.DataFrame,
     weeks: Sequence[float],
-    seed: int,
     *,
+    seed: int,
     draws: int = 1000,
 ) -> xr.Dataset:
     """Predict courses and visits at given weeks.
@@ -64,25 +64,17 @@ def predict(
     history = persons_of(model, draws_used, data)
     grid = replace(history, visits=every_visit(model, history.persons, weeks))
     course_model = without_events(model)
-    own = isinstance(data, Study) and course_model is not model and _digest(posterior) == data.digest
+    own = isinstance(data, Study) and course_model is not model and fitted_digest(posterior) == data.digest
     given = collapsed_or_error(model.build(data) if own else course_model.build(history))
     wanted = collapsed_or_error(course_model.build(grid))
     rng = np.random.default_rng(seed)
     shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))
     trajectory, observation = np.empty(shape), np.empty(shape)
     for past, future in zip(given.at(draws_used), wanted.at(draws_used), strict=True):
-        terms = future.person_means(wanted.layout)
+        here = past.chain, past.draw
         deviations, _ = draw_deviations(given, past, rng)
-        terms[:, list(wanted.layout.random_terms)] += deviations
-        sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
-        course = courses(wanted.layout, future, terms)
-        for k, path in paths_given_visits(given.layout, past, terms, future, rng).items():
-            course[k] += path
-        trajectory[past.chain, past.draw] = course
-        observation[past.chain, past.draw] = course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
-    for k, outcome in enumerate(model.outcomes):
-        if outcome.scale == "log":
-            trajectory[:, :, k], observation[:, :, k] = np.exp(trajectory[:, :, k]), np.exp(observation[:, :, k])
+        trajectory[here], observation[here] = courses_and_visits(wanted.layout, past, future, deviations, rng)
+    to_natural_units(model.outcomes, trajectory, observation)
     dims = ("chain", "draw", "outcome", "person", "week")
     return xr.Dataset(
         {"trajectory": (dims, trajectory), "observation": (dims, observation)},
@@ -95,12 +87,43 @@ def predict(
     )
 
 
-def _digest(posterior: xr.DataTree) -> str:
+def fitted_digest(posterior: xr.DataTree) -> str:
     """Digest of the fitted data; empty where the posterior does not say."""
     return str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
 
 
-def courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+def to_natural_units(outcomes: Sequence[Any], *values: np.ndarray) -> None:
+    """Logarithms back to natural units, in place; values (chain, draw, outcome, ...)."""
+    for k, outcome in enumerate(outcomes):
+        if outcome.scale == "log":
+            for array in values:
+                array[:, :, k] = np.exp(array[:, :, k])
+
+
+def courses_and_visits(
+    layout: Layout, past: Draw, future: Draw, deviations: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Courses of persons with these deviations, and visits about them, (outcome, person, week), modelling scale.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of past and future.
+    past, future : Draw
+        The visits so far, and one at every week wanted.
+    deviations : (person, random term)
+    rng : numpy.random.Generator
+    """
+    terms = future.person_means(layout)
+    terms[:, list(layout.random_terms)] += deviations
+    course = _courses(layout, future, terms)
+    for k, path in _paths_given_visits(layout, past, terms, future, rng).items():
+        course[k] += path
+    sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
+    return course, course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
+
+
+def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     """Courses (outcome, person, slot) of persons with these terms (person, term); outcomes of the same visits."""
     course = np.zeros((layout.n_outcomes, *draw.bases[0].T.shape))
     for m, k in enumerate(layout.outcome_of):
@@ -108,19 +131,16 @@ def courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     return course
 
 
-def paths_given_visits(
+def _paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
     """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
-    found, first = {}, 0
+    found = {}
     row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
     weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes
-    for k in range(layout.n_outcomes):
+    for k in layout.wandering:
+        slots = past.slots(layout, k)
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
-        slots = slice(first, first + past.bases[loadings[0]].shape[0])
-        first = slots.stop
-        if k not in layout.wandering:
-            continue
         course = sum(past.bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
         found[k] = draw_paths(
             np.cumsum(past.inputs.elapsed[:, slots], axis=1),

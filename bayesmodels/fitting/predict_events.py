@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.exit_terms import CANDIDATES
 from bayesmodels.fitting.person_futures import known_so_far, person_futures
+from bayesmodels.fitting.predict import fitted_digest, to_natural_units
 from bayesmodels.study import Study
 
 PREDICTION_DRAWS = 200
@@ -24,8 +24,8 @@ def predict_events(
     posterior: xr.DataTree,
     data: Study | pd.DataFrame,
     weeks: Sequence[float],
-    seed: int,
     *,
+    seed: int,
     landmark: float | None = None,
     fitted: Study | None = None,
     draws: int = PREDICTION_DRAWS,
@@ -69,6 +69,8 @@ def predict_events(
     BadInput
         New persons without `fitted`, of a start group, stratum or covariate that the fit does not know, or nobody at
         risk.
+    BayesmodelsError
+        Visits of these persons are known only to lie beyond a limit, so that part of the fit's latent values is asked.
     """
     study = _fitted(posterior, data, fitted)
     weeks = tuple(sorted({float(week) for week in weeks}))
@@ -87,9 +89,7 @@ def predict_events(
         fewest = min(fewest, now.fewest)
         incidence[here][:, at], survival[here][at] = futures.chances(now, *shares, terminal)
         course[here][:, at], observed[here][:, at] = futures.visits(now, rng)
-    for k, outcome in enumerate(model.outcomes):
-        if outcome.scale == "log":
-            course[:, :, k], observed[:, :, k] = np.exp(course[:, :, k]), np.exp(observed[:, :, k])
+    to_natural_units(model.outcomes, course, observed)
     dims, of_outcome = ("chain", "draw", "person", "week"), ("chain", "draw", "outcome", "person", "week")
     found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "cumulative_incidence": (("chain", "draw", "event", "person", "week"), incidence),
@@ -116,7 +116,7 @@ def predict_events(
 def _fitted(posterior: xr.DataTree, data: Study | pd.DataFrame, fitted: Study | None) -> Study:
     """The study that a posterior was fitted to."""
     study = fitted if fitted is not None else data
-    digest = str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
+    digest = fitted_digest(posterior)
     if not isinstance(study, Study) or (digest and study.digest != digest):
         raise BadInput(
             "fitted: expected the study that the posterior was fitted to, found "

@@ -30,7 +30,7 @@ def prior_predictive(model: Any, data: Study, *, seed: int, draws: int = 1000) -
     """
     pm_model = model.build(data)
     groups = {"prior": prior_draws(pm_model, seed, draws)}
-    found = visit_summaries(pm_model, data, prior_of_free_variables(pm_model, seed, draws), seed)
+    found = visit_summaries(model, pm_model, data, prior_of_free_variables(pm_model, seed, draws), seed)
     if "predictive_summary" in found:
         groups["prior_predictive"] = found["predictive_summary"]
     return xr.DataTree.from_dict(groups)

@@ -11,8 +11,8 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error
-from bayesmodels.fitting.persons import event_persons
-from bayesmodels.fitting.replicated_trials import check_replicable, chosen_draws, first_slot, natural, place_of
+from bayesmodels.fitting.persons import event_persons, possible_value
+from bayesmodels.fitting.replicated_trials import check_replicable, chosen_draws, natural, place_of
 from bayesmodels.kernels.joint_variable import simulate_exits
 from bayesmodels.kernels.linear_mixed_op import Layout
 from bayesmodels.kernels.linear_mixed_variable import person_means, simulate_terms, simulate_visits
@@ -78,7 +78,7 @@ def replicated_trials(
         y = simulate_visits(likelihood.layout, rng, point.inputs, point.bases, terms)
         value = np.empty(len(visits))
         for k, (outcome, place) in enumerate(zip(model.outcomes, places, strict=True)):
-            drawn = y[place.person, first_slot(likelihood.layout, point.bases, k) + place.slot]
+            drawn = y[place.person, point.slots(likelihood.layout, k).start + place.slot]
             value[place.row] = natural(drawn, outcome, place.whole)
         assert point.exits is not None
         exits = point.exits._replace(terms=np.concatenate([terms, deviations], axis=1))
@@ -130,7 +130,7 @@ def _visits(model: Any, study: Study, watched: pd.DataFrame) -> pd.DataFrame:
                         "person": watched["person"].to_numpy()[more],
                         "week": float(week),
                         "outcome": outcome.name,
-                        "value": float(rows["value"].quantile(interpolation="lower")),
+                        "value": possible_value(outcome),
                         "censoring": "",
                     }
                 )

@@ -12,7 +12,6 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import collapsed_or_error
-from bayesmodels.kernels.linear_mixed_op import Layout
 from bayesmodels.kernels.linear_mixed_variable import simulate
 from bayesmodels.study import Study
 
@@ -79,7 +78,7 @@ def replicated_visits(
         y = simulate(likelihood.layout, rng, point.inputs, point.bases)
         value = np.empty(len(visits))
         for k, (outcome, place) in enumerate(zip(model.outcomes, places, strict=True)):
-            drawn = y[place.person, first_slot(likelihood.layout, point.bases, k) + place.slot]
+            drawn = y[place.person, point.slots(likelihood.layout, k).start + place.slot]
             value[place.row] = natural(drawn, outcome, place.whole)
         yield visits.assign(value=value)
 
@@ -116,24 +115,19 @@ def chosen_draws(posterior: xr.DataTree, number: int) -> Iterator[xr.Dataset]:
 def place_of(visits: pd.DataFrame, study: Study, outcome: str) -> Place:
     """Where an outcome's visits are, in a table with rows numbered from 0.
 
-    Persons in the order of their table, each one's visits by week: as `models.design` lays them out.
+    Persons in the order of their table, each one's visits by week: as `models.design` lays them out. Whether all are
+    whole numbers is read from the study's own.
     """
     number = pd.Series(np.arange(len(study.persons)), index=study.persons["person"])
     rows = visits[visits["outcome"] == outcome]
     rows = rows.assign(number=number[rows["person"]].to_numpy()).sort_values(["number", "week"], kind="stable")
-    value = rows["value"].to_numpy(float)
+    value = study.visits.loc[study.visits["outcome"] == outcome, "value"].to_numpy(float)
     return Place(
         rows.index.to_numpy(),
         rows["number"].to_numpy(),
         rows.groupby("number").cumcount().to_numpy(),
         bool((value == np.round(value)).all()),
     )
-
-
-def first_slot(layout: Layout, bases: list[np.ndarray], k: int) -> int:
-    """Slots of all outcomes before the k-th."""
-    widths = [bases[layout.outcome_of.index(j)].shape[0] for j in range(k)]
-    return sum(widths)
 
 
 def natural(drawn: np.ndarray, outcome: Any, whole: bool) -> np.ndarray:

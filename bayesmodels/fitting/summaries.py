@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     import pymc as pm
 
 
-def summaries(pm_model: pm.Model, data: Any, posterior: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+def summaries(model: Any, pm_model: pm.Model, data: Any, posterior: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
     """Summarise the data by visit, and draw the same summaries from the posterior.
 
     Parameters
     ----------
+    model : Model
     pm_model : pm.Model
+        Built on the data.
     data : Study or other
-        What the model was built on.
     posterior : xr.Dataset
         Free and published variables, dims (chain, draw, ...).
     seed : int
@@ -42,5 +43,5 @@ def summaries(pm_model: pm.Model, data: Any, posterior: xr.Dataset, seed: int) -
     if isinstance(data, Study):
         from bayesmodels.fitting.visit_summaries import visit_summaries
 
-        return visit_summaries(pm_model, data, posterior, seed)
+        return visit_summaries(model, pm_model, data, posterior, seed)
     return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -37,12 +38,15 @@ class _Cells:
         return total if self.strata == 1 else np.concatenate([total, total.sum(axis=2, keepdims=True)], axis=2)
 
 
-def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+def visit_summaries(
+    model: Any, pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed: int
+) -> dict[str, xr.Dataset]:
     """Observed and replicated visit means, on the modelling scale.
 
     Replicated trials have new persons of the same strata and start groups at the same visits; in a model with events,
-    persons whose terms are drawn given the same exits, since those who stay differ from those who leave. Censored
-    visits count at their limit among the observed; a study with any has no replicates.
+    persons whose terms are drawn given the same exits, since those who stay differ from those who leave. Visits beyond
+    a limit count at the limit; replicates too, where it is the outcome's own (`censor_at_limits`). A study with visits
+    beyond an assay's limit has no replicates: the limits of its other visits are not known.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def visit_summaries(pm_model: pm.Model, data: Study, posterior: xr.Dataset, seed
     replicated = np.empty((chosen.sizes["chain"], chosen.sizes["draw"], *n.shape))
     with np.errstate(invalid="ignore", divide="ignore"):
         for point in likelihood.at(chosen):
-            draw = _replicate(likelihood, point, rng)
+            draw = _at_limits(model, likelihood, point, _replicate(likelihood, point, rng))
             replicated[point.chain, point.draw] = cells.sums(draw) / n
     groups["predictive_summary"] = xr.Dataset({"mean": (("chain", "draw", *DIMS), replicated)}, coords=coords)
     return groups
@@ -91,6 +95,17 @@ def _replicate(likelihood: Collapsed, point: Draw, rng: np.random.Generator) -> 
     deviations, _ = tilted(likelihood, point, unseen_terms(likelihood.layout, point.inputs)).draw(rng)
     terms[:, list(likelihood.layout.random_terms)] += deviations
     return simulate_visits(likelihood.layout, rng, point.inputs, point.bases, terms)
+
+
+def _at_limits(model: Any, likelihood: Collapsed, point: Draw, y: np.ndarray) -> np.ndarray:
+    """Visits (person, slot) with those beyond the limits of a censored outcome at the limit."""
+    for k, outcome in enumerate(getattr(model, "outcomes", ())):
+        if outcome.censor_at_limits and outcome.limits is not None:
+            with np.errstate(divide="ignore"):
+                low, high = np.log(outcome.limits) if outcome.scale == "log" else outcome.limits
+            slots = point.slots(likelihood.layout, k)
+            y[:, slots] = np.clip(y[:, slots], low, high)
+    return y
 
 
 def _cells(pm_model: pm.Model, data: Study, nominal: np.ndarray) -> _Cells:

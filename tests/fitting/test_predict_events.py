@@ -36,7 +36,7 @@ def exact():
 
 @pytest.mark.parametrize("person", [1, 10])
 def test_risks_are_the_dense_integrals_given_visits_and_survival_so_far(exact, person):
-    found = predict_events(MODEL, exact, STUDY, WEEKS, 1, landmark=LANDMARK, over_terms=True).isel(chain=0, draw=0)
+    found = predict_events(MODEL, exact, STUDY, WEEKS, seed=1, landmark=LANDMARK, over_terms=True).isel(chain=0, draw=0)
     one, other, density = grid_of(person, landmark=LANDMARK, cells=81)
     share = np.exp(density - density.max())
     share /= integral(share, one, other)
@@ -62,20 +62,20 @@ def test_risks_are_the_dense_integrals_given_visits_and_survival_so_far(exact, p
 
 def test_terms_drawn_and_terms_averaged_give_the_same_mean_risk(exact):
     many = xr.DataTree.from_dict({"posterior": joint_study.draws_of(MODEL.build(STUDY), number=300)})
-    drawn = predict_events(MODEL, many, STUDY, [60.0], 1, landmark=LANDMARK, draws=600)
-    averaged = predict_events(MODEL, exact, STUDY, [60.0], 1, landmark=LANDMARK, over_terms=True)
+    drawn = predict_events(MODEL, many, STUDY, [60.0], seed=1, landmark=LANDMARK, draws=600)
+    averaged = predict_events(MODEL, exact, STUDY, [60.0], seed=1, landmark=LANDMARK, over_terms=True)
     both = [v["cumulative_incidence"].mean(("chain", "draw")) for v in (drawn, averaged)]
     np.testing.assert_allclose(both[0], both[1], atol=0.03)
 
 
 def test_persons_of_the_study_and_the_same_as_new_persons_get_the_same(posterior):
-    own = predict_events(MODEL, posterior, STUDY, WEEKS, 1, landmark=LANDMARK)
+    own = predict_events(MODEL, posterior, STUDY, WEEKS, seed=1, landmark=LANDMARK)
     still = STUDY.events["week"].to_numpy() > LANDMARK
     persons = STUDY.persons[still]
     visits = STUDY.visits[STUDY.visits["person"].isin(persons["person"]) & (STUDY.visits["week"] <= LANDMARK)]
     events = pd.DataFrame({"person": persons["person"], "week": LANDMARK, "event": "none"})
     new = Study.from_frames(persons, visits, events, reference_group="delayed", strata=True)
-    found = predict_events(MODEL, posterior, new, WEEKS, 1, fitted=STUDY)
+    found = predict_events(MODEL, posterior, new, WEEKS, seed=1, fitted=STUDY)
     for name in ("survival", "cumulative_incidence", "trajectory", "observation"):
         np.testing.assert_allclose(found[name], own[name].isel(person=np.flatnonzero(still)), atol=1e-6)
     assert not own["at_risk"].to_numpy()[~still].any()
@@ -85,15 +85,15 @@ def test_persons_of_the_study_and_the_same_as_new_persons_get_the_same(posterior
 def test_new_persons_without_the_fitted_study_are_refused(posterior):
     posterior.attrs["data"] = '{"digest": "another"}'
     with pytest.raises(BadInput, match="fitted="):
-        predict_events(MODEL, posterior, STUDY, WEEKS, 1)
+        predict_events(MODEL, posterior, STUDY, WEEKS, seed=1)
     del posterior.attrs["data"]
     with pytest.raises(BadInput, match="fitted="):
-        predict_events(MODEL, posterior, STUDY.persons, WEEKS, 1)
+        predict_events(MODEL, posterior, STUDY.persons, WEEKS, seed=1)
 
 
 def test_a_person_without_visits_is_one_of_the_population(exact):
     new = STUDY.persons.iloc[[0]]
-    found = predict_events(MODEL, exact, new, [40.0], 1, fitted=STUDY, over_terms=True)
+    found = predict_events(MODEL, exact, new, [40.0], seed=1, fitted=STUDY, over_terms=True)
     one, other, density = grid_of(0, landmark=-1.0, cells=81)  # the prior: no visit, no time
     share = np.exp(density)
     death = cumulative(hazards_of(0, one, other), 0.0, 40.0 / MONTH, new["drug_start_week"].iloc[0] / MONTH)[0]
@@ -104,7 +104,7 @@ def test_a_person_without_visits_is_one_of_the_population(exact):
 
 def test_accuracy_is_that_of_the_predictions_and_labelled_apparent(posterior):
     found = dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(16.0,), horizons=(40.0,), draws=10)
-    risk = predict_events(MODEL, posterior, STUDY, [56.0], 2, landmark=16.0, draws=10, over_terms=True)
+    risk = predict_events(MODEL, posterior, STUDY, [56.0], seed=2, landmark=16.0, draws=10, over_terms=True)
     values = risk["cumulative_incidence"].sel(event="death").to_numpy().reshape(10, -1)
     events = STUDY.events
     known = prediction_accuracy(events["week"], events["event"], "death", values, 16.0, 56.0)
@@ -129,7 +129,8 @@ def test_without_associations_visits_say_nothing_of_the_risk():
     worse = STUDY.visits.assign(value=lambda rows: rows["value"] / 2)
     other = Study.from_frames(STUDY.persons, worse, STUDY.events, reference_group="delayed", strata=True)
     one, two = (
-        predict_events(model, posterior, data, WEEKS, 1, landmark=LANDMARK, fitted=STUDY) for data in (STUDY, other)
+        predict_events(model, posterior, data, WEEKS, seed=1, landmark=LANDMARK, fitted=STUDY)
+        for data in (STUDY, other)
     )
     assert float(one["survival"].min()) < 0.95
     np.testing.assert_allclose(one["survival"], two["survival"])

@@ -69,11 +69,12 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, limits: np.
     from bayesmodels.fitting.beyond_limits import log_likelihood_beyond
     from bayesmodels.fitting.collapsed import thinned
     from bayesmodels.fitting.exit_terms import tilted
+    from bayesmodels.fitting.progress import counted
     from bayesmodels.kernels.linear_mixed_variable import likelihood_and_terms
 
     chosen = thinned(draws, COSTLY_DRAWS)
     rows, beyond = [], np.zeros(len(limits), bool)
-    for point in likelihood.at(chosen):
+    for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "log-likelihood, draws"):
         by_person, gaussian = likelihood_and_terms(likelihood.layout, point.y, point.inputs, point.bases)
         beyond = point.beyond.any(axis=1)
         if likelihood.hazards is not None:

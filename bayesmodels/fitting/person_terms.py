@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, labels_of, thinned
 from bayesmodels.fitting.exit_terms import CANDIDATES, tilted
+from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_visits
 
 FEW = 8.0
@@ -61,7 +62,7 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     rng = np.random.default_rng(seed)
     random = list(likelihood.layout.random_terms)
     out, fewest = None, np.inf
-    for point in likelihood.at(chosen):
+    for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "person terms, draws"):
         deviations, worth = draw_deviations(likelihood, point, rng)
         fewest = fewest if worth is None else min(fewest, float(worth.min()))
         if out is None:

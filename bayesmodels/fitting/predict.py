@@ -15,6 +15,7 @@ from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.paths import draw_paths
 from bayesmodels.fitting.person_terms import draw_deviations
 from bayesmodels.fitting.persons import every_visit, persons_of, without_events
+from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_op import Layout
 from bayesmodels.study import Study
 
@@ -70,7 +71,8 @@ def predict(
     rng = np.random.default_rng(seed)
     shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))
     trajectory, observation = np.empty(shape), np.empty(shape)
-    for past, future in zip(given.at(draws_used), wanted.at(draws_used), strict=True):
+    points = zip(given.at(draws_used), wanted.at(draws_used), strict=True)
+    for past, future in counted(points, shape[0] * shape[1], "predicting, draws"):
         here = past.chain, past.draw
         deviations, _ = draw_deviations(given, past, rng)
         trajectory[here], observation[here] = courses_and_visits(wanted.layout, past, future, deviations, rng)

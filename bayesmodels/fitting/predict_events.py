@@ -14,6 +14,7 @@ from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.exit_terms import CANDIDATES
 from bayesmodels.fitting.person_futures import known_so_far, person_futures
 from bayesmodels.fitting.predict import fitted_digest, to_natural_units
+from bayesmodels.fitting.progress import counted
 from bayesmodels.study import Study
 
 PREDICTION_DRAWS = 200
@@ -84,7 +85,7 @@ def predict_events(
     incidence, survival = np.full((*lead, events, *sizes), np.nan), np.full((*lead, *sizes), np.nan)
     course, observed = (np.full((*lead, outcomes, *sizes), np.nan) for _ in range(2))
     terminal, fewest = np.array([event.terminal for event in model.events]), np.inf
-    for now in futures.at(chosen, rng):
+    for now in counted(futures.at(chosen, rng), lead[0] * lead[1], "predicting, draws"):
         here, shares = (now.past.chain, now.past.draw), now.nodes if over_terms else now.drawn
         fewest = min(fewest, now.fewest)
         incidence[here][:, at], survival[here][at] = futures.chances(now, *shares, terminal)

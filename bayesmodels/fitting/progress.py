@@ -1,31 +1,41 @@
-"""Progress of the chains: a bar in a terminal, a small table in Jupyter (no ipywidgets needed), nothing in batch."""
+"""Progress of chains and loops: bars in a terminal, a table in Jupyter (no ipywidgets needed), nothing in batch."""
 
 from __future__ import annotations
 
 import html
 import sys
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
+PATIENCE = 2.0
+"""Seconds that a loop may take before its progress is shown."""
+
 
 @dataclass(frozen=True)
-class ChainState:
-    """How far a chain is."""
+class State:
+    """How far something is."""
 
-    chain: int
+    label: str
     finished: int
     total: int
-    divergences: int = 0
+    note: str = ""
 
     @property
     def share(self) -> float:
-        """Finished share of the chain's draws, 0 to 1."""
+        """Finished share, 0 to 1."""
         return self.finished / self.total
 
 
+def chain_state(chain: int, finished: int, total: int, divergences: int = 0) -> State:
+    """How far a chain is, in draws; chains are numbered from 0."""
+    return State(f"chain {chain + 1}", finished, total, f"{divergences} divergent")
+
+
 class Progress(Protocol):
-    """Something that shows chain states while it is entered."""
+    """Something that shows states while it is entered."""
 
     def __enter__(self) -> Self:
         """Start the display."""
@@ -35,8 +45,8 @@ class Progress(Protocol):
         """End the display."""
         ...
 
-    def update(self, state: ChainState) -> None:
-        """Show a chain's new state."""
+    def update(self, state: State) -> None:
+        """Show a new state, in place of the one with the same label."""
         ...
 
 
@@ -50,12 +60,12 @@ class Quiet:
     def __exit__(self, *exception: object) -> None:
         """Do nothing."""
 
-    def update(self, state: ChainState) -> None:
+    def update(self, state: State) -> None:
         """Do nothing."""
 
 
 class TerminalBars:
-    """One bar a chain, by rich, on stderr."""
+    """One bar a label, by rich, on stderr."""
 
     def __init__(self) -> None:
         """Lay out the bars."""
@@ -67,12 +77,12 @@ class TerminalBars:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[divergences]} divergent"),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True, force_jupyter=False),
         )
-        self._tasks: dict[int, Any] = {}
+        self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
         """Start the bars."""
@@ -83,19 +93,19 @@ class TerminalBars:
         """Leave the bars as they are."""
         self._bars.stop()
 
-    def update(self, state: ChainState) -> None:
-        """Move a chain's bar."""
-        if state.chain not in self._tasks:
-            self._tasks[state.chain] = self._bars.add_task(f"chain {state.chain + 1}", total=state.total, divergences=0)
-        self._bars.update(self._tasks[state.chain], completed=state.finished, divergences=state.divergences)
+    def update(self, state: State) -> None:
+        """Move a bar."""
+        if state.label not in self._tasks:
+            self._tasks[state.label] = self._bars.add_task(state.label, total=state.total, note="")
+        self._bars.update(self._tasks[state.label], completed=state.finished, note=state.note)
 
 
 class NotebookTable:
     """A table that is drawn again in place, by IPython's own display."""
 
     def __init__(self) -> None:
-        """Begin with no chain."""
-        self._states: dict[int, ChainState] = {}
+        """Begin with no state."""
+        self._states: dict[str, State] = {}
         self._shown = 0.0
         self._handle: Any = None
 
@@ -110,22 +120,22 @@ class NotebookTable:
         """Show the last state."""
         self._draw()
 
-    def update(self, state: ChainState) -> None:
-        """Remember a chain's state; draw the table at most four times a second."""
-        self._states[state.chain] = state
+    def update(self, state: State) -> None:
+        """Remember a state; draw the table at most four times a second."""
+        self._states[state.label] = state
         if time.monotonic() - self._shown > 0.25:
             self._draw()
 
     def markup(self) -> str:
         """Return the table as HTML."""
         if not self._states:
-            return "<em>preparing the chains …</em>"
+            return "<em>preparing …</em>"
         rows = "".join(
-            f"<tr><td>chain {s.chain + 1}</td><td><progress max='1' value='{s.share:.3f}'></progress></td>"
-            f"<td>{s.finished} of {s.total} draws</td><td>{s.divergences} divergent</td></tr>"
-            for s in sorted(self._states.values(), key=lambda s: s.chain)
+            f"<tr><td>{html.escape(s.label)}</td><td><progress max='1' value='{s.share:.3f}'></progress></td>"
+            f"<td>{s.finished} of {s.total}</td><td>{html.escape(s.note)}</td></tr>"
+            for s in sorted(self._states.values(), key=lambda s: (len(s.label), s.label))
         )
-        return f"<table aria-label='{html.escape('progress of the chains')}'>{rows}</table>"
+        return f"<table aria-label='progress'>{rows}</table>"
 
     def _draw(self) -> None:
         from IPython.display import HTML
@@ -155,3 +165,24 @@ def progress_display(wanted: bool | None) -> Progress:
     if wanted or sys.stderr.isatty():
         return TerminalBars()
     return Quiet()
+
+
+def counted[Item](items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    """Items of a loop, whose progress is shown, in Jupyter and in a terminal, once it has lasted `PATIENCE` seconds.
+
+    Parameters
+    ----------
+    items : iterable
+    total : int
+        How many there are.
+    what : str
+        The label.
+    """
+    began, display = time.monotonic(), None
+    with ExitStack() as stack:
+        for done, item in enumerate(items, start=1):
+            yield item
+            if display is None and time.monotonic() - began > PATIENCE:
+                display = stack.enter_context(progress_display(None))
+            if display is not None:
+                display.update(State(what, done, total))

@@ -12,6 +12,7 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error
 from bayesmodels.fitting.persons import event_persons, possible_value
+from bayesmodels.fitting.progress import counted
 from bayesmodels.fitting.replicated_trials import check_replicable, chosen_draws, natural, place_of
 from bayesmodels.kernels.joint_variable import simulate_exits
 from bayesmodels.kernels.linear_mixed_op import Layout
@@ -72,7 +73,7 @@ def replicated_trials(
     labels = _labels(model, events)
     end = pd.Series(watched["week"].to_numpy(float), index=watched["person"])
     rng = np.random.default_rng(seed)
-    for draw in chosen_draws(posterior, number):
+    for draw in counted(chosen_draws(posterior, number), number, "replicated trials"):
         (point,) = likelihood.at(draw)
         terms, deviations = _terms(likelihood.layout, rng, point)
         y = simulate_visits(likelihood.layout, rng, point.inputs, point.bases, terms)

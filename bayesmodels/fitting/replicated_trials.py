@@ -12,6 +12,7 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import collapsed_or_error
+from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_variable import simulate
 from bayesmodels.study import Study
 
@@ -73,7 +74,7 @@ def replicated_visits(
     likelihood = collapsed_or_error(model.build(study))
     places = [place_of(visits, study, outcome.name) for outcome in model.outcomes]
     rng = np.random.default_rng(seed)
-    for draw in chosen_draws(posterior, number):
+    for draw in counted(chosen_draws(posterior, number), number, "replicated trials"):
         (point,) = likelihood.at(draw)
         y = simulate(likelihood.layout, rng, point.inputs, point.bases)
         value = np.empty(len(visits))

@@ -13,7 +13,7 @@ import xarray as xr
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.chains import Chain, tidy_statistics
 from bayesmodels.fitting.evaluate import labelled, python_mode
-from bayesmodels.fitting.progress import ChainState, Progress
+from bayesmodels.fitting.progress import Progress, State, chain_state
 from bayesmodels.fitting.settings import TARGET_ACCEPT, TARGET_ACCEPT_OF_PERSONS, NutsSettings
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def nutpie_chains(
     """
     waiting = list(seeds)
     running: dict[int, Any] = {}
-    states: dict[int, ChainState] = {}
+    states: dict[int, State] = {}
     try:
         while waiting or running:
             while waiting and len(running) < (settings.cores or 1):
@@ -129,13 +129,13 @@ def _finished(number: int, sampler: Any) -> bool:
 
 
 def _start(
-    compiled: CompiledPyMCModel, settings: NutsSettings, number: int, seed: int, states: dict[int, ChainState]
+    compiled: CompiledPyMCModel, settings: NutsSettings, number: int, seed: int, states: dict[int, State]
 ) -> Any:
     import nutpie
 
     def remember(progress: list[Any]) -> None:
         state = progress[0]
-        states[number] = ChainState(number, state.finished_draws, state.total_draws, state.divergences)
+        states[number] = chain_state(number, state.finished_draws, state.total_draws, state.divergences)
 
     return nutpie.sample(
         compiled,
@@ -168,7 +168,7 @@ def pymc_chains(
             nonlocal divergent
             divergent += int(not draw.tuning and bool(draw.stats[0]["diverging"]))
             if draw.draw_idx % 50 == 49:
-                progress.update(ChainState(number, draw.draw_idx + 1, total, divergent))
+                progress.update(chain_state(number, draw.draw_idx + 1, total, divergent))
 
         with pm_model:
             tree = pm.sample(
@@ -234,9 +234,9 @@ def numpyro_chains(
         yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
 
 
-def _complete(number: int, settings: NutsSettings, tree: Any) -> ChainState:
+def _complete(number: int, settings: NutsSettings, tree: Any) -> State:
     total = settings.tune + settings.draws
-    return ChainState(number, total, total, int(tree["sample_stats"]["diverging"].sum()))
+    return chain_state(number, total, total, int(tree["sample_stats"]["diverging"].sum()))
 
 
 def _chain(pm_model: pm.Model, settings: NutsSettings, number: int, posterior: Any, stats: Any) -> Chain:

@@ -1,0 +1,85 @@
+"""Progress of chains and loops: what a terminal and a notebook show; short loops and batch jobs show nothing."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bayesmodels.fitting import progress
+from bayesmodels.fitting.progress import NotebookTable, Quiet, State, TerminalBars, chain_state, counted
+
+
+class Kept(Quiet):
+    """Remembers what it was shown."""
+
+    def __init__(self):
+        self.states, self.open = [], None
+
+    def __enter__(self):
+        self.open = True
+        return self
+
+    def __exit__(self, *exception):
+        self.open = False
+
+    def update(self, state):
+        self.states.append(state)
+
+
+@pytest.fixture
+def kept(monkeypatch):
+    made = Kept()
+    monkeypatch.setattr(progress, "progress_display", lambda wanted: made)
+    return made
+
+
+def test_a_short_loop_shows_nothing(kept):
+    assert list(counted(range(5), 5, "draws")) == list(range(5))
+    assert kept.open is None
+
+
+def test_a_long_loop_is_counted_to_its_end(kept, monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    assert list(counted("abc", 3, "draws")) == ["a", "b", "c"]
+    assert kept.states == [State("draws", n, 3) for n in (1, 2, 3)]
+    assert kept.open is False
+
+
+def test_a_loop_that_fails_ends_its_display(kept, monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    loop = counted(range(3), 3, "draws")
+    next(loop), next(loop)
+    assert kept.open
+    loop.close()
+    assert kept.open is False
+
+
+def test_a_terminal_has_a_bar_a_chain():
+    bars, out = TerminalBars(), io.StringIO()
+    bars._bars.live.console = Console(file=out, force_terminal=True, width=120)
+    with bars:
+        bars.update(chain_state(0, 10, 40))
+        bars.update(chain_state(1, 40, 40, divergences=3))
+    shown = out.getvalue()
+    assert "chain 1" in shown
+    assert "10/40" in shown
+    assert "3 divergent" in shown
+
+
+def test_a_notebook_has_a_row_a_chain_in_order():
+    table = NotebookTable()
+    assert "preparing" in table.markup()
+    table._states = {s.label: s for s in (chain_state(9, 1, 4), chain_state(1, 2, 4), State("<draws>", 1, 1))}
+    markup = table.markup()
+    assert markup.index("chain 2") < markup.index("chain 10")
+    assert "&lt;draws&gt;" in markup
+    assert "value='0.500'" in markup
+
+
+def test_batch_jobs_show_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    assert isinstance(progress.progress_display(None), Quiet)
+    assert isinstance(progress.progress_display(False), Quiet)
+    assert isinstance(progress.progress_display(True), TerminalBars)

@@ -387,7 +387,7 @@ def test_an_event_without_time_at_risk_is_refused(entry, week):
     events.loc[3, "week"] = week
     visits = data.visits[(data.visits["person"] != "p3") | (data.visits["week"] <= week)]
     late = Study.from_frames(data.persons, visits, events, reference_group="delayed")
-    with pytest.raises(BadInput, match=rf"person p3: expected death after the week of entry \({week:g}\), got week"):
+    with pytest.raises(BadInput, match=rf"\(person p3, week {week:g}\): expected death after the week of entry \({week:g}\), got week"):
         model().build(late)
 
 

@@ -1,4 +1,4 @@
-"""The whole prior of a longitudinal model as a table, with unit and source, and draws from it."""
+"""Priors of a longitudinal model, or of the longitudinal part of a joint one, as a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from bayesmodels.models.assembly import assemble
 from bayesmodels.models.design import design_of
+from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
@@ -18,12 +19,12 @@ from bayesmodels.study import Study
 COLUMNS = ["outcome", "parameter", "stratum", "prior", "unit", "source"]
 
 
-def prior_table(model: LongitudinalModel, data: Study) -> pd.DataFrame:
-    """Every prior of a model: one row a parameter and, where priors differ, a stratum.
+def longitudinal_prior_table(model: LongitudinalModel | JointEventModel, data: Study) -> pd.DataFrame:
+    """Every prior of courses and visits: one row a parameter and, where priors differ, a stratum.
 
     Parameters
     ----------
-    model : LongitudinalModel
+    model : LongitudinalModel or JointEventModel
     data : Study
         For its strata and start groups; priors never depend on its values.
 

@@ -70,7 +70,7 @@ class DecisionRule:
 
     Notes
     -----
-    Defaults: the HEALEY ALS platform trial (models.md, section 7).
+    Defaults: the HEALEY ALS Platform Trial master protocol, recommended analysis.
     """
 
     success_ratio: float = 1.0

@@ -1,4 +1,4 @@
-"""Trials simulated from `LongitudinalModel` itself, with NumPy from the formulas of models.md, sections 1 and 3.
+"""Trials simulated from `LongitudinalModel` itself, with NumPy.
 
 The model is that of NfL and ALSFRS-R by their presets, two strata, partial pooling of the drug effect over two start
 groups. Priors are read from the presets; the courses, the pooling, the correlations and the visits are written out
@@ -107,9 +107,10 @@ class Truth:
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
-    """A draw of every parameter from the model's prior (models.md, section 3).
+    """A draw of every parameter from the model's prior.
 
-    The effect of a start group is Normal(m, tau) about a mean m of its own prior, which is how section 1 states it.
+    The effect of a start group is Normal(m, tau) about a mean m with the effect's prior: the definition, from which the
+    model's own parametrisation departs.
     """
     nfl, score = model.outcomes
     two = (2, len(STRATA))

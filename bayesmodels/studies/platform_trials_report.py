@@ -26,7 +26,7 @@ SOURCE: dict[str, tuple[float, float]] = {
     "30 % slowing, hazard ratio 1.0": (0.72, 0.71),
 }
 """Probability of success and mean DRR by scenario. Source: the HEALEY ALS platform trial's simulations (10,000 trials),
-as given in the project's reference tables, which leave open whether the null's probability is with or without stopping.
+as published with the design, which leaves open whether the null's probability is with or without stopping.
 """
 
 TOLERANCE = 0.05

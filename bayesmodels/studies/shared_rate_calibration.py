@@ -66,7 +66,7 @@ class SharedRateCalibrationSpec:
 
 @cache
 def the_model() -> SharedRateModel:
-    """Priors of the specification, but for the hazard's."""
+    """The default priors, but for the hazard's."""
     return SharedRateModel(
         regimen_column="regimen", calendar_column="day", block_days=BLOCK_DAYS, covariates=("x",),
         priors=SharedRatePriors(hazard=HAZARD),

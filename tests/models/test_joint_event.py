@@ -6,8 +6,10 @@ import itertools
 
 import numpy as np
 import pytensor
+import pytensor.tensor as pt
 import pytest
 from joint_small import ASSOCIATION, OUTCOME, density, draw, evaluate, exits_node, model, study
+from pydantic import BaseModel, ConfigDict
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
@@ -16,7 +18,9 @@ from bayesmodels.kernels.hazards_op import Exits, ExitsLogp
 from bayesmodels.kernels.joint_variable import log_hazards
 from bayesmodels.models.event import Event
 from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
+from bayesmodels.parts.curve import Curve
 from bayesmodels.parts.hazards import PiecewiseConstant
+from bayesmodels.parts.trajectories import level_and_rate
 from bayesmodels.vocabulary import months
 
 
@@ -91,9 +95,26 @@ def test_event_likelihood_is_that_of_scipys_integration(kind, form):
         assert found[i] == pytest.approx(expected, rel=1e-6), i
 
 
-def test_time_is_cut_where_a_rate_that_acts_jumps():
+class Bend(BaseModel):
+    """A user's own course with a knot, which says so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    month: float = float(months(30.0))
+
+    def curve(self, outcome) -> Curve:
+        """Terms level, rate and a change of rate."""
+        terms = level_and_rate(outcome)
+        return Curve(
+            terms | {"rate_change_1": terms["rate"]},
+            lambda t: {"level": pt.ones_like(t), "rate": t, "rate_change_1": pt.maximum(t - self.month, 0.0)},
+            rate_jumps=(self.month,),
+        )
+
+
+@pytest.mark.parametrize("trajectory", [{"type": "piecewise", "knot_weeks": (30.0,)}, Bend()])
+def test_time_is_cut_where_a_rate_that_acts_jumps(trajectory):
     """A course with a knot and an effect after a known lag: the log hazard has two steps, SciPy knows where."""
-    bent = {"trajectory": {"type": "piecewise", "knot_weeks": (30.0,)}, "effect": {"type": "slope_change", "lag": 2.0}}
+    bent = {"trajectory": trajectory, "effect": {"type": "slope_change", "lag": 2.0}}
     death = {"name": "death", "baseline": PiecewiseConstant(pieces=1), "associations": [ASSOCIATION | {"form": "rate"}]}
     data = study()
     built = JointEventModel(outcomes=(OUTCOME | bent,), events=(Event(**death),)).build(data)

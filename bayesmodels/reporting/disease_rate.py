@@ -113,8 +113,9 @@ class DecisionRule:
         ratio = np.asarray(draws, float).ravel()
         if not ratio.size or not (ratio > 0).all():
             raise BadInput(f"draws: expected ratios above 0, got {ratio.size} of which {(~(ratio > 0)).sum()} are not")
-        below = [float((ratio < at).mean()) for at in (self.success_ratio, self.futility_ratio)]
-        return Decision(self.verdict(*below, final=final), *below, float(ratio.mean()), self)
+        below_success, below_futility = (float((ratio < at).mean()) for at in (self.success_ratio, self.futility_ratio))
+        verdict = self.verdict(below_success, below_futility, final=final)
+        return Decision(verdict, below_success, below_futility, float(ratio.mean()), self)
 
     def verdict(self, below_success: float, below_futility: float, *, final: bool) -> Verdict:
         """What the posterior probabilities that the ratio is below the rule's two ratios lead to."""

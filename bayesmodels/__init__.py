@@ -6,7 +6,9 @@ Nothing heavy is imported until a name is used.
 from __future__ import annotations
 
 _HOME = {
+    "Association": "parts.associations",
     "ClusterTable": "study",
+    "Event": "models.event",
     "Evidence": "evidence",
     "LeavingRule": "fitting.leaving",
     "JointEventModel": "models.joint_event",
@@ -36,6 +38,7 @@ _HOME = {
     "prior_predictive": "fitting.prior_predictive",
     "prior_table": "models.prior_table",
     "publish": "models.publish",
+    "rank_analyses": "reporting.rank_analyses",
     "read_clusters": "study",
     "read_means": "study",
     "read_study": "study",

@@ -64,7 +64,7 @@ def declared_analyses(
         on_phase("dropout sensitivity")
         groups["dropout_sensitivity"] = dropout_sensitivity(
             config.model, posterior, data, sections.dropout.outcome, sections.dropout.week,
-            stream_seed(seed, DROPOUT_STREAM), **_dropout_options(sections.dropout, level),
+            seed=stream_seed(seed, DROPOUT_STREAM), **_dropout_options(sections.dropout, level),
         )  # fmt: skip
     if sections.rank is not None:
         on_phase("rank analyses")

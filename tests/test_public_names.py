@@ -3,7 +3,9 @@ import pytest
 import bayesmodels
 
 NAMES = (
+    "Association",
     "ClusterTable",
+    "Event",
     "Evidence",
     "JointEventModel",
     "LeavingRule",
@@ -33,6 +35,7 @@ NAMES = (
     "prior_predictive",
     "prior_table",
     "publish",
+    "rank_analyses",
     "read_clusters",
     "read_means",
     "read_study",

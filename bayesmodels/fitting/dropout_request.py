@@ -11,7 +11,7 @@ import numpy as np
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.dropout_tables import Cells
 from bayesmodels.fitting.leaving import DEATH, Leaving, LeavingRule, leaving
-from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.fitting.persons import has_events
 from bayesmodels.study import Study
 
 NEVER_TREATED = "never_treated"
@@ -81,7 +81,7 @@ class DropoutRequest:
             "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide "
             "as the one without any supposition",
         }
-        if isinstance(model, JointEventModel):
+        if has_events(model):
             found["events_in_words"] = (
                 "parameters are the joint model's, fitted with the events; what a strategy changes is worked out from "
                 "a person's visits alone, not from when and why the person left"
@@ -152,19 +152,19 @@ def dropout_request(
 
 def _terminal_labels(model: Any) -> tuple[str, ...]:
     """Labels of the model's terminal events; `death` for a model without events."""
-    if not isinstance(model, JointEventModel):
+    if not has_events(model):
         return DEATH
     return tuple(label for event in model.events if event.terminal for label in event.labels)
 
 
 def exits_follow_course(model: Any) -> bool:
     """Hazards of the model depend on persons' courses, so that exits tell of what is not seen."""
-    return isinstance(model, JointEventModel) and any(event.associations for event in model.events)
+    return has_events(model) and any(event.associations for event in model.events)
 
 
 def _death_follows_course(model: Any, rule: LeavingRule) -> bool:
     """The hazard of an event that counts as death depends on persons' courses."""
-    return isinstance(model, JointEventModel) and any(
+    return has_events(model) and any(
         event.associations for event in model.events if set(event.labels) & set(rule.dead_by)
     )
 

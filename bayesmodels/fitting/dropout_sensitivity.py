@@ -41,8 +41,8 @@ def dropout_sensitivity(
     study: Study,
     outcome: str,
     week: float,
-    seed: int,
     *,
+    seed: int,
     reference: str | None = None,
     deltas: Sequence[float] | None = None,
     delta_unit: DeltaUnit = "per_month",
@@ -101,8 +101,8 @@ def dropout_sensitivity(
     ------
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
-        at which nobody is observed, a reference that is no start group, unusable deltas, or the dead left out where the
-        model lets death depend on the course.
+        at which nobody is observed, a reference that is no start group, unusable deltas, the dead left out where the
+        model lets death depend on the course, or start groups other than the fit's or in another order.
 
     Notes
     -----

@@ -9,13 +9,6 @@ import xarray as xr
 from bayesmodels.fitting.settings import EVENT_STREAM, PREDICTION_STREAM, stream_seed
 
 
-def has_events(model: Any) -> bool:
-    """Whether a model is one of courses and events."""
-    from bayesmodels.models.joint_event import JointEventModel
-
-    return isinstance(model, JointEventModel)
-
-
 def event_groups(model: Any, data: Any, posterior: xr.DataTree) -> dict[str, xr.Dataset]:
     """Curves, data and predictions of a model with events; nothing for another model.
 
@@ -33,6 +26,8 @@ def event_groups(model: Any, data: Any, posterior: xr.DataTree) -> dict[str, xr.
         `event_curves`, `event_data`, `dynamic_prediction` (without examples of persons); the last is left out where
         visits are known only to lie beyond a limit, since part of them cannot be predicted from.
     """
+    from bayesmodels.fitting.persons import has_events
+
     if not has_events(model):
         return {}
     from bayesmodels.fitting.dynamic_prediction import dynamic_prediction

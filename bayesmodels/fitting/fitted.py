@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.fitting.diagnostics import convergence
-from bayesmodels.fitting.event_groups import event_groups, has_events
+from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.fitting.samplers import default_target_accept
@@ -67,14 +67,16 @@ def fit(
     xr.DataTree
         Groups `posterior`, `sample_stats`, `prior` (published variables, 1,000 draws), and where the model has them
         `log_likelihood` [person], `observed_summary`, `predictive_summary`; of a model with events also `event_curves`,
-        `event_data`, `dynamic_prediction`. Root attributes describe model, data,
-        settings, versions, seconds and convergence; nested ones are JSON.
+        `event_data`, `dynamic_prediction`. Root attributes describe model, data, settings, versions, seconds and
+        convergence; nested ones are JSON.
 
     Raises
     ------
     BayesmodelsError
         See `sample`.
     """
+    from bayesmodels.fitting.persons import has_events
+
     began = time.monotonic()
     on_phase("build")
     pm_model = model.build(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -147,9 +147,14 @@ def event_persons(
     )
 
 
+def has_events(model: Any) -> TypeGuard[JointEventModel]:
+    """Whether a model is one of courses and events."""
+    return isinstance(model, JointEventModel)
+
+
 def without_events(model: Any) -> Any:
     """The longitudinal part of a model with events, under the same free variables; other models as they are."""
-    if not isinstance(model, JointEventModel):
+    if not has_events(model):
         return model
     return LongitudinalModel(
         **{name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}

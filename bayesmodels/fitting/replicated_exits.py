@@ -62,7 +62,7 @@ def replicated_trials(
     check_replicable(model, study)
     assert study.events is not None  # a joint model was fitted to the study
     events = study.events.set_index("person").loc[study.persons["person"]].reset_index()
-    if "entry_week" in events and (events["entry_week"].fillna(0.0) > 0).any():
+    if (events["entry_week"] > 0).any():
         raise BadInput("events: expected persons followed from randomisation; delayed entry is not replicated")
     watched = _watched(model, events, until)
     visits = _visits(model, study, watched)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.models.design import NEVER
 from bayesmodels.study import Study
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.vocabulary import months
 
 ONE_PIECE, MANY_PIECES, SMOOTH_PIECES = 15, 7, 5
@@ -59,49 +62,86 @@ class Points:
     weight: np.ndarray
 
 
-def exits_of(study: Study, events: Sequence[Sequence[str]]) -> Exits:
+class WithExits(Protocol):
+    """A study, or persons to predict: persons, and a row of events for each."""
+
+    @property
+    def persons(self) -> pd.DataFrame:
+        """person, drug_start_week."""
+        ...
+
+    @property
+    def events(self) -> pd.DataFrame | None:
+        """person, week, event, entry_week."""
+        ...
+
+
+def exits_of(data: WithExits, events: Sequence[Sequence[str]]) -> Exits:
     """Exits of a study under a model's event types, each a tuple of labels of the events table.
 
     Labels that no event type names end follow-up without an event.
 
+    Parameters
+    ----------
+    data : Study or Persons
+        Of persons to predict it is not asked that someone has each event, nor that anyone is watched for a while.
+    events : sequence of sequence of str
+
     Raises
     ------
     BadInput
-        No events table; an event type that nobody has; an event without time at risk before it.
+        No events table; in a study an event type that nobody has, or an event without time at risk before it.
     """
-    if study.events is None:
+    if data.events is None:
         raise BadInput(
             "events: the model has events and the study no events table; add one row a person: person, week, event"
         )
-    table = study.events.set_index("person").loc[study.persons["person"]]
-    labels = table["event"].to_numpy(str)
-    code = np.zeros(len(table), np.int64)
-    problems = []
-    for e, names in enumerate(events):
-        code[np.isin(labels, list(names))] = e + 1
-        absent = [name for name in names if name not in labels]
-        if len(absent) == len(names) and isinstance(study, Study):
-            problems.append(
-                f"events: expected someone with the event {' or '.join(repr(n) for n in absent)}, which the model has; "
-                f"found {', '.join(sorted(set(labels)))}; correct the name, or leave the event out of the model"
-            )
-    entry = table["entry_week"].fillna(0.0).to_numpy(float) if "entry_week" in table else np.zeros(len(table))
-    week = table["week"].to_numpy(float)
-    if isinstance(study, Study):
-        problems += [
-            f"events, person {table.index[i]}: expected {labels[i]} after the week of entry ({entry[i]:g}), got week "
-            f"{week[i]:g}, without time at risk; give the fraction of a week, or write none"
-            for i in np.flatnonzero((code > 0) & (week <= entry))
-        ]
+    problems = _problems(data, events) if isinstance(data, Study) else []
     if problems:
-        raise BadInput(problems)
-    start = study.persons["drug_start_week"].to_numpy(float)
+        raise BadInput(in_order(problems))
+    table = data.events.set_index("person").loc[data.persons["person"]]
+    code = np.zeros(len(table), np.int64)
+    for e, names in enumerate(events):
+        code[table["event"].isin(names)] = e + 1
+    start = data.persons["drug_start_week"].to_numpy(float)
     return Exits(
-        entry=months(entry),
-        exit=months(week),
+        entry=months(table["entry_week"].to_numpy(float)),
+        exit=months(table["week"].to_numpy(float)),
         code=code,
         start=np.where(np.isfinite(start), months(np.where(np.isfinite(start), start, 0.0)), NEVER),
     )
+
+
+def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
+    """Event types that nobody has, and events without time at risk before them."""
+    assert study.events is not None
+    file, table = study.tables.files["events"], study.events
+    there = set(table["event"])
+    found = [
+        Problem(
+            file,
+            f"expected someone with the event {' or '.join(repr(name) for name in names)}, which the model has; found "
+            f"{', '.join(sorted(there))}; correct the name, or leave the event out of the model",
+        )
+        for names in events
+        if not there.intersection(names)
+    ]
+    modelled = {name for names in events for name in names}
+    at_once = table["event"].isin(modelled) & (table["week"] <= table["entry_week"])
+    for i in np.flatnonzero(at_once):
+        row = table.iloc[i]
+        found.append(
+            Problem(
+                file,
+                f"expected {row['event']} after the week of entry ({row['entry_week']:g}), got week {row['week']:g}, "
+                "without time at risk; give the fraction of a week, or write none",
+                row=FIRST_ROW + int(i),
+                person=row["person"],
+                week=row["week"],
+                kind="an event without time at risk",
+            )
+        )
+    return found
 
 
 def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts: Sequence[float] = ()) -> Points:

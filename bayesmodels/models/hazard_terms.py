@@ -21,28 +21,8 @@ from bayesmodels.models.exposure import Exits, exits_of, points_of
 from bayesmodels.models.hazard_scale import HazardScale, scale_of
 from bayesmodels.models.publish import publish
 from bayesmodels.parts.hazards import Baseline
-from bayesmodels.parts.trajectories import Piecewise
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
-
-RATE_JUMP_MONTHS = (1.0, 2.0, 3.0, 4.0, 6.0, 9.0)
-"""Months on the drug at which time is cut where a rate acts on a hazard and jumps after an uncertain lag.
-
-Nodes do not move with the lag: over a year on the drug the cumulative hazard is then off by up to 3 % where the jump of
-the log hazard is 1, 5 % where it is 2, and the gradient by the lag lacks what moving the jump adds.
-"""
-
-
-def _rate_jumps(outcomes: list[Any]) -> tuple[list[float], list[float]]:
-    """Months since randomisation and since the drug's start at which rates of the outcomes jump: time is cut there."""
-    knots = {months(week) for k in outcomes if isinstance(k.trajectory, Piecewise) for week in k.trajectory.knot_weeks}
-    lags: set[float] = set()
-    for lag in (getattr(k.effect, "lag", None) for k in outcomes):
-        if isinstance(lag, (int, float)):
-            lags.add(float(lag))
-        elif lag is not None:
-            lags.update(RATE_JUMP_MONTHS)
-    return sorted(knots), sorted(lags)
 
 
 @dataclass(frozen=True)
@@ -112,7 +92,9 @@ def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, da
     cuts = sorted({*scale.cuts, *(cut for baseline in baselines for cut in baseline.cuts)})
     predictors, uses = predictors_of(model, a, scale.last_values)
     unbounded = any(baseline.unbounded for baseline in baselines)
-    knots, lags = _rate_jumps([model.outcomes[p.outcome] for p in predictors if p.form == "rate"])
+    rates = {p.outcome for p in predictors if p.form == "rate"}
+    knots = {month for k in rates for month in a.trajectories[k].rate_jumps}
+    lags = sorted({month for k in rates for month in a.effect_curves[k].rate_jumps})
     points = points_of(exits, sorted({*cuts, *knots}), unbounded, lags)
     pm.modelcontext(None).add_coords(_coords(model, predictors, covariates))
 

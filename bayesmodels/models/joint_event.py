@@ -31,7 +31,7 @@ class JointEventModel(BaseModel):
     ``h_ie(t) = h0_e(t) exp(gamma_e' w_i + sum of alpha_e A(t; i))``, with cause-specific hazards of the event types e
     and A the current value, rate or area so far of an outcome's error-free course, or the person's own terms. The
     outcomes are those of `LongitudinalModel`. Person terms are drawn within the likelihood from their exact
-    distribution given the visits, so that only what the events say of them is left to the sampler (models.md, 5).
+    distribution given the visits, so that only what the events say of them is left to the sampler.
 
     Parameters
     ----------

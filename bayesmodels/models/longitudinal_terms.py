@@ -162,7 +162,7 @@ def _covariate_slopes(model, a: Assembly):
 
 
 def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
-    """Half the typical spread, rate or effect per SD of a covariate (models.md, section 3)."""
+    """Half the typical spread, rate or effect per SD of a covariate: the prior SD of its coefficient."""
     term = a.terms[p]
     if kind != "effect" and term.person_sd is not None:
         return term.person_sd.sd / 2

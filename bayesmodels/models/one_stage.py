@@ -140,25 +140,28 @@ def correlation_shapes() -> np.ndarray:
     return shapes
 
 
-def prior_table(model: OneStageModel) -> pd.DataFrame:
-    """The whole prior: endpoint, parameter, prior, source; in the endpoints' units."""
+def one_stage_prior_table(model: OneStageModel, data: ClusterTable) -> pd.DataFrame:
+    """The whole prior: endpoint, parameter, prior, unit, source."""
     rows = []
-    for name, end in (("surrogate", model.surrogate), ("outcome", model.outcome)):
+    for name, end, unit in (
+        ("surrogate", model.surrogate, data.surrogate.unit),
+        ("outcome", model.outcome, data.outcome.unit),
+    ):
         s, sd = end.effect_scale, end.patient_sd
         effect, patient = f"typical spread of effects {s:g}, stated", f"typical patient SD {sd:g}, stated"
         rows += [
-            (name, "mean effect", f"Normal(0, {2 * s:g})", effect),
-            (name, "SD of the effect between clusters", f"HalfNormal({s:g})", effect),
-            (name, "mean level", f"Normal({end.centre:g}, {LEVEL_SDS * sd:g})", patient),
-            (name, "SD of the level between clusters", f"HalfNormal({sd:g})", patient),
-            (name, "SD between patients of an arm", f"HalfNormal({2 * sd:g})", patient),
+            (name, "mean effect", f"Normal(0, {2 * s:g})", unit, effect),
+            (name, "SD of the effect between clusters", f"HalfNormal({s:g})", unit, effect),
+            (name, "mean level", f"Normal({end.centre:g}, {LEVEL_SDS * sd:g})", unit, patient),
+            (name, "SD of the level between clusters", f"HalfNormal({sd:g})", unit, patient),
+            (name, "SD between patients of an arm", f"HalfNormal({2 * sd:g})", unit, patient),
         ]
     rows += [
-        ("both", "correlation of the two effects between clusters", "Uniform(-1, 1)", "package default"),
-        ("both", "other correlations between clusters", "canonical partial, LKJ(1)", "package default"),
-        ("both", "correlation within an arm", "Uniform(-1, 1)", "package default"),
+        ("both", "correlation of the two effects between clusters", "Uniform(-1, 1)", "correlation", "package default"),
+        ("both", "other correlations between clusters", "canonical partial, LKJ(1)", "correlation", "package default"),
+        ("both", "correlation within an arm", "Uniform(-1, 1)", "correlation", "package default"),
     ]
-    return pd.DataFrame(rows, columns=["endpoint", "parameter", "prior", "source"])
+    return pd.DataFrame(rows, columns=["endpoint", "parameter", "prior", "unit", "source"])
 
 
 def _coords(data: ClusterTable) -> dict[str, Any]:

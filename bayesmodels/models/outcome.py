@@ -51,7 +51,10 @@ class Typical(BaseModel):
 
 
 class Outcome(BaseModel):
-    """An outcome. A prior that is not given is made from `typical` (models.md, section 3, custom outcomes).
+    """An outcome. A prior that is not given is made from `typical`: level m (its log for `log`), spread s, rate r.
+
+    level ~ Normal(m, s), rate ~ Normal(0, 2 |r|); SDs between persons ~ HalfNormal(s) and HalfNormal(|r|); residual
+    SD ~ HalfNormal(s / 2); effect on the level ~ Normal(0, s), on the rate ~ Normal(0, |r| / 2).
 
     Parameters
     ----------

@@ -1,101 +1,57 @@
-"""The whole prior of a longitudinal model as a table, with unit and source, and draws from it."""
+"""The whole prior of any of the package's models as a table, with unit and source."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel
 
-from bayesmodels.models.assembly import assemble
-from bayesmodels.models.design import design_of
+from bayesmodels.errors import BadInput
+from bayesmodels.models.event_priors import event_prior_table
+from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.models.outcome import Outcome
-from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
-from bayesmodels.study import Study
+from bayesmodels.models.longitudinal_priors import longitudinal_prior_table
+from bayesmodels.models.one_stage import OneStageModel, one_stage_prior_table
+from bayesmodels.models.published_means import PublishedMeansModel, priors
+from bayesmodels.models.shared_rate import SharedRateModel
+from bayesmodels.models.shared_rate_priors import shared_rate_prior_table
+from bayesmodels.models.trial_level import TrialLevelModel, trial_level_prior_table
 
-COLUMNS = ["outcome", "parameter", "stratum", "prior", "unit", "source"]
 
-
-def prior_table(model: LongitudinalModel, data: Study) -> pd.DataFrame:
-    """Every prior of a model: one row a parameter and, where priors differ, a stratum.
+def prior_table(model: Any, data: Any) -> pd.DataFrame:
+    """Every prior of a model: one row a parameter and, where priors differ, a stratum or an endpoint.
 
     Parameters
     ----------
-    model : LongitudinalModel
-    data : Study
-        For its strata and start groups; priors never depend on its values.
+    model : LongitudinalModel, JointEventModel, PublishedMeansModel, SharedRateModel, TrialLevelModel or OneStageModel
+    data : Study, MeansTable, TrialTable or ClusterTable
+        What the model takes: for its strata, start groups, units and labels; priors never depend on its values.
 
     Returns
     -------
     DataFrame
-        Columns outcome, parameter, stratum, prior, unit, source; units on the modelling scale.
+        Columns parameter, prior, unit, source, and before them what the parameter is of: outcome and stratum of models
+        of patients, stratum of published means, endpoint of a one-stage model. Units on the modelling scale.
+
+    Raises
+    ------
+    BadInput
+        A model of another type; see also the model's `build`.
     """
-    import pymc as pm
-
-    with pm.Model():
-        a = assemble(model, data, design_of(data, model.outcomes, ()))
-    units = {k.name: k.modelling_unit for k in model.outcomes}
-    rows: list[dict[str, Any]] = []
-    for label, term in zip(a.labels, a.terms, strict=True):
-        outcome, _, name = label.partition(":")
-        unit = term.unit.format(unit=units[outcome])
-        rows += _rows(outcome, f"mean {name}", term.mean, unit)
-        if term.person_sd is not None:
-            rows += _rows(outcome, f"person SD of {name}", term.person_sd, unit)
-    for outcome in model.outcomes:
-        rows += _rows(outcome.name, "residual SD", outcome.residual_sd_prior, outcome.modelling_unit)
-        if outcome.wander_sd is not None:
-            unit = f"{outcome.modelling_unit} per square root of a month"
-            rows += _rows(outcome.name, "SD of the Brownian path", outcome.wander_sd, unit)
-        rows += [row for part in ("trajectory", "effect") for row in _shape_rows(outcome, part)]
-    if a.pooling == "partial":
-        for p in a.effects:
-            outcome, _, name = a.labels[p].partition(":")
-            means = a.terms[p].mean
-            spread = [prior.sd for prior in (means.values() if isinstance(means, dict) else [means])]
-            prior = HalfNormal(sd=sum(spread) / len(spread) / 2, source="half the effect's prior SD")
-            rows += _rows(
-                outcome, f"SD of {name} between start groups", prior, a.terms[p].unit.format(unit=units[outcome])
-            )
-    if a.free_levels:
-        rows.append(
-            _row(
-                "",
-                "start groups' levels about the mean",
-                "all",
-                "Normal(0, prior SD of the level)",
-                "",
-                "free baseline",
-            )
-        )
-    for kind in ("level", "rate", "effect"):
-        for name in getattr(model.covariates, kind):
-            text = f"Normal(0, half the prior person SD of {kind}, or half its prior SD)"
-            rows.append(_row("each", f"{name} on {kind}", "all", text, "per SD of the covariate", "package default"))
-    shape = f"LKJ({model.correlation_shape:g})"
-    rows.append(_row("all", "correlations of person terms", "all", shape, "correlation", "package default"))
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def _row(outcome: str, parameter: str, stratum: str, prior: str, unit: str, source: str) -> dict[str, Any]:
-    return dict(zip(COLUMNS, (outcome, parameter, stratum, prior, unit, source), strict=True))
-
-
-def _rows(outcome: str, parameter: str, prior: MeanPrior | HalfNormal | LogNormal, unit: str) -> list[dict[str, Any]]:
-    by_label = prior if isinstance(prior, dict) else {"all": prior}
-    return [_row(outcome, parameter, label, str(p), unit, p.source) for label, p in by_label.items()]
-
-
-def _shape_rows(outcome: Outcome, part: str) -> Iterator[dict[str, Any]]:
-    """Priors of a part's own parameters: lags, time constants, decelerations."""
-    value: BaseModel = getattr(outcome, part)
-    for field in type(value).model_fields:
-        prior = getattr(value, field)
-        if isinstance(prior, LogNormal):
-            unit = "per month" if field == "rho" else "" if field == "stages" else "months"
-            yield _row(outcome.name, f"{part} {field}", "all", str(prior), unit, prior.source)
-        elif isinstance(prior, Normal) and field == "gain":
-            unit = f"{outcome.modelling_unit} per month per unit followed"
-            yield _row(outcome.name, f"{part} {field}", "all", str(prior), unit, prior.source)
+    match model:
+        case JointEventModel():
+            return pd.concat([longitudinal_prior_table(model, data), event_prior_table(model, data)], ignore_index=True)
+        case LongitudinalModel():
+            return longitudinal_prior_table(model, data)
+        case PublishedMeansModel():
+            return priors(model)
+        case SharedRateModel():
+            return shared_rate_prior_table(model)
+        case TrialLevelModel():
+            return trial_level_prior_table(model, data)
+        case OneStageModel():
+            return one_stage_prior_table(model, data)
+    raise BadInput(
+        f"model: expected one of the package's models, got {type(model).__name__}; draw from the prior of another with "
+        "pm.sample_prior_predictive on what its build returns"
+    )

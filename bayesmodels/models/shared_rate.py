@@ -5,7 +5,7 @@
 of person i in regimen r and arm t, m_j = 12/52 times the week of visit j. DRR_t = exp(theta_t), 1 for the control. The
 person terms (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
 
-Source: models.md, section 7, after the HEALEY ALS platform trial's master protocol (shared-parameter model).
+Source: the HEALEY ALS Platform Trial's master protocol, recommended analysis (shared-parameter model).
 """
 
 from __future__ import annotations

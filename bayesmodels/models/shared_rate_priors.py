@@ -16,12 +16,17 @@ Gamma = tuple[PositiveFloat, PositiveFloat]
 KNOWN_TO = 0.1
 """Typical standard error of a block's or regimen's log rate: sets the sampler's scale, not the model."""
 
+SOURCE = "HEALEY ALS Platform Trial master protocol, recommended analysis"
+"""Of the model and of its default priors."""
+
 FOLLOWS = 1.5
 """Log odds by which the ratios' coordinates follow a point a month of mean decline: the sampler's scale, again."""
 
 
 class SharedRatePriors(BaseModel):
-    """Priors of models.md, section 7. Months are of 52/12 weeks, rates are positive for a decline.
+    """Priors; by default those of the HEALEY ALS Platform Trial's recommended analysis (`SOURCE`).
+
+    Months are of 52/12 weeks, rates are positive for a decline.
 
     Parameters
     ----------
@@ -101,7 +106,7 @@ def log_gamma(name: str, shape: float, rate: float):
     return pm.CustomDist(name, shape, rate, logp=logp, random=random, support_point=near, class_name="LogGamma")
 
 
-def prior_table(model: Any) -> pd.DataFrame:
+def shared_rate_prior_table(model: Any) -> pd.DataFrame:
     """The whole prior of a SharedRateModel: parameter, prior, unit, source."""
     p, month = model.priors, "month of 52/12 weeks"
     rows = [
@@ -116,5 +121,5 @@ def prior_table(model: Any) -> pd.DataFrame:
         ("covariate", f"Normal(0, {p.covariate_sd:g})", "log rate per unit"),
         ("untreated hazard", f"Gamma({p.hazard[0]:g}, {p.hazard[1]:g})", f"per {month}"),
     ]
-    given = "models.md, section 7" if p == SharedRatePriors() else "models.md, section 7, with changes by the user"
+    given = SOURCE if p == SharedRatePriors() else f"{SOURCE}, with changes by the user"
     return pd.DataFrame([(*row, given) for row in rows], columns=["parameter", "prior", "unit", "source"])

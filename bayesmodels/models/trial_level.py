@@ -31,6 +31,8 @@ CLASS_SHARE = 0.5
 """SD between classes of exchangeable class means, as a share of the endpoint's scale, and of the correlation's normal
 score: half the spread expected between single trials. Package default."""
 
+UNIFORM = "package default: every correlation alike, so that R2 has a prior that is known"
+
 
 class TrialLevelModel(BaseModel):
     """Bivariate random effects of trials on a surrogate and an outcome.
@@ -152,14 +154,21 @@ class TrialLevelModel(BaseModel):
         return mean[rows], row_spread, correlation[rows]
 
 
-def prior_table(model: TrialLevelModel, data: TrialTable) -> pd.DataFrame:
+def trial_level_prior_table(model: TrialLevelModel, data: TrialTable) -> pd.DataFrame:
     """The whole prior: parameter, prior, unit, source."""
     rows = []
-    for end, s in ((data.surrogate, model.surrogate_scale), (data.outcome, model.outcome_scale)):
+    ends, scales = (data.surrogate, data.outcome), (model.surrogate_scale, model.outcome_scale)
+    for end, s in zip(ends, scales, strict=True):
         stated = f"typical spread {s:g} stated by the user"
         rows.append((f"mean effect, {end.label}", f"Normal(0, {2 * s:g})", end.unit, stated))
         rows.append((f"SD between trials, {end.label}", f"HalfNormal({s:g})", end.unit, stated))
-    rows.append(("correlation of the true effects", "Uniform(-1, 1)", "correlation", "models.md, section 8"))
+    rows.append(("correlation of the true effects", "Uniform(-1, 1)", "correlation", UNIFORM))
+    if model.classes == "exchangeable":
+        shares = [(end.label, CLASS_SHARE * s, end.unit) for end, s in zip(ends, scales, strict=True)]
+        given = "package default: half the spread between single trials"
+        rows += [(f"SD between classes of the mean effect, {n}", f"HalfNormal({s:g})", u, given) for n, s, u in shares]
+        text = f"HalfNormal({CLASS_SHARE:g})"
+        rows.append(("SD between classes of the correlation", text, "normal score", given))
     within = model.within_correlation
     text = f"Uniform({within[0]:g}, {within[1]:g})" if isinstance(within, tuple) else f"{within:g}, taken as known"
     rows.append(("correlation of a row's estimates, where blank", text, "correlation", "stated by the user"))

@@ -1,6 +1,6 @@
 """Preset for VALOR's published means: the plug-in spreads and priors with which the aggregate model reproduced them.
 
-Source of every number: the design note `valor-findings`, from trial fits to the published visit-level means. The
+Source of every number: trial fits to the published visit-level means, by a program not kept with the package. The
 spreads, the start of the delayed group's drug and the deceleration were chosen with later data in view: predictions
 of later visits are not a pure held-out test.
 """
@@ -120,7 +120,8 @@ def _function_effect(effect: FunctionEffect, lag: LogNormal) -> MeansEffect:
             half_rate = "sceptical: half the stratum's prior mean rate is 1 SD"
             return AbsoluteChange(effect=_by_stratum((0.0, 0.5), (0.0, 0.25), half_rate), lag=lag)
         case "ratio_power":
-            return RatioPower(exponent=Normal(mean=0.3, sd=0.5, source="models.md section 3"), lag=lag)
+            given = "package default, by judgement: between 0 (none) and 1 (in proportion to NfL)"
+            return RatioPower(exponent=Normal(mean=0.3, sd=0.5, source=given), lag=lag)
         case "drop_gain":
             return DropGain(gain=Normal(mean=0, sd=0.5, source="cohort slope .46 points a month per ln"), lag=lag)
         case "none":

@@ -50,9 +50,13 @@ class Curve:
         Integral of the basis from 0 to the given time; None where nothing asks for it.
     published : mapping of str to scalar tensor
         By vocabulary name, for example `effect_lag`.
+    rate_jumps : tuple of float
+        Months, as the basis's own time, at which its derivative jumps or may jump: where the rate acts on a hazard,
+        time is cut there for the integral.
     """
 
     terms: Mapping[str, Term]
     value: Basis
     area: Basis | None = None
     published: Mapping[str, Any] = field(default_factory=dict)
+    rate_jumps: tuple[float, ...] = ()

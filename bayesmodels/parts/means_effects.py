@@ -116,7 +116,7 @@ class LaggedPlateau(BaseModel):
         )
         if self.extension_shift_sd == 0:
             return always
-        shift = Normal(mean=0, sd=self.extension_shift_sd, source="models.md section 3")
+        shift = Normal(mean=0, sd=self.extension_shift_sd, source="stated with the effect: extension_shift_sd")
         return (*always, Parameter(f"{outcome}_extension_shift", shift, self.effect_unit, "extension_shift"))
 
     def mean(self, xp: ModuleType, cells: Cells, outcome: str, rate: Any, rho: Any, values: Values) -> Any:

@@ -98,6 +98,7 @@ class Piecewise(BaseModel):
                 {"level": pt.ones_like(t), "rate": t}
                 | {name: pt.maximum(t - knot, 0.0) for name, knot in zip(names, knots, strict=True)}
             ),
+            rate_jumps=tuple(knots),
         )
 
 

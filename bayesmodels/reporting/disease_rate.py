@@ -56,6 +56,9 @@ class Decision:
             f"{rule.futility:g}; posterior mean DRR {self.mean:.2f}"
         )
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
 
 @dataclass(frozen=True)
 class DecisionRule:
@@ -70,7 +73,7 @@ class DecisionRule:
 
     Notes
     -----
-    Defaults: the HEALEY ALS platform trial (models.md, section 7).
+    Defaults: the HEALEY ALS Platform Trial master protocol, recommended analysis.
     """
 
     success_ratio: float = 1.0
@@ -108,30 +111,30 @@ class DecisionRule:
             No draws, or draws that are not positive numbers (the control has no ratio).
         """
         ratio = np.asarray(draws, float).ravel()
-        if not ratio.size or not (ratio >= 0).all():
-            raise BadInput(f"draws: expected ratios of 0 or above, got {ratio.size} with {np.isnan(ratio).sum()} NaN")
+        if not ratio.size or not (ratio > 0).all():
+            raise BadInput(f"draws: expected ratios above 0, got {ratio.size} of which {(~(ratio > 0)).sum()} are not")
         below_success, below_futility = (float((ratio < at).mean()) for at in (self.success_ratio, self.futility_ratio))
-        verdict: Verdict
-        if final:
-            verdict = "success" if below_success > self.success else "no success"
-        else:
-            verdict = "futility" if below_futility < self.futility else "continue"
+        verdict = self.verdict(below_success, below_futility, final=final)
         return Decision(verdict, below_success, below_futility, float(ratio.mean()), self)
+
+    def verdict(self, below_success: float, below_futility: float, *, final: bool) -> Verdict:
+        """What the posterior probabilities that the ratio is below the rule's two ratios lead to."""
+        if final:
+            return "success" if below_success > self.success else "no success"
+        return "futility" if below_futility < self.futility else "continue"
 
 
 HEALEY_RULE = DecisionRule()
 
 
-def disease_rate_table(
-    tree: xr.DataTree, context: FitContext, prob: float, rule: DecisionRule = HEALEY_RULE
-) -> pd.DataFrame:
-    """Disease rate ratio of every active arm, prior beside posterior.
+def disease_rate_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.DataFrame:
+    """Disease rate ratio of every active arm, prior beside posterior, and what `HEALEY_RULE` says of it.
 
     Returns
     -------
     DataFrame
         start_group, unit, mean, sd, median, lower, upper, prior_median, prior_sd, prior_lower, prior_upper,
-        width_ratio, probability_slower (Pr(DRR < 1)), probability_futility_ratio (Pr below the rule's futility ratio),
+        width_ratio, probability_slower and probability_futility_ratio (Pr below the rule's two ratios, 1 and .9),
         verdict (of the rule at a final analysis), direction.
 
     Raises
@@ -143,9 +146,9 @@ def disease_rate_table(
     posterior = _active(tree, "posterior", context.start_groups)
     prior = _active(tree, "prior", context.start_groups) if "prior" in tree.children else None
     table = beside_prior(posterior, prior, prob).assign(unit="ratio")
-    decisions = [rule.decide(flat(posterior.sel(start_group=g)), final=True) for g in table["start_group"]]
+    decisions = [HEALEY_RULE.decide(flat(posterior.sel(start_group=g)), final=True) for g in table["start_group"]]
     return table.assign(
-        probability_slower=[float((flat(posterior.sel(start_group=g)) < 1).mean()) for g in table["start_group"]],
+        probability_slower=[decision.below_success for decision in decisions],
         probability_futility_ratio=[decision.below_futility for decision in decisions],
         verdict=[decision.verdict for decision in decisions],
         direction="below 1 favours the active arm",
@@ -175,15 +178,16 @@ def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     return identified, open_questions
 
 
-def disease_rate_section(table: pd.DataFrame, interval_label: str, rule: DecisionRule = HEALEY_RULE) -> Section:
+def disease_rate_section(table: pd.DataFrame, interval_label: str) -> Section:
     """Disease rate ratios, prior beside posterior, with the probabilities that decisions are made on."""
+    rule = HEALEY_RULE
     rows = [
         {
             "Active arm": row["start_group"],
             f"Posterior median ({interval_label})": estimate(row["median"], row["lower"], row["upper"]),
             "Posterior mean": f"{row['mean']:.2f}",
             f"Prior median ({interval_label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
-            "Pr(DRR < 1)": chance(row["probability_slower"]),
+            f"Pr(DRR < {rule.success_ratio:g})": chance(row["probability_slower"]),
             f"Pr(DRR < {rule.futility_ratio:g})": chance(row["probability_futility_ratio"]),
             "Rule, at a final analysis": row["verdict"],
         }

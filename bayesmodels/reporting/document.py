@@ -19,7 +19,7 @@ from bayesmodels.reporting.disease_rate import disease_rate_section
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
 from bayesmodels.reporting.dropout_report import dropout_figures
 from bayesmodels.reporting.event_figures import event_figures
-from bayesmodels.reporting.event_sections import event_sections
+from bayesmodels.reporting.event_sections import follow_up_sections
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.findings import Findings, find
@@ -239,7 +239,7 @@ def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
         yield ratio_section(findings, _shown_weeks(findings))
     if "period_rates" in tables:
         yield period_section(findings)
-    yield from event_sections(findings, figures)
+    yield from follow_up_sections(findings, figures)
     for content in findings.context.extra_sections:
         yield extra_section(content)
     if "predictive_coverage" in tables:

@@ -1,4 +1,4 @@
-"""Sections of a report's page about events: survival with data, associations, hazard ratios, estimands side by side."""
+"""Sections of a report's page about events and follow-up: survival, estimands side by side, associations, hazards."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ TITLES = {
 """Estimands as columns."""
 
 
-def event_sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
-    """The sections this posterior has the variables for; none for a model without events."""
+def follow_up_sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
+    """What ends follow-up, and what that does to comparisons: the sections this posterior has the variables for.
+
+    Those of dropout and of ranks are there for a model without events too, where they were asked for.
+    """
     tables, label = findings.tables, findings.settings.interval_label
     prob = findings.settings.interval
     if "event_curves" in findings.tree.children:

@@ -1,9 +1,9 @@
 """The mathematics of a simulated person's course: NfL, ALSFRS-R and hazards, in NumPy alone.
 
-Months since randomisation t, month s at which the person starts the drug, x = t - s months on the drug. Formulas:
-``models.md`` sections 1 and 13 of the design and the rows of ``valor_simulator_truth.csv``. Arrays are [person] for
-persons' terms and [person, time] for courses; this module imports nothing of the fitted models, so that it can check
-them.
+Months since randomisation t, month s at which the person starts the drug, x = t - s months on the drug. Formulas
+are written out in each function; their parameters are the rows of ``valor_simulator_truth.csv`` in the evidence tables.
+Arrays are [person] for persons' terms and [person, time] for courses; this module imports nothing of the fitted models,
+so that it can check them.
 """
 
 from __future__ import annotations

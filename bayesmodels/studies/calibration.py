@@ -24,8 +24,8 @@ from bayesmodels.studies.model_trials import (
     draw_truth,
     free_variables,
     published,
-    simulate_visits,
 )
+from bayesmodels.studies.model_visits import simulate_visits
 from bayesmodels.studies.ranks import ranks_of
 from bayesmodels.studies.recovery import VALOR_LAYOUT, the_model, the_refit
 from bayesmodels.studies.refit import judged, stacked

@@ -36,7 +36,7 @@ PER_10_POINTS, PER_DECLINE = (1.0, 0.3), (0.4, 0.2)
 draws are taken as 0. Rows `by` and `br` of the simulator's truth: their priors; a withdrawal's .9 and .4 lie within."""
 
 LEVEL_MEDIAN, LEVEL_LOG_SD = 0.01, 1.5
-"""Prior of either level, per month: log-normal (models.md, section 3)."""
+"""Prior of either level, per month: log-normal, as the default level of a joint model's hazards (`parts.hazards`)."""
 
 _COARSE = np.linspace(np.log(LEVEL_MEDIAN) - 6.0, np.log(LEVEL_MEDIAN) + 3.0, 19)
 _FINE = np.linspace(_COARSE[0], _COARSE[-1], 181)

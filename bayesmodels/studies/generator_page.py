@@ -9,7 +9,7 @@ EXPECTED_148 = {
     "observed cases": (-6.7, -7.1),
     "imputed, adjusted": (-11.4, -13.4),
 }
-"""Week 148 in the calibration that gave the truth (valor-findings.md), early and delayed; imputed there unadjusted."""
+"""Week 148 in the calibration that gave the truth, early and delayed; imputed there unadjusted."""
 
 
 PAGE = """\

@@ -86,6 +86,9 @@ class InterimAnalyses:
                     lines.append(f"{when}, {look.persons} persons, {arm}: {decision.sentence()}")
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def _repr_html_(self) -> str:
         return self.table.to_html(index=False, float_format="{:.3g}".format)
 
@@ -177,7 +180,8 @@ def interim_analyses(
 ) -> InterimAnalyses:
     """Fit a trial as it was known on given days, and at its end, and apply a rule to every active arm.
 
-    The model is compiled once; an arm or calendar block that nobody is in yet keeps its prior.
+    The model is compiled once; an arm or calendar block that nobody is in yet keeps its prior. `platform_trials` has a
+    loop of its own, for one compiled model serves all its simulated trials and three numbers an arm are kept of a fit.
 
     Parameters
     ----------

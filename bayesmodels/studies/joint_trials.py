@@ -1,4 +1,4 @@
-"""Trials simulated from `JointEventModel` itself, with NumPy from the formulas of models.md, sections 1, 3 and 5.
+"""Trials simulated from `JointEventModel` itself, with NumPy from the formulas of its docstrings.
 
 Priors are read from the model's fields; courses, pooling, correlations, hazards and exits are written out in
 `joint_truth` and here, without the model's parts or kernels.

@@ -1,4 +1,4 @@
-"""Truths of simulated joint trials, and courses and hazards written out in NumPy (models.md, sections 1, 3 and 5).
+"""Truths of simulated joint trials, and courses and hazards written out in NumPy.
 
 Nothing here uses the model's parts or kernels, so that a refit checks those. Months since randomisation are t, months
 since the drug's start t - s; a drug that is never started has s infinite.

@@ -19,6 +19,7 @@ import numpy as np
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.models.shared_rate import SharedRateModel
 from bayesmodels.models.shared_rate_design import RateLayout, rate_layout
+from bayesmodels.reporting.disease_rate import HEALEY_RULE
 from bayesmodels.simulation.platform_trial import (
     CONTROL,
     OUTCOME,
@@ -106,7 +107,7 @@ def _turns(scenarios: tuple[Scenario, ...]) -> list[tuple[Scenario, int]]:
 
 @cache
 def the_model() -> SharedRateModel:
-    """Defaults of the specification; regimens and calendar blocks of 90 days."""
+    """Default priors; regimens and calendar blocks of 90 days."""
     return SharedRateModel(regimen_column="regimen", calendar_column="randomised_day")
 
 
@@ -131,9 +132,9 @@ def one_trial(spec: PlatformSpec, number: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        `scenario`; `final`: mean (posterior mean of the DRR), slower (Pr(DRR < 1)), worthwhile (Pr(DRR < .9)), each by
-        regimen, with the fit's divergences, smallest ESS and largest R-hat of the ratios; `looks`, the same at each
-        interim look with its day and persons; `long`, the same as `final` from many draws.
+        `scenario`; `final`: mean (posterior mean of the DRR), slower and worthwhile (Pr below the rule's two ratios),
+        each by regimen, with the fit's divergences, smallest ESS and largest R-hat of the ratios; `looks`, the same at
+        each interim look with its day and persons; `long`, the same as `final` from many draws.
     """
     scenario, place = spec.place(number)
     rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
@@ -163,8 +164,8 @@ def _analysis(spec: PlatformSpec, study: Study, draws: int, rng: np.random.Gener
     halves = ratio[: 2 * (len(ratio) // 2)].reshape(2, -1, ratio.shape[1])
     return {
         "mean": ratio.mean(axis=0).round(5).tolist(),
-        "slower": (ratio < 1).mean(axis=0).round(5).tolist(),
-        "worthwhile": (ratio < 0.9).mean(axis=0).round(5).tolist(),
+        "slower": (ratio < HEALEY_RULE.success_ratio).mean(axis=0).round(5).tolist(),
+        "worthwhile": (ratio < HEALEY_RULE.futility_ratio).mean(axis=0).round(5).tolist(),
         "divergences": int(tree["sample_stats"]["diverging"].sum()),
         "ess": round(min(float(arviz_stats.ess(halves[:, :, k])) for k in range(ratio.shape[1])), 1),
         "rhat": round(max(float(arviz_stats.rhat(halves[:, :, k])) for k in range(ratio.shape[1])), 4),

@@ -26,7 +26,7 @@ SOURCE: dict[str, tuple[float, float]] = {
     "30 % slowing, hazard ratio 1.0": (0.72, 0.71),
 }
 """Probability of success and mean DRR by scenario. Source: the HEALEY ALS platform trial's simulations (10,000 trials),
-as given in the project's reference tables, which leave open whether the null's probability is with or without stopping.
+as published with the design, which leaves open whether the null's probability is with or without stopping.
 """
 
 TOLERANCE = 0.05
@@ -47,31 +47,32 @@ def results(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
         source_ratio.
     """
     rows = []
-    names = dict.fromkeys(record["scenario"] for record in records)
-    for name in names:
+    for name in dict.fromkeys(record["scenario"] for record in records):
         own = [record for record in records if record["scenario"] == name]
-        rows.append(_row(name, [_at_the_end(record) for record in own]))
+        rows.append(_row(name, [_at_the_end(record["final"]) for record in own]))
         looked = [record for record in own if record.get("looks")]
         if looked:
-            rows.append(_row(f"{name}, the same trials, not stopped", [_at_the_end(record) for record in looked]))
+            rows.append(
+                _row(f"{name}, the same trials, not stopped", [_at_the_end(record["final"]) for record in looked])
+            )
             rows.append(_row(f"{name}, stopped for futility", [_with_stopping(record) for record in looked]))
     return pd.DataFrame(rows)
 
 
-def _at_the_end(record: dict[str, Any]) -> np.ndarray:
-    """Success, ratio and NaN of every regimen, (3, regimen)."""
-    final = record["final"]
-    success = np.array(final["slower"]) > HEALEY_RULE.success
-    return np.stack([success, final["mean"], np.full(len(success), np.nan)])
+def _at_the_end(final: dict[str, Any]) -> np.ndarray:
+    """Success, ratio and NaN of every regimen of a final analysis, (3, regimen)."""
+    shares = zip(final["slower"], final["worthwhile"], strict=True)
+    success = [HEALEY_RULE.verdict(*both, final=True) == "success" for both in shares]
+    return np.array([success, final["mean"], np.full(len(success), np.nan)])
 
 
 def _with_stopping(record: dict[str, Any]) -> np.ndarray:
     """Success, ratio and stopped of every regimen: as at the first look that said futility, or at the end."""
-    found = _at_the_end(record)
+    found = _at_the_end(record["final"])
     found[2] = 0.0
     for k in range(found.shape[1]):
         for look in record["looks"]:
-            if look["worthwhile"][k] < HEALEY_RULE.futility:
+            if HEALEY_RULE.verdict(look["slower"][k], look["worthwhile"][k], final=False) == "futility":
                 found[:, k] = (0.0, look["mean"][k], 1.0)
                 break
     return found
@@ -107,10 +108,9 @@ def short_chains(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         Pr(DRR < 1) between .95 and .995 by the long chain), sd_probability (root mean square difference there).
     """
     both = [record for record in records if "long" in record]
-    short = np.array([record["final"]["slower"] for record in both]).ravel()
-    long = np.array([record["long"]["slower"] for record in both]).ravel()
+    short, long = (np.array([record[fit]["slower"] for record in both]).ravel() for fit in ("final", "long"))
     near = (long > 0.95) & (long < 0.995)
-    decided_short, decided_long = short > HEALEY_RULE.success, long > HEALEY_RULE.success
+    decided_short, decided_long = (np.ravel([_at_the_end(r[fit])[0] for r in both]) for fit in ("final", "long"))
     return {
         "regimens": len(short),
         "disagree": int((decided_short != decided_long).sum()),
@@ -274,10 +274,10 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         "are normal about linear courses (baseline 38, SD 6.7; decline 1.0 a month of 52/12 weeks, SD .8 unless "
         "said; residual SD 1.5), not limited to 0 to 48. A slowing of 30 % multiplies every active person's decline by "
         ".70. The source does not publish every truth it simulated from; SDs of the decline of .7 and .9 show how "
-        "much that matters. All three drugs do the same. The model has the specification's priors, regimens and "
+        "much that matters. All three drugs do the same. The model has its default priors, regimens and "
         "calendar blocks of 90 days.",
         "",
-        f"Success: Pr(DRR < 1) > {HEALEY_RULE.success:g} at the end. Futility: Pr(DRR < "
+        f"Success: Pr(DRR < {HEALEY_RULE.success_ratio:g}) > {HEALEY_RULE.success:g} at the end. Futility: Pr(DRR < "
         f"{HEALEY_RULE.futility_ratio:g}) < {HEALEY_RULE.futility:g} at looks every 12 weeks, the first once every "
         "regimen has 40 persons randomised 24 weeks ago, the last before the last person's week 24. A regimen that "
         "stops keeps its later persons in the other regimens' analyses; for itself the analysis at the stop counts.",

@@ -35,9 +35,8 @@ from bayesmodels.studies.model_trials import (
     mean_curves,
     plausible,
     published,
-    simulate_visits,
-    template_study,
 )
+from bayesmodels.studies.model_visits import simulate_visits, template_study
 from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
 from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Study

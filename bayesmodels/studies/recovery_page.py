@@ -11,7 +11,7 @@ from bayesmodels.studies.pages import opening
 ABOUT = {
     "model": """Every trial: truths drawn from the model's prior, kept if plausible; 72 early and 36 delayed starters in
 two strata (39 / 33 and 21 / 15); VALOR's visits to week 148; data lock at random between weeks 104 and 200, dropout at
-random (1.5 % a month), 3 % of visits missed; values drawn with NumPy (`model_trials`, no part and no kernel of the
+random (1.5 % a month), 3 % of visits missed; values drawn with NumPy (`model_visits`, no part and no kernel of the
 model); then a refit of the compiled model. Scores are not rounded or bounded, as the model has them.
 
 **Plausible** means: in both start groups and strata and at every visit to week 148, mean ALSFRS-R is within 0 to 48

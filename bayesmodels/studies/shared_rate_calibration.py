@@ -2,7 +2,7 @@
 
     python -m bayesmodels.studies.shared_rate_calibration --out reports/validation/SharedRateModel-sbc
 
-Truths and trials come from NumPy, from the formulas of models.md, section 7.
+Truths and trials come from NumPy, from the formulas that `models.shared_rate` states.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SharedRateCalibrationSpec:
 
 @cache
 def the_model() -> SharedRateModel:
-    """Priors of the specification, but for the hazard's."""
+    """The default priors, but for the hazard's."""
     return SharedRateModel(
         regimen_column="regimen", calendar_column="day", block_days=BLOCK_DAYS, covariates=("x",),
         priors=SharedRatePriors(hazard=HAZARD),
@@ -88,7 +88,7 @@ def the_layout() -> RateLayout:
 
 
 def draw_truth(rng: np.random.Generator) -> dict[str, Any]:
-    """Parameters from the prior of models.md, section 7, and the hazard's of this study."""
+    """Parameters from the model's default prior (`SharedRatePriors`), and the hazard's of this study."""
     regimens, cells = len(REGIMENS), 2 * len(REGIMENS)
     drift_sd, precision = rng.uniform(0, 2), rng.gamma(1.0, 1 / 0.05**2)
     return {
@@ -188,10 +188,11 @@ ABOUT = About(
     "Simulation-based calibration of SharedRateModel",
     "python -m bayesmodels.studies.shared_rate_calibration",
     "reports/validation/SharedRateModel-sbc",
-    "Every parameter is drawn from the model's prior (models.md, section 7), with one change: the hazard from "
-    f"Gamma({HAZARD[0]:g}, rate {HAZARD[1]:g}) a month, in the truth and in the model, since the specification's "
-    "Gamma(.01, 1) puts nine tenths of its mass below .00003 and most trials would have no death (its density and "
-    "draws are tested apart). A trial is drawn with NumPy: two regimens of 24 active and 12 control persons with "
+    "Every parameter is drawn from the model's default prior (HEALEY ALS Platform Trial master protocol, recommended "
+    f"analysis), with one change: the hazard from Gamma({HAZARD[0]:g}, rate {HAZARD[1]:g}) a month, in the truth and "
+    "in the model, since the default Gamma(.01, 1) puts nine tenths of its mass below .00003 and most trials would "
+    "have no death (its density and draws are tested apart). A trial is drawn with NumPy: two regimens of 24 active "
+    "and 12 control persons with "
     "shared controls, three calendar blocks, a covariate, five visits to week 24, dropout of 5 % a month, death by the "
     "hazard; scores are not limited to 0 to 48. The compiled model is refitted through `Study`; the truth is ranked "
     "among {kept} evenly spaced draws. Ranked are all published population quantities and the log-likelihood of visits "

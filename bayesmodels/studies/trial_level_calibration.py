@@ -87,7 +87,7 @@ def the_refit(variant: Variant) -> Refit:
 
 
 def draw_truth(variant: Variant, rng: np.random.Generator) -> dict[str, Any]:
-    """Free variables from the prior of models.md, section 8: mu, and the normal scores of tau and rho.
+    """Free variables from the prior that `TrialLevelModel` states: mu, and the normal scores of tau and rho.
 
     tau ~ HalfNormal(s) and rho ~ Uniform(-1, 1) are drawn as such, then turned into scores.
     """

@@ -33,7 +33,7 @@ SWEEP = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Correlations of a row's estimates that are tried where it is not known."""
 
 ASSUMED_R2 = 0.8
-"""True R2 of the collections simulated for that: a good surrogate (surrogacy-methods 1.16)."""
+"""True R2 of the collections simulated for that: a good surrogate."""
 
 
 def refit_draws(refit: Refit, model: TrialLevelModel, table: TrialTable, seed: int) -> tuple[TrialDraws, dict]:

@@ -148,7 +148,7 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
 
 
 def other_fall_priors() -> dict[str, MeansOutcome]:
-    """NfL under other priors of its fall, which was informed by the trial (models.md, section 3)."""
+    """NfL under other priors of its fall, since the preset's was informed by the trial that is fitted."""
     nfl = valor_nfl()
     changes = {
         "prior SD of the fall doubled": lambda prior: {"sd": 2 * prior.sd},

@@ -51,7 +51,7 @@ STATED = {
     "weeks 2 to 28": {"lag": 1.30, "time constant": 1.27, "fall, faster": 0.98, "fall, slower": 0.71},
     "weeks 2 to 76": {"lag": 1.36, "time constant": 1.08, "fall, faster": 0.94, "fall, slower": 0.62},
 }
-"""Posterior medians of the trial fits; the design note `valor-findings`."""
+"""Posterior medians of the fits from which the preset was made: another program, not kept with the package."""
 
 
 def nfl_rows(outcome: MeansOutcome, series: Mapping[str, tuple[float, float]]) -> xr.Dataset:

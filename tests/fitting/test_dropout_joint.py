@@ -53,7 +53,7 @@ def test_words_of_a_model_whose_exits_depend_on_the_course():
         start_group=list(trial.start_groups), fitted_stratum=list(trial.stratum_labels)
     )
     posterior = xr.DataTree.from_dict({"posterior": draws})
-    found = dropout_sensitivity(model, posterior, trial, "score", 40.0, 1)
+    found = dropout_sensitivity(model, posterior, trial, "score", 40.0, seed=1)
     assert found["strategy_in_words"].values[0] == AS_MODELLED
     words = " ".join([*map(str, found.attrs.values()), *found["tipping_status"].values.ravel(), AS_MODELLED])
     assert "missing at random" not in words

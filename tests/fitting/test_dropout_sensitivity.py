@@ -79,7 +79,7 @@ def treated(t, start=0.0):
 
 
 def run(trial, tree=None, fitted=None, **options) -> xr.Dataset:
-    return dropout_sensitivity(fitted or model(), tree or intercepts_only(), trial, "score", WEEK, 1, **options)
+    return dropout_sensitivity(fitted or model(), tree or intercepts_only(), trial, "score", WEEK, seed=1, **options)
 
 
 def test_three_visits_by_hand():
@@ -131,7 +131,7 @@ def test_dense_algebra_where_covariances_differ_by_start():
         pd.DataFrame(visits, columns=["person", "week", "outcome", "value"]),
         reference_group="delayed",
     )
-    found = dropout_sensitivity(two, tree, trial, "score", WEEK, 1)
+    found = dropout_sensitivity(two, tree, trial, "score", WEEK, seed=1)
 
     factor, place = np.eye(5), 0
     for i in range(5):
@@ -331,9 +331,9 @@ def test_it_can_be_stored(tmp_path):
 def test_refusals():
     trial = study([3, 3], [4, 4])
     with pytest.raises(BadInput, match=r"outcome: expected one of the model's \(score\), got 'fvc'"):
-        dropout_sensitivity(model(), intercepts_only(), trial, "fvc", WEEK, 1)
+        dropout_sensitivity(model(), intercepts_only(), trial, "fvc", WEEK, seed=1)
     with pytest.raises(BadInput, match="someone is still observed"):
-        dropout_sensitivity(model(), intercepts_only(), trial, "score", 300.0, 1)
+        dropout_sensitivity(model(), intercepts_only(), trial, "score", 300.0, seed=1)
     with pytest.raises(BadInput, match="reference: expected one of early, delayed, never_treated"):
         run(trial, reference="placebo")
     with pytest.raises(BadInput, match="begin with 0"):

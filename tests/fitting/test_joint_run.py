@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bayesmodels.errors import BadInput
 from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
@@ -56,11 +57,20 @@ seed = 3
 persons = true
 """
 
+LABEL = "sensitive-"
 
-def written(folder) -> str:
-    """The study's tables and the configuration, on disk."""
-    for name, table in zip(("persons", "visits", "events"), joint_study.tables(n=24), strict=True):
-        table.to_csv(folder / f"{name}.csv", index=False)
+
+def written(folder, event_week=None) -> str:
+    """The study's tables and the configuration, on disk; persons are sensitive-p0, ...
+
+    With `event_week` one of them dies then.
+    """
+    persons, visits, events = joint_study.tables(n=24)
+    if event_week is not None:
+        events.loc[13, ["week", "event"]] = event_week, "death"
+        visits = visits[(visits["person"] != "p13") | (visits["week"] <= event_week)]
+    for name, table in (("persons", persons), ("visits", visits), ("events", events)):
+        table.assign(person=LABEL + table["person"]).to_csv(folder / f"{name}.csv", index=False)
     (folder / "joint.toml").write_text(CONFIG)
     return str(folder / "joint.toml")
 
@@ -97,14 +107,33 @@ def check(folder) -> None:
     assert tree["log_likelihood"]["follow_up"].dims == ("chain", "draw", "person")
     assert {"observed_summary", "predictive_summary", "person_terms"} <= set(tree.children)
     assert "_person_z" not in tree["posterior"]
-    assert b"p13" not in (folder / "posterior.nc").read_bytes()
     assert (folder / "report.html").exists()
+    assert files_with_labels(folder) == []
+
+
+def files_with_labels(folder) -> list[str]:
+    """Files of a run folder that hold a person's label; strings of the posterior as xarray reads them too."""
+    found = [str(path) for path in folder.rglob("*") if path.is_file() and LABEL.encode() in path.read_bytes()]
+    if (folder / "posterior.nc").exists():
+        for group in load(folder / "posterior.nc").subtree:
+            texts = [v for v in group.dataset.variables.values() if v.dtype.kind in "OU"]
+            found += [group.path for v in texts if any(LABEL in str(cell) for cell in v.to_numpy().ravel())]
+    return found
 
 
 def test_a_configuration_with_events_leaves_every_group_and_a_report(tmp_path, monkeypatch):
     monkeypatch.setattr(fitted, "sample", drawn)
     result = run(written(tmp_path), tmp_path / "runs", tell=lambda _: None)
     check(result.folder)
+
+
+def test_an_exit_that_the_model_refuses_is_named_on_the_terminal_and_not_in_the_run_folder(tmp_path):
+    """A death at week 0 passes the tables' checks and stops `build`: the log has file, row and week."""
+    with pytest.raises(BadInput, match=r"events.csv, row 15 \(person sensitive-p13, week 0\): expected death after"):
+        run(written(tmp_path, event_week=0.0), tmp_path / "runs", tell=lambda _: None)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "events.csv, row 15 (week 0): expected death after the week of entry (0)" in (folder / "log.txt").read_text()
+    assert files_with_labels(folder) == []
 
 
 @pytest.mark.slow

@@ -52,11 +52,11 @@ def test_risks_are_the_dense_integrals_given_visits_and_survival_so_far(exact, p
     for week in WEEKS[1:]:
         death = cumulative(log_hazards, LANDMARK / MONTH, week / MONTH, start)[0]
         alive.append(integral(share * np.exp(-death), one, other))
-    np.testing.assert_allclose(found["survival"].isel(person=person), alive, atol=1e-3)
+    # what is left is the midpoint sum's, of half a week a step: 3e-5 of the incidence, less of the survival
+    np.testing.assert_allclose(found["survival"].isel(person=person), alive, atol=1e-4)
     at = [np.argmin(np.abs(steps - week / MONTH)) for week in WEEKS]
-    near = [incidence[j] for j in at]
     np.testing.assert_allclose(
-        found["cumulative_incidence"].isel(person=person).T[[0, 2]], [near[0], near[2]], atol=3e-3
+        found["cumulative_incidence"].isel(person=person).T, [incidence[j] for j in at], atol=1e-4
     )
 
 
@@ -64,8 +64,11 @@ def test_terms_drawn_and_terms_averaged_give_the_same_mean_risk(exact):
     many = xr.DataTree.from_dict({"posterior": joint_study.draws_of(MODEL.build(STUDY), number=300)})
     drawn = predict_events(MODEL, many, STUDY, [60.0], seed=1, landmark=LANDMARK, draws=600)
     averaged = predict_events(MODEL, exact, STUDY, [60.0], seed=1, landmark=LANDMARK, over_terms=True)
-    both = [v["cumulative_incidence"].mean(("chain", "draw")) for v in (drawn, averaged)]
-    np.testing.assert_allclose(both[0], both[1], atol=0.03)
+    one, other = drawn["cumulative_incidence"], averaged["cumulative_incidence"].isel(chain=0, draw=0)
+    error = one.std(("chain", "draw")) / np.sqrt(one.sizes["chain"] * one.sizes["draw"])  # the average has none
+    far = (abs(one.mean(("chain", "draw")) - other) > 4 * error + 1e-3).where(other.notnull(), False)
+    assert not far.any()
+    assert float(error.max()) < 0.02
 
 
 def test_persons_of_the_study_and_the_same_as_new_persons_get_the_same(posterior):
@@ -120,6 +123,18 @@ def test_examples_are_numbered_anew_and_carry_their_visits(posterior):
     assert found["example"].values.tolist() == [0, 1, 2, 3]
     assert found["example_course"].dims == ("chain", "draw", "outcome", "example", "landmark", "week")
     assert np.nanmin(found["example_visit_week"]) == 0
+    persons = []
+    for i in found["example"].values:
+        own = found.sel(example=i, outcome="score")
+        weeks, values = (own[f"example_visit_{name}"].dropna("example_visit").to_numpy() for name in ("week", "value"))
+        rows = [
+            person
+            for person, table in STUDY.visits.groupby("person")
+            if np.array_equal(table["week"], weeks) and np.array_equal(table["value"], values)
+        ]
+        assert len(rows) == 1, i
+        persons += rows
+    assert len(set(persons)) == 4
 
 
 def test_without_associations_visits_say_nothing_of_the_risk():

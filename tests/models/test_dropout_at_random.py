@@ -33,6 +33,6 @@ def test_missing_at_random_is_the_published_difference(pooling):
     week = CURVE_WEEKS.index(52.0)
     expected = published(built, point)["difference"][:, 0, :, week]
     for k, name in enumerate(("nfl_plasma", "alsfrs_r")):
-        found = dropout_sensitivity(fitted, tree, trial, name, 52.0, 1)
+        found = dropout_sensitivity(fitted, tree, trial, name, 52.0, seed=1)
         assert float(found["share_missing"].max()) > 0
         np.testing.assert_allclose(found["difference"][0, 0, 0, 0], expected[k], rtol=1e-9)

@@ -5,107 +5,34 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pandas as pd
-import pymc as pm
 import pytensor
+import pytensor.tensor as pt
 import pytest
-from pydantic import ValidationError
-from pytensor.graph.traversal import ancestors
+from joint_small import ASSOCIATION, OUTCOME, density, draw, evaluate, exits_node, model, study
+from pydantic import BaseModel, ConfigDict
 from scipy.integrate import quad
-from scipy.interpolate import BSpline
 from scipy.stats import multivariate_normal, norm
 
-from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.kernels.hazards_op import Exits, ExitsLogp
 from bayesmodels.kernels.joint_variable import log_hazards
 from bayesmodels.models.event import Event
 from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
-from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.parts.hazards import Exposure, PenalisedSpline, PiecewiseConstant, Weibull
-from bayesmodels.study import Study
-from bayesmodels.vocabulary import MONTH_IN_WEEKS, months
-
-OUTCOME = {
-    "name": "score",
-    "good_direction": "up",
-    "unit": "points",
-    "typical": {"level": 37.0, "spread": 6.0, "rate": 1.0},
-    "trajectory": {"type": "decelerating"},
-    "effect": {"type": "slope_change"},
-}
-ASSOCIATION = {"outcome": "score"}
-HAZARDS = {
-    "weibull": Weibull(),
-    "piecewise": PiecewiseConstant(knot_weeks=(10.0, 30.0)),
-    "spline": PenalisedSpline(functions=7, until_week=100.0),
-}
-
-
-def study(persons=8, entry=False) -> Study:
-    rng = np.random.default_rng(1)
-    names = [f"p{i}" for i in range(persons)]
-    table = pd.DataFrame(
-        {
-            "person": names,
-            "start_group": ["early", "delayed"] * (persons // 2),
-            "drug_start_week": [0.0, 28.0] * (persons // 2),
-            "age": rng.normal(60, 10, persons),
-        }
-    )
-    exits = rng.uniform(20, 90, persons)
-    visits = pd.DataFrame(
-        [
-            {"person": name, "week": week, "outcome": "score", "value": 37 - 0.2 * week + rng.normal(0, 2)}
-            for name, end in zip(names, exits, strict=True)
-            for week in (0, 8, 16, 40, 70)
-            if week <= end
-        ]
-    )
-    events = pd.DataFrame(
-        {"person": names, "week": exits, "event": ["death", "none", "left", "death"] * (persons // 4)}
-    )
-    if entry:
-        events["entry_week"] = np.where(np.arange(persons) % 2, 5.0, 0.0)
-    return Study.from_frames(table, visits, events, reference_group="delayed", name="small")
-
-
-def model(baseline="weibull", forms=("value",), **changes) -> JointEventModel:
-    associations = [{"outcome": "score", "form": form} for form in forms]
-    death = {"name": "death", "terminal": True, "baseline": HAZARDS[baseline], "associations": associations}
-    death |= {"covariates": ["age"], "start_group": True, "on_drug": True}
-    left = {"name": "left", "baseline": HAZARDS["piecewise"]}
-    return JointEventModel(outcomes=(OUTCOME,), events=(Event(**death), Event(**left)), **changes)
-
-
-def draw(pm_model: pm.Model, seed=0) -> dict[str, np.ndarray]:
-    values = pm.draw(pm_model.free_RVs, random_seed=seed, mode=python_mode())
-    return {rv.name: np.asarray(v) for rv, v in zip(pm_model.free_RVs, values, strict=True)}
-
-
-def evaluate(pm_model: pm.Model, graphs, at: dict[str, np.ndarray]):
-    free = pm_model.free_RVs
-    function = pytensor.function(free, graphs, mode=python_mode(), on_unused_input="ignore")
-    return function(*(at[rv.name] for rv in free))
-
-
-def density(pm_model: pm.Model):
-    rv = pm_model["follow_up"]
-    return pm.logp(rv, pm_model.rvs_to_values[rv], warn_rvs=False)
-
-
-def exits_node(pm_model: pm.Model):
-    return next(v.owner for v in ancestors([density(pm_model)]) if v.owner and isinstance(v.owner.op, ExitsLogp))
+from bayesmodels.parts.curve import Curve
+from bayesmodels.parts.hazards import PiecewiseConstant
+from bayesmodels.parts.trajectories import level_and_rate
+from bayesmodels.vocabulary import months
 
 
 def course(at, terms, t, start):
-    """Value of the score at month t, from the formulas of models.md; terms level, rate, effect."""
+    """Value of the score at month t: level + rate (1 - exp(-rho t)) / rho + effect (t - start)_+."""
     rho = float(at["score_deceleration"])
     untreated = terms[0] + terms[1] * -np.expm1(-rho * t) / rho
     return untreated + terms[2] * max(t - start, 0.0)
 
 
-def feature(form, at, terms, deviation, t, start):
+def feature(form, at, terms, t, start):
+    """What of the course acts on the hazard at month t; the area is of the value less its typical level, 37."""
     if form == "value":
         return course(at, terms, t, start)
     if form == "rate":
@@ -117,8 +44,8 @@ def feature(form, at, terms, deviation, t, start):
     raise AssertionError(form)
 
 
-def log_baseline(at, name, kind, baseline, t):
-    """Baseline as the sampler holds it: the sampler's intercept, less the published one's shift, from the class."""
+def log_baseline(at, name, kind, t):
+    """Log baseline hazard at month t, up to a constant of the event: where the sampler sees it is left out."""
     if kind == "weibull":
         return at[f"{name}_log_hazard"] + np.expm1(at[f"{name}_log_shape"]) * np.log(t)
     if kind == "piecewise":
@@ -129,7 +56,7 @@ def log_baseline(at, name, kind, baseline, t):
 @pytest.mark.parametrize("form", ["value", "rate", "area"])
 @pytest.mark.parametrize("kind", ["weibull", "piecewise"])
 def test_event_likelihood_is_that_of_scipys_integration(kind, form):
-    """The hazard is written out by hand up to a constant per event, which the reported baseline at one week fixes."""
+    """The hazard is written out by hand up to a constant per event, which the kernel's hazard at exits fixes."""
     data = study(entry=True)
     built = model(kind, (form,)).build(data)
     at = draw(built, 3)
@@ -142,15 +69,15 @@ def test_event_likelihood_is_that_of_scipys_integration(kind, form):
     start = months(data.persons["drug_start_week"].to_numpy(float))
     gamma_age, gamma_early = at["hazard_ratio"]
     alpha, treated = float(at["hazard_association"][0]), float(at["death_on_drug"])
-    left = lambda t: np.exp(log_baseline(at, "left", "piecewise", None, t))  # noqa: E731
+    left = lambda t: np.exp(log_baseline(at, "left", "piecewise", t))  # noqa: E731
     ends, begins = months(data.events["week"].to_numpy()), months(data.events["entry_week"].to_numpy())
     relative = []
     for i in range(len(ends)):
-        terms, deviation = exits.terms[i, :3], exits.terms[i, 3:]
+        terms = exits.terms[i, :3]
 
-        def log_death(t, i=i, terms=terms, deviation=deviation):
-            own = log_baseline(at, "death", kind, None, t) + gamma_age * age[i] + gamma_early * early[i]
-            return own + alpha * feature(form, at, terms, deviation, t, start[i]) + treated * (t > start[i])
+        def log_death(t, i=i, terms=terms):
+            own = log_baseline(at, "death", kind, t) + gamma_age * age[i] + gamma_early * early[i]
+            return own + alpha * feature(form, at, terms, t, start[i]) + treated * (t > start[i])
 
         relative.append((log_death, exits.code[i]))
     # the constant: the kernel's log hazard at the first person's exit against the hand's
@@ -168,9 +95,26 @@ def test_event_likelihood_is_that_of_scipys_integration(kind, form):
         assert found[i] == pytest.approx(expected, rel=1e-6), i
 
 
-def test_time_is_cut_where_a_rate_that_acts_jumps():
+class Bend(BaseModel):
+    """A user's own course with a knot, which says so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    month: float = float(months(30.0))
+
+    def curve(self, outcome) -> Curve:
+        """Terms level, rate and a change of rate."""
+        terms = level_and_rate(outcome)
+        return Curve(
+            terms | {"rate_change_1": terms["rate"]},
+            lambda t: {"level": pt.ones_like(t), "rate": t, "rate_change_1": pt.maximum(t - self.month, 0.0)},
+            rate_jumps=(self.month,),
+        )
+
+
+@pytest.mark.parametrize("trajectory", [{"type": "piecewise", "knot_weeks": (30.0,)}, Bend()])
+def test_time_is_cut_where_a_rate_that_acts_jumps(trajectory):
     """A course with a knot and an effect after a known lag: the log hazard has two steps, SciPy knows where."""
-    bent = {"trajectory": {"type": "piecewise", "knot_weeks": (30.0,)}, "effect": {"type": "slope_change", "lag": 2.0}}
+    bent = {"trajectory": trajectory, "effect": {"type": "slope_change", "lag": 2.0}}
     death = {"name": "death", "baseline": PiecewiseConstant(pieces=1), "associations": [ASSOCIATION | {"form": "rate"}]}
     data = study()
     built = JointEventModel(outcomes=(OUTCOME | bent,), events=(Event(**death),)).build(data)
@@ -195,49 +139,6 @@ def test_time_is_cut_where_a_rate_that_acts_jumps():
             quad(lambda t, f=log_hazard, c=constant: np.exp(f(t) + c), a, b)[0] for a, b in itertools.pairwise(edges)
         )
         assert found[i] == pytest.approx((at_exit[i] if exits.code[i] else 0.0) - total, rel=1e-6), i
-
-
-def test_spline_baseline_is_a_cubic_spline_with_a_penalised_bend():
-    """Straight without bends; bends orthogonal to level and trend over those at risk; second differences are `v`."""
-    rng = np.random.default_rng(2)
-    ends = rng.uniform(5, 60, 200)
-    part = PenalisedSpline(functions=8, until_week=60 * MONTH_IN_WEEKS)
-    baseline = part.baseline(Exposure(np.zeros(200), ends, rng.uniform(size=200) < 0.4))
-    t = np.linspace(0, 60, 1001)
-    columns = baseline.columns(t)
-    assert columns.shape == (8, 1001)
-    np.testing.assert_allclose(columns[0], 1.0)
-    np.testing.assert_allclose(np.diff(columns[1], 2), 0.0, atol=1e-12)
-    at_risk = (ends[:, None] > t).sum(axis=0)
-    gram = (columns * at_risk) @ columns.T / at_risk.sum()
-    size = np.sqrt(np.diag(gram))
-    assert np.abs((gram / np.outer(size, size))[:2, 2:]).max() < 0.01
-    assert abs(gram[0, 1]) < 0.01
-    bends = rng.normal(size=6)
-    step = 60 / 5
-    basis = BSpline(step * np.arange(-3, 9), np.eye(8), 3)(np.clip(t, 0, 59.999999))
-    coefficients, *_ = np.linalg.lstsq(basis, bends @ columns[2:], rcond=None)
-    np.testing.assert_allclose(basis @ coefficients, bends @ columns[2:], atol=1e-6)  # a cubic spline with these knots
-    np.testing.assert_allclose(np.diff(coefficients, 2), bends, atol=1e-4)
-
-
-@pytest.mark.parametrize("baseline", list(HAZARDS))
-def test_stated_prior_of_the_baseline_does_not_depend_on_where_the_sampler_sees_it(baseline):
-    """Prior draws of the published hazard at week 52: log-normal with the stated level and what the shape adds."""
-    built = model(baseline).build(study())
-    names = ("baseline_hazard", "association", "hazard_effect")
-    found = pm.draw([built[name] for name in names], draws=400, random_seed=1, mode=python_mode())
-    draws_of = dict(zip(names, found, strict=True))
-    draws = draws_of["baseline_hazard"]
-    weeks = np.asarray(built.coords["week"], float)
-    own = np.log(draws[:, 0, np.argmin(np.abs(weeks - 52))])
-    assert abs(own.mean() - np.log(0.01)) < 4 * 1.6 / np.sqrt(400) + 0.1
-    assert 1.2 < own.std() < (1.9 if baseline != "spline" else 2.2)
-    for name in ("association", "hazard_effect"):  # the stated hazard is independent of what acts on it
-        acts = draws_of[name].reshape(400, 2, -1)[:, 0]
-        acts = acts[:, np.isfinite(acts).all(axis=0)]
-        for column in acts.T:
-            assert abs(np.corrcoef(own, column)[0, 1]) < 0.2, name
 
 
 def test_drawing_persons_leaves_the_marginal_likelihood_of_visits_and_exits_unchanged():
@@ -337,79 +238,3 @@ def test_gradient_of_the_whole_model_is_that_of_central_differences():
             at = position + int(np.ravel_multi_index(element, value.shape)) if value.shape else position
             assert flat[at] == pytest.approx(expected, rel=2e-4, abs=2e-3), (variable.name, element)
         position += value.size
-
-
-def test_published_names_and_dims():
-    built = model(forms=("value", "rate")).build(study())
-    dims = {v.name: built.named_vars_to_dims[v.name] for v in built.deterministics}
-    assert dims["association"] == ("event", "outcome", "form")
-    assert dims["hazard_effect"] == ("event", "hazard_covariate")
-    assert list(built.coords["hazard_covariate"]) == ["age", "start_group: early", "on_drug"]
-    at = draw(built, 8)
-    association = next(v for v in built.deterministics if v.name == "association")
-    (found,) = evaluate(built, [association], at)
-    np.testing.assert_allclose(found[0, 0], at["hazard_association"])
-    assert np.isnan(found[1]).all()
-
-
-def test_spec_survives_json():
-    given = model("spline", ("value", "area"))
-    assert JointEventModel.model_validate_json(given.model_dump_json()) == given
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"name": "none"}, "event none: rows without an event are no event type"),
-        ({"name": "none", "of": ("death",)}, "event none: rows without an event are no event type"),
-        ({"associations": [{"outcome": "nfl"}]}, "association with 'nfl', which is not an outcome of the model"),
-        ({"baseline": {"type": "weibul"}}, "did you mean 'weibull'"),
-    ],
-)
-def test_a_model_that_makes_no_sense_is_refused(change, message):
-    with pytest.raises(ValidationError, match=message):
-        JointEventModel(outcomes=(OUTCOME,), events=({"name": "death"} | change,))
-
-
-def test_events_that_the_study_lacks_are_named():
-    data = study()
-    with pytest.raises(BadInput, match=r"expected someone with the event 'dead', .* found death, left, none"):
-        JointEventModel(outcomes=(OUTCOME,), events=({"name": "dead"},)).build(data)
-    without = Study.from_frames(data.persons, data.visits, reference_group="delayed")
-    with pytest.raises(BadInput, match="no events table"):
-        model().build(without)
-
-
-@pytest.mark.parametrize(("entry", "week"), [(True, 5.0), (False, 0.0)])
-def test_an_event_without_time_at_risk_is_refused(entry, week):
-    data = study(entry=entry)
-    events = data.events
-    events.loc[3, "week"] = week
-    visits = data.visits[(data.visits["person"] != "p3") | (data.visits["week"] <= week)]
-    late = Study.from_frames(data.persons, visits, events, reference_group="delayed")
-    with pytest.raises(BadInput, match=rf"person p3: expected death after the week of entry \({week:g}\), got week"):
-        model().build(late)
-
-
-@pytest.mark.parametrize("hazard", [PiecewiseConstant(pieces=4), PiecewiseConstant(knot_weeks=(4.0, 8.0, 12.0))])
-def test_exits_at_scheduled_visits_are_in_the_piece_that_ends_there(hazard):
-    """Every exit on a four-week grid: no event is in a piece in which nobody was at risk."""
-    ends = months(np.repeat([4.0, 8.0, 12.0, 16.0], 10))
-    baseline = hazard.baseline(Exposure(np.zeros(40), ends, np.ones(40, bool)))
-    t = np.linspace(1e-6, months(16.0), 4001)
-    at_risk = (baseline.columns(t) * (ends[:, None] >= t).sum(axis=0)).sum(axis=1)
-    events = baseline.columns(ends).sum(axis=1)
-    assert len(events) == len(baseline.cuts) + 1 == 4
-    np.testing.assert_allclose(events, 10)
-    assert (at_risk > 0).all()
-
-
-@pytest.mark.parametrize("longitudinal", [True, False])
-def test_a_study_with_censored_values_has_a_finite_start(longitudinal):
-    data = study()
-    outcome = {**OUTCOME, "limits": (0.0, 37.0), "censor_at_limits": True}
-    visits = data.visits.assign(value=lambda v: v["value"].clip(upper=37.0))
-    censored = Study.from_frames(data.persons, visits, data.events, reference_group="delayed")
-    joint = JointEventModel(outcomes=(outcome,), events=({"name": "death"},))
-    built = (LongitudinalModel(outcomes=(outcome,)) if longitudinal else joint).build(censored)
-    assert np.isfinite(built.compile_logp(mode=python_mode())(built.initial_point(random_seed=0)))

@@ -8,7 +8,8 @@ from scipy.stats import kstest, multivariate_normal
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings, fit, prior_draws
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel, correlation_shapes, prior_table
+from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel, correlation_shapes
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.study import ClusterTable
 
 MODEL = OneStageModel(
@@ -130,8 +131,8 @@ def test_the_prior_of_both_r2_is_known(prior):
     np.testing.assert_allclose(prior["trial_sd"].mean("draw"), np.sqrt(2 / np.pi) * np.array([1, 2]), rtol=0.06)
 
 
-def test_prior_table_states_every_prior():
-    table = prior_table(MODEL)
+def test_prior_table_states_every_prior(small):
+    table = prior_table(MODEL, small)
     assert len(table) == 13
     assert "Normal(-3, 20)" in set(table["prior"])
 

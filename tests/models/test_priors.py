@@ -1,4 +1,4 @@
-"""Priors: drawn, against theory; made from typical values, against models.md section 3."""
+"""Priors: drawn, against theory; made from typical values, against the rules that `Outcome` states."""
 
 from __future__ import annotations
 

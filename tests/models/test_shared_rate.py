@@ -12,8 +12,9 @@ from scipy import integrate, special, stats
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models import model_from_spec
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.shared_rate_priors import SharedRatePriors, prior_table
+from bayesmodels.models.shared_rate_priors import SharedRatePriors
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES
 
@@ -283,5 +284,5 @@ def test_spec_round_trip_and_prior_table():
     model = model_from_spec(spec)
     assert model.priors == SharedRatePriors(hazard=(2.0, 100.0))
     assert SharedRateModel.model_validate_json(model.model_dump_json()) == model
-    table = prior_table(model)
+    table = prior_table(model, study())
     assert "Gamma(2, 100)" in table["prior"].tolist()

@@ -12,6 +12,7 @@ from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve
 from bayesmodels.parts.effects import (
     EFFECTS,
+    JUMP_MONTHS,
     DeceleratingSlope,
     Follows,
     NoEffect,
@@ -111,6 +112,18 @@ def test_published_scalars():
     assert made.published(0.0, **parameters) == {"effect_lag": 0.7, "effect_time_constant": 1.3}
     assert part(Step()).curve.published == {}
     assert part(SlopeChange()).curve.published == {}
+
+
+@pytest.mark.parametrize("effect", [SlopeChange, Plateau, DeceleratingSlope])
+def test_rates_jump_after_a_lag_and_where_it_is_uncertain_time_is_cut_at_several_months(effect):
+    given = {"rho": LogNormal(median=0.04, sigma=0.5)} if effect is DeceleratingSlope else {}
+    assert part(effect(lag=None, **given)).curve.rate_jumps == ()
+    assert part(effect(lag=2.5, **given)).curve.rate_jumps == (2.5,)
+    assert part(effect(lag=LAG, **given)).curve.rate_jumps == JUMP_MONTHS
+
+
+def test_parts_without_a_lag_say_of_no_jump():
+    assert [part(effect()).curve.rate_jumps for effect in (NoEffect, Step, Transit)] == [(), (), ()]
 
 
 def test_a_decelerating_slope_tied_to_its_trajectory():

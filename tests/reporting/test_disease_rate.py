@@ -51,8 +51,10 @@ def test_rules_and_draws_are_checked():
         DecisionRule(futility_ratio=0.0)
     with pytest.raises(BadInput, match="expected ratios"):
         HEALEY_RULE.decide([], final=True)
-    with pytest.raises(BadInput, match="2 NaN"):
+    with pytest.raises(BadInput, match="above 0, got 3 of which 2 are not"):
         HEALEY_RULE.decide([np.nan, 1.0, np.nan], final=True)
+    with pytest.raises(BadInput, match="got 2 of which 1 are not"):
+        HEALEY_RULE.decide([0.0, 1.0], final=True)
 
 
 @pytest.fixture

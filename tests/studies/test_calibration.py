@@ -8,7 +8,7 @@ import pymc as pm
 from scipy import stats
 
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.studies import model_trials
+from bayesmodels.studies import model_visits
 from bayesmodels.studies.calibration import SMALL_LAYOUT, CalibrationSpec
 from bayesmodels.studies.calibration_report import write_report
 from bayesmodels.studies.model_trials import OUTCOMES, draw_truth, free_variables
@@ -20,7 +20,7 @@ def test_truths_have_the_density_of_the_models_prior():
     """Every free variable's prior CDF at the truths is uniform: the hierarchical form equals the contrasts' form."""
     rng = np.random.default_rng(1)
     truths = [free_variables(draw_truth(MODEL, rng)) for _ in range(1_500)]
-    pm_model = MODEL.build(model_trials.template_study(SMALL_LAYOUT))
+    pm_model = MODEL.build(model_visits.template_study(SMALL_LAYOUT))
     with pm_model:
         names = [rv.name for rv in pm_model.free_RVs]
         prior = pm.draw([pm_model[name] for name in names], draws=1_500, random_seed=2, mode="FAST_COMPILE")

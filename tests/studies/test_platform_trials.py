@@ -72,6 +72,8 @@ def test_stopped_arms_are_said_once():
     found = InterimAnalyses((look(100.0, 1.2, 0.8), look(184.0, 1.1, 0.7), look(np.inf, 0.95, 0.7)))
     assert found.stopped == {"drug_A": 100.0}
     assert found.table["stopped_before"].tolist() == [False, False, True, False, True, False]
+    assert repr(found) == found.sentence()
+    assert repr(found.looks[0].decisions["drug_A"]).startswith("futility: Pr(DRR < 0.9) = 0.000, futility below 0.05")
     lines = found.sentence().splitlines()
     assert len(lines) == 4
     assert "did not converge" in lines[2]

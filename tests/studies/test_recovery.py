@@ -10,7 +10,7 @@ from scipy.linalg import block_diag
 
 from bayesmodels.models.design import as_data, design_of
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.studies import model_trials
+from bayesmodels.studies import model_trials, model_visits
 from bayesmodels.studies.model_trials import OUTCOMES, Layout, draw_truth
 from bayesmodels.studies.recovery_report import binomial_limits, coverage_table
 from bayesmodels.studies.refit import PUBLISHED
@@ -34,11 +34,11 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
 
     from bayesmodels.fitting.evaluate import python_mode
 
-    pm_model = MODEL.build(model_trials.template_study(LAYOUT))
+    pm_model = MODEL.build(model_visits.template_study(LAYOUT))
     free = model_trials.free_variables(truth)
     outputs = [pm_model[name] for name in PUBLISHED]
     density = pm.logp(pm_model["visits"], pm_model.rvs_to_values[pm_model["visits"]], warn_rvs=False)
-    design = model_trials.simulate_visits(truth, LAYOUT, np.random.default_rng(4))
+    design = model_visits.simulate_visits(truth, LAYOUT, np.random.default_rng(4))
     for name, array in as_data(design, OUTCOMES).items():
         if name in pm_model.named_vars:
             pm_model[name].set_value(array.astype(pm_model[name].dtype))
@@ -94,8 +94,8 @@ def test_onion_draws_have_the_marginal_of_lkj():
 
 
 def test_simulated_arrays_equal_those_of_a_study_with_the_same_visits(truth):
-    design = model_trials.simulate_visits(truth, LAYOUT, np.random.default_rng(6))
-    template = model_trials.template_study(LAYOUT)
+    design = model_visits.simulate_visits(truth, LAYOUT, np.random.default_rng(6))
+    template = model_visits.template_study(LAYOUT)
     rows = []
     for k, name in enumerate(OUTCOMES):
         d = design.outcomes[k]

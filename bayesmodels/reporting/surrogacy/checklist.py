@@ -1,7 +1,7 @@
 """What a report on a surrogate must contain, item by item, with a status: for machines and for an assessor.
 
-Items follow the ReSEEM guideline, CONSORT- and SPIRIT-Surrogate, NICE TSD 20, IQWiG and BSES3 in our own words
-(surrogacy-methods.md, section 2). A status is never guessed: what a person must write is "not met" until it is written.
+Items follow the ReSEEM guideline, CONSORT- and SPIRIT-Surrogate, NICE TSD 20, IQWiG and BSES3 in our own words.
+A status is never guessed: what a person must write is "not met" until it is written.
 """
 
 from __future__ import annotations

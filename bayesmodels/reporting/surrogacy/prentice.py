@@ -75,9 +75,9 @@ def prentice(arms: Arms, regions: Regions, outcome_probability: float = 0.975, d
         Without persons (covariances NaN) C1 and C2 only.
     regions : Regions
     outcome_probability : float
-        Below this probability of C2 the criteria are not assessable (surrogacy-methods.md, 1.1 and 1.2); nor where it
-        is not as probable that the effect on the outcome exceeds the region of the residual effect: inside that region
-        nothing need be carried for C4 to hold.
+        Below this probability of C2 the criteria are not assessable: an effect that may be 0 cannot be seen to be
+        carried. Nor where it is not as probable that the effect on the outcome exceeds the region of the residual
+        effect: inside that region nothing need be carried for C4 to hold.
     design : str
         Why the design or the fit cannot say; blank where it can.
     """

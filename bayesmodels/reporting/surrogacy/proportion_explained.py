@@ -74,7 +74,8 @@ def proportion_explained(
     level : float
         Probability of the intervals.
     guard : float
-        Withheld below this probability that the outcome's effect favours the drug (surrogacy-methods.md, 1.2).
+        Withheld below this probability that the outcome's effect favours the drug: the ratio is unstable where
+        that may be 0.
     design : str
         Why the design or the fit cannot say, which withholds it too; blank where it can.
     """

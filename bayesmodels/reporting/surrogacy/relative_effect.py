@@ -80,8 +80,8 @@ def relative_effect(arms: Arms, level: float = 0.95, sign_probability: float = 0
     level : float
         Probability of the equal-tailed set.
     sign_probability : float
-        Below this probability of the likelier sign of alpha the set is reported as unbounded
-        (surrogacy-methods.md, 1.3).
+        Below this probability of the likelier sign of alpha the set is reported as unbounded, as
+        Fieller's is where the denominator may be 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = arms.beta / arms.alpha

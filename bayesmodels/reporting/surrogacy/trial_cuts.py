@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FEW_TRIALS = "simulated collections of few trials (reports/validation/TrialLevelModel-few-trials)"
+
 SOURCES = {
-    "min_programmes": "surrogacy-methods 1.16: with 5 trials the posterior of R2 is about as wide as its prior",
-    "max_width_ratio": "surrogacy-methods 1.16; package default",
-    "min_contrasts": "surrogacy-methods 1.16: no trial-level verdict below about 10 contrasts",
+    "min_programmes": f"{FEW_TRIALS}: with 5 trials the posterior of R2 is about as wide as its prior",
+    "max_width_ratio": f"{FEW_TRIALS}; package default",
+    "min_contrasts": f"{FEW_TRIALS}: no trial-level verdict below about 10 contrasts",
     "supported_lower": "IQWiG rapid report A10-05: lower 95 % limit of the correlation at least .85 is valid",
     "unsupported_upper": "IQWiG rapid report A10-05: upper 95 % limit at most .70 is not valid",
     "direction_probability": "one-sided 2.5 % as posterior probability; package default",

@@ -17,6 +17,7 @@ from bayesmodels.fitting.dropout_tables import sensitivity_dataset
 from bayesmodels.fitting.leaving import Leaving, LeavingRule
 from bayesmodels.fitting.person_gaussian import rows_of, spread_of
 from bayesmodels.fitting.persons import Persons, every_visit, persons_of, without_events
+from bayesmodels.fitting.progress import counted
 from bayesmodels.fitting.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
@@ -135,7 +136,7 @@ def dropout_sensitivity(
     gone = left.dead if rule.deaths == "left_out" else np.zeros(len(left.dead), bool)
     rng = np.random.default_rng(seed)
     triples = zip(built.own.at(chosen), built.reference.at(chosen), built.later.at(chosen), strict=True)
-    for own, other, later in triples:
+    for own, other, later in counted(triples, shape[0] * shape[1], "dropout sensitivity, draws"):
         means, average = _at_draw(built, own, other, later, request.position, asked, months(left.exit_week))
         at = (own.chain, own.draw)
         weights = cells.bootstrap(rng)

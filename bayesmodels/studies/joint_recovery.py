@@ -1,9 +1,7 @@
 """Recovery with informative death: `JointEventModel` and `LongitudinalModel` on the same simulated visits.
 
     python -m bayesmodels.studies.joint_recovery parallel --out reports/validation/JointEventModel-recovery
-    python -m bayesmodels.studies.joint_recovery delayed --out FOLDER
-
-The results of `parallel` are committed; those of `delayed`, a delayed start, are not.
+    python -m bayesmodels.studies.joint_recovery delayed --out FOLDER    (not among the committed results)
 
 The hazard of death depends on a score's current value and rate, strongly, while visits are noisy and sparse: fast
 decliners die before their visits show how fast they decline. One truth throughout; the model and both estimands (mean

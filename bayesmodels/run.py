@@ -221,7 +221,7 @@ class _Work:
             raise
         except Exception as error:
             self.note(status="failed", error=type(error).__name__)
-            self.folder.log(f"failed during {self.manifest['phase']}\n{_without_persons(error)}")
+            self.folder.log(f"failed during {self.manifest['phase']}\n{_without_persons(error, data)}")
             if isinstance(error, BayesmodelsError):
                 raise
             raise BayesmodelsError(
@@ -285,8 +285,11 @@ class _Work:
         return tree
 
 
-def _without_persons(error: Exception) -> str:
-    """Write an error with its traceback, without labels of persons."""
+def _without_persons(error: Exception, data: Any) -> str:
+    """Write an error with its traceback, without labels of persons; a line that holds one anyway is left out."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     lines = error.problems if isinstance(error, BadInput) else (str(error),)
-    return frames + "\n".join(f"{type(error).__name__}: {getattr(line, 'without_person', line)}" for line in lines)
+    labels = [str(label) for label in data.persons["person"]] if hasattr(data, "persons") else []
+    told = [str(getattr(line, "without_person", line)) for line in lines]
+    told = ["(names a person: not kept)" if any(label in line for label in labels) else line for line in told]
+    return frames + "\n".join(f"{type(error).__name__}: {line}" for line in told)

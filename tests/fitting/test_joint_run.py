@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
@@ -133,6 +133,18 @@ def test_an_exit_that_the_model_refuses_is_named_on_the_terminal_and_not_in_the_
         run(written(tmp_path, event_week=0.0), tmp_path / "runs", tell=lambda _: None)
     (folder,) = (tmp_path / "runs").iterdir()
     assert "events.csv, row 15 (week 0): expected death after the week of entry (0)" in (folder / "log.txt").read_text()
+    assert files_with_labels(folder) == []
+
+
+def test_a_foreign_error_that_names_a_person_is_told_on_the_terminal_only(tmp_path, monkeypatch):
+    def stumbles(*given, **more):
+        raise KeyError("sensitive-p3")
+
+    monkeypatch.setattr(fitted, "sample", stumbles)
+    with pytest.raises(BayesmodelsError, match="sensitive-p3"):
+        run(written(tmp_path), tmp_path / "runs", tell=lambda _: None)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "KeyError: (names a person: not kept)" in (folder / "log.txt").read_text()
     assert files_with_labels(folder) == []
 
 

@@ -138,7 +138,7 @@ def test_an_exit_that_the_model_refuses_is_named_on_the_terminal_and_not_in_the_
 
 def test_a_foreign_error_that_names_a_person_is_told_on_the_terminal_only(tmp_path, monkeypatch):
     def stumbles(*given, **more):
-        raise KeyError("sensitive-p3")
+        raise KeyError(f"{LABEL}p3")
 
     monkeypatch.setattr(fitted, "sample", stumbles)
     with pytest.raises(BayesmodelsError, match="sensitive-p3"):

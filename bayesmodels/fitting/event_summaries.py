@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.events.observed import observed_event_curves
+from bayesmodels.events.wins import weighted_wins
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.event_population import GroupFuture, Population, population
 from bayesmodels.study import Study
@@ -212,12 +213,8 @@ def _wins(
     found = np.empty(own.shape[1])
     n = who.sum()
     for j in range(own.shape[1]):
-        order = np.argsort(other[who, j])
-        below = np.concatenate([[0.0], np.cumsum(other_alive[who, j][order])])
-        ranked = other[who, j][order]
-        left, right = (below[np.searchsorted(ranked, own[who, j], side=side)] for side in ("left", "right"))
+        better = weighted_wins(own[who, j], alive[who, j], other[who, j], other_alive[who, j])
         mine, theirs = alive[who, j].sum(), other_alive[who, j].sum()
-        better = (alive[who, j] * (left + right) / 2).sum()
         found[j] = (better + mine * (n - theirs) + (n - mine) * (n - theirs) / 2) / n**2
     return found
 

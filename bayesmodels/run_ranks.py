@@ -101,6 +101,7 @@ def rank_group(
         rows[IMPUTED] = imputed.table.iloc[0].to_dict() | {"n": _persons(imputed)}
         known = "the person's own visits and exit" if isinstance(model, JointEventModel) else AT_RANDOM
         notes.append(IMPUTED_IN_WORDS.format(known=known, number=int(imputed.counts["imputed tables"])))
+        notes += [f"{IMPUTED}: {note}" for note in imputed.notes]
     replicated, words = _replicated(model, posterior, study, section, seeds[1])
     variables: dict[str, Any] = {
         name: ("analysis", np.array([float(row[name]) for row in rows.values()]))

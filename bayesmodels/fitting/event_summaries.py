@@ -115,7 +115,7 @@ def event_data(model: Any, study: Study) -> xr.Dataset:
     -------
     xr.Dataset
         The variables of `vocabulary.EVENT_GROUPS["event_data"]`; no person is in it. Exits that are no event of the
-        model are censored. Without terminal event no survival.
+        model are censored. Without terminal event no survival. Attribute `entered_late`: persons with delayed entry.
     """
     strata = [*study.stratum_labels, ALL] if len(study.stratum_labels) > 1 else list(study.stratum_labels)
     names = [event.name for event in model.events]
@@ -137,7 +137,9 @@ def event_data(model: Any, study: Study) -> xr.Dataset:
     if not terminal:
         found = {name: value for name, value in found.items() if not name.startswith("observed_survival")}
     coords = {"event": names, "start_group": list(study.start_groups), "stratum": strata, "week": weeks}
-    return xr.Dataset(found, coords=coords, attrs={"interval": "confidence interval, 0.95, log-log"})
+    late = int((events["entry_week"].fillna(0.0) > 0).sum())
+    attrs = {"interval": "confidence interval, 0.95, log-log", "entered_late": late}
+    return xr.Dataset(found, coords=coords, attrs=attrs)
 
 
 def _of_draw(

@@ -57,8 +57,9 @@ def observed_ranks(model: Any, study: Study, section: RankSection, level: float)
 
     outcome = _outcome(model, section)
     return rank_analyses(
-        study, section.outcome, section.week, terminal=section.terminal, good_direction=outcome.good_direction,
-        group=section.group, log=outcome.scale == "log", unit=outcome.unit, level=level,
+        study, section.outcome, section.week, terminal=terminal_events(model, study, section),
+        good_direction=outcome.good_direction, group=section.group, log=outcome.scale == "log", unit=outcome.unit,
+        level=level,
     )  # fmt: skip
 
 
@@ -119,11 +120,22 @@ def rank_group(
             "no_difference": ("analysis", [NO_DIFFERENCE.get(str(row["quantity"]), 0.0) for row in rows.values()]),
         },
         attrs={
-            "outcome": section.outcome, "week": float(section.week), "terminal": ", ".join(section.terminal),
+            "outcome": section.outcome, "week": float(section.week),
+            "terminal": ", ".join(terminal_events(model, study, section)),
             "group": first.group, "reference": first.reference, "level": level, "notes": json.dumps(notes),
             "replicates": words,
         },
     )  # fmt: skip
+
+
+def terminal_events(model: Any, study: Study, section: RankSection) -> tuple[str, ...]:
+    """Events that count as death: those named, or the model's terminal ones that somebody had."""
+    if section.terminal is not None:
+        return section.terminal
+    from bayesmodels.fitting.dropout_request import terminal_labels
+
+    there = set() if study.events is None else set(study.events["event"])
+    return tuple(label for label in terminal_labels(model) if label in there)
 
 
 def _outcome(model: Any, section: RankSection) -> Any:
@@ -205,8 +217,9 @@ def _trial(
     return two_group_trial(
         study.persons, visits, events, outcome=section.outcome, week=section.week,
         visit_weeks=study.nominal_weeks, group=compared_group(study, section.group),
-        reference=str(study.reference_group), good_direction=outcome.good_direction, terminal=section.terminal,
-        log=outcome.scale == "log", unit=outcome.unit, strata=study.strata,
+        reference=str(study.reference_group), good_direction=outcome.good_direction,
+        terminal=terminal_events(model, study, section), log=outcome.scale == "log", unit=outcome.unit,
+        strata=study.strata,
     )  # fmt: skip
 
 

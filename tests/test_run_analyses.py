@@ -196,7 +196,8 @@ def test_the_seed_of_the_run_repeats_them(done):
     [
         (("deltas = [0, 0.5, 1]", "delta = [0, 1]"),
          "trial.toml: [dropout] delta: unknown key; did you mean 'deltas'?"),
-        (('terminal = ["death"]', ""), "trial.toml: [rank] terminal: expected a value, found none"),
+        (('terminal = ["death"]', ""), "trial.toml: [rank] terminal: expected the events that count as "
+         "death, found none named; the model has no events to take them from; write [] if none counts"),
         (('terminal = ["death"]', 'terminals = ["death"]'),
          "trial.toml: [rank] terminals: unknown key; did you mean 'terminal'?"),
         (("week = 52\ndeltas", 'deaths = "dead"\nweek = 52\ndeltas'),

@@ -203,6 +203,8 @@ def test_difference_of_restricted_means_says_who_is_favoured():
     assert found.estimate == pytest.approx(a.estimate - b.estimate)
     assert found.p_value == pytest.approx(2 * norm.sf(found.estimate / np.hypot(a.se, b.se)))
     assert found.favoured == "early"
+    for result in (found, a, kaplan_meier(time, dead)):  # no arrays at the prompt
+        assert repr(result) == result.sentence()
     assert "+ favours early" in found.sentence()
 
 

@@ -114,8 +114,9 @@ def test_accuracy_is_that_of_the_predictions_and_labelled_apparent(posterior):
     assert float(own["brier_reference"]) == pytest.approx(known.brier_reference)
     groups = calibration(events["week"], events["event"], "death", values, 16.0, 56.0, groups=RISK_GROUPS)
     np.testing.assert_allclose(own["observed_risk"][: len(groups.table)], groups.table["observed"])
-    drawn = own["predicted_risk"].transpose("risk_group", "chain", "draw").to_numpy().reshape(RISK_GROUPS, -1)
-    np.testing.assert_allclose(np.median(drawn, axis=1)[: len(groups.table)], groups.table["predicted"])
+    drawn = own["predicted_risk"].transpose("chain", "draw", "risk_group").to_numpy().reshape(-1, RISK_GROUPS)
+    np.testing.assert_allclose(drawn[:, : len(groups.table)], groups.predicted)
+    np.testing.assert_allclose(np.median(groups.predicted, axis=0), groups.table["predicted"])
     assert found.attrs["validation"] == APPARENT
 
 

@@ -52,8 +52,9 @@ class RankSection(BaseModel):
         One of the model's.
     week : float
         One of the nominal weeks of the visits.
-    terminal : tuple of str
-        Events that count as death; empty: none.
+    terminal : tuple of str, optional
+        Events that count as death; empty: none. Default those of the model's terminal events that somebody had; a model
+        without events has no default.
     group : str, optional
         Start group compared with the reference group; needed with three start groups or more.
     """
@@ -62,7 +63,7 @@ class RankSection(BaseModel):
 
     outcome: str
     week: float = Field(gt=0, allow_inf_nan=False)
-    terminal: tuple[str, ...]
+    terminal: tuple[str, ...] | None = None
     group: str | None = None
 
 
@@ -92,4 +93,9 @@ def section_problems(
         if section.outcome not in known:
             yield (
                 f"{file}: [{name}] outcome: expected one of the model's ({', '.join(known)}), got {section.outcome!r}"
+            )
+        if isinstance(section, RankSection) and section.terminal is None and model.type != "joint_event":
+            yield (
+                f"{file}: [{name}] terminal: expected the events that count as death, found none named; the model has "
+                "no events to take them from; write [] if none counts"
             )

@@ -57,8 +57,9 @@ def observed_ranks(model: Any, study: Study, section: RankSection, level: float)
 
     outcome = _outcome(model, section)
     return rank_analyses(
-        study, section.outcome, section.week, terminal=section.terminal, good_direction=outcome.good_direction,
-        group=section.group, log=outcome.scale == "log", unit=outcome.unit, level=level,
+        study, section.outcome, section.week, terminal=terminal_events(model, study, section),
+        good_direction=outcome.good_direction, group=section.group, log=outcome.scale == "log", unit=outcome.unit,
+        level=level,
     )  # fmt: skip
 
 
@@ -91,7 +92,7 @@ def rank_group(
     import xarray as xr
 
     from bayesmodels.events.comparison import NO_DIFFERENCE
-    from bayesmodels.models.joint_event import JointEventModel
+    from bayesmodels.fitting.persons import has_events
 
     found = observed_ranks(model, study, section, level)
     notes = list(found.notes)
@@ -99,8 +100,9 @@ def rank_group(
     imputed = _imputed(model, posterior, study, section, seeds[0], level)
     if imputed is not None:
         rows[IMPUTED] = imputed.table.iloc[0].to_dict() | {"n": _persons(imputed)}
-        known = "the person's own visits and exit" if isinstance(model, JointEventModel) else AT_RANDOM
+        known = "the person's own visits and exit" if has_events(model) else AT_RANDOM
         notes.append(IMPUTED_IN_WORDS.format(known=known, number=int(imputed.counts["imputed tables"])))
+        notes += [f"{IMPUTED}: {note}" for note in imputed.notes]
     replicated, words = _replicated(model, posterior, study, section, seeds[1])
     variables: dict[str, Any] = {
         name: ("analysis", np.array([float(row[name]) for row in rows.values()]))
@@ -118,11 +120,22 @@ def rank_group(
             "no_difference": ("analysis", [NO_DIFFERENCE.get(str(row["quantity"]), 0.0) for row in rows.values()]),
         },
         attrs={
-            "outcome": section.outcome, "week": float(section.week), "terminal": ", ".join(section.terminal),
+            "outcome": section.outcome, "week": float(section.week),
+            "terminal": ", ".join(terminal_events(model, study, section)),
             "group": first.group, "reference": first.reference, "level": level, "notes": json.dumps(notes),
             "replicates": words,
         },
     )  # fmt: skip
+
+
+def terminal_events(model: Any, study: Study, section: RankSection) -> tuple[str, ...]:
+    """Events that count as death: those named, or the model's terminal ones that somebody had."""
+    if section.terminal is not None:
+        return section.terminal
+    from bayesmodels.fitting.dropout_request import terminal_labels
+
+    there = set() if study.events is None else set(study.events["event"])
+    return tuple(label for label in terminal_labels(model) if label in there)
 
 
 def _outcome(model: Any, section: RankSection) -> Any:
@@ -160,12 +173,12 @@ def _replicated(
     model: Any, posterior: xr.DataTree, study: Study, section: RankSection, seed: int
 ) -> tuple[list[dict[str, float]], str]:
     """Estimates by analysis of every replicated trial, and what the replicates are, or why there are none."""
+    from bayesmodels.fitting.persons import has_events
     from bayesmodels.fitting.replicated_exits import EXITS_IN_WORDS, replicated_trials
     from bayesmodels.fitting.replicated_trials import EXITS_AS_OBSERVED, VISITS_IN_WORDS, replicated_visits
-    from bayesmodels.models.joint_event import JointEventModel
 
     number = min(REPLICATES, _draws(posterior))
-    joint = isinstance(model, JointEventModel)
+    joint = has_events(model)
     found = []
     try:
         trials: Iterator[tuple[pd.DataFrame, pd.DataFrame | None]] = (
@@ -204,8 +217,9 @@ def _trial(
     return two_group_trial(
         study.persons, visits, events, outcome=section.outcome, week=section.week,
         visit_weeks=study.nominal_weeks, group=compared_group(study, section.group),
-        reference=str(study.reference_group), good_direction=outcome.good_direction, terminal=section.terminal,
-        log=outcome.scale == "log", unit=outcome.unit, strata=study.strata,
+        reference=str(study.reference_group), good_direction=outcome.good_direction,
+        terminal=terminal_events(model, study, section), log=outcome.scale == "log", unit=outcome.unit,
+        strata=study.strata,
     )  # fmt: skip
 
 

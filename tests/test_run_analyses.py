@@ -59,7 +59,7 @@ terminal = ["death"]
 
 
 def tables() -> dict[str, pd.DataFrame]:
-    """Thirty persons; of the delayed more die before week 52, and more withdraw."""
+    """Thirty persons, one without a first visit; of the delayed more die before week 52, and more withdraw."""
     rng = np.random.default_rng(8)
     persons, visits, events = [], [], []
     for i in range(30):
@@ -72,7 +72,7 @@ def tables() -> dict[str, pd.DataFrame]:
             end, event = float(rng.integers(20, 50)), "withdrawal"
         rate = rng.normal(-0.8 if early else -1.2, 0.3)
         for week in (0.0, 12.0, 28.0, 40.0, 52.0):
-            if week <= end:
+            if week <= end and (i, week) != (7, 0.0):
                 visits.append((person, week, "score", float(np.round(37 + rate * week / 4.35 + rng.normal()))))
         events.append((person, end, event))
     return {
@@ -140,10 +140,14 @@ def test_the_archived_ranks_are_those_of_the_data(done):
     assert float(data["estimate"].sel(analysis="win odds")) == pytest.approx(
         alone.comparisons["win ratio"]["win odds"].estimate
     )
-    seen = tables()["visits"].query("week == 52")["person"].nunique()
+    seen = tables()["visits"].query("week == 52")["person"].nunique() - 1  # one has no value to change from
     assert data["n"].to_series().to_dict() == {
-        "joint rank": 30, "CAFS": 30, "win ratio": 30, "win odds": 30, "ANCOVA": seen, "ANCOVA, imputed": 30,
+        "joint rank": 30, "CAFS": 29, "win ratio": 30, "win odds": 30, "ANCOVA": seen, "ANCOVA, imputed": 30,
     }  # fmt: skip
+    notes = json.loads(data.attrs["notes"])
+    assert "CAFS: Ranked but not compared, for want of a covariate: 1." in notes
+    assert f"ANCOVA: Left out, for want of a value: {30 - seen}." in notes
+    assert repr(alone) == alone.sentence()
     assert data["favours"].sel(analysis="joint rank").item() == "+ favours early"
     assert data["no_difference"].values.tolist() == [0, 0, 1, 1, 0, 0]
     drawn = data["predictive_estimate"]
@@ -162,6 +166,7 @@ def test_the_page_shows_both(done):
         "If those who left did otherwise", "Rank analyses of these data", "Joint rank test", "Jump to reference",
         "Replicated below observed", "+ favours early", "Who died or left, and when, is as observed",
         "score to week 52, early against delayed", "50 completed tables",
+        "CAFS: Ranked but not compared, for want of a covariate: 1.",
     ):  # fmt: skip
         assert text in page, text
     for name in ("rank_joint_rank", "rank_ancova", "dropout_score_all", "tipping_score_all"):
@@ -191,7 +196,8 @@ def test_the_seed_of_the_run_repeats_them(done):
     [
         (("deltas = [0, 0.5, 1]", "delta = [0, 1]"),
          "trial.toml: [dropout] delta: unknown key; did you mean 'deltas'?"),
-        (('terminal = ["death"]', ""), "trial.toml: [rank] terminal: expected a value, found none"),
+        (('terminal = ["death"]', ""), "trial.toml: [rank] terminal: expected the events that count as "
+         "death, found none named; the model has no events to take them from; write [] if none counts"),
         (('terminal = ["death"]', 'terminals = ["death"]'),
          "trial.toml: [rank] terminals: unknown key; did you mean 'terminal'?"),
         (("week = 52\ndeltas", 'deaths = "dead"\nweek = 52\ndeltas'),

@@ -15,14 +15,17 @@ Persons whose follow-up ends, without an event, exactly at s + t are known to be
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.followup import CENSORED, Array, Mask, follow_up, labels_of
+from bayesmodels.events.comparison import as_html
+from bayesmodels.events.followup import CENSORED, Array, Mask, follow_up, labels_of, text_labels
 from bayesmodels.events.nonparametric import aalen_johansen
+from bayesmodels.events.wins import weighted_wins
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,11 @@ class Accuracy:
             f"{n['cases']} cases, {n['controls']} controls (competing events among them), {n['censored']} censored."
         )
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>" + self.table.to_html(index=False, float_format="{:.4f}".format)
+        return f"<p>{escape(self.sentence())}</p>{as_html(self.table)}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ def prediction_accuracy(
     """
     window = weighted_window(time, event, of, landmark, horizon, entry, censored=censored)
     risks = checked_risk(risk, window.at_risk)
-    t, labels = np.asarray(time, float)[window.at_risk], np.asarray(event).astype(str)[window.at_risk]
+    t, labels = np.asarray(time, float)[window.at_risk], text_labels(event)[window.at_risk]
     base = float(aalen_johansen(t, labels, of, censored=censored).at(horizon)["estimate"].iloc[0])
     case, control, weight = window.case, window.control, window.weight
     return Accuracy(
@@ -194,7 +200,7 @@ def weighted_window(
     happened = anything & (t <= horizon)
     case, free = happened & wanted, (t > horizon) | ((t == horizon) & ~anything)
     known = happened | free
-    if not free.any() and not happened[t == t.max()].any():
+    if not free.any() and not happened[t == t.max()].all():  # all: nobody is left whose fate is unknown
         raise BadInput(f"horizon: expected follow-up of somebody to {horizon:g}, the last exit is at {t.max():g}")
     uncensored = _uncensored_before(np.minimum(t, horizon), t, anything)
     weight = np.divide(1.0, uncensored, out=np.zeros_like(t), where=known)
@@ -231,7 +237,5 @@ def _auc(cases: Array, case_weight: Array, controls: Array, control_weight: Arra
     """Weighted share of pairs in which the case has the higher risk, ties half; NaN without a pair."""
     if not len(cases) or not len(controls):
         return float("nan")
-    order = np.argsort(controls)
-    running = np.concatenate([[0.0], np.cumsum(control_weight[order])])
-    below, up_to = (running[np.searchsorted(controls[order], cases, side=side)] for side in ("left", "right"))
-    return float(case_weight @ (below + up_to) / 2 / (case_weight.sum() * running[-1]))
+    pairs = case_weight.sum() * control_weight.sum()
+    return weighted_wins(cases, case_weight, controls, control_weight) / pairs

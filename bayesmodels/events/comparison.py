@@ -72,13 +72,27 @@ class Comparison:
         side = f"the estimate favours {self.favoured}" if self.favoured else "the estimate favours neither"
         return (
             f"{self.method}, {self.group} against {self.reference}: {row['quantity']} {row['estimate']:.3f}{unit} "
-            f"({100 * self.level:g} % confidence interval {row['lower']:.3f} to {row['upper']:.3f}), p {p}; "
+            f"({limits_in_words(row['lower'], row['upper'], self.level)}), p {p}; "
             f"{row['favours']}; {side}."
         )
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return f"<p>{escape(self.sentence())}</p>{self.table.to_html(index=False, float_format='{:.4f}'.format)}{notes}"
+        return f"<p>{escape(self.sentence())}</p>{as_html(self.table)}{notes}"
+
+
+def limits_in_words(lower: float, upper: float, level: float) -> str:
+    """A confidence interval, or that it is unknown."""
+    interval = f"{100 * level:g} % confidence interval"
+    return f"{interval} unknown" if pd.isna(lower) or pd.isna(upper) else f"{interval} {lower:.3f} to {upper:.3f}"
+
+
+def as_html(table: pd.DataFrame) -> str:
+    """A table of results: four decimals, a dash where a number is unknown."""
+    return table.to_html(index=False, float_format="{:.4f}".format, na_rep="–")
 
 
 def row(

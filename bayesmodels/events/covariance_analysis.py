@@ -83,5 +83,5 @@ def ancova(
         pd.DataFrame([row("adjusted difference of change", gap, se, limits, p, direction, unit)]),
         level,
         counts,
-        (f"{int((~seen).sum())} persons without a value are left out.",) if not seen.all() else (),
+        (f"Left out, for want of a value: {int((~seen).sum())}.",) if not seen.all() else (),
     )

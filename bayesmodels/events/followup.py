@@ -39,6 +39,53 @@ class FollowUp:
         not_yet = len(entries) - np.searchsorted(entries, t, side="left")
         return (len(exits) - left - not_yet).astype(float)
 
+    def span(self, happened: Mask) -> Span:
+        """Between which times the persons at risk tell of a curve.
+
+        Parameters
+        ----------
+        happened : array (person,) of bool
+            Whether an event happened at the exit.
+        """
+        watched = (self.time > np.maximum(self.entry, 0.0)) | happened
+        start = float(max(self.entry[watched].min(), 0.0)) if watched.any() else 0.0
+        exits = np.unique(self.time)
+        exits = exits[(exits >= start) & (exits < exits[-1])]
+        events = np.bincount(np.searchsorted(exits, self.time[happened]), minlength=len(exits) + 1)[: len(exits)]
+        entered, left = (np.searchsorted(np.sort(v), exits, side="right") for v in (self.entry, self.time))
+        used_up = (events > 0) & (events == self.at_risk(exits))
+        if not (used_up | (entered == left)).any():
+            return Span(start, float(self.time.max()))
+        first = int((used_up | (entered == left)).argmax())
+        end = float(exits[first])
+        resumes = float(self.entry[self.time > end].min())
+        note = f"Unknown after {end:g}: nobody is at risk until the next entry, at {resumes:g}."
+        if used_up[first]:
+            note = f"Unknown from {end:g} on: everyone at risk had an event then, and others enter at {resumes:g}."
+        return Span(start, end, bool(used_up[first]), note)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a curve is known.
+
+    Parameters
+    ----------
+    start : float
+        0, or the first entry where everybody entered later: the curve is then of those without an event until there.
+    end : float
+        The last exit; or, if earlier, the exit that leaves nobody at risk while others enter later.
+    used_up : bool
+        Whether it left nobody because everyone at risk had an event: the curve is then unknown at `end` too.
+    note : str
+        Why it ends before the last exit; blank where it does not.
+    """
+
+    start: float
+    end: float
+    used_up: bool = False
+    note: str = ""
+
 
 def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) -> FollowUp:
     """Check times; `entry` None, 0 or below counts as followed from the origin.
@@ -87,16 +134,47 @@ def event_mask(event: npt.ArrayLike) -> Mask:
     return values.astype(bool)
 
 
-def labels_of(event: npt.ArrayLike, of: str | tuple[str, ...], censored: tuple[str, ...]) -> tuple[Mask, Mask]:
-    """Whether any event, and whether one of `of`, happened at a person's exit.
+def text_labels(event: npt.ArrayLike) -> npt.NDArray[np.str_]:
+    """What happened at each exit, as text.
 
     Raises
     ------
     BadInput
-        An event of interest that also counts as censoring.
+        Labels that are missing, blank or not text: they would pass for an event that competes.
+    """
+    values = np.asarray(event, dtype=object)
+    wrong = [value for value in values.ravel() if not isinstance(value, str) or not value.strip()]
+    if wrong:
+        raise BadInput(
+            f"event: expected a label for everyone, as text, got {wrong[0]!r} ({len(wrong)} of {values.size} are no "
+            'such label); write "none" where nothing happened and the event\'s name, such as "death", where it did'
+        )
+    return values.astype(str)
+
+
+def labels_of(event: npt.ArrayLike, of: str | tuple[str, ...], censored: tuple[str, ...]) -> tuple[Mask, Mask]:
+    """Whether any event, and whether one of `of`, happened at a person's exit.
+
+    An event of interest that nobody had is allowed: a stratum, a risk group or a replicated trial may well have none.
+
+    Raises
+    ------
+    BadInput
+        No event of interest, or one that also counts as censoring; labels that `text_labels` refuses; a label that
+        differs from one in `of` or `censored` only by case or blanks, and would pass for an event that competes.
     """
     wanted = (of,) if isinstance(of, str) else tuple(of)
+    if not wanted:
+        raise BadInput("of: expected an event or several, got none; name what the incidence is of")
     if set(wanted) & set(censored):
         raise BadInput(f"of: expected events, got {', '.join(wanted)}, of which some count as censoring")
-    labels = np.asarray(event).astype(str)
+    labels = text_labels(event)
+    named = {name.strip().casefold(): name for name in (*censored, *wanted)}
+    for label in sorted({*labels.tolist()} - {*censored, *wanted}):
+        meant = named.get(label.strip().casefold())
+        if meant is not None:
+            raise BadInput(
+                f"event: expected {meant!r}, got {label!r}, the same but for case or blanks; "
+                "write one of them throughout, or name both"
+            )
     return ~np.isin(labels, list(censored)), np.isin(labels, list(wanted))

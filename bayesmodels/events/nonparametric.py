@@ -3,6 +3,10 @@
 Sources: Kaplan and Meier (1958); Greenwood's variance, interval on the log(-log) scale (Kalbfleisch and Prentice, 2002,
 chapter 1); Aalen and Johansen (1978), with the delta-method variance that becomes Greenwood's where there is one kind
 of event (Dinse and Larson, 1986, Biometrika 73:379-386). At a tied time events come before censoring.
+
+With delayed entry a curve is known only where somebody is at risk. Where nobody is followed from time 0 it begins at
+the first entry and is conditional on no event until then. It ends where nobody is left at risk while others enter
+later: what happens in between is unknown, and if events took the last at risk, those who enter refute a survival of 0.
 """
 
 from __future__ import annotations
@@ -16,7 +20,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.followup import CENSORED, Array, FollowUp, Mask, event_mask, follow_up, labels_of
+from bayesmodels.events.comparison import as_html, limits_in_words
+from bayesmodels.events.followup import CENSORED, Array, FollowUp, Mask, Span, event_mask, follow_up, labels_of
+
+ROUNDING = 1e-12
+"""An estimate this near to 0 or 1 is 0 or 1."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,20 @@ class StepCurve:
     quantity : str
         What it is, in words.
     table : DataFrame
-        One row a step, a row at time 0 first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
-        `upper`. The limits are NaN where the estimate is at 0 or 1 and its variance unknown.
+        One row a step, a row at `start` first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
+        `upper`. SE and limits are NaN where the estimate is 0 or 1, as before the first event: nothing then tells of
+        its variance. All four are NaN from where the curve is unknown.
     level : float
         Of the intervals.
     last : float
-        Last exit.
+        Last exit; or, if earlier, the exit that leaves nobody at risk while others enter later.
     complete : bool
         Whether nobody was left without an event at the last exit; if so the curve stays where it is, else it is unknown
         from then on.
+    start : float
+        0, or the first entry where nobody is followed from 0: the curve is then conditional on no event until there.
+    note : str
+        Why the curve ends before the last exit; blank where it does not.
     """
 
     quantity: str
@@ -44,6 +57,8 @@ class StepCurve:
     level: float
     last: float
     complete: bool
+    start: float = 0.0
+    note: str = ""
 
     def at(self, times: npt.ArrayLike) -> pd.DataFrame:
         """`time`, `estimate`, `se`, `lower`, `upper` at given times; NaN where the curve is unknown."""
@@ -51,20 +66,25 @@ class StepCurve:
         row = np.maximum(np.searchsorted(self.table["time"].to_numpy(), t, side="right") - 1, 0)
         columns = ["estimate", "se", "lower", "upper"]
         found = self.table[columns].iloc[row].reset_index(drop=True)
-        found = found.mask(pd.Series((t > self.last) & (not self.complete)))
+        found = found.mask(pd.Series((t < self.start) | ((t > self.last) & (not self.complete))))
         found.insert(0, "time", t)
         return found
 
     def sentence(self) -> str:
-        """The estimate at the last exit."""
-        row = self.at(self.last).iloc[0]
+        """The last estimate, and why there is none later if that is before the last exit."""
+        known = self.table[self.table["estimate"].notna()].iloc[-1]
+        when = known["time"] if self.at(self.last)["estimate"].isna().item() else self.last
+        limits = limits_in_words(known["lower"], known["upper"], self.level)
         return (
-            f"{self.quantity} at time {self.last:g}: {row['estimate']:.3f} ({100 * self.level:g} % confidence interval "
-            f"{row['lower']:.3f} to {row['upper']:.3f}); {int(self.table['events'].sum())} events."
+            f"{self.quantity} at time {when:g}: {known['estimate']:.3f} ({limits}); "
+            f"{int(self.table['events'].sum())} events.{' ' * bool(self.note)}{self.note}"
         )
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.sentence())}</p>" + self.table.to_html(index=False, float_format="{:.4f}".format)
+        return f"<p>{escape(self.sentence())}</p>{as_html(self.table)}"
 
 
 def kaplan_meier(
@@ -89,7 +109,7 @@ def kaplan_meier(
     survival = np.cumprod(1 - d / n)
     with np.errstate(invalid="ignore"):
         variance = survival**2 * greenwood(n, d)
-    return _curve("Survival", who, t, n, d, survival, variance, level, survival)
+    return _curve("Survival", who, who.span(happened), (t, n, d), survival, variance, level, survival)
 
 
 def aalen_johansen(
@@ -124,7 +144,8 @@ def aalen_johansen(
     incidence = np.cumsum(before * k / n)
     named = of if isinstance(of, str) else " or ".join(of)
     variance = incidence_variance(n, d, k, before, incidence)
-    return _curve(f"Cumulative incidence of {named}", who, t, n, k, incidence, variance, level, survival)
+    span = who.span(anything)
+    return _curve(f"Cumulative incidence of {named}", who, span, (t, n, k), incidence, variance, level, survival)
 
 
 def counts(who: FollowUp, happened: Mask, wanted: Mask) -> tuple[Array, Array, Array, Array]:
@@ -160,30 +181,38 @@ def incidence_variance(n: Array, d: Array, k: Array, before: Array, incidence: A
 
 
 def _curve(
-    quantity: str, who: FollowUp, t: Array, n: Array, d: Array, estimate: Array, variance: Array, level: float,
+    quantity: str,
+    who: FollowUp,
+    span: Span,
+    steps: tuple[Array, Array, Array],
+    estimate: Array,
+    variance: Array,
+    level: float,
     without_event: Array,
-) -> StepCurve:  # fmt: skip
+) -> StepCurve:
     """Rows with intervals on the log(-log) scale of the survival, or of one minus the incidence.
 
-    `without_event` is the survival from all events; where it is the estimate itself, the curve is one of survival.
+    `steps` are times, persons at risk and events. `without_event` is the survival from all events; where it is the
+    estimate itself, the curve is one of survival.
     """
     if not 0 < level < 1:
         raise BadInput(f"level: expected a probability between 0 and 1, got {level:g}")
     of_survival = estimate is without_event
+    t, n, d = steps
     survival = estimate if of_survival else 1 - estimate
-    se = np.sqrt(np.where(survival > 0, variance, np.nan))
+    inside = (survival > ROUNDING) & (survival < 1 - ROUNDING)
+    se = np.sqrt(np.where(inside, variance, np.nan))
     z = norm.ppf((1 + level) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         step = z * se / (survival * np.abs(np.log(survival)))
-        low, high = survival ** np.exp(step), survival ** np.exp(-step)
-    low, high = (np.where(survival == 1, 1.0, edge) for edge in (low, high))
+        low, high = (np.where(inside, survival ** np.exp(sign * step), np.nan) for sign in (1, -1))
     lower, upper = (low, high) if of_survival else (1 - high, 1 - low)
-    origin = 1.0 if of_survival else 0.0
-    rows = pd.DataFrame(
-        {"time": t, "at_risk": n, "events": d, "estimate": estimate, "se": se, "lower": lower, "upper": upper}
-    )
-    first = {"time": 0.0, "at_risk": float(np.isneginf(who.entry).sum()), "events": 0.0, "estimate": origin, "se": 0.0}
-    head = pd.DataFrame([{**first, "lower": origin, "upper": origin}])
-    rows = pd.concat([head, rows], ignore_index=True) if len(rows) else head
-    complete = bool(len(t) and t[-1] == who.time.max() and without_event[-1] == 0)
-    return StepCurve(quantity, rows, level, float(who.time.max()), complete)
+    head = {"time": span.start, "at_risk": float((who.entry <= span.start).sum()), "events": 0.0}
+    head |= {"estimate": float(of_survival), "se": np.nan, "lower": np.nan, "upper": np.nan}
+    rows = {"time": t, "at_risk": n, "events": d, "estimate": estimate, "se": se, "lower": lower, "upper": upper}
+    table = pd.DataFrame({name: np.concatenate([[head[name]], values]) for name, values in rows.items()})
+    unknown = (table["time"] >= span.end) if span.used_up else (table["time"] > span.end)
+    table.loc[unknown, ["estimate", "se", "lower", "upper"]] = np.nan
+    complete = bool(not span.note and len(t) and t[-1] == span.end and without_event[-1] == 0)
+    given = f", given no event until {span.start:g}" if span.start > 0 else ""
+    return StepCurve(quantity + given, table, level, span.end, complete, span.start, span.note)

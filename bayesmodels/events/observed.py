@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayesmodels.events.followup import CENSORED, event_mask, follow_up
+from bayesmodels.events.followup import CENSORED, event_mask, follow_up, text_labels
 from bayesmodels.events.nonparametric import aalen_johansen, kaplan_meier
 from bayesmodels.vocabulary import ALL
 
@@ -61,7 +61,7 @@ def observed_event_curves(
             here = table[(table["start_group"] == group) & ((table["stratum"] == stratum) | (stratum == ALL))]
             if here.empty:
                 continue
-            time, label = here["week"].to_numpy(float), here["event"].to_numpy(str)
+            time, label = here["week"].to_numpy(float), text_labels(here["event"])
             entry = here["entry_week"].fillna(0.0).to_numpy(float) if "entry_week" in here else None
             died = event_mask(np.isin(label, list(terminal)))
             curve = kaplan_meier(time, died, entry, level=level).at(weeks)

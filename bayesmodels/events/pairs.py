@@ -33,6 +33,19 @@ class Pairs:
     scores: Scores
     by_survival: npt.NDArray[np.bool_]
 
+    def sentence(self) -> str:
+        """How many pairs there are, and what decided them."""
+        apart = np.triu(np.ones(self.scores.shape, bool), 1)
+        by_survival = int((self.by_survival & apart).sum())
+        tied = int(((self.scores == 0) & apart).sum())
+        return (
+            f"{len(self.scores)} persons, {int(apart.sum())} pairs: {by_survival} decided by survival, "
+            f"{int(apart.sum()) - by_survival - tied} by function, {tied} tied or not comparable."
+        )
+
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def sums(self, within: npt.ArrayLike | None = None) -> Array:
         """Score of each person: times better minus times worse, over the persons of the same stratum."""
         scores = self.scores.astype(float)

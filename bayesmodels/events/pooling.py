@@ -24,7 +24,8 @@ def pool(results: Sequence[Comparison]) -> Comparison:
     """Combine the headline of the same analysis of M imputed tables by Rubin's rules.
 
     Total variance: mean variance within + (1 + 1/M) variance between. Complete-data degrees of freedom are those among
-    each result's counts, infinite where it has none. Win ratio and win odds are pooled as logarithms.
+    each result's counts, infinite where it has none. Win ratio and win odds are pooled as logarithms. Notes are those
+    that all results share.
 
     Raises
     ------
@@ -58,6 +59,7 @@ def pool(results: Sequence[Comparison]) -> Comparison:
         pd.DataFrame([row(head["quantity"], estimate, se, (low, high), p, head["favours"], head["unit"])]),
         first.level,
         counts | {name: n for name, n in first.counts.items() if name.startswith("persons,")},
+        tuple(note for note in first.notes if all(note in r.notes for r in results)),
     )
 
 

@@ -103,7 +103,8 @@ def cafs(
 
     Each person's scores against all others, of either group and any stratum, are added up and ranked from 1, the worst;
     ties get mean ranks. Ranks are compared by least squares on group, covariates and strata (ANCOVA on ranks), with
-    Student's t. Without covariates and strata the p-value is close to that of Wilcoxon's test of the scores.
+    Student's t. Without covariates and strata the p-value is close to that of Wilcoxon's test of the scores. Among the
+    counts are the persons compared by least squares, those left out of it, and the unadjusted mean ranks of all.
 
     Parameters
     ----------
@@ -137,13 +138,15 @@ def cafs(
         level,
         _counts(wins(pairs, mine, labels), pairs, mine, labels, (group, reference))
         | {
+            f"persons, {group}": float((known & mine).sum()),
+            f"persons, {reference}": float((known & ~mine).sum()),
             FREEDOM: df,
             f"mean rank, {group}": float(ranks[mine].mean()),
             f"mean rank, {reference}": float(ranks[~mine].mean()),
             "persons left out": float((~known).sum()),
         },
-        (f"Ranks 1 to {len(mine)} over both groups, the best last; unadjusted mean ranks are among the counts.",)
-        + ((f"{int((~known).sum())} persons without a covariate are left out.",) if not known.all() else ()),
+        (f"Ranks 1 to {len(mine)} over both groups, the best last.",)
+        + ((f"Ranked but not compared, for want of a covariate: {int((~known).sum())}.",) if not known.all() else ()),
     )
 
 

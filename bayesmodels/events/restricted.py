@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.comparison import Comparison, row
+from bayesmodels.events.comparison import Comparison, limits_in_words, row
 from bayesmodels.events.followup import event_mask, follow_up
 from bayesmodels.events.nonparametric import counts
 
@@ -26,7 +26,7 @@ class RestrictedMean:
     Attributes
     ----------
     estimate, se, lower, upper : float
-        In the unit of time; normal interval.
+        In the unit of time; normal interval. SE and limits are NaN where no event tells of the variance.
     until : float
     level : float
     persons, events : int
@@ -50,9 +50,12 @@ class RestrictedMean:
     def sentence(self) -> str:
         """Estimate with interval."""
         return (
-            f"Mean time without the event up to {self.until:g}: {self.estimate:.3f} ({100 * self.level:g} % confidence "
-            f"interval {self.lower:.3f} to {self.upper:.3f}); {self.events} events in {self.persons} persons."
+            f"Mean time without the event up to {self.until:g}: {self.estimate:.3f} "
+            f"({limits_in_words(self.lower, self.upper, self.level)}); {self.events} events in {self.persons} persons."
         )
+
+    def __repr__(self) -> str:
+        return self.sentence()
 
     def _repr_html_(self) -> str:
         return f"<p>{self.sentence()}</p>"
@@ -73,7 +76,8 @@ def restricted_mean(
     Raises
     ------
     BadInput
-        `until` is not positive, or past the last exit while the curve is above 0.
+        `until` is not positive, or past the last exit while the curve is above 0, or past an exit that leaves nobody
+        at risk while others enter later; nobody is followed from time 0.
     """
     happened = event_mask(event)
     who = follow_up(time, entry, happened)
@@ -84,6 +88,14 @@ def restricted_mean(
     left = survival[-1] if len(survival) else 1.0
     if not until > 0:
         raise BadInput(f"until: expected a time above 0, got {until:g}")
+    span = who.span(happened)
+    if span.start > 0:
+        raise BadInput(
+            f"entry: expected somebody followed from time 0, got a first entry at {span.start:g}; survival until then "
+            "is unknown; take that time from all times for the mean of those without the event by then"
+        )
+    if span.note and until > span.end:
+        raise BadInput(f"until: expected at most {span.end:g}, got {until:g}. {span.note}")
     if until > who.time.max() and left > 0:
         raise BadInput(
             f"until: expected at most the last exit, {who.time.max():g}, got {until:g}; survival beyond it is unknown"
@@ -92,7 +104,8 @@ def restricted_mean(
     areas = np.concatenate([[1.0], survival]) * np.diff(edges)
     after = areas[::-1].cumsum()[::-1][1:]  # from each event time to `until`
     spread = np.divide(d, n * (n - d), out=np.zeros_like(d), where=n > d)
-    estimate, se = float(areas.sum()), float(np.sqrt((after**2 * spread).sum()))
+    estimate, variance = float(areas.sum()), float((after**2 * spread).sum())
+    se = float(np.sqrt(variance)) if variance > 0 else float("nan")
     z = norm.ppf((1 + level) / 2)
     return RestrictedMean(
         estimate, se, estimate - z * se, estimate + z * se, float(until), level, len(who.time), int(d.sum())

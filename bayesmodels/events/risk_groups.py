@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,8 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.accuracy import checked_risk, weighted_window
-from bayesmodels.events.followup import CENSORED
+from bayesmodels.events.comparison import as_html
+from bayesmodels.events.followup import CENSORED, Array, Mask, text_labels
 from bayesmodels.events.nonparametric import aalen_johansen
 
 
@@ -24,12 +26,18 @@ class Calibration:
         One row a group, the lowest risks first: `risk_group` (1 first), `persons`, `events`, `predicted` (mean over
         persons; the median over draws), `predicted_lower`, `predicted_upper` (equal-tailed over draws, NaN for a single
         prediction), `observed` (Aalen-Johansen), `observed_lower`, `observed_upper` (confidence interval). Observed
-        risks are NaN where a group's follow-up does not reach the horizon.
+        risks are NaN where a group's follow-up does not reach the horizon, their limits also where the risk is 0 or 1.
+    predicted : array (draw, group)
+        Mean predicted risk over the persons of each group; one draw for a single prediction.
+    observed : float
+        Aalen-Johansen risk over everyone at risk at the landmark.
     of : str
     landmark, horizon, level : float
     """
 
     table: pd.DataFrame
+    predicted: Array
+    observed: float
     of: str
     landmark: float
     horizon: float
@@ -38,14 +46,17 @@ class Calibration:
     def sentence(self) -> str:
         """Overall predicted and observed numbers."""
         n = self.table["persons"]
-        predicted, observed = (float((self.table[c] * n).sum() / n.sum()) for c in ("predicted", "observed"))
+        predicted = float((self.table["predicted"] * n).sum() / n.sum())
         return (
             f"{self.of} between {self.landmark:g} and {self.horizon:g}: mean predicted risk {predicted:.3f}, observed "
-            f"{observed:.3f}, over {len(self.table)} groups of {int(n.sum())} persons."
+            f"{self.observed:.3f}, over {len(self.table)} groups of {int(n.sum())} persons."
         )
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>" + self.table.to_html(index=False, float_format="{:.4f}".format)
+        return f"<p>{escape(self.sentence())}</p>{as_html(self.table)}"
 
 
 def calibration(
@@ -82,21 +93,28 @@ def calibration(
         raise BadInput(f"groups: expected 1 or more, got {groups}")
     window = weighted_window(time, event, of, landmark, horizon, entry, censored=censored)
     risks = checked_risk(risk, window.at_risk)
-    t, labels = np.asarray(time, float)[window.at_risk], np.asarray(event).astype(str)[window.at_risk]
+    t, labels = np.asarray(time, float)[window.at_risk], text_labels(event)[window.at_risk]
     mean = pd.Series(risks.mean(axis=0))
     member = pd.qcut(mean, groups, labels=False, duplicates="drop").fillna(0).astype(int) if mean.nunique() > 1 else 0
     numbers = np.broadcast_to(np.asarray(member), t.shape)
     tail = (1 - level) / 2
-    rows = []
+
+    def seen_in(who: Mask) -> pd.Series:
+        return aalen_johansen(t[who], labels[who], of, censored=censored, level=level).at(horizon).iloc[0]
+
+    rows, predicted = [], []
     for k, label in enumerate(np.unique(numbers)):
         here = numbers == label
-        curve = aalen_johansen(t[here], labels[here], of, censored=censored, level=level)
-        seen = curve.at(horizon).iloc[0]
-        draws = risks[:, here].mean(axis=1)
+        seen, draws = seen_in(here), risks[:, here].mean(axis=1)
+        predicted.append(draws)
         edges = np.quantile(draws, [tail, 1 - tail]) if len(draws) > 1 else (np.nan, np.nan)
         found = (seen["estimate"], seen["lower"], seen["upper"])
         rows.append((k + 1, int(here.sum()), int(window.case[here].sum()), float(np.median(draws)), *edges, *found))
     columns = ["risk_group", "persons", "events", "predicted", "predicted_lower", "predicted_upper", "observed",
                "observed_lower", "observed_upper"]  # fmt: skip
     named = of if isinstance(of, str) else " or ".join(of)
-    return Calibration(pd.DataFrame(rows, columns=columns), named, float(landmark), float(horizon), level)
+    everyone = float(seen_in(np.ones(len(t), bool))["estimate"])
+    return Calibration(
+        pd.DataFrame(rows, columns=columns), np.stack(predicted, axis=1), everyone, named, float(landmark),
+        float(horizon), level,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Wins and losses between two groups as U-statistics, with their large-sample covariance."""
+"""Wins and losses between two groups: as U-statistics with their large-sample covariance, and of weighted values."""
 
 from __future__ import annotations
 
@@ -88,6 +88,26 @@ def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray, by_pairs: bool = Fal
     covariance = np.tensordot(w**2, np.array(covariances), axes=1)
     n, won, lost = counted.tolist()
     return Wins(share, covariance, n, won, lost)
+
+
+def weighted_wins(own: Array, own_weight: Array, other: Array, other_weight: Array) -> float:
+    """Weight of the pairs in which the own value is the higher, ties half; over that of all pairs it is a share.
+
+    Parameters
+    ----------
+    own, own_weight : array (own,)
+    other, other_weight : array (other,)
+        A pair weighs the product of its two weights. Values without NaN.
+
+    Returns
+    -------
+    float
+        Sum of own_weight[i] other_weight[j] (1 if own[i] > other[j], 1/2 if equal) over all i and j.
+    """
+    order = np.argsort(other)
+    running = np.concatenate([[0.0], np.cumsum(other_weight[order])])
+    below, up_to = (running[np.searchsorted(other[order], own, side=side)] for side in ("left", "right"))
+    return float(own_weight @ (below + up_to) / 2)
 
 
 def _linear(gradient: Array, value: Array, covariance: Array) -> tuple[float, float]:

@@ -128,7 +128,7 @@ def dropout_request(
         raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
     rule = rule or LeavingRule()
     if rule.terminal is None:
-        rule = replace(rule, terminal=_terminal_labels(model))
+        rule = replace(rule, terminal=terminal_labels(model) if has_events(model) else DEATH)
     if rule.deaths == "left_out" and _death_follows_course(model, rule):
         raise BadInput(
             'deaths: expected "as_followed" or "as_missing" for a model in which death depends on the course, got '
@@ -150,10 +150,8 @@ def dropout_request(
     )
 
 
-def _terminal_labels(model: Any) -> tuple[str, ...]:
-    """Labels of the model's terminal events; `death` for a model without events."""
-    if not has_events(model):
-        return DEATH
+def terminal_labels(model: Any) -> tuple[str, ...]:
+    """Labels, in the events table, of the model's terminal events."""
     return tuple(label for event in model.events if event.terminal for label in event.labels)
 
 

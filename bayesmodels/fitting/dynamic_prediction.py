@@ -10,7 +10,6 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events import calibration, prediction_accuracy
-from bayesmodels.events.accuracy import weighted_window
 from bayesmodels.fitting.predict_events import predict_events
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import EVENT_GROUPS
@@ -193,17 +192,11 @@ def _judged(
     risk = np.clip(risk, 0.0, 1.0)
     try:
         accuracy = prediction_accuracy(time, event, name, risk, landmark, week, entry)
-        table = calibration(time, event, name, risk, landmark, week, entry, groups=RISK_GROUPS).table
+        groups = calibration(time, event, name, risk, landmark, week, entry, groups=RISK_GROUPS)
     except BadInput:  # no follow-up to the horizon
         return found
     found |= {"auc": accuracy.auc, "brier": accuracy.brier, "brier_reference": np.array(accuracy.brier_reference)}
-    here = weighted_window(time, event, name, landmark, week, entry).at_risk
-    own = risk[:, here]
-    mean = pd.Series(own.mean(axis=0))
-    member = np.zeros(len(mean), int)
-    if mean.nunique() > 1:  # the groups of `events.calibration`
-        member = pd.qcut(mean, RISK_GROUPS, labels=False, duplicates="drop").fillna(0).astype(int).to_numpy()
-    for k, label in enumerate(np.unique(member)):
-        found["predicted_risk"][:, k] = own[:, member == label].mean(axis=1)
-        found["observed_risk"][k] = table["observed"].iloc[k]
+    number = len(groups.table)  # persons of like risk stay together, so there may be fewer
+    found["predicted_risk"][:, :number] = groups.predicted
+    found["observed_risk"][:number] = groups.table["observed"]
     return found

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.events.observed import observed_event_curves
+from bayesmodels.events.wins import weighted_wins
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.event_population import GroupFuture, Population, population
 from bayesmodels.study import Study
@@ -114,7 +115,7 @@ def event_data(model: Any, study: Study) -> xr.Dataset:
     -------
     xr.Dataset
         The variables of `vocabulary.EVENT_GROUPS["event_data"]`; no person is in it. Exits that are no event of the
-        model are censored. Without terminal event no survival.
+        model are censored. Without terminal event no survival. Attribute `entered_late`: persons with delayed entry.
     """
     strata = [*study.stratum_labels, ALL] if len(study.stratum_labels) > 1 else list(study.stratum_labels)
     names = [event.name for event in model.events]
@@ -136,7 +137,9 @@ def event_data(model: Any, study: Study) -> xr.Dataset:
     if not terminal:
         found = {name: value for name, value in found.items() if not name.startswith("observed_survival")}
     coords = {"event": names, "start_group": list(study.start_groups), "stratum": strata, "week": weeks}
-    return xr.Dataset(found, coords=coords, attrs={"interval": "confidence interval, 0.95, log-log"})
+    late = int((events["entry_week"].fillna(0.0) > 0).sum())
+    attrs = {"interval": "confidence interval, 0.95, log-log", "entered_late": late}
+    return xr.Dataset(found, coords=coords, attrs=attrs)
 
 
 def _of_draw(
@@ -212,12 +215,8 @@ def _wins(
     found = np.empty(own.shape[1])
     n = who.sum()
     for j in range(own.shape[1]):
-        order = np.argsort(other[who, j])
-        below = np.concatenate([[0.0], np.cumsum(other_alive[who, j][order])])
-        ranked = other[who, j][order]
-        left, right = (below[np.searchsorted(ranked, own[who, j], side=side)] for side in ("left", "right"))
+        better = weighted_wins(own[who, j], alive[who, j], other[who, j], other_alive[who, j])
         mine, theirs = alive[who, j].sum(), other_alive[who, j].sum()
-        better = (alive[who, j] * (left + right) / 2).sum()
         found[j] = (better + mine * (n - theirs) + (n - mine) * (n - theirs) / 2) / n**2
     return found
 

@@ -33,6 +33,10 @@ class JointEventModel(BaseModel):
     outcomes are those of `LongitudinalModel`. Person terms are drawn within the likelihood from their exact
     distribution given the visits, so that only what the events say of them is left to the sampler.
 
+    Delayed entry: the likelihood is given survival to the entry at the person's terms, and the terms of those who
+    entered late are taken to follow the population's distribution, as those of everyone. Where associations are strong
+    and many entered late, the terms of survivors thus pass for the population's.
+
     Parameters
     ----------
     outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape

@@ -29,6 +29,13 @@ TITLES = {
 }
 """Estimands as columns."""
 
+ENTERED_LATE = (
+    "Persons who entered after randomisation: {n}. The model counts them from then on and takes their own levels and "
+    "rates to be like everyone's: where those who decline faster die sooner and many entered late, survivors pass for "
+    "the population. The data's curves of a group begin at its first entry, given no event until then, and end where "
+    "nobody is at risk before others enter."
+)
+
 
 def follow_up_sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
     """What ends follow-up, and what that does to comparisons: the sections this posterior has the variables for.
@@ -76,11 +83,14 @@ def survival_section(findings: Findings, figures: LazyFigures) -> Section:
         wide = wide.reset_index().rename(columns={"start_group": "Start group", "stratum": "Stratum"})
         wide["Stratum"] = [stratum_label(str(s)) for s in wide["Stratum"]]
         shown["Persons who had each event"] = wide.rename_axis(columns=None)
+    data = findings.tree.children.get("event_data")
+    late = 0 if data is None else int(data.attrs.get("entered_late", 0))
     return Section(
         "Survival and other events",
         [
             "Survival is without a terminal event, had nobody withdrawn. Cumulative incidence is of an event while all "
-            "events compete, as it happened."
+            "events compete, as it happened.",
+            *([ENTERED_LATE.format(n=late)] if late else []),
         ],
         shown,
         pictures,

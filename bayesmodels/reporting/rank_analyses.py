@@ -14,6 +14,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events import Comparison
+from bayesmodels.events.comparison import as_html
 from bayesmodels.events.trial import rank_comparisons, two_group_trial
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.study import Study
@@ -40,7 +41,7 @@ class RankAnalyses:
     outcome : str
     week : float
     notes : tuple of str
-        What each analysis says, and what was assumed.
+        What each analysis says, what was assumed, and whom it leaves out.
     """
 
     comparisons: dict[str, Comparison]
@@ -63,9 +64,12 @@ class RankAnalyses:
         head = f"{self.outcome} to week {self.week:g}. "
         return head + " ".join(found.sentence() for found in self.comparisons.values())
 
+    def __repr__(self) -> str:
+        return self.sentence()
+
     def _repr_html_(self) -> str:
-        shown = self.table.to_html(index=False, float_format="{:.4f}".format)
-        return f"<p>{escape(self.sentence())}</p>{shown}" + "".join(f"<p>{escape(n)}</p>" for n in self.notes)
+        notes = "".join(f"<p>{escape(n)}</p>" for n in self.notes)
+        return f"<p>{escape(self.sentence())}</p>{as_html(self.table)}{notes}"
 
 
 def rank_analyses(
@@ -136,7 +140,8 @@ def rank_analyses(
         covariates=covariates,
     )  # fmt: skip
     found = rank_comparisons(trial, adjust_for_baseline=adjust_for_baseline, margin=margin, level=level)
-    return RankAnalyses(found, outcome, float(week), _notes(study, week, tuple(terminal)))
+    own = [f"{name}: {note}" for name, comparison in found.items() for note in comparison.notes]
+    return RankAnalyses(found, outcome, float(week), (*_notes(study, week, tuple(terminal)), *own))
 
 
 def compared_group(study: Study, group: str | None) -> str:

@@ -110,21 +110,28 @@ def observed(
     return table
 
 
-def follow_up(visits: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
-    """Weeks of follow-up of each person: to the exit, or to the last visit where there is no events table."""
-    if events is not None:
-        return events.set_index("person")["week"]
-    return visits.groupby("person")["week"].max()
+def follow_up(visits: pd.DataFrame, events: pd.DataFrame | None) -> pd.DataFrame:
+    """Weeks between which each person was followed.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index person; columns entry (0 but for delayed entry) and exit (the last visit where there is no events table).
+    """
+    if events is None:
+        return visits.groupby("person")["week"].max().to_frame("exit").assign(entry=0.0)
+    by_person = events.set_index("person")
+    return pd.DataFrame({"entry": by_person["entry_week"].fillna(0.0), "exit": by_person["week"]})
 
 
-def missing_visits(visits: pd.DataFrame, exits: pd.Series, nominal: np.ndarray) -> pd.DataFrame:
+def missing_visits(visits: pd.DataFrame, followed: pd.DataFrame, nominal: np.ndarray) -> pd.DataFrame:
     """Visits expected by the nominal schedule while a person was followed, and how many of them are missing.
 
     Parameters
     ----------
     visits : pandas.DataFrame
-    exits : pandas.Series
-        Week of exit by person.
+    followed : pandas.DataFrame
+        From `follow_up`: nominal weeks from a person's entry to the exit, both included, are expected.
     nominal : numpy.ndarray
         Nominal weeks.
 
@@ -133,19 +140,20 @@ def missing_visits(visits: pd.DataFrame, exits: pd.Series, nominal: np.ndarray) 
     pandas.DataFrame
         One row an outcome: expected, missing.
     """
-    followed = exits.to_numpy()[:, None] >= nominal[None, :]
+    entry, end = (followed[name].to_numpy(float)[:, None] for name in ("entry", "exit"))
+    inside = (entry <= nominal) & (nominal <= end)
     binned = pd.DataFrame(
         {
             "outcome": visits["outcome"].to_numpy(),
-            "person": exits.index.get_indexer(visits["person"]),
+            "person": followed.index.get_indexer(visits["person"]),
             "week": np.searchsorted(nominal, nearest_week(visits["week"].to_numpy(), nominal)),
         }
     )
     rows = []
     for outcome, seen in binned.groupby("outcome", sort=False):
-        done = np.zeros_like(followed)
+        done = np.zeros_like(inside)
         done[seen["person"], seen["week"]] = True
-        scheduled = (done & followed).sum(axis=0) >= MEASURED * np.maximum(followed.sum(axis=0), 1)
-        expected = followed & scheduled
+        scheduled = (done & inside).sum(axis=0) >= MEASURED * np.maximum(inside.sum(axis=0), 1)
+        expected = inside & scheduled
         rows.append({"outcome": outcome, "expected": int(expected.sum()), "missing": int((expected & ~done).sum())})
     return pd.DataFrame(rows)

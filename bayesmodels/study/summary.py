@@ -38,9 +38,10 @@ def count(
     """
     labels = list(dict.fromkeys([*strata, ALL]))
     switch = persons.groupby("start_group")["drug_start_week"].median()
-    exits = schedule.follow_up(visits, events)
+    followed = schedule.follow_up(visits, events)
+    exits = followed["exit"]
     nominal = schedule.nominal_weeks(visits)
-    missing = schedule.missing_visits(visits, exits, nominal).set_index("outcome")
+    missing = schedule.missing_visits(visits, followed, nominal).set_index("outcome")
     censored = visits.loc[visits["censoring"] != "", "outcome"].value_counts()
     made = visits["outcome"].value_counts()
     return {
@@ -63,7 +64,7 @@ def count(
 def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFrame | None, groups: Sequence[str],
                 strata: Sequence[str]) -> pd.DataFrame:  # fmt: skip
     """One row a start group and stratum: persons, drug start, follow-up, deaths."""
-    exits = schedule.follow_up(visits, events)
+    exits = schedule.follow_up(visits, events)["exit"]
     fate = None if events is None else events.set_index("person")["event"].str.lower().isin(DEATHS)
     rows = []
     for group in groups:
@@ -114,7 +115,7 @@ def heading(name: str, counts: dict, controlled_week: float | None, reference_gr
 
 FOOTNOTE = (
     "Follow-up: median (range), to the exit week, or to the last visit where there is no events table. Missing: visits "
-    "not made, of those expected at the weeks the visits gather around while the person was followed."
+    "not made, of those expected at the weeks the visits gather around from the person's entry to the end of follow-up."
 )
 
 

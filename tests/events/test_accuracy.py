@@ -130,6 +130,45 @@ def test_calibration_groups_by_hand():
     assert found["predicted_lower"].tolist() == pytest.approx([0.2525, 0.6525])
 
 
+def test_observed_risk_over_everyone_does_not_leave_out_a_group_without_follow_up():
+    # low: all left before 9; high: two of four die by 9. Everyone: eight at risk at 4, then four at 5 and three at 6
+    time = [4.0, 4.0, 4.0, 4.0, 5.0, 6.0, 12.0, 12.0]
+    kind = ["none", "none", "none", "none", "death", "death", "none", "none"]
+    found = calibration(time, kind, "death", [0.1] * 4 + [0.6] * 4, 3.0, 9.0, groups=2)
+    assert np.isnan(found.table["observed"][0])
+    assert found.table["observed"][1] == pytest.approx(0.5)
+    assert found.observed == pytest.approx(aalen_johansen(time, kind, "death").at(9.0)["estimate"].item())
+    assert "mean predicted risk 0.350, observed 0.500" in found.sentence()
+
+
+def test_a_group_without_events_has_no_limits():
+    time, kind = np.full(20, 12.0), np.where(np.arange(20) < 10, "none", "death")
+    time[kind == "death"] = np.linspace(4.0, 11.0, 10)
+    found = calibration(time, kind, "death", np.where(kind == "death", 0.6, 0.1), 3.0, 9.0, groups=2)
+    assert found.table["observed"][0] == 0.0
+    assert found.table.loc[0, ["observed_lower", "observed_upper"]].isna().all()
+    assert found.table.loc[1, ["observed_lower", "observed_upper"]].notna().all()
+
+
+def test_a_horizon_past_the_last_exit_is_refused_where_a_censoring_ties_with_the_last_event():
+    arguments = (np.full(4, 0.5), 0.0, 9.0)
+    with pytest.raises(BadInput, match="the last exit is at 6"):
+        prediction_accuracy([4.0, 5.0, 6.0, 6.0], ["death", "none", "death", "none"], "death", *arguments)
+    with pytest.raises(BadInput, match="the last exit is at 6"):
+        calibration([4.0, 5.0, 6.0, 6.0], ["death", "none", "death", "none"], "death", *arguments)
+    found = prediction_accuracy([4.0, 5.0, 6.0, 6.0], ["death", "none", "death", "exit"], "death", *arguments)
+    assert found.counts["controls"] == 1  # nobody is left whose fate is unknown
+
+
+def test_words_escape_labels_and_stand_for_the_object():
+    time, kind, risk = persons(np.random.default_rng(8), 80)
+    kind = np.where(kind == "death", "<b>", kind)
+    for found in (f(time, kind, "<b>", risk, 3.0, 9.0) for f in (prediction_accuracy, calibration)):
+        assert repr(found) == found.sentence()
+        assert "<b>" not in found._repr_html_()
+        assert "&lt;b&gt;" in found._repr_html_()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,7 @@
 """ANCOVA against the normal equations and SciPy; Rubin's rules against a hand-worked example."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import linregress, ttest_ind
@@ -69,8 +71,9 @@ def test_rubin_by_hand():
 
 def test_equal_tables_pool_to_themselves_with_fewer_degrees_of_freedom():
     change, mine, _ = data(np.random.default_rng(5))
-    one = ancova(change, mine, group="early", reference="delayed")
-    found = pool([one] * 5)
+    one = replace(ancova(change, mine, group="early", reference="delayed"), notes=("Of all.",))
+    found = pool([replace(one, notes=("Of all.", f"Of no. {j}.")) for j in range(5)])
+    assert found.notes == ("Of all.",)
     assert found.estimate == pytest.approx(one.estimate)
     assert found.table.at[0, "se"] == pytest.approx(one.table.at[0, "se"])
     assert found.counts["degrees of freedom"] == pytest.approx(59 / 61 * 58)

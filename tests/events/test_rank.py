@@ -6,6 +6,7 @@ from scipy.stats import mannwhitneyu, norm, rankdata, ttest_ind
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events import cafs, joint_rank, pairwise_scores, win_ratio
+from bayesmodels.events.wins import weighted_wins
 
 NAMES = {"group": "early", "reference": "delayed"}
 
@@ -54,6 +55,7 @@ def test_four_persons_by_hand():
     assert pairs.scores.tolist() == [[0, -1, -1, -1], [1, 0, -1, -1], [1, 1, 0, 1], [1, 1, -1, 0]]
     assert pairs.by_survival[1].tolist() == [True, False, False, True]
     assert pairs.sums().tolist() == [-3, -1, 3, 1]
+    assert repr(pairs) == "4 persons, 6 pairs: 4 decided by survival, 2 by function, 0 tied or not comparable."
 
 
 def test_until_takes_later_deaths_for_alive():
@@ -134,6 +136,20 @@ def test_cafs_leaves_persons_without_a_covariate_out_of_the_least_squares_only()
     found = cafs(pairs, mine, covariates={"baseline": baseline})
     assert found.estimate == pytest.approx(beta[1])
     assert found.counts["persons left out"] == 2
+    assert found.counts["persons, group"] == (mine & known).sum()  # whom the estimate compares
+    assert found.counts["persons, reference"] == (~mine & known).sum()
+    assert found.counts["persons, group"] + found.counts["persons, reference"] == 28
+    assert found.notes[-1] == "Ranked but not compared, for want of a covariate: 2."
+
+
+def test_weighted_wins_are_those_of_every_pair():
+    rng = np.random.default_rng(11)
+    own, other = np.round(rng.normal(0, 2, 13)), np.round(rng.normal(0, 2, 9))  # ties
+    weight, against = rng.random(13), rng.random(9)
+    pairs = (own[:, None] > other) + 0.5 * (own[:, None] == other)
+    assert weighted_wins(own, weight, other, against) == pytest.approx(weight @ pairs @ against)
+    u = mannwhitneyu(own, other).statistic
+    assert weighted_wins(own, np.ones(13), other, np.ones(9)) == pytest.approx(u)
 
 
 def test_win_ratio_counts_pairs():

@@ -10,6 +10,7 @@ from joint_study import CURVE_WEEKS, MONTH, POINT
 from bayesmodels.fitting.event_summaries import NO_TERMINAL, event_curves, event_data
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.models.hazard_terms import hazard_scale
+from bayesmodels.study import Study
 
 STUDY = joint_study.study()
 T = np.array(CURVE_WEEKS) / MONTH
@@ -114,6 +115,16 @@ def test_without_a_terminal_event_there_is_incidence_only_and_the_reason():
     assert list(found.data_vars) == ["cumulative_incidence"]
     assert found.attrs["note"] == NO_TERMINAL
     assert "observed_survival" not in event_data(joint_study.model(death={"terminal": False}), STUDY)
+
+
+def test_those_who_entered_late_are_counted():
+    persons, visits, exits = joint_study.tables()
+    late = Study.from_frames(
+        persons, visits, exits.assign(entry_week=np.where(exits["person"].isin(["p4", "p5"]), 2.0, 0.0)),
+        reference_group="delayed", strata=True, curve_weeks=CURVE_WEEKS,
+    )  # fmt: skip
+    assert event_data(joint_study.model(), late).attrs["entered_late"] == 2
+    assert event_data(joint_study.model(), STUDY).attrs["entered_late"] == 0
 
 
 def test_observed_curves_count_a_composite_once():

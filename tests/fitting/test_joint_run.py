@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import joint_study
 import numpy as np
 import pytest
 import xarray as xr
 
+from bayesmodels.config import read_config
 from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.posterior import load
 from bayesmodels.run import run
+from bayesmodels.run_data import load_data
+from bayesmodels.run_ranks import observed_ranks
 from bayesmodels.vocabulary import EVENT_GROUPS
 
 CONFIG = """
@@ -146,6 +150,26 @@ def test_a_foreign_error_that_names_a_person_is_told_on_the_terminal_only(tmp_pa
     (folder,) = (tmp_path / "runs").iterdir()
     assert "KeyError: (names a person: not kept)" in (folder / "log.txt").read_text()
     assert files_with_labels(folder) == []
+
+
+@pytest.mark.parametrize("of", ["", 'of = ["death", "ventilation"]\n'])
+def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
+    """Also where nobody had one of a composite's events: naming it would be refused."""
+    path = Path(written(tmp_path))
+    asked = CONFIG.replace('name = "death"\n', f'name = "death"\n{of}') + '[rank]\noutcome = "score"\nweek = 52\n'
+    path.write_text(asked)
+    assert read_config(path).sections.rank.terminal is None
+    found = ranks_of(path)
+    path.write_text(asked + 'terminal = ["death"]\n')
+    assert found.sentence() == ranks_of(path).sentence()
+    path.write_text(asked + "terminal = []\n")
+    assert found.sentence() != ranks_of(path).sentence()
+
+
+def ranks_of(path):
+    """Rank analyses of the data that a configuration asks for."""
+    config = read_config(path)
+    return observed_ranks(config.model, load_data(config), config.sections.rank, 0.95)
 
 
 @pytest.mark.slow

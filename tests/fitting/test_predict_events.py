@@ -14,8 +14,8 @@ from dense_joint import MODEL, STUDY, cumulative, grid_of, hazards_of, integral
 from joint_study import MONTH
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import prediction_accuracy
-from bayesmodels.fitting.dynamic_prediction import APPARENT, dynamic_prediction, example_predictions
+from bayesmodels.events import calibration, prediction_accuracy
+from bayesmodels.fitting.dynamic_prediction import APPARENT, RISK_GROUPS, dynamic_prediction, example_predictions
 from bayesmodels.fitting.predict_events import predict_events
 from bayesmodels.study import Study
 
@@ -115,6 +115,11 @@ def test_accuracy_is_that_of_the_predictions_and_labelled_apparent(posterior):
     np.testing.assert_allclose(own["auc"].to_numpy().ravel(), known.auc)
     np.testing.assert_allclose(own["brier"].to_numpy().ravel(), known.brier)
     assert float(own["brier_reference"]) == pytest.approx(known.brier_reference)
+    groups = calibration(events["week"], events["event"], "death", values, 16.0, 56.0, groups=RISK_GROUPS)
+    np.testing.assert_allclose(own["observed_risk"][: len(groups.table)], groups.table["observed"])
+    drawn = own["predicted_risk"].transpose("chain", "draw", "risk_group").to_numpy().reshape(-1, RISK_GROUPS)
+    np.testing.assert_allclose(drawn[:, : len(groups.table)], groups.predicted)
+    np.testing.assert_allclose(np.median(groups.predicted, axis=0), groups.table["predicted"])
     assert found.attrs["validation"] == APPARENT
 
 

@@ -263,6 +263,17 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     jsonschema.validate(json.loads((folder / "report" / "summary.json").read_text()), schema())
 
 
+def test_the_page_says_what_is_assumed_of_those_who_entered_late(events):
+    def page(late):
+        changed = events.copy()
+        changed["event_data"].attrs["entered_late"] = late
+        return report(changed).html
+
+    assert "Persons who entered after randomisation: 7." in page(7)
+    assert "survivors pass for the population" in page(7)
+    assert "Persons who entered after randomisation" not in page(0)
+
+
 def test_parameters_and_curves_take_the_hazards_in(saved):
     tables = saved[1].tables
     row = one(tables["parameters"], name="association", event="death", form="value")

@@ -53,15 +53,31 @@ def test_missing_visits_by_hand():
     # followed to 28, 28 and 4: nine cells of the schedule at 0, 4, 28 less the last one of C = 8; A misses 4, B misses 28
     rows = [("A", 0), ("A", 28), ("B", 0), ("B", 4), ("C", 0), ("C", 4)]
     visits = pd.DataFrame(rows, columns=["person", "week"]).assign(outcome="alsfrs_r")
-    exits = pd.Series({"A": 30.0, "B": 28.0, "C": 4.0})
+    exits = pd.DataFrame({"entry": 0.0, "exit": {"A": 30.0, "B": 28.0, "C": 4.0}})
     table = missing_visits(visits, exits, np.array([0.0, 4.0, 28.0]))
     assert table.to_dict("records") == [{"outcome": "alsfrs_r", "expected": 8, "missing": 2}]
+
+
+def test_no_visit_is_expected_before_a_persons_entry(persons, visits, events):
+    """B enters at 4 and misses 28 only; C enters between visits. A visit before the entry is none that was expected."""
+    rows = [("A", 0), ("A", 4), ("A", 28), ("B", 4), ("C", 28), ("D", 0), ("D", 4), ("D", 28)]
+    seen = pd.DataFrame(rows, columns=["person", "week"]).assign(outcome="alsfrs_r")
+    followed = pd.DataFrame({"entry": {"A": 0.0, "B": 4.0, "C": 4.5, "D": 2.0}, "exit": 28.0})
+    table = missing_visits(seen, followed, np.array([0.0, 4.0, 28.0]))
+    assert table.to_dict("records") == [{"outcome": "alsfrs_r", "expected": 8, "missing": 1}]
+    late = events.assign(entry_week=[0.0, 28.0, 0.0, 0.0])
+    known = Study.from_frames(persons, visits, events, reference_group="delayed").counts
+    counts = Study.from_frames(persons, visits, late, reference_group="delayed").counts
+    one = len(visits["outcome"].unique())  # the second person's visits at week 0 are no longer among the expected
+    assert sum(counts["expected_visits"].values()) == sum(known["expected_visits"].values()) - one
+    assert counts["missing_visits"] == known["missing_visits"]
 
 
 def test_an_outcome_measured_at_fewer_weeks_is_not_missing_at_the_others():
     rows = [(p, w, "often") for p in "ABCDE" for w in (0, 4, 8)] + [(p, 0, "rare") for p in "ABCDE"]
     visits = pd.DataFrame(rows, columns=["person", "week", "outcome"])
-    table = missing_visits(visits, pd.Series(dict.fromkeys("ABCDE", 8.0)), np.array([0.0, 4.0, 8.0]))
+    followed = pd.DataFrame({"entry": 0.0, "exit": 8.0}, index=list("ABCDE"))
+    table = missing_visits(visits, followed, np.array([0.0, 4.0, 8.0]))
     assert table.set_index("outcome")["expected"].to_dict() == {"often": 15, "rare": 5}
     assert table["missing"].sum() == 0
 

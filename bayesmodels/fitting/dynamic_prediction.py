@@ -38,8 +38,8 @@ def dynamic_prediction(
     model: Any,
     posterior: xr.DataTree,
     study: Study,
-    seed: int,
     *,
+    seed: int,
     landmarks: tuple[float, ...] | None = None,
     horizons: tuple[float, ...] | None = None,
     draws: int = ACCURACY_DRAWS,
@@ -115,7 +115,7 @@ def dynamic_prediction(
 
 
 def example_predictions(
-    model: Any, posterior: xr.DataTree, study: Study, seed: int, *, landmarks: tuple[float, ...] | None = None
+    model: Any, posterior: xr.DataTree, study: Study, *, seed: int, landmarks: tuple[float, ...] | None = None
 ) -> xr.Dataset:
     """Courses and survival of up to `EXAMPLES` persons as foretold at each landmark, with their visits.
 

@@ -36,9 +36,10 @@ def event_groups(model: Any, data: Any, posterior: xr.DataTree) -> dict[str, xr.
     seed = int(posterior.attrs["seed"])
     draws = posterior["posterior"].to_dataset()
     found = {
-        "event_curves": event_curves(model, data, draws, stream_seed(seed, EVENT_STREAM)),
+        "event_curves": event_curves(model, draws, data, seed=stream_seed(seed, EVENT_STREAM)),
         "event_data": event_data(model, data),
     }
     if not any(name.endswith("_excess") for name in draws.data_vars):
-        found["dynamic_prediction"] = dynamic_prediction(model, posterior, data, stream_seed(seed, PREDICTION_STREAM))
+        own = stream_seed(seed, PREDICTION_STREAM)
+        found["dynamic_prediction"] = dynamic_prediction(model, posterior, data, seed=own)
     return found

@@ -17,6 +17,7 @@ from bayesmodels.events.observed import observed_event_curves
 from bayesmodels.events.wins import weighted_wins
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.event_population import GroupFuture, Population, population
+from bayesmodels.fitting.progress import counted
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL, EVENT_GROUPS
 
@@ -45,17 +46,17 @@ class Worst:
 
 
 def event_curves(
-    model: Any, study: Study, posterior: xr.Dataset, seed: int, *, draws: int = CURVE_DRAWS, persons: int = POPULATION
+    model: Any, posterior: xr.Dataset, study: Study, *, seed: int, draws: int = CURVE_DRAWS, persons: int = POPULATION
 ) -> xr.Dataset:
     """Curves of a model with events, at the study's curve weeks.
 
     Parameters
     ----------
     model : JointEventModel
-    study : Study
-        What it was fitted to.
     posterior : Dataset
         Free variables, dims (chain, draw, ...).
+    study : Study
+        What it was fitted to.
     seed : int
     draws, persons : int
         About how many posterior draws, evenly spaced, and new persons at each.
@@ -78,7 +79,8 @@ def event_curves(
     worst = [_worst(outcome) for outcome in model.outcomes]
     groups = len(study.start_groups)
     found: dict[str, list[np.ndarray]] = {}
-    for _, futures in people.futures(chosen, seed):
+    points = chosen.sizes["chain"] * chosen.sizes["draw"]
+    for _, futures in counted(people.futures(chosen, seed), points, "survival and incidence, draws"):
         values = _of_draw(people, futures, members, terminal, worst)
         for name, value in values.items():
             found.setdefault(name, []).append(value)

@@ -44,7 +44,7 @@ def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, 
         from bayesmodels.fitting.dynamic_prediction import example_predictions
 
         seed = stream_seed(int(posterior.attrs["seed"]), EXAMPLE_STREAM)
-        both = (posterior["dynamic_prediction"].to_dataset(), example_predictions(model, posterior, data, seed))
+        both = (posterior["dynamic_prediction"].to_dataset(), example_predictions(model, posterior, data, seed=seed))
         groups["dynamic_prediction"] = xr.merge(both, combine_attrs="override", compat="override", join="outer")
     return groups
 

@@ -17,7 +17,7 @@ T = np.array(CURVE_WEEKS) / MONTH
 
 
 def curves(model, point=None, **options):
-    return event_curves(model, STUDY, joint_study.draws_of(model.build(STUDY), point), 4, **options)
+    return event_curves(model, joint_study.draws_of(model.build(STUDY), point), STUDY, seed=4, **options)
 
 
 def test_without_associations_survival_is_weibull_and_the_living_are_like_everyone():

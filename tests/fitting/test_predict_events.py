@@ -106,7 +106,7 @@ def test_a_person_without_visits_is_one_of_the_population(exact):
 
 
 def test_accuracy_is_that_of_the_predictions_and_labelled_apparent(posterior):
-    found = dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(16.0,), horizons=(40.0,), draws=10)
+    found = dynamic_prediction(MODEL, posterior, STUDY, seed=2, landmarks=(16.0,), horizons=(40.0,), draws=10)
     risk = predict_events(MODEL, posterior, STUDY, [56.0], seed=2, landmark=16.0, draws=10, over_terms=True)
     values = risk["cumulative_incidence"].sel(event="death").to_numpy().reshape(10, -1)
     events = STUDY.events
@@ -124,7 +124,7 @@ def test_accuracy_is_that_of_the_predictions_and_labelled_apparent(posterior):
 
 
 def test_examples_are_numbered_anew_and_carry_their_visits(posterior):
-    found = example_predictions(MODEL, posterior, STUDY, 2, landmarks=(8.0, 28.0))
+    found = example_predictions(MODEL, posterior, STUDY, seed=2, landmarks=(8.0, 28.0))
     assert found["example"].values.tolist() == [0, 1, 2, 3]
     assert found["example_course"].dims == ("chain", "draw", "outcome", "example", "landmark", "week")
     assert np.nanmin(found["example_visit_week"]) == 0
@@ -158,14 +158,14 @@ def test_without_associations_visits_say_nothing_of_the_risk():
 
 def test_examples_are_at_risk_at_the_first_landmark(posterior):
     assert (STUDY.events["week"] < 28.0).any()
-    found = example_predictions(MODEL, posterior, STUDY, 2, landmarks=(28.0,))
+    found = example_predictions(MODEL, posterior, STUDY, seed=2, landmarks=(28.0,))
     assert found["example_survival"].notnull().any("week").all()
 
 
 def test_landmarks_without_anyone_at_risk_are_left_out(posterior):
-    found = dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(1e4, 16.0), horizons=(40.0,), draws=4)
+    found = dynamic_prediction(MODEL, posterior, STUDY, seed=2, landmarks=(1e4, 16.0), horizons=(40.0,), draws=4)
     assert found["landmark"].values.tolist() == [16.0]
-    assert not dynamic_prediction(MODEL, posterior, STUDY, 2, landmarks=(1e4,), draws=4).data_vars
+    assert not dynamic_prediction(MODEL, posterior, STUDY, seed=2, landmarks=(1e4,), draws=4).data_vars
 
 
 def test_another_study_than_the_fitted_one_is_refused_not_skipped(posterior):
@@ -175,4 +175,4 @@ def test_another_study_than_the_fitted_one_is_refused_not_skipped(posterior):
     named = posterior.copy()
     named.attrs["data"] = json.dumps({"digest": STUDY.digest})
     with pytest.raises(BadInput, match="another study"):
-        dynamic_prediction(MODEL, named, other, 2, landmarks=(16.0,), horizons=(40.0,), draws=4)
+        dynamic_prediction(MODEL, named, other, seed=2, landmarks=(16.0,), horizons=(40.0,), draws=4)

@@ -111,7 +111,6 @@ def test_a_configuration_with_events_leaves_every_group_and_a_report(tmp_path, m
     check(result.folder)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("of", ["", 'of = ["death", "ventilation"]\n'])
 def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
     """Also where nobody had one of a composite's events: naming it would be refused."""
@@ -132,6 +131,7 @@ def ranks_of(path):
     return observed_ranks(config.model, load_data(config), config.sections.rank, 0.95)
 
 
+@pytest.mark.slow
 def test_the_same_with_the_sampler(tmp_path):
     result = run(written(tmp_path), tmp_path / "runs", tell=lambda _: None)
     check(result.folder)

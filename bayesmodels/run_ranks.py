@@ -164,7 +164,7 @@ def _imputed(
     if number < 2 or collapsed(model.build(study)) is None:
         return None
     weeks = (0.0, section.week)
-    tables = impute(model, posterior, study, section.outcome, weeks, seed, imputations=number)
+    tables = impute(model, posterior, study, section.outcome, weeks, seed=seed, imputations=number)
     group = compared_group(study, section.group)
     return imputed_ancova(tables, study, section.week, group=group, level=level)
 
@@ -182,9 +182,9 @@ def _replicated(
     found = []
     try:
         trials: Iterator[tuple[pd.DataFrame, pd.DataFrame | None]] = (
-            replicated_trials(model, posterior, study, section.week, seed, number=number)
+            replicated_trials(model, posterior, study, section.week, seed=seed, number=number)
             if joint
-            else ((v, study.events) for v in replicated_visits(model, posterior, study, seed, number=number))
+            else ((v, study.events) for v in replicated_visits(model, posterior, study, seed=seed, number=number))
         )
         for visits, events in trials:
             found.append(_estimates(_trial(model, study, section, visits, events)))

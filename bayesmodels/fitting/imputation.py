@@ -82,8 +82,8 @@ def impute(
     study: Study,
     outcome: str,
     weeks: Sequence[float],
-    seed: int,
     *,
+    seed: int,
     imputations: int = 50,
     visit_weeks: Sequence[float] | None = None,
 ) -> ImputedTables:

@@ -29,7 +29,7 @@ EXITS_IN_WORDS = (
 
 
 def replicated_trials(
-    model: Any, posterior: xr.DataTree, study: Study, until: float, seed: int, *, number: int = 100
+    model: Any, posterior: xr.DataTree, study: Study, until: float, *, seed: int, number: int = 100
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Visits and exits of new persons like the study's, each trial at another posterior draw.
 

@@ -40,7 +40,7 @@ class Place:
 
 
 def replicated_visits(
-    model: Any, posterior: xr.DataTree, study: Study, seed: int, *, number: int = 100
+    model: Any, posterior: xr.DataTree, study: Study, *, seed: int, number: int = 100
 ) -> Iterator[pd.DataFrame]:
     """Visits of new persons like the study's, each trial at another posterior draw.
 

@@ -223,7 +223,7 @@ def test_replicates_of_a_score_censored_at_its_limits_are_scores():
     found = visit_summaries(made, made.build(table), table, tree["posterior"].to_dataset(), 1)
     replicated = found["predictive_summary"]["mean"].mean(("chain", "draw")).to_numpy()[0, 0, 0]
     np.testing.assert_allclose(replicated, expected_at_ceiling(), atol=0.2)
-    trials = pd.concat(replicated_visits(made, tree, table, 2, number=100))
+    trials = pd.concat(replicated_visits(made, tree, table, seed=2, number=100))
     np.testing.assert_allclose(trials.groupby("week")["value"].mean(), expected_at_ceiling(), atol=0.2)
 
 
@@ -238,7 +238,7 @@ def test_replicated_trials_add_visits_that_are_not_at_a_limit():
     made = JointEventModel(outcomes=(score,), events=part.events)
     excess = np.ones(int((visits["value"] == ceiling).sum()))
     draws = joint_study.draws_of(made.build(table), {"score_excess": excess}, number=2)
-    found = list(replicated_trials(made, xr.DataTree.from_dict({"posterior": draws}), table, 64.0, 1, number=4))
+    found = list(replicated_trials(made, xr.DataTree.from_dict({"posterior": draws}), table, 64.0, seed=1, number=4))
     assert all(v["value"].between(0.0, ceiling).all() for v, _ in found)
     assert max(len(v) for v, _ in found) > 0
 

@@ -129,4 +129,4 @@ def test_the_same_seed_gives_the_same_tables():
 def test_what_cannot_be_imputed_is_refused(arguments, message):
     outcome, weeks, seed, options = arguments
     with pytest.raises(BadInput, match=message):
-        impute(model(), posterior(40), simulated(3, n=20)[0], outcome, weeks, seed, **options)
+        impute(model(), posterior(40), simulated(3, n=20)[0], outcome, weeks, seed=seed, **options)

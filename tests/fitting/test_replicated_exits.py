@@ -23,7 +23,7 @@ def trials():
     }  # fmt: skip
     draws = joint_study.draws_of(model.build(study), point, number=NUMBER // 2)
     tree = xr.DataTree.from_dict({"posterior": draws})
-    return study, list(replicated_trials(model, tree, study, UNTIL, 1, number=NUMBER))
+    return study, list(replicated_trials(model, tree, study, UNTIL, seed=1, number=NUMBER))
 
 
 def test_deaths_come_at_their_rate(trials):

@@ -85,8 +85,8 @@ def predictive_draws(
     posterior: xr.DataTree,
     data: MeansTable,
     later: MeansTable,
-    seed: int,
     *,
+    seed: int,
     mixture: Mixture | None = None,
 ) -> MeansPrediction:
     """Draw later published means given the fitted ones.
@@ -136,11 +136,12 @@ def predict_means(
     posterior: xr.DataTree,
     data: MeansTable,
     later: MeansTable,
+    *,
     seed: int,
     interval: float = 0.95,
 ) -> pd.DataFrame:
     """Table of `predictive_draws`: median, equal-tailed interval, and whether each published mean lies inside."""
-    return predictive_draws(model, posterior, data, later, seed).table(interval)
+    return predictive_draws(model, posterior, data, later, seed=seed).table(interval)
 
 
 def condition(covariance: Array, residuals: Array) -> tuple[Array, Array]:

@@ -191,7 +191,7 @@ def predict(fitted: MeansFit, later: MeansTable, seed: int, start_week: float | 
     data = fitted.data
     if start_week is not None:
         data = dataclasses.replace(data, drug_start_week=data.drug_start_week | {"delayed": start_week})
-    return predictive_draws(fitted.model, fitted.posterior, data, later, seed)
+    return predictive_draws(fitted.model, fitted.posterior, data, later, seed=seed)
 
 
 def _trap_row(fitted: MeansFit) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
-from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
+from bayesmodels.errors import BayesmodelsError, RunExists
 from bayesmodels.run_analyses import check_analyses, declared_analyses
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
+from bayesmodels.run_log import without_persons
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -207,8 +207,11 @@ class _Work:
 
     def go(self, data: Any) -> RunResult:
         """Fit, save, report."""
+        from bayesmodels.fitting.progress import progress_wanted
+
         try:
-            tree = self._posterior(data)
+            with progress_wanted(self.config.sections.sampling.progress):
+                tree = self._posterior(data)
             self.phase("report")
             write_report(self.folder, tree, self.config.sections.report, self.stopwatch)
             verdict = json.loads(tree.attrs["convergence"])
@@ -221,11 +224,11 @@ class _Work:
             raise
         except Exception as error:
             self.note(status="failed", error=type(error).__name__)
-            self.folder.log(f"failed during {self.manifest['phase']}\n{_without_persons(error, data)}")
+            self.folder.log(f"failed during {self.manifest['phase']}\n{without_persons(error, data)}")
             if isinstance(error, BayesmodelsError):
                 raise
             raise BayesmodelsError(
-                f"{type(error).__name__}: {error} (the whole story is in {self.folder.path / 'log.txt'})"
+                f"{type(error).__name__}: {error} (where it happened is in {self.folder.path / 'log.txt'})"
             ) from error
 
     def phase(self, name: str) -> None:
@@ -283,13 +286,3 @@ class _Work:
         self.phase("save the posterior")
         save(tree, self.folder.posterior)
         return tree
-
-
-def _without_persons(error: Exception, data: Any) -> str:
-    """Write an error with its traceback, without labels of persons; a line that holds one anyway is left out."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    lines = error.problems if isinstance(error, BadInput) else (str(error),)
-    labels = [str(label) for label in data.persons["person"]] if hasattr(data, "persons") else []
-    told = [str(getattr(line, "without_person", line)) for line in lines]
-    told = ["(names a person: not kept)" if any(label in line for label in labels) else line for line in told]
-    return frames + "\n".join(f"{type(error).__name__}: {line}" for line in told)

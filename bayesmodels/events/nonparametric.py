@@ -207,11 +207,13 @@ def _curve(
         step = z * se / (survival * np.abs(np.log(survival)))
         low, high = (np.where(inside, survival ** np.exp(sign * step), np.nan) for sign in (1, -1))
     lower, upper = (low, high) if of_survival else (1 - high, 1 - low)
-    head = {"time": span.start, "at_risk": float((who.entry <= span.start).sum()), "events": 0.0}
+    from_start = (who.entry <= span.start) & ((who.time > span.start) | (span.start == 0))
+    head = {"time": span.start, "at_risk": float(from_start.sum()), "events": 0.0}
     head |= {"estimate": float(of_survival), "se": np.nan, "lower": np.nan, "upper": np.nan}
     rows = {"time": t, "at_risk": n, "events": d, "estimate": estimate, "se": se, "lower": lower, "upper": upper}
     table = pd.DataFrame({name: np.concatenate([[head[name]], values]) for name, values in rows.items()})
     unknown = (table["time"] >= span.end) if span.used_up else (table["time"] > span.end)
+    unknown.iloc[0] = False  # before the first step it is 1 or 0 whatever follows
     table.loc[unknown, ["estimate", "se", "lower", "upper"]] = np.nan
     complete = bool(not span.note and len(t) and t[-1] == span.end and without_event[-1] == 0)
     given = f", given no event until {span.start:g}" if span.start > 0 else ""

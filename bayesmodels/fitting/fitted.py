@@ -17,6 +17,7 @@ from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.fitting.prior import prior_draws
+from bayesmodels.fitting.progress import progress_wanted
 from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
@@ -88,11 +89,12 @@ def fit(
     on_phase("prior")
     groups["prior"] = prior_draws(pm_model, stream_seed(seed, PRIOR_STREAM))
     on_phase("log-likelihood and predictive summaries")
-    groups["log_likelihood"] = person_log_likelihood(pm_model, draws)
-    groups |= summaries(model, pm_model, data, draws, stream_seed(seed, SUMMARY_STREAM))
-    if has_events(model):
-        on_phase("survival, incidence and prediction")
-        groups |= event_groups(model, data, tree)
+    with progress_wanted(settings.progress):
+        groups["log_likelihood"] = person_log_likelihood(pm_model, draws)
+        groups |= summaries(model, pm_model, data, draws, stream_seed(seed, SUMMARY_STREAM))
+        if has_events(model):
+            on_phase("survival, incidence and prediction")
+            groups |= event_groups(model, data, tree)
     for name, group in groups.items():
         if group.data_vars:
             tree[name] = xr.DataTree(group)

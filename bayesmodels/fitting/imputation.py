@@ -138,9 +138,11 @@ def impute(
     def by_week(visits: pd.DataFrame) -> npt.NDArray[np.float64]:
         return visit_matrix(study.persons["person"], visits, np.array(nominal))[:, places]
 
-    observed = np.isfinite(by_week(rows[rows["censoring"] == ""]))
+    seen = by_week(rows[rows["censoring"] == ""])
+    observed = np.isfinite(seen)
     with_latent = [by_week(rows.assign(value=value)) for value in _values(model, posterior, study, rows, number)]
     known = np.array(with_latent if len(with_latent) == 1 else [with_latent[m] for m in used])
+    known = np.where(observed, seen, known)
     made = spec[outcome]
     return ImputedTables(
         outcome, made.unit, made.scale, made.good_direction, wanted, np.where(np.isfinite(known), known, drawn[used]),

@@ -51,7 +51,7 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     likelihood = collapsed(pm_model)
     if likelihood is not None and (likelihood.hazards is not None or likelihood.has_latent_values):
         (name,) = (rv.name for rv in pm_model.observed_RVs)
-        return _integrated(name, likelihood, draws, pm_model["visits_limit"].get_value())
+        return _integrated(name, likelihood, draws, pm_model)
     graphs, units = {}, {}
     for rv in pm_model.observed_RVs:
         unit = tuple(pm_model.named_vars_to_dims.get(rv.name) or ())[:1]
@@ -64,8 +64,8 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     return labelled(pm_model, values, units)
 
 
-def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, limits: np.ndarray) -> xr.Dataset:
-    """Log-likelihood by person where kernels leave something to integrate: exits, or values beyond `limits`."""
+def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: pm.Model) -> xr.Dataset:
+    """Log-likelihood by person where kernels leave something to integrate: exits, or values beyond limits."""
     from bayesmodels.fitting.beyond_limits import log_likelihood_beyond
     from bayesmodels.fitting.collapsed import thinned
     from bayesmodels.fitting.exit_terms import tilted
@@ -73,13 +73,14 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, limits: np.
     from bayesmodels.kernels.linear_mixed_variable import likelihood_and_terms
 
     chosen = thinned(draws, COSTLY_DRAWS)
-    rows, beyond = [], np.zeros(len(limits), bool)
+    rows, beyond = [], np.zeros(0, bool)
     for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "log-likelihood, draws"):
         by_person, gaussian = likelihood_and_terms(likelihood.layout, point.y, point.inputs, point.bases)
         beyond = point.beyond.any(axis=1)
         if likelihood.hazards is not None:
             by_person += tilted(likelihood, point, gaussian).log_likelihood()
         else:
+            limits = pm_model["visits_limit"].get_value()
             by_person[beyond] = log_likelihood_beyond(likelihood.layout, point, limits)
         rows.append(by_person)
     values = np.array(rows).reshape((chosen.sizes["chain"], chosen.sizes["draw"], -1))

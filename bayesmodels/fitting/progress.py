@@ -6,12 +6,15 @@ import html
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 PATIENCE = 2.0
 """Seconds that a loop may take before its progress is shown."""
+
+_wanted: ContextVar[bool | None] = ContextVar("wanted", default=None)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,16 @@ def progress_display(wanted: bool | None) -> Progress:
     return Quiet()
 
 
+@contextmanager
+def progress_wanted(wanted: bool | None) -> Iterator[None]:
+    """Within, loops show their progress as settings ask (`progress_display`)."""
+    before = _wanted.set(wanted)
+    try:
+        yield
+    finally:
+        _wanted.reset(before)
+
+
 def counted[Item](items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
     """Items of a loop, whose progress is shown, in Jupyter and in a terminal, once it has lasted `PATIENCE` seconds.
 
@@ -183,6 +196,6 @@ def counted[Item](items: Iterable[Item], total: int, what: str) -> Iterator[Item
         for done, item in enumerate(items, start=1):
             yield item
             if display is None and time.monotonic() - began > PATIENCE:
-                display = stack.enter_context(progress_display(None))
+                display = stack.enter_context(progress_display(_wanted.get()))
             if display is not None:
                 display.update(State(what, done, total))

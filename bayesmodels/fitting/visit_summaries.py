@@ -100,7 +100,7 @@ def _replicate(likelihood: Collapsed, point: Draw, rng: np.random.Generator) -> 
 def _at_limits(model: Any, likelihood: Collapsed, point: Draw, y: np.ndarray) -> np.ndarray:
     """Visits (person, slot) with those beyond the limits of a censored outcome at the limit."""
     for k, outcome in enumerate(getattr(model, "outcomes", ())):
-        if outcome.censor_at_limits and outcome.limits is not None:
+        if getattr(outcome, "censor_at_limits", False):
             with np.errstate(divide="ignore"):
                 low, high = np.log(outcome.limits) if outcome.scale == "log" else outcome.limits
             slots = point.slots(likelihood.layout, k)

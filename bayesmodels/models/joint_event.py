@@ -62,10 +62,11 @@ class JointEventModel(BaseModel):
         outcomes = [k.name for k in self.outcomes]
         labels = [label for event in self.events for label in event.labels]
         for kind, names in (("outcome", outcomes), ("event", [e.name for e in self.events]), ("event label", labels)):
-            twice = sorted({name for name in names if names.count(name) > 1})
+            plain = [name.strip().casefold() for name in names]
+            twice = sorted({name for name, key in zip(names, plain, strict=True) if plain.count(key) > 1})
             if twice:
                 raise ValueError(f"{kind} {', '.join(twice)} is listed more than once; list it once")
-        if "none" in (*labels, *(event.name for event in self.events)):
+        if "none" in {name.strip().casefold() for name in (*labels, *(event.name for event in self.events))}:
             raise ValueError("event none: rows without an event are no event type; leave it out or rename it")
         for event in self.events:
             acts = [(association.outcome, association.form) for association in event.associations]

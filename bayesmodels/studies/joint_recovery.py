@@ -107,8 +107,8 @@ class JointRecoverySpec:
     seed: int = 5
     chains: int = 2
     tune: int = 400
-    draws: int = 400
-    target_accept: float = 0.9
+    draws: int = 1000
+    target_accept: float = 0.8
 
 
 @cache

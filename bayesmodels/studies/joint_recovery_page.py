@@ -161,10 +161,10 @@ def _convergence(fitted: str, manifest: dict[str, Any]) -> str:
     found, n = manifest["convergence"][fitted], manifest["trials"]
     return (
         f"{_title(fitted)}: R-hat above 1.01 in {found['rhat_above_1.01']} of {n} (above 1.05 in "
-        f"{found['rhat_above_1.05']}), smallest ESS below 400 in {found['ess_below_400']} (below 100 in "
-        f"{found['ess_below_100']}; median {found['median_min_ess_bulk']:.0f} bulk), divergences in "
-        f"{found['fits_with_divergences']}; {found['converged_by_the_package_verdict']} converged by the package's "
-        "verdict, made for reports and five times as many draws."
+        f"{found['rhat_above_1.05']}), bulk or tail ESS below 400 in {found['ess_below_400']} (below 100 in "
+        f"{found['ess_below_100']}; median of the smallest bulk ESS {found['median_min_ess_bulk']:.0f}), divergences "
+        f"in {found['fits_with_divergences']}; {found['converged_by_the_package_verdict']} converged by the package's "
+        "verdict, made for reports and twice as many draws."
     )
 
 

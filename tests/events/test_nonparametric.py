@@ -261,3 +261,17 @@ def test_an_event_that_nobody_had_has_incidence_0_and_says_so():
 def test_an_event_that_counts_as_censoring_is_refused():
     with pytest.raises(BadInput, match="count as censoring"):
         aalen_johansen(TIME, EVENT, "none")
+
+
+def test_a_curve_that_ends_at_its_first_time_is_told():
+    """The only person followed from time 0 has an event there; the other enters at 5."""
+    curve = kaplan_meier([0, 10], [1, 0], [0, 5])
+    assert curve.at([0, 7])["estimate"].isna().all()
+    assert "1.000 (95 % confidence interval unknown)" in repr(curve)
+    assert "others enter at 5" in repr(curve)
+
+
+def test_whoever_left_before_a_late_start_is_not_at_risk_there():
+    assert kaplan_meier([3, 10, 12], [0, 1, 0], [3, 5, 5]).table["at_risk"].tolist() == [2, 2]
+    assert kaplan_meier([0, 10, 12], [0, 1, 0], [0, 5, 5]).table["at_risk"].iloc[0] == 2
+    assert kaplan_meier([0, 10, 12], [1, 1, 0]).table["at_risk"].tolist() == [3, 3, 2]

@@ -8,7 +8,15 @@ import pytest
 from rich.console import Console
 
 from bayesmodels.fitting import progress
-from bayesmodels.fitting.progress import NotebookTable, Quiet, State, TerminalBars, chain_state, counted
+from bayesmodels.fitting.progress import (
+    NotebookTable,
+    Quiet,
+    State,
+    TerminalBars,
+    chain_state,
+    counted,
+    progress_wanted,
+)
 
 
 class Kept(Quiet):
@@ -45,6 +53,16 @@ def test_a_long_loop_is_counted_to_its_end(kept, monkeypatch):
     assert list(counted("abc", 3, "draws")) == ["a", "b", "c"]
     assert kept.states == [State("draws", n, 3) for n in (1, 2, 3)]
     assert kept.open is False
+
+
+def test_loops_heed_what_the_settings_ask(monkeypatch):
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    asked = []
+    monkeypatch.setattr(progress, "progress_display", lambda wanted: asked.append(wanted) or Quiet())
+    with progress_wanted(False):
+        list(counted(range(2), 2, "draws"))
+    list(counted(range(2), 2, "draws"))
+    assert asked == [False, None]
 
 
 def test_a_loop_that_fails_ends_its_display(kept, monkeypatch):

@@ -1,0 +1,44 @@
+"""What a run's log keeps of errors that were not made for it."""
+
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from bayesmodels.errors import BadInput
+from bayesmodels.run_log import without_persons
+from bayesmodels.study.problem import Problem
+
+KEPT_BACK = "(names a person: not kept)"
+
+
+def data(*labels):
+    return SimpleNamespace(persons=pd.DataFrame({"person": labels}))
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "kept"),
+    [
+        ("p3", "no visit of p3 at week 4", False),
+        ("p3", "chain p30 failed in step3", True),
+        ("12", "logp is -inf in chain 12", True),
+        ("12", "KeyError: '12'", False),
+        ("a.b", "axb is unknown", True),
+        ("a.b", "unknown: a.b", False),
+    ],
+)
+def test_text_that_holds_a_label_as_a_word_is_left_out(label, text, kept):
+    told = without_persons(ValueError(text), data("other", label))
+    assert (text in told) is kept
+    assert (KEPT_BACK in told) is not kept
+
+
+def test_problems_keep_file_and_row_whatever_the_labels():
+    error = BadInput([Problem("events.csv", "expected a week", row=15, person="15", week=0.0)])
+    told = without_persons(error, data("15", "0", "1"))
+    assert "events.csv, row 15 (week 0): expected a week" in told
+    assert "person 15" not in told
+
+
+def test_data_without_persons_have_no_labels():
+    assert "anything" in without_persons(ValueError("anything"), object())

@@ -111,7 +111,9 @@ def impute(
         An outcome or week that is not there, fewer than two imputations, or fewer posterior draws than imputations.
     """
     wanted = tuple(sorted({float(week) for week in weeks}))
-    nominal = tuple(sorted({0.0, *(float(week) for week in visit_weeks or study.nominal_weeks)}))
+    nominal = tuple(
+        sorted({0.0, *(float(week) for week in (study.nominal_weeks if visit_weeks is None else visit_weeks))})
+    )
     spec = {k.name: k for k in model.outcomes}
     problems = []
     if outcome not in spec:

@@ -160,6 +160,72 @@ def test_probabilities_of_several_bounds():
     assert found[2] == pytest.approx(norm.logcdf(bound[2, 3] / np.sqrt(covariance[2, 3, 3])), abs=1e-12)
 
 
+def test_a_right_censored_value_on_the_log_scale():
+    """Beyond a highest value the probability is the upper tail, of the logarithm."""
+    outcome = {
+        "name": "score", "good_direction": "down", "scale": "log", "wander_sd": {"sd": 0.1},
+        "typical": {"level": 30.0, "spread": 0.5, "rate": 0.05},
+    }  # fmt: skip
+    made = LongitudinalModel(outcomes=(outcome,))
+    persons = pd.DataFrame({"person": ["a"], "start_group": "all", "drug_start_week": np.nan})
+    values, censoring = (20.0, 30.0, 45.0, 40.0), ("", "", "right", "left")
+    visits = pd.DataFrame({"person": "a", "week": WEEKS, "outcome": "score", "value": values, "censoring": censoring})
+    draws = posterior(1)["posterior"].to_dataset()
+    draws["term_mean"] = draws["term_mean"] * 0 + np.array([3.4, 0.02])[:, None]
+    draws["term_sd"], draws["error_sd"], draws["path_sd"] = (
+        draws["term_sd"] / 10,
+        draws["error_sd"] / 10,
+        draws["path_sd"] / 10,
+    )
+    draws = draws.drop_vars("score_excess").assign(score_excess=(("chain", "draw", "score_excess_0"), [[[0.2, 0.1]]]))
+    found = person_log_likelihood(made.build(Study.from_frames(persons, visits, name="one")), draws)
+    _, course = moments()
+    mean, covariance = 3.4 + 0.02 * WEEKS / MONTH_IN_WEEKS, (course + ERROR**2 * np.eye(4)) / 100
+    y, seen, gone = np.log(values), [0, 1], [2, 3]
+    gain = covariance[np.ix_(gone, seen)] @ np.linalg.inv(covariance[np.ix_(seen, seen)])
+    center = mean[gone] + gain @ (y[seen] - mean[seen])
+    left = covariance[np.ix_(gone, gone)] - gain @ covariance[np.ix_(seen, gone)]
+    turn = np.diag([-1.0, 1.0])
+    expected = multivariate_normal(mean[seen], covariance[np.ix_(seen, seen)]).logpdf(y[seen])
+    expected += np.log(multivariate_normal(turn @ center, turn @ left @ turn).cdf(turn @ y[gone]))
+    assert float(found["visits"][0, 0, 0]) == pytest.approx(expected, abs=2e-3)  # 256 quasi-random points
+
+
+def test_latent_values_and_imputed_ones_are_of_the_same_draw():
+    """The latent value moves with the draw, and so does the person's level: the course far off follows it."""
+    draws = posterior(30)["posterior"].to_dataset()
+    number = np.arange(30.0)
+    draws["score_excess"] = draws["score_excess"] + (number / 10)[None, :, None]
+    draws["term_mean"] = draws["term_mean"] + (1000 * number)[None, :, None, None] * np.array([1.0, 0.0])[:, None]
+    late = (*WEEKS, 60.0)
+    weeks = study().visits
+    more = weeks[(weeks["person"] == "c") & (weeks["week"] == 32.0)].assign(week=60.0)
+    table = Study.from_frames(study().persons, pd.concat([weeks, more], ignore_index=True), name="three")
+    found = impute(model(), xr.DataTree.from_dict({"posterior": draws}), table, "score", late, seed=1, imputations=10)
+    excess = LIMIT - found.values[:, 1, 3]
+    drawn = np.round((excess - EXCESS[2]) * 10)
+    assert len(set(drawn)) == 10
+    follows = found.values[:, 1, 4]  # person b is not seen at week 60; seen before at 30 or so, in every draw
+    assert np.corrcoef(drawn, follows)[0, 1] > 0.9
+
+
+def test_a_measured_value_is_kept_where_a_censored_one_is_nearer_to_the_week():
+    visits = study().visits
+    visits = pd.concat(
+        [visits, visits[visits["person"] == "c"].tail(1).assign(week=33.0, censoring="left", value=20.0)]
+    )
+    visits.loc[(visits["person"] == "c") & (visits["week"] == 32.0), "week"] = 29.0
+    table = Study.from_frames(study().persons, visits.reset_index(drop=True), name="three")
+    draws = posterior(20)["posterior"].to_dataset()
+    draws = draws.drop_vars("score_excess").assign(
+        score_excess=(("chain", "draw", "score_excess_0"), np.ones((1, 20, 4)))
+    )
+    tree = xr.DataTree.from_dict({"posterior": draws})
+    found = impute(model(), tree, table, "score", WEEKS, seed=1, imputations=5, visit_weeks=WEEKS)
+    assert found.observed[2, 3]
+    np.testing.assert_array_equal(found.values[:, 2, 3], VALUES["c"][3])
+
+
 def test_imputed_values_lie_beyond_the_limit_where_the_visit_does():
     found = impute(model(), posterior(50), study(), "score", WEEKS, seed=1, imputations=20)
     latent = np.array(list(latent_values().values()))

@@ -91,6 +91,7 @@ def test_spec_survives_json():
     ("change", "message"),
     [
         ({"name": "none"}, "event none: rows without an event are no event type"),
+        ({"name": "None"}, "event none: rows without an event are no event type"),
         ({"name": "none", "of": ("death",)}, "event none: rows without an event are no event type"),
         ({"associations": [{"outcome": "nfl"}]}, "association with 'nfl', which is not an outcome of the model"),
         ({"baseline": {"type": "weibul"}}, "did you mean 'weibull'"),

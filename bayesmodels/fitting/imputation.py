@@ -111,9 +111,8 @@ def impute(
         An outcome or week that is not there, fewer than two imputations, or fewer posterior draws than imputations.
     """
     wanted = tuple(sorted({float(week) for week in weeks}))
-    nominal = tuple(
-        sorted({0.0, *(float(week) for week in (study.nominal_weeks if visit_weeks is None else visit_weeks))})
-    )
+    gathered = study.nominal_weeks if visit_weeks is None else visit_weeks
+    nominal = tuple(sorted({0.0, *(float(week) for week in gathered)}))
     spec = {k.name: k for k in model.outcomes}
     problems = []
     if outcome not in spec:
@@ -142,24 +141,20 @@ def impute(
 
     seen = by_week(rows[rows["censoring"] == ""])
     observed = np.isfinite(seen)
-    with_latent = [by_week(rows.assign(value=value)) for value in _values(model, posterior, study, rows, number)]
-    known = np.array(with_latent if len(with_latent) == 1 else [with_latent[m] for m in used])
-    known = np.where(observed, seen, known)
+    values = np.where(observed, seen, drawn[used])
+    if (rows["censoring"] != "").any():
+        by_draw = list(_with_latent_values(model, posterior, study, rows, number))
+        latent = np.array([by_week(rows.assign(value=by_draw[m])) for m in used])
+        values = np.where(~observed & np.isfinite(latent), latent, values)
     made = spec[outcome]
-    return ImputedTables(
-        outcome, made.unit, made.scale, made.good_direction, wanted, np.where(np.isfinite(known), known, drawn[used]),
-        observed,
-    )  # fmt: skip
+    return ImputedTables(outcome, made.unit, made.scale, made.good_direction, wanted, values, observed)
 
 
-def _values(
+def _with_latent_values(
     model: Any, posterior: xr.DataTree, study: Study, rows: pd.DataFrame, number: int
 ) -> Iterator[npt.NDArray[np.float64]]:
-    """Values of an outcome's visits: observed, or if some lie beyond a limit, with a latent one there, by draw."""
+    """Values of an outcome's visits at every draw used, latent ones where they lie beyond a limit."""
     beyond = (rows["censoring"] != "").to_numpy()
-    if not beyond.any():
-        yield rows["value"].to_numpy(float)
-        return
     (outcome,) = (k for k in model.outcomes if k.name == rows["outcome"].iloc[0])
     likelihood = collapsed_or_error(model.build(study))
     place = place_of(rows, study, outcome.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
+from same_draw import same_draw
 
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.study import Study
@@ -52,13 +53,7 @@ def posterior(draws: int = DRAWS) -> xr.DataTree:
         "term_mean": MEAN[:, None], "term_sd": SD[None], "partial_correlation": np.array([(1 + PARTIAL) / 2]),
         "error_sd": np.array([[ERROR]]), "path_sd": np.array([[WANDER]]), "score_excess": EXCESS,
     }  # fmt: skip
-    found = {
-        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, draws, *v.shape)))
-        for name, v in point.items()
-    }
-    return xr.DataTree.from_dict(
-        {"posterior": xr.Dataset(found, coords={"fitted_stratum": ["all"], "start_group": ["all"]})}
-    )
+    return same_draw(point, draws)
 
 
 def moments() -> tuple[np.ndarray, np.ndarray]:

@@ -109,11 +109,8 @@ def test_a_right_censored_value_on_the_log_scale():
     visits = pd.DataFrame({"person": "a", "week": WEEKS, "outcome": "score", "value": values, "censoring": censoring})
     draws = posterior(1)["posterior"].to_dataset()
     draws["term_mean"] = draws["term_mean"] * 0 + np.array([3.4, 0.02])[:, None]
-    draws["term_sd"], draws["error_sd"], draws["path_sd"] = (
-        draws["term_sd"] / 10,
-        draws["error_sd"] / 10,
-        draws["path_sd"] / 10,
-    )
+    for name in ("term_sd", "error_sd", "path_sd"):
+        draws[name] = draws[name] / 10
     draws = draws.drop_vars("score_excess").assign(score_excess=(("chain", "draw", "score_excess_0"), [[[0.2, 0.1]]]))
     found = person_log_likelihood(made.build(Study.from_frames(persons, visits, name="one")), draws)
     _, course = moments()

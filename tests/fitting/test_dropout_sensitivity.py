@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from same_draw import same_draw
 from scipy.stats import beta, norm
 
 from bayesmodels.errors import BadConfig, BadInput
@@ -51,15 +52,11 @@ def study(early: list[int], delayed: list[int], *, values=None, events=None, str
 
 def posterior(point: dict[str, np.ndarray], draws: int, strata=("all",)) -> xr.DataTree:
     """The same draw, many times."""
-    found = {
-        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, draws, *v.shape)))
-        for name, v in point.items()
-    }
     coords = {
         "chain": [0], "draw": np.arange(draws), "fitted_stratum": list(strata), "start_group": ["early", "delayed"],
         "drug_start_week": ("start_group", [0.0, SWITCH]),
     }  # fmt: skip
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(found, coords=coords)})
+    return same_draw(point, draws, coords)
 
 
 def intercepts_only(draws=10, effect=EFFECT) -> xr.DataTree:

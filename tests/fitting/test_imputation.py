@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from same_draw import same_draw
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events import ancova
@@ -57,12 +58,7 @@ def posterior(draws: int = DRAWS) -> xr.DataTree:
         "term_mean": np.array([*MEAN, GAIN])[:, None], "term_sd": SD[None],
         "partial_correlation": np.array([(1 + PARTIAL) / 2]), "error_sd": np.array([[ERROR]]),
     }  # fmt: skip
-    found = {
-        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, draws, *v.shape)))
-        for name, v in known.items()
-    }
-    coords = {"fitted_stratum": ["all"], "start_group": ["early", "delayed"]}
-    return xr.DataTree.from_dict({"posterior": xr.Dataset(found, coords=coords)})
+    return same_draw(known, draws, {"fitted_stratum": ["all"], "start_group": ["early", "delayed"]})
 
 
 def test_what_was_seen_stays_and_the_rest_is_conditional_normal():

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from limit_study import model
+from same_draw import same_draw
 
 from bayesmodels.fitting.paths import draw_paths
 from bayesmodels.fitting.predict import predict
@@ -20,14 +22,6 @@ VALUES = {"a": (31.0, 26.0, 24.5), "b": (35.0,)}
 WEEKS = (8.0, 14.0, 40.0)
 
 
-def model() -> LongitudinalModel:
-    outcome = {
-        "name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0},
-        "wander_sd": {"sd": 1.5},
-    }  # fmt: skip
-    return LongitudinalModel(outcomes=(outcome,))
-
-
 def study() -> Study:
     persons = pd.DataFrame({"person": list(SEEN), "start_group": "all", "drug_start_week": np.nan})
     rows = [(p, week, "score", v) for p in SEEN for week, v in zip(SEEN[p], VALUES[p], strict=True)]
@@ -40,13 +34,7 @@ def posterior() -> xr.DataTree:
         "term_mean": MEAN[:, None], "term_sd": SD[None], "partial_correlation": np.array([(1 + PARTIAL) / 2]),
         "error_sd": np.array([[ERROR]]), "path_sd": np.array([[WANDER]]),
     }  # fmt: skip
-    found = {
-        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, DRAWS, *v.shape)))
-        for name, v in point.items()
-    }
-    return xr.DataTree.from_dict(
-        {"posterior": xr.Dataset(found, coords={"fitted_stratum": ["all"], "start_group": ["all"]})}
-    )
+    return same_draw(point, DRAWS)
 
 
 def course_covariance(s, t) -> np.ndarray:
@@ -105,16 +93,12 @@ def test_new_persons_of_one_start_group_have_that_group_s_effect():
         "effect_contrast": np.full((1, 1, 1), 0.6), "term_sd": np.full((1, 2), 1e-6),
         "partial_correlation": np.array([0.5]), "error_sd": np.array([[1.0]]),
     }  # fmt: skip
-    found = {
-        name: (("chain", "draw", *(f"{name}_{j}" for j in range(v.ndim))), np.broadcast_to(v, (1, 2, *v.shape)))
-        for name, v in point.items()
-    }
     coords = {
         "fitted_stratum": ["all"],
         "start_group": ["early", "delayed"],
         "drug_start_week": ("start_group", [0.0, 28.0]),
     }
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(found, coords=coords)})
+    tree = same_draw(point, 2, coords)
     new = pd.DataFrame({"person": ["a"], "start_group": ["early"], "drug_start_week": [0.0]})
     both_ways = LongitudinalModel(outcomes=({**outcome, "effect": effect},))
     course = predict(both_ways, tree, new, (52.0,), seed=1, draws=2)["trajectory"].to_numpy()

@@ -1,11 +1,11 @@
 """Natural direct and indirect effects with the surrogate as mediator, over time, and what confounding would do to them.
 
-With dT/dt = b0 + bZ Z + g m(t - lag), the indirect effect is NIE(t) = g times the integral from 0 to t of
-m_1(s - lag) - m_0(s - lag), and the direct effect NDE(t) the rest of the total. On a
-course that flattens the integral runs over the outcome's own clock (the basis of its rate). Where the model has no link
-of its own, g is the slope, within arms and given both levels at randomisation, of the outcome's change on that
-integral: it is causal only if no unmeasured cause moves both, which randomisation does not give. Mediation is evidence
-for a mechanism, not for substitution in other drugs.
+With dT/dt = b0 + bZ Z + g m(t - lag), the indirect effect is NIE(t) = g times the integral from 0 to t of m_1(s - lag)
+- m_0(s - lag), and the direct effect NDE(t) the rest of the total. On a course that flattens the integral runs over
+the outcome's own clock (the basis of its rate). Where the model has no link of its own, g is the slope, within arms
+and given both levels at randomisation, of the outcome's change on that integral: it is causal only if no unmeasured
+cause moves both, which randomisation does not give. Mediation is evidence for a mechanism, not for substitution in
+other drugs.
 """
 
 from __future__ import annotations

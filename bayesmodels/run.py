@@ -15,6 +15,7 @@ from bayesmodels.errors import BayesmodelsError, RunExists
 from bayesmodels.run_analyses import check_analyses, declared_analyses
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
+from bayesmodels.run_interrupt import heeded_interrupts
 from bayesmodels.run_log import without_persons
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ def run_in(
         elif earlier["run"] != name:
             raise RunExists(f"{folder.path}: the run there has other settings or data; give --again to replace it")
         folder.sweep()
-        return _Work(folder, config, tell).go(data)
+        with heeded_interrupts() as heed_interrupt:
+            return _Work(folder, config, tell, heed_interrupt).go(data)
 
 
 def report_again(source: str | Path, out: str | Path | None = None, config: str | Path | None = None) -> RunResult:
@@ -199,8 +201,8 @@ def _begin(folder: RunFolder, config: Config, name: str) -> None:
 class _Work:
     """The steps of one run, with manifest and log kept up to date."""
 
-    def __init__(self, folder: RunFolder, config: Config, tell: Tell) -> None:
-        self.folder, self.config, self.tell = folder, config, tell
+    def __init__(self, folder: RunFolder, config: Config, tell: Tell, heed_interrupt: Callable[[], None]) -> None:
+        self.folder, self.config, self.tell, self.heed_interrupt = folder, config, tell, heed_interrupt
         self.needed = config.sections.report.trials_needed
         self.manifest = folder.manifest() or {}
         self.stopwatch = Stopwatch(self.manifest["seconds"])
@@ -232,7 +234,8 @@ class _Work:
             ) from error
 
     def phase(self, name: str) -> None:
-        """Begin a phase; what is told is on disk already."""
+        """Begin a phase, unless Ctrl-C was pressed in the one before; what is told is on disk already."""
+        self.heed_interrupt()
         self.folder.log(name)
         self.note(phase=name)
         self.tell(name)

@@ -132,6 +132,28 @@ def test_ctrl_c_ends_with_130_and_a_kill_leaves_an_unfinished_run(interrupted):
     assert last.returncode == 0, last.stderr
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_a_finalizer_drops_is_heeded_at_the_next_phase(tmp_path):
+    """Python prints an exception of a finalizer or of a callback from C, and goes on."""
+
+    class Finalized:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def tell(phase):
+        told.append(phase)
+        if phase == "build":
+            Finalized()
+
+    told, before = [], signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run(write_trial(tmp_path), tmp_path / "runs", tell=tell)
+    assert told == ["build"]
+    manifest = json.loads((folder_in(tmp_path / "runs") / "manifest.json").read_text())
+    assert (manifest["status"], manifest["phase"]) == ("running", "interrupted during build")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_seed_that_was_not_given_is_drawn_once_and_kept(interrupted):
     folder, _, manifests, _, _ = interrupted
     assert len({manifest["seed"] for manifest in manifests}) == 1

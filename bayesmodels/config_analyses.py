@@ -30,6 +30,8 @@ class DropoutSection(BaseModel):
     terminal : tuple of str, optional
         Events after which a person counts as dead; default those of the model's terminal events, "death" in a model
         without events.
+    administrative : tuple of str
+        Exits that are the trial's own end, not a person's leaving: missing at random whatever is supposed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,7 @@ class DropoutSection(BaseModel):
     reference: str | None = None
     deaths: Literal["as_followed", "as_missing", "left_out"] = "as_followed"
     terminal: tuple[str, ...] | None = None
+    administrative: tuple[str, ...] = ("none",)
 
 
 class RankSection(BaseModel):

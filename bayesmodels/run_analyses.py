@@ -81,7 +81,7 @@ def _dropout_options(section: DropoutSection, interval: float) -> dict[str, Any]
         "reference": section.reference,
         "deltas": section.deltas,
         "delta_unit": section.delta_unit,
-        "rule": LeavingRule(deaths=section.deaths, terminal=section.terminal),
+        "rule": LeavingRule(deaths=section.deaths, terminal=section.terminal, administrative=section.administrative),
         "interval": interval,
     }
 

@@ -77,6 +77,7 @@ class DropoutRequest:
             "delta_in_words": f"worse than {without} by delta {per}: {worse} for those who left",
             "deaths": self.deaths,
             "tolerance_weeks": self.left.tolerance_weeks,
+            "ends_in_words": self.rule.ends_in_words(),
             "variance": "posterior of the estimand, the supposition taken as true; a reference-based difference varies "
             "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide "
             "as the one without any supposition",

@@ -17,6 +17,7 @@ from bayesmodels.vocabulary import ALL
 FOUND = "found"
 BEYOND = "none in the grid"
 NOT_APPLICABLE = "not applicable: at delta 0 the interval already includes no difference"
+NOBODY_LEFT = "unknown: nobody to whom delta applies counts as having left"
 
 DELTA_PATHS = ("group_only", "reference_only", "both_groups")
 """Where delta grows: in the contrast's first group only, in its reference group only, or in both alike."""
@@ -146,6 +147,10 @@ def sensitivity_dataset(
         + worse[:, None, None] * burden[:, :, None, None, [reference]]
     )
     point, status = tipping(at_delta, deltas, interval)
+    gone = _share(cells, left.missing) > 0
+    either = gone[compared] | gone[[reference]]
+    moved = np.stack([gone[compared], np.broadcast_to(gone[[reference]], either.shape), either])
+    status = np.where((status == BEYOND) & ~moved, NOBODY_LEFT, status)
     of_cell = ("start_group", "stratum")
     of_contrast = ("contrast", "stratum")
     shares = {"missing": left.missing, "dead": left.dead, "ended": left.ended}

@@ -61,6 +61,14 @@ class LeavingRule:
             "left_out": "the dead are left out: means are of those alive at the week, groups no longer as randomised",
         }[self.deaths]
 
+    def ends_in_words(self) -> str:
+        """What becomes of those who were not seen at the week though they did not leave."""
+        planned = f" or whose exit is {' or '.join(self.administrative)}" if self.administrative else ""
+        return (
+            f"nothing is supposed of those without a visit at the week who were followed to it{planned}; whoever left "
+            "of their own accord needs an event that says so"
+        )
+
 
 @dataclass(frozen=True)
 class Leaving:

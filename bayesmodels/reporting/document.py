@@ -289,5 +289,6 @@ def _figures(findings: Findings) -> LazyFigures:
         checks = tables.get("predictive_checks", pd.DataFrame(columns=["outcome", "stratum"]))
         for stratum in checks.loc[checks["outcome"] == outcome.name, "stratum"].unique():
             makers[f"check_{outcome.name}_{stratum}"] = partial(check_figure, tree, context, outcome, stratum, prob)
-    makers |= event_figures(tree, context, prob) | dropout_figures(tree, context, prob) | rank_figures(tree, context)
+    makers |= event_figures(tree, context, prob) | dropout_figures(tree, context, prob, observed)
+    makers |= rank_figures(tree, context)
     return LazyFigures(makers | prediction_figures(tree, context, tables, prob))

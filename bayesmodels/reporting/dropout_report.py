@@ -1,6 +1,6 @@
 """How much the comparison leans on what is supposed of those who left: tables, figures and the section.
 
-Reads the group `dropout_sensitivity`, of one outcome, or with a child group for each of several.
+Reads the group `dropout_sensitivity`, which is of one outcome and week.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 
 from bayesmodels.reporting.context import Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
-from bayesmodels.reporting.estimand import OPEN_LABEL
+from bayesmodels.reporting.estimand import OPEN_LABEL, withheld
 from bayesmodels.reporting.intervals import flat, probability, summarise
+from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.page import Picture, Section, cell
 from bayesmodels.reporting.wording import chance_of, estimate, signed
 from bayesmodels.vocabulary import ALL
@@ -42,24 +43,33 @@ PATHS = {
 }
 """Where delta grows."""
 
+SHARES = {"share_missing": "Left", "share_dead": "Died", "share_ended": "Not seen, not left"}
+"""What became of persons before the week."""
 
-def dropout_tables(tree: xr.DataTree, context: FitContext, prob: float) -> dict[str, pd.DataFrame]:
+
+def dropout_tables(
+    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons
+) -> dict[str, pd.DataFrame]:
     """Tables `dropout_strategies`, `dropout_tipping`, `dropout_missing`; none without the group.
 
     `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
-    `median`, `lower`, `upper`, `probability_favours` (the earlier start), `direction`. `dropout_tipping`: `outcome`,
+    `median`, `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld), `direction`, `withheld`
+    (why: too few are still observed at the week). `dropout_tipping`: `outcome`,
     `week`, `contrast`, `stratum`, `delta_path`, `tipping_point`, `unit`, `status`. `dropout_missing`: shares of persons
     by start group and stratum.
     """
     strategies, tipping, missing = [], [], []
     for data, outcome in _datasets(tree, context):
-        about = {"outcome": outcome.name, "week": float(data.attrs.get("week", math.nan))}
+        week = _week(data)
+        about = {"outcome": outcome.name, "week": week}
         words = dict(zip(data["strategy"].values.tolist(), _in_words(data), strict=True))
         for contrast, stratum in _cells(data, context):
             for strategy in data["strategy"].values.tolist():
                 where = {"strategy": strategy, "contrast": contrast.label, "stratum": stratum}
                 draws = flat(data["difference"].reset_coords(drop=True).sel(where))
                 sign = contrast.sign(outcome)
+                reason = withheld(observed, outcome.name, contrast, stratum, week)
+                silent = bool(reason) or math.isnan(sign)
                 strategies.append(
                     {
                         **about,
@@ -69,8 +79,9 @@ def dropout_tables(tree: xr.DataTree, context: FitContext, prob: float) -> dict[
                         "stratum": stratum,
                         "unit": outcome.unit,
                         **{name: float(value) for name, value in summarise(draws, prob).items()},
-                        "probability_favours": math.nan if math.isnan(sign) else probability(sign * draws > 0),
+                        "probability_favours": math.nan if silent else probability(sign * draws > 0),
                         "direction": contrast.direction(outcome),
+                        "withheld": reason,
                     }
                 )
         if "tipping_point" in data:
@@ -87,14 +98,20 @@ def dropout_tables(tree: xr.DataTree, context: FitContext, prob: float) -> dict[
     return found
 
 
-def dropout_figures(tree: xr.DataTree, context: FitContext, prob: float) -> dict[str, Callable[[], Figure]]:
-    """Makers of ``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several."""
+def dropout_figures(
+    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons
+) -> dict[str, Callable[[], Figure]]:
+    """Makers of ``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several.
+
+    The latter show probabilities: there are none where these are withheld.
+    """
     makers: dict[str, Callable[[], Figure]] = {}
     for data, outcome in _datasets(tree, context):
         for contrast, stratum in _cells(data, context):
             end = f"{outcome.name}_{stratum}" + (f"_{contrast.group}" if len(context.contrasts) > 1 else "")
             makers[f"dropout_{end}"] = partial(strategy_figure, data, context, outcome, contrast, stratum, prob)
-            if "delta_difference" in data:
+            known = not withheld(observed, outcome.name, contrast, stratum, _week(data))
+            if known and "delta_difference" in data:
                 makers[f"tipping_{end}"] = partial(tipping_figure, data, outcome, contrast, stratum, prob)
     return makers
 
@@ -164,8 +181,8 @@ def dropout_section(
         frame = tables["dropout_missing"]
         rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
         rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
-        rows = rows.rename(columns=lambda name: str(name).replace("_", " ").capitalize()).drop_duplicates()
-        shown["Shares of persons who left, by start group"] = rows
+        rows = rows.rename(columns=lambda name: SHARES.get(name, str(name).replace("_", " ").capitalize()))
+        shown["Shares of persons by what became of them before the week"] = rows
     assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
     paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]
     for data, _ in _datasets(tree, context):
@@ -173,6 +190,8 @@ def dropout_section(
             text = str(data.attrs.get(name, ""))
             if text:
                 paragraphs.append(f"{_LEADS[name]}: {text}.")
+    reasons = dict.fromkeys(reason for reason in tables["dropout_strategies"]["withheld"] if reason)
+    paragraphs += [f"Probabilities are {reason}." for reason in reasons]
     pictures = []
     for name in figures:
         kind = name.partition("_")[0]
@@ -190,6 +209,7 @@ _LEADS = {
     "delta_in_words": "Delta",
     "deaths": "Deaths",
     "events_in_words": "Events",
+    "ends_in_words": "Not seen, not left",
     "variance": "Intervals",
 }
 
@@ -220,7 +240,9 @@ def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: 
             "Contrast": row.contrast.replace(" - ", " minus "),
             f"Difference ({label})": estimate(row.median, row.lower, row.upper),
             "Unit": row.unit,
-            "P(favours the earlier start)": chance_of(row.probability_favours, row.direction),
+            "P(favours the earlier start)": "withheld"
+            if row.withheld
+            else chance_of(row.probability_favours, row.direction),
         }
         for row in tables["dropout_strategies"].itertuples()
     )
@@ -246,11 +268,8 @@ def _tipping_rows(context: FitContext, table: pd.DataFrame) -> pd.DataFrame:
 def _datasets(tree: xr.DataTree, context: FitContext) -> Iterator[tuple[xr.Dataset, Outcome]]:
     if GROUP not in tree.children:
         return
-    node = tree[GROUP]
-    for each in (node, *node.children.values()):
-        data = each.to_dataset()
-        if "difference" in data:
-            yield data, context.outcomes[str(data.attrs["outcome"])]
+    data = tree[GROUP].to_dataset()
+    yield data, context.outcomes[str(data.attrs["outcome"])]
 
 
 def _cells(data: xr.Dataset, context: FitContext) -> Iterator[tuple[Contrast, str]]:
@@ -258,6 +277,10 @@ def _cells(data: xr.Dataset, context: FitContext) -> Iterator[tuple[Contrast, st
     for contrast in context.contrasts:
         if contrast.label in data["contrast"].values:
             yield from ((contrast, stratum) for stratum in strata)
+
+
+def _week(data: xr.Dataset) -> float:
+    return float(data.attrs.get("week", math.nan))
 
 
 def _in_words(data: xr.Dataset) -> list[str]:

@@ -111,7 +111,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     tables |= event_tables(tree, context, prob)
     if "event_curves" in tree.children:
         tables["estimands"] = estimand_table(tree, context, prob, observed, _estimand_weeks(tree, settings, tables))
-    tables |= dropout_tables(tree, context, prob) | prediction_tables(tree, prob)
+    tables |= dropout_tables(tree, context, prob, observed) | prediction_tables(tree, prob)
     tables["rank_analyses"] = rank_table(tree, prob)
     filled = {name: table for name, table in tables.items() if len(table)}
     return Findings(tree, context, settings, observed, filled, trials, evidence)

@@ -11,7 +11,7 @@ from scipy.stats import beta, norm
 
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.dropout_sensitivity import NEVER_TREATED, dropout_sensitivity
-from bayesmodels.fitting.dropout_tables import BEYOND, FOUND, NOT_APPLICABLE, tipping
+from bayesmodels.fitting.dropout_tables import BEYOND, FOUND, NOBODY_LEFT, NOT_APPLICABLE, tipping
 from bayesmodels.fitting.leaving import LeavingRule, half_spacing, leaving
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.study import Study
@@ -308,6 +308,21 @@ def test_tipping_point_of_a_normal():
     assert (status == NOT_APPLICABLE).all()
 
 
+def test_no_tipping_point_is_not_robustness_where_nobody_counts_as_having_left():
+    ends = {f"early-{j}": (30.0, "none") for j in range(2)} | {f"early-{j}": (WEEK, "none") for j in (2, 3)}
+    trial = study([3, 3, 4, 4], [4, 4], events=events(ends | {f"delayed-{j}": (WEEK, "none") for j in range(2)}))
+    found = run(trial, deltas=(0.0, 0.1))
+    assert (found["tipping_status"] == NOBODY_LEFT).all()
+    assert found["share_ended"].sel(start_group="early").item() == 0.5
+    assert (
+        "nothing is supposed of those without a visit at the week who were followed to it or whose exit is none;"
+        in found.attrs["ends_in_words"]
+    )
+    left = run(trial, deltas=(0.0, 0.1), rule=LeavingRule(administrative=()))["tipping_status"].squeeze()
+    assert left.sel(delta_path=["group_only", "both_groups"]).values.tolist() == [BEYOND] * 2
+    assert left.sel(delta_path="reference_only") == NOBODY_LEFT
+
+
 def test_worse_means_higher_where_low_is_good():
     fitted, trial = model(good_direction="down"), study([2] * 3, [4] * 3)
     found = run(trial, fitted=fitted, deltas=(0.0, 1.0))
@@ -322,7 +337,7 @@ def test_it_can_be_stored(tmp_path):
     xr.DataTree.from_dict({"dropout_sensitivity": found}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
     again = xr.open_datatree(tmp_path / "a.nc", engine="h5netcdf")["dropout_sensitivity"].load()
     xr.testing.assert_equal(again.to_dataset()["difference"], found["difference"])
-    assert set(again["tipping_status"].values.ravel()) <= {FOUND, BEYOND, NOT_APPLICABLE}
+    np.testing.assert_array_equal(again["tipping_status"], found["tipping_status"])
 
 
 def test_refusals():

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from bayesmodels import posterior
 from bayesmodels.reporting import ReportSettings, report
 from bayesmodels.reporting.context import Contrast, Outcome, read_context
-from bayesmodels.reporting.dropout_report import dropout_tables
+from bayesmodels.reporting.dropout_report import dropout_figures, dropout_tables
 from bayesmodels.reporting.estimand_table import MEANING, estimand_table
 from bayesmodels.reporting.event_tables import event_tables, harmful_step, is_terminal
 from bayesmodels.reporting.observed import observed_persons
@@ -207,12 +207,23 @@ def test_no_probability_where_nobody_is_followed_or_groups_are_equal(estimands):
 
 
 def test_dropout_tables(events, about):
-    found = dropout_tables(events, about, 0.95)
+    found = dropout_tables(events, about, 0.95, observed_persons(events, about.data))
     jump = one(found["dropout_strategies"], strategy="jump_to_reference")
     assert jump["median"] == pytest.approx(0.4, abs=0.02)
     assert jump["probability_favours"] == pytest.approx(norm.cdf(0.4 / 0.3), abs=0.03)
     assert jump["direction"] == "+ favours early"
     assert found["dropout_tipping"]["tipping_point"].tolist() == pytest.approx([0.4, np.nan], nan_ok=True)
+
+
+def test_no_probability_of_those_who_left_where_too_few_are_observed(events, about):
+    later, observed = events.copy(), observed_persons(events, about.data)
+    later["dropout_sensitivity"].attrs["week"] = 148.0
+    table = dropout_tables(later, about, 0.95, observed)["dropout_strategies"]
+    assert table["probability_favours"].isna().all()
+    assert table["withheld"].str.contains("half of each group").all()
+    assert table["median"].notna().all()
+    assert list(dropout_figures(later, about, 0.95, observed)) == ["dropout_alsfrs_r_all"]
+    assert "tipping_alsfrs_r_all" in dropout_figures(events, about, 0.95, observed)
 
 
 def test_prediction_tables(events):

@@ -15,11 +15,12 @@ from scipy.stats import norm
 from bayesmodels import posterior
 from bayesmodels.reporting import ReportSettings, report
 from bayesmodels.reporting.context import Contrast, Outcome, read_context
+from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.dropout_report import dropout_tables
 from bayesmodels.reporting.estimand_table import MEANING, estimand_table
 from bayesmodels.reporting.event_tables import event_tables, harmful_step, is_terminal
 from bayesmodels.reporting.observed import observed_persons
-from bayesmodels.reporting.prediction_report import prediction_tables
+from bayesmodels.reporting.prediction_report import prediction_section, prediction_tables
 from bayesmodels.reporting.summary import schema
 from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
 
@@ -104,6 +105,7 @@ def test_a_doubling_of_nfl_is_the_step_of_a_log_outcome(tables):
         (ALSFRS, "terms:rate", -1.0, "per point a month lower, own rate of ALSFRS-R"),
         (ALSFRS, "terms:effect", -1.0, "per points per month lower, own effect of ALSFRS-R"),
         (NFL, "rate", math.log(1.1), "per 10 % a month higher, current rate of Plasma NfL"),
+        (Outcome("grip", "ln", "log", "up"), "rate", math.log(0.9), "per 10 % a month lower, current rate of grip"),
         (NFL, "area", 12 * math.log(2), "per doubling of Plasma NfL, held for a year"),
         (Outcome("grip"), "value", 1.0, "per unit higher grip"),
     ],
@@ -206,6 +208,27 @@ def test_no_probability_where_nobody_is_followed_or_groups_are_equal(estimands):
     assert start["withheld"] == "the same in both groups by design"
 
 
+def test_survival_is_compared_where_everybody_of_a_group_died(events):
+    changed = events.copy()
+    data = changed["event_data"].to_dataset()
+    last = (data["week"] == 148.0) & (data["start_group"] == "delayed")
+    data["observed_survival"] = data["observed_survival"].where(~last, 0.0)  # nobody is left, and that is known
+    changed["event_data"] = xr.DataTree(data)
+    context = read_context(changed)
+    table = estimand_table(changed, context, 0.95, observed_persons(changed, context.data), (148.0,))
+    row = one(table, estimand="survival", stratum="all")
+    assert (row["withheld"], row["probability_favours"]) == ("", 1.0)
+
+
+def test_estimands_name_their_strategy(estimands):
+    found = dict(estimands[["estimand", "strategy"]].drop_duplicates().to_numpy().tolist())
+    assert found == {
+        "had nobody died": "hypothetical", "among the living": "while alive", "composite": "composite",
+        "win probability": "composite", "survival": "death is the outcome",
+        "restricted mean survival": "death is the outcome",
+    }  # fmt: skip
+
+
 def test_dropout_tables(events, about):
     found = dropout_tables(events, about, 0.95)
     jump = one(found["dropout_strategies"], strategy="jump_to_reference")
@@ -225,6 +248,24 @@ def test_prediction_tables(events):
     assert math.isnan(reference["lower"])
     group = one(found["prediction_calibration"], event="death", landmark=12.0, risk_group=3)
     assert (group["observed"], group["predicted"]) == (pytest.approx(0.42), pytest.approx(0.4, abs=2e-3))
+
+
+def test_a_window_without_follow_up_is_shown(events):
+    changed = events.copy()
+    data = changed["dynamic_prediction"].to_dataset()
+    there = data["landmark"] == 28.0
+    for name in ("auc", "brier", "brier_reference", "predicted_risk", "observed_risk"):
+        data[name] = data[name].where(there)
+    changed["dynamic_prediction"] = xr.DataTree(data)
+    tables = prediction_tables(changed, 0.95)
+    gone = tables["prediction_accuracy"].query("landmark == 12")
+    assert gone["quantity"].tolist() == ["brier", "brier"]  # of two events
+    assert gone["median"].isna().all()
+    section = prediction_section(changed, tables, LazyFigures({}), "95 %")
+    (shown,) = section.tables.values()
+    assert shown.columns[3:].tolist() == [f"{name} (95 %)" for name in ("AUC", "Brier score", "Scaled Brier score")]
+    row = shown[(shown["Event"] == "death") & (shown["Landmark, week"] == 12)].iloc[0]
+    assert row.tolist()[3:] == ["–", "no follow-up to the horizon", "–"]
 
 
 def test_no_scaled_brier_where_nobody_had_the_event(events):
@@ -251,6 +292,11 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     words = ("per point lower ALSFRS-R", "Jump to reference", "+ favours early", "none in the grid", "in early only")
     for text in (*meanings, *words, "0.400 points per month", "(0.95 equal-tailed)", "AUC"):
         assert text in page.replace("&#39;", "'"), text
+    assert "Kaplan-Meier, confidence interval, 0.95, log-log." in page
+    assert "treatment policy" in page
+    assert "Strategies are those of ICH E9(R1) (2019)" in page
+    (hazards,) = (s for s in made.sections if s.title == "Hazard ratios of covariates and start groups")
+    assert hazards.note == "Start groups after week 28: open label, not randomised drug against placebo."
     assert "placebo" not in page.replace("not randomised drug against placebo", "")
     assert not re.search(r"\bnan\b", page)
     assert "all persons, as if alive and followed, exits as modelled" in page  # the associations are in the model

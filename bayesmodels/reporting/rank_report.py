@@ -156,8 +156,11 @@ def _replicates(data: xr.Dataset, analysis: str) -> np.ndarray:
 def _predictive(drawn: np.ndarray, prob: float) -> dict[str, float]:
     """Median and equal-tailed limits; those of whole trials where some are infinite."""
     tail = (1 - prob) / 2
-    method = "linear" if np.isfinite(drawn).all() else "inverted_cdf"
-    found = np.quantile(drawn, [0.5, tail, 1 - tail], method=method) if len(drawn) else [math.nan] * 3
+    found = np.full(3, np.nan)
+    if len(drawn):
+        found = np.quantile(
+            drawn, [0.5, tail, 1 - tail], method="linear" if np.isfinite(drawn).all() else "inverted_cdf"
+        )
     return {f"predictive_{edge}": float(v) for edge, v in zip(("median", "lower", "upper"), found, strict=True)}
 
 

@@ -65,7 +65,7 @@ DIMS: dict[str, str] = {
     "strategy": "what is supposed of those who left",
     "delta_group": "how much worse those who left the contrast's first group are than without delta",
     "delta_reference": "the same in its reference group",
-    "delta_path": "where delta grows: in the contrast's first group, or in both groups alike",
+    "delta_path": "where delta grows: in the contrast's first group, in its reference group, or in both alike",
     "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
     "replicate": "trial replicated by the model",
     "regimen": "part of a platform trial, with its own share of the control group",

@@ -23,9 +23,13 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import as_html
-from bayesmodels.events.followup import CENSORED, Array, Mask, follow_up, labels_of, text_labels
+from bayesmodels.events.followup import CENSORED, Array, Mask, check_level, follow_up, labels_of, text_labels
 from bayesmodels.events.nonparametric import aalen_johansen
 from bayesmodels.events.wins import weighted_wins
+
+
+class NoFollowUp(BadInput):
+    """Nobody at risk at a landmark, or nobody followed to the horizon."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +152,11 @@ def prediction_accuracy(
     Raises
     ------
     BadInput
-        A window without length, risks outside 0 to 1, nobody at risk, or a horizon that nobody's follow-up reaches.
+        A window without length, risks or a level outside 0 to 1.
+    NoFollowUp
+        Nobody at risk, or a horizon that nobody's follow-up reaches.
     """
+    check_level(level)
     window = weighted_window(time, event, of, landmark, horizon, entry, censored=censored)
     risks = checked_risk(risk, window.at_risk)
     t, labels = np.asarray(time, float)[window.at_risk], text_labels(event)[window.at_risk]
@@ -186,7 +193,7 @@ def weighted_window(
 
     Raises
     ------
-    BadInput
+    BadInput, NoFollowUp
         As `prediction_accuracy`.
     """
     anything, wanted = labels_of(event, of, censored)
@@ -195,13 +202,13 @@ def weighted_window(
         raise BadInput(f"horizon: expected a time after the landmark {landmark:g}, got {horizon:g}")
     at_risk = (who.time > landmark) & (who.entry <= landmark)
     if not at_risk.any():
-        raise BadInput(f"landmark: expected persons at risk at {landmark:g}, found none")
+        raise NoFollowUp(f"landmark: expected persons at risk at {landmark:g}, found none; take an earlier one")
     t, anything, wanted = who.time[at_risk], anything[at_risk], wanted[at_risk]
     happened = anything & (t <= horizon)
     case, free = happened & wanted, (t > horizon) | ((t == horizon) & ~anything)
     known = happened | free
     if not free.any() and not happened[t == t.max()].all():  # all: nobody is left whose fate is unknown
-        raise BadInput(f"horizon: expected follow-up of somebody to {horizon:g}, the last exit is at {t.max():g}")
+        raise NoFollowUp(f"horizon: expected follow-up of somebody to {horizon:g}, the last exit is at {t.max():g}")
     uncensored = _uncensored_before(np.minimum(t, horizon), t, anything)
     weight = np.divide(1.0, uncensored, out=np.zeros_like(t), where=known)
     return Window(at_risk, case, known & ~case, weight)

@@ -22,7 +22,8 @@ class Comparison:
     group, reference : str
     table : DataFrame
         One row a quantity, the headline first: `quantity`, `estimate`, `se`, `lower`, `upper`, `p_value` (two-sided;
-        NaN where the method gives none), `unit`, `favours` (which values favour which group).
+        NaN where the method gives none), `unit`, `favours` (which values favour which group). A win ratio may be
+        infinite; SE, limits and p-value are NaN where nothing tells of them.
     level : float
         Of the confidence intervals.
     counts : dict of str to float
@@ -70,8 +71,9 @@ class Comparison:
         unit = f" {row['unit']}" if row["unit"] else ""
         p = "not given" if pd.isna(row["p_value"]) else "< 0.001" if row["p_value"] < 0.001 else f"{row['p_value']:.3f}"
         side = f"the estimate favours {self.favoured}" if self.favoured else "the estimate favours neither"
+        value = number_in_words(row["estimate"])
         return (
-            f"{self.method}, {self.group} against {self.reference}: {row['quantity']} {row['estimate']:.3f}{unit} "
+            f"{self.method}, {self.group} against {self.reference}: {row['quantity']} {value}{unit} "
             f"({limits_in_words(row['lower'], row['upper'], self.level)}), p {p}; "
             f"{row['favours']}; {side}."
         )
@@ -82,6 +84,11 @@ class Comparison:
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return f"<p>{escape(self.sentence())}</p>{as_html(self.table)}{notes}"
+
+
+def number_in_words(value: float) -> str:
+    """Three decimals, or that it is infinite or unknown."""
+    return "unknown" if pd.isna(value) else f"{value:.3f}" if abs(value) < float("inf") else "infinite"
 
 
 def limits_in_words(lower: float, upper: float, level: float) -> str:

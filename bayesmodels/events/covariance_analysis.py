@@ -10,8 +10,8 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import Comparison, row
-from bayesmodels.events.followup import event_mask
-from bayesmodels.events.least_squares import FREEDOM, comparison_design, least_squares, student_limits
+from bayesmodels.events.followup import check_level, event_mask
+from bayesmodels.events.least_squares import FREEDOM, as_numbers, comparison_design, least_squares, student_limits
 
 
 def ancova(
@@ -49,9 +49,11 @@ def ancova(
     Raises
     ------
     BadInput
-        Covariates with gaps, columns that determine each other, or a direction that is neither up nor down.
+        Covariates with gaps or text, columns that determine each other, a direction that is neither up nor down, or a
+        level outside 0 to 1.
     """
-    y, mine = np.asarray(change, float), event_mask(in_group)
+    check_level(level)
+    y, mine = np.asarray(change, float), event_mask(in_group, "in_group")
     if y.shape != mine.shape:
         raise BadInput(f"change: expected one value for each of {len(mine)} persons, got shape {y.shape}")
     if good_direction not in ("up", "down"):
@@ -62,7 +64,7 @@ def ancova(
             f"change: expected values of persons in both groups, got {int((seen & mine).sum())} in {group} "
             f"and {int((seen & ~mine).sum())} in {reference}"
         )
-    used = {name: np.asarray(values, float)[seen] for name, values in (covariates or {}).items()}
+    used = {name: values[seen] for name, values in as_numbers(covariates).items()}
     labels = None if strata is None else np.asarray(strata)[seen]
     design, _ = comparison_design(mine[seen], used, labels)
     coefficients, covariance, df = least_squares(design, y[seen])

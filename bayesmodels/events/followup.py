@@ -120,8 +120,25 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
     return FollowUp(t, np.where(e > 0, e, -np.inf))
 
 
-def event_mask(event: npt.ArrayLike) -> Mask:
-    """Whether an event was observed, from booleans or from 0 and 1.
+def check_level(level: float) -> None:
+    """Refuse a level of an interval that is no probability.
+
+    Raises
+    ------
+    BadInput
+        A level outside 0 to 1, such as 95.
+    """
+    if not 0 < level < 1:
+        raise BadInput(f"level: expected a probability between 0 and 1, got {level:g}; write 0.95 for 95 %")
+
+
+def event_mask(event: npt.ArrayLike, name: str = "event") -> Mask:
+    """Whether an event was observed, or a person is in a group, from booleans or from 0 and 1.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
 
     Raises
     ------
@@ -129,8 +146,10 @@ def event_mask(event: npt.ArrayLike) -> Mask:
         Other values; labels belong to the functions for competing events.
     """
     values = np.asarray(event)
-    if values.dtype != bool and not np.isin(values, (0, 1)).all():
-        raise BadInput(f"event: expected booleans, or 0 and 1, got {values[~np.isin(values, (0, 1))][0]!r}")
+    wrong = [] if values.dtype == bool else [v for v in values.ravel().tolist() if v not in (0, 1)]
+    if wrong:
+        remedy = f"; of labels make booleans, as in labels == {wrong[0]!r}" if isinstance(wrong[0], str) else ""
+        raise BadInput(f"{name}: expected booleans, or 0 and 1, got {wrong[0]!r}{remedy}")
     return values.astype(bool)
 
 
@@ -160,10 +179,16 @@ def labels_of(event: npt.ArrayLike, of: str | tuple[str, ...], censored: tuple[s
     Raises
     ------
     BadInput
-        No event of interest, or one that also counts as censoring; labels that `text_labels` refuses; a label that
-        differs from one in `of` or `censored` only by case or blanks, and would pass for an event that competes.
+        No event of interest, one that is no text or that also counts as censoring; labels that `text_labels` refuses; a
+        label that differs from one in `of` or `censored` only by case or blanks, and would pass for an event that
+        competes.
     """
-    wanted = (of,) if isinstance(of, str) else tuple(of)
+    wanted = tuple(of) if isinstance(of, tuple | list) else (of,)
+    if not all(isinstance(name, str) for name in wanted):
+        raise BadInput(
+            f'of: expected an event as text, such as "death", got {of!r}; write labels for codes, "none" where nothing '
+            "happened"
+        )
     if not wanted:
         raise BadInput("of: expected an event or several, got none; name what the incidence is of")
     if set(wanted) & set(censored):

@@ -14,9 +14,14 @@ from bayesmodels.events.followup import Array, Mask
 FREEDOM = "degrees of freedom"
 """Key of a comparison's counts: complete-data degrees of freedom."""
 
+ROUNDING = 1e-10
+"""Of the values' root sum of squares: residuals, and what a coefficient adds, are 0 below it."""
+
 
 def least_squares(design: Array, y: Array) -> tuple[Array, Array, float]:
     """Coefficients, their covariance, and the residual degrees of freedom.
+
+    A coefficient that is rounding is 0. Where residuals are, nothing tells of the covariance: it is NaN.
 
     Parameters
     ----------
@@ -37,8 +42,29 @@ def least_squares(design: Array, y: Array) -> tuple[Array, Array, float]:
     q, r = np.linalg.qr(design)
     coefficients = np.linalg.solve(r, q.T @ y)
     residual = y - design @ coefficients
+    nothing = ROUNDING * np.linalg.norm(y)
+    coefficients[np.abs(coefficients) * np.linalg.norm(design, axis=0) <= nothing] = 0.0
+    left = residual @ residual if np.linalg.norm(residual) > nothing else np.nan
     inverse = np.linalg.inv(r)
-    return coefficients, inverse @ inverse.T * (residual @ residual) / (n - p), float(n - p)
+    return coefficients, inverse @ inverse.T * left / (n - p), float(n - p)
+
+
+def as_numbers(covariates: Mapping[str, npt.ArrayLike] | None) -> dict[str, Array]:
+    """Covariates as arrays of numbers, NaN where missing.
+
+    Raises
+    ------
+    BadInput
+        Text, or what else is no number.
+    """
+    found = {}
+    for name, values in (covariates or {}).items():
+        try:
+            found[name] = np.asarray(values, float)
+        except (TypeError, ValueError):
+            text = next((v for v in np.asarray(values, dtype=object).ravel() if isinstance(v, str)), "something else")
+            raise BadInput(f"covariate {name}: expected numbers, got {text!r}; code groups as 0 and 1") from None
+    return found
 
 
 def with_every(covariates: Mapping[str, Array], persons: int) -> Mask:
@@ -58,7 +84,7 @@ def with_every(covariates: Mapping[str, Array], persons: int) -> Mask:
 
 
 def comparison_design(
-    in_group: Mask, covariates: Mapping[str, npt.ArrayLike], strata: npt.ArrayLike | None
+    in_group: Mask, covariates: Mapping[str, Array], strata: npt.ArrayLike | None
 ) -> tuple[Array, list[str]]:
     """Columns intercept, group, covariates (centred), an indicator of each stratum but the first.
 
@@ -70,10 +96,16 @@ def comparison_design(
     if in_group.all() or not in_group.any():
         raise BadInput("expected persons in both groups, got one group only")
     columns, names = [np.ones(len(in_group)), in_group.astype(float)], ["intercept", "group"]
-    for name, values in covariates.items():
-        column = np.asarray(values, float)
-        if column.shape != in_group.shape or not np.isfinite(column).all():
-            raise BadInput(f"covariate {name}: expected a finite number for each of {len(in_group)} persons")
+    for name, column in covariates.items():
+        if column.shape != in_group.shape:
+            raise BadInput(
+                f"covariate {name}: expected a number for each of {len(in_group)} persons, got {column.shape}"
+            )
+        if not np.isfinite(column).all():
+            raise BadInput(
+                f"covariate {name}: expected a finite number for each of {len(in_group)} persons, got none for "
+                f"{int((~np.isfinite(column)).sum())}; fill them in, or leave the covariate or these persons out"
+            )
         columns.append(column - column.mean())
         names.append(name)
     labels = np.zeros(len(in_group)) if strata is None else np.asarray(strata)

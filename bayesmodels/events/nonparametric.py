@@ -19,9 +19,18 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import as_html, limits_in_words
-from bayesmodels.events.followup import CENSORED, Array, FollowUp, Mask, Span, event_mask, follow_up, labels_of
+from bayesmodels.events.followup import (
+    CENSORED,
+    Array,
+    FollowUp,
+    Mask,
+    Span,
+    check_level,
+    event_mask,
+    follow_up,
+    labels_of,
+)
 
 ROUNDING = 1e-12
 """An estimate this near to 0 or 1 is 0 or 1."""
@@ -195,8 +204,7 @@ def _curve(
     `steps` are times, persons at risk and events. `without_event` is the survival from all events; where it is the
     estimate itself, the curve is one of survival.
     """
-    if not 0 < level < 1:
-        raise BadInput(f"level: expected a probability between 0 and 1, got {level:g}")
+    check_level(level)
     of_survival = estimate is without_event
     t, n, d = steps
     survival = estimate if of_survival else 1 - estimate

@@ -94,9 +94,9 @@ def pairwise_scores(
     Raises
     ------
     BadInput
-        Arrays that do not fit together, or a direction that is neither up nor down.
+        Arrays that do not fit together, a direction that is neither up nor down, or `until` or `margin` out of range.
     """
-    t, dead = np.asarray(time, float), event_mask(died)
+    t, dead = np.asarray(time, float), event_mask(died, "died")
     moves = np.asarray(change, float)
     moves = moves[:, None] if moves.ndim == 1 else moves
     _check(t, dead, moves, visit_time, until, good_direction, margin)
@@ -133,6 +133,8 @@ def _check(
         problems.append(f'good_direction: expected "up" or "down", got {good!r}')
     if not margin >= 0:
         problems.append(f"margin: expected 0 or more, got {margin:g}")
+    if not until > 0:
+        problems.append(f"until: expected a time above 0, got {until:g}; leave it out to use all of the follow-up")
     if np.isfinite(until) and visit_time is None:
         problems.append("until: expected visit_time with it, to leave out later visits; give the visits' times")
     if visit_time is not None:

@@ -42,7 +42,8 @@ def pool(results: Sequence[Comparison]) -> Comparison:
     values, ses = (np.array([r.table.at[0, name] for r in results], float) for name in ("estimate", "se"))
     on_log = head["quantity"] in LOG_SCALE
     if on_log:
-        values, ses = np.log(values), ses / values
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values, ses = np.log(values), ses / values
     if not (np.isfinite(values) & np.isfinite(ses)).all():
         raise BadInput("expected an estimate with its SE from every imputed table; one has none")
     complete = float(np.mean([r.counts.get(FREEDOM, np.inf) for r in results]))

@@ -20,8 +20,15 @@ from scipy.stats import norm, rankdata
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import Comparison, row
-from bayesmodels.events.followup import Mask, event_mask
-from bayesmodels.events.least_squares import FREEDOM, comparison_design, least_squares, student_limits, with_every
+from bayesmodels.events.followup import Mask, check_level, event_mask
+from bayesmodels.events.least_squares import (
+    FREEDOM,
+    as_numbers,
+    comparison_design,
+    least_squares,
+    student_limits,
+    with_every,
+)
 from bayesmodels.events.pairs import Pairs
 from bayesmodels.events.wins import Wins, wins
 
@@ -43,7 +50,8 @@ def joint_rank(
     n1 n0 / (n (n - 1)) x (sum of squared scores), summed over strata; pairs are made within strata. The p-value is its.
     The estimate beside it is the net benefit, (wins - losses) / pairs between the groups, which is the statistic over
     the pairs; its interval is that of a two-sample U-statistic, made for the log odds of the win probability (1 + net
-    benefit) / 2. Interval and p-value come by two routes and may part near the threshold.
+    benefit) / 2. Interval and p-value come by two routes and may part near the threshold. Where persons of a group do
+    not differ, as where every pair is tied or won, nothing tells of the SE: it and the limits are NaN.
 
     Parameters
     ----------
@@ -59,9 +67,10 @@ def joint_rank(
     Raises
     ------
     BadInput
-        A group without persons in a stratum, or with fewer than two.
+        A group without persons in a stratum, or with fewer than two; a level outside 0 to 1.
     """
-    mine = event_mask(in_group)
+    check_level(level)
+    mine = event_mask(in_group, "in_group")
     labels = _labels(strata, mine)
     found = wins(pairs, mine, labels, by_pairs=True)
     sums = pairs.sums(labels)
@@ -116,9 +125,10 @@ def cafs(
     strata : array (person,), optional
         One indicator a stratum.
     """
-    mine = event_mask(in_group)
+    check_level(level)
+    mine = event_mask(in_group, "in_group")
     ranks = rankdata(pairs.sums())
-    values = {name: np.asarray(column, float) for name, column in (covariates or {}).items()}
+    values = as_numbers(covariates)
     known = with_every(values, len(mine))
     design, _ = comparison_design(
         mine[known],
@@ -166,21 +176,25 @@ def win_ratio(
     within strata and each stratum's shares are weighted by its pairs over its persons. Intervals and p-values from the
     U-statistic's variance, on the log scale for the ratio and the odds (the log odds for the probability).
 
+    Where nothing was lost the win ratio is infinite, where nothing was won it is 0; so are the odds where every pair
+    was won or lost. SE and limits are then NaN. Without a win or a loss there is no win ratio.
+
     Parameters
     ----------
     pairs, in_group, strata, group, reference, level
         As `joint_rank`.
     """
-    mine = event_mask(in_group)
+    check_level(level)
+    mine = event_mask(in_group, "in_group")
     labels = _labels(strata, mine)
     found = wins(pairs, mine, labels)
-    z = norm.ppf((1 + level) / 2)
+    wide = norm.ppf((1 + level) / 2)
     rows = []
     for quantity, (log_value, se) in (("win ratio", found.log_ratio), ("win odds", found.log_odds)):
-        value, low, high = (float(np.exp(log_value + k * z * se)) for k in (0, -1, 1))
+        value, low, high = (float(np.exp(v)) for v in (log_value, log_value - wide * se, log_value + wide * se))
         rows.append(row(quantity, value, value * se, (low, high), _wald(log_value, se), f"above 1 favours {group}"))
     log_odds, se = found.log_odds
-    value, low, high = (float(expit(log_odds + k * z * se)) for k in (0, -1, 1))
+    value, low, high = (float(expit(v)) for v in (log_odds, log_odds - wide * se, log_odds + wide * se))
     direction = f"above 0.5 favours {group}"
     rows.append(row("win probability", value, value * (1 - value) * se, (low, high), _wald(log_odds, se), direction))
     note = "The win ratio leaves ties out; the win odds count half of each."

@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import Comparison, limits_in_words, row
-from bayesmodels.events.followup import event_mask, follow_up
+from bayesmodels.events.followup import check_level, event_mask, follow_up
 from bayesmodels.events.nonparametric import counts
 
 
@@ -76,9 +76,12 @@ def restricted_mean(
     Raises
     ------
     BadInput
-        `until` is not positive, or past the last exit while the curve is above 0, or past an exit that leaves nobody
-        at risk while others enter later; nobody is followed from time 0.
+        `until` is not positive or infinite, or past the last exit while the curve is above 0, or past an exit that
+        leaves nobody at risk while others enter later; nobody is followed from time 0; a level outside 0 to 1.
     """
+    check_level(level)
+    if not 0 < until < np.inf:
+        raise BadInput(f"until: expected a time above 0, got {until:g}; give the time up to which the mean is wanted")
     happened = event_mask(event)
     who = follow_up(time, entry, happened)
     t, n, d, _ = counts(who, happened, happened)
@@ -86,8 +89,6 @@ def restricted_mean(
     t, n, d = t[early], n[early], d[early]
     survival = np.cumprod(1 - d / n)
     left = survival[-1] if len(survival) else 1.0
-    if not until > 0:
-        raise BadInput(f"until: expected a time above 0, got {until:g}")
     span = who.span(happened)
     if span.start > 0:
         raise BadInput(
@@ -133,7 +134,7 @@ def restricted_mean_difference(
     group, reference, unit : str
         For the words of the result.
     """
-    t, happened, mine = np.asarray(time, float), event_mask(event), event_mask(in_group)
+    t, happened, mine = np.asarray(time, float), event_mask(event), event_mask(in_group, "in_group")
     e = np.zeros_like(t) if entry is None else np.asarray(entry, float)
     a, b = (restricted_mean(t[w], happened[w], until, e[w], level=level) for w in (mine, ~mine))
     gap, se = a.estimate - b.estimate, float(np.hypot(a.se, b.se))

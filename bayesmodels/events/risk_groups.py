@@ -86,7 +86,7 @@ def calibration(
 
     Raises
     ------
-    BadInput
+    BadInput, NoFollowUp
         As `accuracy.prediction_accuracy`, or fewer than one group.
     """
     if groups < 1:

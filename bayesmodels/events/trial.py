@@ -12,7 +12,8 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.events.comparison import Comparison
 from bayesmodels.events.covariance_analysis import ancova
-from bayesmodels.events.followup import Array, Mask
+from bayesmodels.events.followup import CENSORED, Array, Mask, labels_of
+from bayesmodels.events.least_squares import as_numbers
 from bayesmodels.events.pairs import pairwise_scores
 from bayesmodels.events.rank import cafs, joint_rank, win_ratio
 
@@ -119,7 +120,8 @@ def two_group_trial(
     Raises
     ------
     BadInput
-        A week, start group, outcome or column that is not there, persons without an exit, or delayed entry.
+        A week, start group, outcome or column that is not there, covariates that are no numbers, persons without an
+        exit, delayed entry, or an event that differs from a terminal one or "none" only by case.
     """
     weeks = np.array(sorted({float(w) for w in visit_weeks if w > 0}))
     wanted = [*(["stratum"] if strata else []), *covariates]
@@ -147,7 +149,7 @@ def two_group_trial(
         group, reference, outcome, good_direction, "ln" if log else unit, float(week), weeks[weeks <= week],
         used["person"].to_numpy(), (used["start_group"] == group).to_numpy(), time, died, values[:, 0],
         (values - values[:, [0]])[:, early][:, 1:], used["stratum"].to_numpy() if strata else None,
-        used[list(covariates)].astype(float),
+        pd.DataFrame(as_numbers({name: used[name] for name in covariates}), index=used.index),
     )  # fmt: skip
 
 
@@ -220,4 +222,5 @@ def _exits(person: pd.Series, events: pd.DataFrame, terminal: Sequence[str]) -> 
     mine = by_person.loc[person]
     if "entry_week" in mine and (mine["entry_week"].fillna(0) > 0).any():
         raise BadInput("events: expected persons followed from randomisation; rank analyses know no delayed entry")
-    return mine["week"].to_numpy(float), mine["event"].isin(list(terminal)).to_numpy()
+    died = labels_of(mine["event"], tuple(terminal), CENSORED)[1] if terminal else np.zeros(len(mine), bool)
+    return mine["week"].to_numpy(float), died

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logit
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events.followup import Array, Mask
 from bayesmodels.events.pairs import Pairs
+
+ROUNDING = 1e-20
+"""A variance of shares no larger is 0: persons then do not differ, and nothing tells of it."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +38,26 @@ class Wins:
 
     @property
     def net_benefit(self) -> tuple[float, float]:
-        """Share won minus share lost, with its SE."""
-        return _linear(np.array([1.0, -1.0]), self.share, self.covariance)
+        """Share won minus share lost, with its SE; NaN where persons do not differ in their shares."""
+        return float(self.share[0] - self.share[1]), self._se(np.array([1.0, -1.0]))
 
     @property
     def log_ratio(self) -> tuple[float, float]:
-        """Log of won over lost, with its SE; NaN where nothing was won or nothing lost."""
-        if (self.share == 0).any():
-            return float("nan"), float("nan")
-        gradient = np.array([1.0, -1.0]) / self.share
-        value = float(np.log(self.share[0] / self.share[1]))
-        return value, float(np.sqrt(gradient @ self.covariance @ gradient))
+        """Log of won over lost, with its SE: infinite where one of them is 0, without SE; NaN where both are."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = float(np.log(self.share[0]) - np.log(self.share[1]))
+        return value, self._se(np.array([1.0, -1.0]) / self.share) if np.isfinite(value) else float("nan")
 
     @property
     def log_odds(self) -> tuple[float, float]:
-        """Log odds of the win probability, with its SE; NaN where the group wins or loses every pair."""
+        """Log odds of the win probability, with its SE: infinite where every pair is won or lost, without SE."""
         benefit, se = self.net_benefit
         p = (1 + benefit) / 2
-        if not 0 < p < 1:
-            return float("nan"), float("nan")
-        return float(np.log(p / (1 - p))), se / 2 / (p * (1 - p))
+        return float(logit(p)), se / 2 / (p * (1 - p)) if 0 < p < 1 else float("nan")
+
+    def _se(self, gradient: Array) -> float:
+        variance = float(gradient @ self.covariance @ gradient)
+        return float(np.sqrt(variance)) if variance > ROUNDING else float("nan")
 
 
 def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray, by_pairs: bool = False) -> Wins:
@@ -84,7 +88,7 @@ def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray, by_pairs: bool = Fal
         weights.append(len(a) * len(b) / (1 if by_pairs else len(a) + len(b)))
         counted += np.array([block.size, outcome[0].sum(), outcome[1].sum()])
     w = np.array(weights) / np.sum(weights)
-    share = w @ np.array(shares)
+    share = np.average(shares, axis=0, weights=weights)  # exactly 1 where every stratum's is
     covariance = np.tensordot(w**2, np.array(covariances), axes=1)
     n, won, lost = counted.tolist()
     return Wins(share, covariance, n, won, lost)
@@ -108,7 +112,3 @@ def weighted_wins(own: Array, own_weight: Array, other: Array, other_weight: Arr
     running = np.concatenate([[0.0], np.cumsum(other_weight[order])])
     below, up_to = (running[np.searchsorted(other[order], own, side=side)] for side in ("left", "right"))
     return float(own_weight @ (below + up_to) / 2)
-
-
-def _linear(gradient: Array, value: Array, covariance: Array) -> tuple[float, float]:
-    return float(gradient @ value), float(np.sqrt(np.maximum(gradient @ covariance @ gradient, 0.0)))

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput
 from bayesmodels.events import calibration, prediction_accuracy
+from bayesmodels.events.accuracy import NoFollowUp
+from bayesmodels.fitting.persons import event_names
 from bayesmodels.fitting.predict_events import predict_events
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import EVENT_GROUPS
@@ -68,15 +69,15 @@ def dynamic_prediction(
         is apparent. Landmarks at which nobody is at risk are left out; without any other, no variable.
     """
     default_landmarks, default_horizons = windows(study)
-    landmarks, horizons = _with_persons_at_risk(study, landmarks or default_landmarks), horizons or default_horizons
+    landmarks = _with_persons_at_risk(study, default_landmarks if landmarks is None else landmarks)
+    horizons = default_horizons if horizons is None else horizons
     names = [event.name for event in model.events]
-    of = {label: event.name for event in model.events for label in event.labels}
     events = study.events
     assert events is not None
     table = events.set_index("person").loc[study.persons["person"]]
     followed = (
         table["week"].to_numpy(float),
-        table["event"].map(of).fillna("none").to_numpy(str),
+        event_names(model, table["event"]).to_numpy(str),
         table["entry_week"].fillna(0.0).to_numpy(float),
     )
     rows: dict[str, list[np.ndarray]] = {}
@@ -129,7 +130,7 @@ def example_predictions(
         landmark, week) where the model has terminal events, both at the study's curve weeks; `example_visit_week`,
         `example_visit_value` (outcome, example, example_visit). Natural units; NaN where a person is not at risk.
     """
-    landmarks = _with_persons_at_risk(study, landmarks or windows(study)[0])
+    landmarks = _with_persons_at_risk(study, windows(study)[0] if landmarks is None else landmarks)
     weeks = list(study.curve_weeks)
     parts, chosen = [], None
     for landmark in landmarks:
@@ -193,7 +194,7 @@ def _judged(
     try:
         accuracy = prediction_accuracy(time, event, name, risk, landmark, week, entry)
         groups = calibration(time, event, name, risk, landmark, week, entry, groups=RISK_GROUPS)
-    except BadInput:  # no follow-up to the horizon
+    except NoFollowUp:
         return found
     found |= {"auc": accuracy.auc, "brier": accuracy.brier, "brier_reference": np.array(accuracy.brier_reference)}
     number = len(groups.table)  # persons of like risk stay together, so there may be fewer

@@ -17,6 +17,7 @@ from bayesmodels.events.observed import observed_event_curves
 from bayesmodels.events.wins import weighted_wins
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.event_population import GroupFuture, Population, population
+from bayesmodels.fitting.persons import event_names
 from bayesmodels.fitting.progress import counted
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL, EVENT_GROUPS
@@ -67,8 +68,9 @@ def event_curves(
         The variables of `vocabulary.EVENT_GROUPS["event_curves"]`, dims (chain, draw, ...). `survival` and `rmst`
         (months) count terminal events only, as if nobody withdrew; `cumulative_incidence` has all events compete.
         `mean_alive` is the mean error-free course of those whom no terminal event has reached, nobody withdrawing,
-        modelling scale. For `mean_composite` and `win_probability` courses are cut at the outcome's limits, and death
-        is worse than any. Without terminal event only the incidence, and the attribute `note` says why.
+        modelling scale. For `mean_composite` and `win_probability` courses are cut at the outcome's limits; death
+        scores the worse limit in the mean, and is worse than any course in the probability. Without terminal event only
+        the incidence, and the attribute `note` says why.
     """
     weeks = np.asarray(study.curve_weeks, float)
     people = population(model, study, weeks, persons)
@@ -121,10 +123,9 @@ def event_data(model: Any, study: Study) -> xr.Dataset:
     """
     strata = [*study.stratum_labels, ALL] if len(study.stratum_labels) > 1 else list(study.stratum_labels)
     names = [event.name for event in model.events]
-    of = {label: event.name for event in model.events for label in event.labels}
     events = study.events
     assert events is not None  # the model was fitted
-    events["event"] = events["event"].map(of).fillna("none")
+    events["event"] = event_names(model, events["event"])
     terminal = [event.name for event in model.events if event.terminal]
     weeks = [float(week) for week in study.curve_weeks]
     found = observed_event_curves(
@@ -213,7 +214,11 @@ def _survival(people: Population, future: GroupFuture, g: int, terminal: np.ndar
 def _wins(
     own: np.ndarray, alive: np.ndarray, other: np.ndarray, other_alive: np.ndarray, who: np.ndarray
 ) -> np.ndarray:
-    """Probability (week,) that one of a group does better than one of the other: states and survival (person, week)."""
+    """Probability (week,) that one of a group does better than one of the other: states and survival (person, week).
+
+    A person, whom the groups share, meets himself too. Among independent persons that pair would be left out; Sobol
+    points keep apart, and without it the error is as large on the other side: .0005 each way at 500 of a stratum.
+    """
     found = np.empty(own.shape[1])
     n = who.sum()
     for j in range(own.shape[1]):

@@ -14,7 +14,7 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error
 from bayesmodels.fitting.exit_terms import linear_hazards, tilted
-from bayesmodels.fitting.persons import event_persons, every_visit
+from bayesmodels.fitting.persons import event_names, event_persons, every_visit, persons_and_visits
 from bayesmodels.fitting.predict import courses_and_visits
 from bayesmodels.kernels.linear_mixed_variable import person_terms
 from bayesmodels.models.hazard_terms import hazard_scale
@@ -50,15 +50,7 @@ def known_so_far(model: Any, study: Study, data: Study | pd.DataFrame, landmark:
     BadInput
         A start group or stratum that the fitted study does not have, or nobody at risk.
     """
-    persons, visits = _tables(study, data)
-    problems = [
-        f"persons, row {row + 2}: expected a {column} of the fitted study ({', '.join(known)}), got {value!r}"
-        for column, known in (("start_group", study.start_groups), ("stratum", study.stratum_labels))
-        for row, value in enumerate(persons[column])
-        if value not in known
-    ]
-    if problems:
-        raise BadInput(problems)
+    persons, visits = persons_and_visits(data, study.start_groups, study.stratum_labels)
     n = len(persons)
     entry, happened = np.zeros(n), np.zeros(n, bool)
     seen = visits.groupby("person")["week"].max().reindex(persons["person"]).fillna(0.0).to_numpy(float)
@@ -66,25 +58,19 @@ def known_so_far(model: Any, study: Study, data: Study | pd.DataFrame, landmark:
     if isinstance(data, Study) and data.events is not None:
         exits = data.events.set_index("person").loc[persons["person"]]
         entry, end = exits["entry_week"].fillna(0.0).to_numpy(float), exits["week"].to_numpy(float)
-        happened = exits["event"].isin([label for event in model.events for label in event.labels]).to_numpy()
+        happened = (event_names(model, exits["event"]) != "none").to_numpy()
     at_risk = ~happened if landmark is None else (end > landmark) & (entry <= landmark)
     if not at_risk.any():
-        raise BadInput(f"landmark: expected persons still at risk at week {landmark}, found none")
+        raise BadInput(
+            "events: expected persons free of the model's events at the end of their follow-up, found none; give a "
+            "landmark before the events"
+            if landmark is None
+            else f"landmark: expected persons still at risk at week {landmark:g}, found none; take an earlier week"
+        )
     last = end if landmark is None else np.full(n, float(landmark))
     until = pd.Series(last, index=persons["person"])
     visits = visits[visits["week"].to_numpy(float) <= until.loc[visits["person"]].to_numpy() + 1e-9]
     return KnownSoFar(persons, visits, np.minimum(entry, last), last, at_risk)
-
-
-def _tables(study: Study, data: Study | pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    if isinstance(data, Study):
-        persons, visits = data.persons, data.visits
-    else:
-        persons, visits = data.reset_index(drop=True), study.visits.iloc[:0]
-        persons = persons.assign(drug_start_week=persons["drug_start_week"].astype(float).fillna(np.inf))
-    if "stratum" not in persons or len(study.stratum_labels) == 1:
-        persons = persons.assign(stratum=study.stratum_labels[0] if len(study.stratum_labels) == 1 else None)
-    return persons, visits
 
 
 @dataclass(frozen=True)

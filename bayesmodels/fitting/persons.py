@@ -88,22 +88,7 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
     strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
     groups = tuple(str(label) for label in posterior["start_group"].values)
     names = tuple(k.name for k in model.outcomes)
-    if isinstance(data, Study):
-        persons, visits = data.persons, data.visits
-    else:
-        persons = data.reset_index(drop=True)
-        visits = pd.DataFrame({"person": [], "week": [], "outcome": [], "value": [], "censoring": []})
-        if "stratum" not in persons or len(strata) == 1:
-            persons = persons.assign(stratum=strata[0] if len(strata) == 1 else None)
-        persons = persons.assign(drug_start_week=persons["drug_start_week"].astype(float).fillna(np.inf))
-    problems = [
-        f"persons, row {row + 2}: expected a {column} of the fitted study ({', '.join(known)}), got {value!r}"
-        for column, known in (("start_group", groups), ("stratum", strata))
-        for row, value in enumerate(persons[column])
-        if value not in known
-    ]
-    if problems:
-        raise BadInput(problems)
+    persons, visits = persons_and_visits(data, groups, strata)
     scale = pd.DataFrame({"center": [], "spread": []}, dtype=float)
     if "covariate" in posterior.dims:
         found = {name: posterior[name].to_numpy() for name in ("center", "spread")}
@@ -114,6 +99,35 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
         starts = persons.groupby("start_group")["drug_start_week"].median().to_dict()
     visits = visits[visits["outcome"].isin(names)]
     return Persons(persons, visits, names, strata, groups, tuple(starts.get(g, np.inf) for g in groups), scale)
+
+
+def persons_and_visits(
+    data: Study | pd.DataFrame, groups: Sequence[str], strata: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Persons, and visits if there are any, under the start groups and strata of a fit.
+
+    Raises
+    ------
+    BadInput
+        A start group or stratum that the fit does not have.
+    """
+    if isinstance(data, Study):
+        persons, visits = data.persons, data.visits
+    else:
+        persons = data.reset_index(drop=True)
+        persons = persons.assign(drug_start_week=persons["drug_start_week"].astype(float).fillna(np.inf))
+        visits = pd.DataFrame({"person": [], "week": [], "outcome": [], "value": [], "censoring": []})
+    if "stratum" not in persons or len(strata) == 1:
+        persons = persons.assign(stratum=strata[0] if len(strata) == 1 else None)
+    problems = [
+        f"persons, row {row + 2}: expected a {column} of the fitted study ({', '.join(known)}), got {value!r}"
+        for column, known in (("start_group", groups), ("stratum", strata))
+        for row, value in enumerate(persons[column])
+        if value not in known
+    ]
+    if problems:
+        raise BadInput(problems)
+    return persons, visits
 
 
 def event_persons(
@@ -145,6 +159,12 @@ def event_persons(
         events,
         scale,
     )
+
+
+def event_names(model: JointEventModel, labels: pd.Series) -> pd.Series:
+    """Names of a model's events for labels of an events table; "none" where the model has no such event."""
+    of = {label: event.name for event in model.events for label in event.labels}
+    return labels.map(of).fillna("none")
 
 
 def has_events(model: Any) -> TypeGuard[JointEventModel]:

@@ -90,7 +90,8 @@ def exits_of(data: WithExits, events: Sequence[Sequence[str]]) -> Exits:
     Raises
     ------
     BadInput
-        No events table; in a study an event type that nobody has, or an event without time at risk before it.
+        No events table; in a study an event type that nobody has, a label that differs from the study's only by case,
+        or an event without time at risk before it.
     """
     if data.events is None:
         raise BadInput(
@@ -113,7 +114,7 @@ def exits_of(data: WithExits, events: Sequence[Sequence[str]]) -> Exits:
 
 
 def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
-    """Event types that nobody has, and events without time at risk before them."""
+    """Event types that nobody has, labels in another case, and events without time at risk before them."""
     assert study.events is not None
     file, table = study.tables.files["events"], study.events
     there = set(table["event"])
@@ -125,6 +126,17 @@ def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
         )
         for names in events
         if not there.intersection(names)
+    ]
+    spelt = {label.casefold(): label for label in there}
+    found += [
+        Problem(
+            file,
+            f"expected the event {name!r}, which the model has; found {spelt[name.casefold()]!r}, which differs only "
+            "by case; write it alike in both",
+        )
+        for names in events
+        for name in names
+        if name not in there and name.casefold() in spelt and there.intersection(names)
     ]
     modelled = {name for names in events for name in names}
     at_once = table["event"].isin(modelled) & (table["week"] <= table["entry_week"])

@@ -52,6 +52,23 @@ MEANING: dict[str, tuple[str, str]] = {
 }
 """What each estimand means, and what it does not."""
 
+STRATEGY = {
+    NOBODY_DIED: "hypothetical",
+    LIVING: "while alive",
+    COMPOSITE: "composite",
+    WINS: "composite",
+    SURVIVAL: "death is the outcome",
+    RMST: "death is the outcome",
+}
+"""ICH E9(R1)'s strategy for death, by estimand."""
+
+TREATMENT = (
+    "Strategies are those of ICH E9(R1) (2019). For stopping or switching the drug all are treatment policy: persons "
+    "count in their start group, whatever happened to their treatment. For withdrawal all are hypothetical: had nobody "
+    "withdrawn."
+)
+"""Strategies for what else may happen to persons."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -97,7 +114,8 @@ def estimand_table(
     DataFrame
         `estimand`, `outcome` (blank for survival), `contrast`, `stratum`, `week`, `unit`, `mean`, `sd`, `median`,
         `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld, or where groups are equal by
-        design), `direction`, `withheld` (why), `meaning`, `is_not`, `comparison` (as randomised, or open label).
+        design), `direction`, `withheld` (why), `strategy` (ICH E9(R1)'s, for death), `meaning`, `is_not`, `comparison`
+        (as randomised, or open label).
     """
     rows = []
     for cell in _cells(tree, context):
@@ -125,6 +143,7 @@ def estimand_table(
                     "probability_favours": math.nan if silent else probability(cell.sign * (draws - cell.null) > 0),
                     "direction": cell.direction,
                     "withheld": reason,
+                    "strategy": STRATEGY[cell.estimand],
                     "meaning": MEANING[cell.estimand][0],
                     "is_not": MEANING[cell.estimand][1],
                     "comparison": f"{early} against {late} start, {OPEN_LABEL}"
@@ -183,14 +202,14 @@ def _gap(draws: xr.DataArray, contrast: Contrast) -> xr.DataArray:
 
 
 def _withheld(tree: xr.DataTree, observed: ObservedPersons, cell: Cell, week: float) -> str:
-    """Why no probability is given: too few seen for an outcome, nobody still followed for survival."""
+    """Why no probability is given: too few seen for an outcome, survival unknown in the data of a group."""
     if cell.outcome is not None:
         return withheld(observed, cell.outcome.name, cell.contrast, cell.stratum, week)
-    if "event_data" not in tree.children or "at_risk" not in tree["event_data"].data_vars:
+    if "event_data" not in tree.children or "observed_survival" not in tree["event_data"].data_vars:
         return ""
-    at_risk = tree["event_data"]["at_risk"]
-    if week not in at_risk["week"].values or cell.stratum not in at_risk["stratum"].values:
+    seen = tree["event_data"]["observed_survival"]  # where everybody died it is known to be 0
+    if week not in seen["week"].values or cell.stratum not in seen["stratum"].values:
         return ""
-    here = at_risk.sel(stratum=cell.stratum, week=week)
-    empty = [group for group in cell.contrast.groups if float(here.sel(start_group=group)) == 0]
+    here = seen.sel(stratum=cell.stratum, week=week)
+    empty = [group for group in cell.contrast.groups if math.isnan(float(here.sel(start_group=group)))]
     return f"withheld: nobody of {' and '.join(empty)} is still followed at week {week:g}" if empty else ""

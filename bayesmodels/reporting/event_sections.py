@@ -12,7 +12,17 @@ from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.dropout_report import dropout_section
 from bayesmodels.reporting.effects import how_learned
 from bayesmodels.reporting.estimand import OPEN_LABEL
-from bayesmodels.reporting.estimand_table import COMPOSITE, LIVING, MEANING, NOBODY_DIED, RMST, SURVIVAL, WINS
+from bayesmodels.reporting.estimand_table import (
+    COMPOSITE,
+    LIVING,
+    MEANING,
+    NOBODY_DIED,
+    RMST,
+    STRATEGY,
+    SURVIVAL,
+    TREATMENT,
+    WINS,
+)
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.prediction_report import prediction_section
@@ -64,12 +74,15 @@ def survival_section(findings: Findings, figures: LazyFigures) -> Section:
     """Survival and cumulative incidence with the data's."""
     context, label = findings.context, findings.settings.interval_label
     switch = "" if context.switch_week is None else f" After week {context.switch_week:g}: {OPEN_LABEL}."
+    data = findings.tree.children.get("event_data")
+    about = {} if data is None else data.attrs
+    limits = str(about.get("interval", "confidence limits of a level that is not recorded"))
     pictures = []
     for name in figures:
         if name.startswith("survival_"):
             who = stratum_label(name.removeprefix("survival_"))
             alt = f"Survival over weeks by start group, {who}, with Kaplan-Meier."
-            caption = f"Median and {label}. Steps or markers: Kaplan-Meier with its confidence limits.{switch}"
+            caption = f"Median and {label}. Steps or markers: Kaplan-Meier, {limits}.{switch}"
             pictures.append(Picture(figures.maker(name), alt, caption))
         elif name.startswith("incidence_"):
             which = name.removeprefix("incidence_").replace("_", " ")
@@ -83,8 +96,7 @@ def survival_section(findings: Findings, figures: LazyFigures) -> Section:
         wide = wide.reset_index().rename(columns={"start_group": "Start group", "stratum": "Stratum"})
         wide["Stratum"] = [stratum_label(str(s)) for s in wide["Stratum"]]
         shown["Persons who had each event"] = wide.rename_axis(columns=None)
-    data = findings.tree.children.get("event_data")
-    late = 0 if data is None else int(data.attrs.get("entered_late", 0))
+    late = int(about.get("entered_late", 0))
     return Section(
         "Survival and other events",
         [
@@ -145,6 +157,8 @@ def hazard_section(findings: Findings) -> Section:
         }
         for row in findings.tables["hazard_effects"].to_dict("records")
     ]
+    between_groups = any(row["Of"].startswith("start group") for row in rows)
+    switch = findings.context.switch_week
     return Section(
         "Hazard ratios of covariates and start groups",
         [
@@ -152,6 +166,8 @@ def hazard_section(findings: Findings) -> Section:
             "beside the drug's effect by way of the course."
         ],
         {f"Hazard ratios: median and {label}": pd.DataFrame(rows)},
+        (),
+        f"Start groups after week {switch:g}: {OPEN_LABEL}." if between_groups and switch is not None else "",
     )
 
 
@@ -169,10 +185,16 @@ def estimand_section(findings: Findings) -> Section:
             findings, of_survival
         )
     used = [name for name in MEANING if name in set(table["estimand"])]
-    words = {"Estimand": [TITLES[name] for name in used], "It is": [MEANING[name][0] for name in used]}
-    shown["What each means, and does not"] = pd.DataFrame(words | {"It is not": [MEANING[name][1] for name in used]})
+    shown["What each means, and does not"] = pd.DataFrame(
+        {
+            "Estimand": [TITLES[name] for name in used],
+            "Strategy for death": [STRATEGY[name] for name in used],
+            "It is": [MEANING[name][0] for name in used],
+            "It is not": [MEANING[name][1] for name in used],
+        }
+    )
     switch = findings.context.switch_week
-    note = "Group minus reference group. Which sign favours whom stands before each probability."
+    note = f"Group minus reference group. Which sign favours whom stands before each probability. {TREATMENT}"
     if switch is not None:
         note += f" After week {switch:g}: {OPEN_LABEL}."
     reasons = [text for text in dict.fromkeys(table["withheld"]) if text.startswith("withheld")]

@@ -19,8 +19,8 @@ from bayesmodels.vocabulary import EVENT_GROUPS
 YEAR = 12.0
 """Months for which a step is held, in the hazard ratio of an area."""
 
-FASTER = math.log(1.1)
-"""Step of the rate of an outcome on the log scale: 10 % a month."""
+HIGHER, LOWER = math.log(1.1), math.log(0.9)
+"""Steps of the rate of an outcome on the log scale: 10 % a month."""
 
 
 def event_tables(tree: xr.DataTree, context: FitContext, prob: float) -> dict[str, pd.DataFrame]:
@@ -87,7 +87,7 @@ def harmful_step(outcome: Outcome, form: str) -> tuple[float, str]:
     if kind == "rate":
         rate = "" if own else "current rate of "
         if outcome.scale == "log":
-            return sign * FASTER, f"per 10 % a month {side}, {rate}{whose}"
+            return LOWER if down else HIGHER, f"per 10 % a month {side}, {rate}{whose}"
         return sign, f"per {_one(outcome.unit)} a month {side}, {rate}{whose}"
     held = ", held for a year" if kind == "area" else ""
     length = YEAR if kind == "area" else 1.0

@@ -29,6 +29,8 @@ CASES = (
     "weighted out by the Kaplan-Meier curve of censoring, which assumes censoring independent of the event."
 )
 
+NO_FOLLOW_UP = "no follow-up to the horizon"
+
 NOT_RECORDED = (
     "Whether the persons predicted were among those fitted is not recorded; if they were, accuracy is overstated."
 )
@@ -38,7 +40,8 @@ def prediction_tables(tree: xr.DataTree, prob: float) -> dict[str, pd.DataFrame]
     """Tables `prediction_accuracy` and `prediction_calibration`; none without the group.
 
     `prediction_accuracy`: `event`, `landmark`, `horizon` (weeks; the horizon counts from the landmark), `quantity`
-    (auc, brier, brier_reference, scaled_brier: 1 - brier / brier_reference), `median`, `lower`, `upper` over draws.
+    (auc, brier, brier_reference, scaled_brier: 1 - brier / brier_reference), `median`, `lower`, `upper` over draws;
+    undefined quantities are left out, but for the Brier score of a window without follow-up to its horizon, NaN.
     `prediction_calibration`: `event`, `landmark`, `horizon`, `risk_group`, `predicted` with its limits over draws,
     `observed`.
     """
@@ -51,7 +54,9 @@ def prediction_tables(tree: xr.DataTree, prob: float) -> dict[str, pd.DataFrame]
         found["scaled_brier"] = 1 - found["brier"] / reference.where(reference > 0)
     frames = [_limits(draws, prob).assign(quantity=name) for name, draws in found.items()]
     accuracy = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    tables = {"prediction_accuracy": accuracy.dropna(subset="median") if len(accuracy) else accuracy}
+    if len(accuracy):
+        accuracy = accuracy[accuracy["median"].notna() | (accuracy["quantity"] == "brier")]
+    tables = {"prediction_accuracy": accuracy}
     if {"predicted_risk", "observed_risk"} <= set(data):
         predicted = _limits(data["predicted_risk"], prob).rename(columns={"median": "predicted"})
         predicted = predicted.rename(columns={"lower": "predicted_lower", "upper": "predicted_upper"})
@@ -168,15 +173,18 @@ def prediction_section(tree: xr.DataTree, tables: dict[str, pd.DataFrame], figur
 
 
 def _accuracy_rows(table: pd.DataFrame, label: str) -> Iterator[dict[str, object]]:
+    titles = {"auc": "AUC", "brier": "Brier score", "scaled_brier": "Scaled Brier score"}
+    columns = {name: f"{title} ({label})" for name, title in titles.items() if (table["quantity"] == name).any()}
     for (event, landmark, horizon), rows in table.groupby(["event", "landmark", "horizon"], sort=False):
         own = rows.set_index("quantity")
         found = {"Event": event, "Landmark, week": landmark, "Horizon, weeks": horizon}
-        for name, title in (("auc", "AUC"), ("brier", "Brier score"), ("scaled_brier", "Scaled Brier score")):
+        found |= dict.fromkeys(columns.values(), "–")
+        for name, column in columns.items():
             if name in own.index:
                 r = own.loc[name]
                 known = np.isfinite(r["lower"])
                 text = estimate(r["median"], r["lower"], r["upper"]) if known else fixed(r["median"], 3)
-                found[f"{title} ({label})"] = text
+                found[column] = NO_FOLLOW_UP if np.isnan(r["median"]) else text
         yield found
 
 

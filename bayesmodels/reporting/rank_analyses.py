@@ -111,7 +111,7 @@ def rank_analyses(
     unit : str
         Of the outcome, for the words.
     covariates : sequence of str
-        Columns of the persons table; CAFS and ANCOVA are adjusted for them.
+        Columns of the persons table, numbers and complete; CAFS and ANCOVA are adjusted for them.
     adjust_for_baseline : bool
         Adjust CAFS and ANCOVA for the value at week 0.
     margin : float
@@ -122,7 +122,8 @@ def rank_analyses(
     Raises
     ------
     BadInput
-        A week, outcome, group, column or terminal event that is not there, or a single start group.
+        A week, outcome, group, column or terminal event that is not there, a covariate with blanks, with text or the
+        same for everyone, or a single start group.
     """
     chosen = compared_group(study, group)
     events = study.events
@@ -134,8 +135,9 @@ def rank_analyses(
             "give () where nobody had one"
         )
     trial = two_group_trial(
-        study.persons, study.visits, events, outcome=outcome, week=week, group=chosen,
-        visit_weeks=visit_weeks or study.nominal_weeks, reference=str(study.reference_group),
+        study.persons.assign(**study.covariates(covariates)), study.visits, events, outcome=outcome, week=week,
+        group=chosen, visit_weeks=study.nominal_weeks if visit_weeks is None else visit_weeks,
+        reference=str(study.reference_group),
         good_direction=good_direction, terminal=terminal, log=log, unit=unit, strata=study.strata,
         covariates=covariates,
     )  # fmt: skip

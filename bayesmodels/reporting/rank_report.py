@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 
 from bayesmodels.reporting.context import FitContext, Outcome
 from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
-from bayesmodels.reporting.intervals import named_limits
 from bayesmodels.reporting.page import Picture, Section, cell
 from bayesmodels.reporting.wording import chance, estimate, signed
 
@@ -42,8 +41,9 @@ def rank_table(tree: xr.DataTree, prob: float) -> pd.DataFrame:
 
     Columns: `analysis`, `quantity`, `outcome`, `week`, `group`, `reference`, `estimate`, `lower`, `upper` (confidence
     limits), `p_value`, `n`, `unit`, `favours`, `no_difference`; `predictive_median`, `predictive_lower`,
-    `predictive_upper` (equal-tailed, over replicated trials), `replicates`, and `share_below`, the share of replicated
-    trials whose estimate is below the observed one, ties half; NaN without replicates.
+    `predictive_upper` (equal-tailed, over replicated trials), `replicates` (those with an estimate, infinite ones too),
+    and `share_below`, the share of replicated trials whose estimate is below the observed one, ties half; NaN without
+    replicates.
     """
     if GROUP not in tree.children:
         return pd.DataFrame()
@@ -57,7 +57,7 @@ def rank_table(tree: xr.DataTree, prob: float) -> pd.DataFrame:
         row |= {name: float(one[name]) for name in ("estimate", "lower", "upper", "p_value", "n", "no_difference")}
         row |= {name: str(one[name].item()) for name in ("unit", "favours")}
         drawn = _replicates(data, analysis)
-        row |= named_limits("predictive", drawn, prob)
+        row |= _predictive(drawn, prob)
         row["replicates"] = len(drawn)
         row["share_below"] = _share_below(drawn, row["estimate"])
         rows.append(row)
@@ -137,7 +137,7 @@ def rank_section(
             "Reference analyses that need no model, beside the same analyses of trials that the model replicates. A "
             "share of replicated trials near 0 or 1 says that the model does not bring about what these data show; "
             "it is no p-value of the drug.",
-            str(attrs["replicates"]),
+            " ".join([str(attrs["replicates"]), *_without_estimate(table)]),
         ],
         {caption: rows},
         pictures,
@@ -146,11 +146,32 @@ def rank_section(
 
 
 def _replicates(data: xr.Dataset, analysis: str) -> np.ndarray:
-    """Estimates of the replicated trials that have one."""
+    """Estimates of the replicated trials that have one; a win ratio may be infinite."""
     if "predictive_estimate" not in data:
         return np.empty(0)
     drawn = data["predictive_estimate"].sel(analysis=analysis).to_numpy()
-    return drawn[np.isfinite(drawn)]
+    return drawn[~np.isnan(drawn)]
+
+
+def _predictive(drawn: np.ndarray, prob: float) -> dict[str, float]:
+    """Median and equal-tailed limits; those of whole trials where some are infinite."""
+    tail = (1 - prob) / 2
+    found = np.full(3, np.nan)
+    if len(drawn):
+        found = np.quantile(
+            drawn, [0.5, tail, 1 - tail], method="linear" if np.isfinite(drawn).all() else "inverted_cdf"
+        )
+    return {f"predictive_{edge}": float(v) for edge, v in zip(("median", "lower", "upper"), found, strict=True)}
+
+
+def _without_estimate(table: pd.DataFrame) -> list[str]:
+    """A sentence for each analysis that some replicated trials have no estimate of."""
+    most = table["replicates"].max()
+    some = table[(table["replicates"] > 0) & (table["replicates"] < most)]
+    return [
+        f"{TITLES.get(row.analysis, row.analysis)}: {most - row.replicates} of {most} have no estimate."
+        for row in some.itertuples()
+    ]
 
 
 def _share_below(drawn: np.ndarray, observed: float) -> float:

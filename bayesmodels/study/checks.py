@@ -44,6 +44,19 @@ def duplicate_events(file: str, events: pd.DataFrame) -> Iterator[Problem]:
     yield from duplicates(file, events, ["person"], text)
 
 
+def event_spellings(file: str, events: pd.DataFrame) -> Iterator[Problem]:
+    """Events whose labels differ only by case from another's, or from "none": a model would take them for censoring."""
+    known = events[events["event"] != ""]
+    for word, rows in known.groupby(known["event"].str.casefold(), sort=False):
+        meant = "none" if word == "none" else rows["event"].value_counts(sort=False).idxmax()
+        for row, cells in rows[rows["event"] != meant].iterrows():
+            text = (
+                f"expected one spelling of each event, got {quoted([cells['event']])}, which differs from "
+                f"{quoted([meant])} only by case; write {quoted([meant])}"
+            )
+            yield Problem(file, text, row=row, person=cells["person"], week=cells["week"], kind="event spelling")
+
+
 def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
     """Rows of visits or events whose person is not in persons; one problem a person."""
     strangers = table[(table["person"] != "") & ~table["person"].isin(persons["person"])]

@@ -84,8 +84,8 @@ class Study:
             One row a measurement: person, week (since randomisation, 0 or later), outcome, value, optional censoring
             ("left", "right" or missing). A measurement that serves as baseline has week 0.
         events : pandas.DataFrame, optional
-            One row a person at the end of follow-up: person, week, event ("none" where nothing happened), optional
-            entry_week (missing: followed from randomisation).
+            One row a person at the end of follow-up: person, week, event ("none" where nothing happened; one spelling
+            of each), optional entry_week (missing: followed from randomisation).
         name : str
             For titles.
         reference_group : str, optional

@@ -69,6 +69,7 @@ def check_tables(
         found += checks.persons_without_visits(persons.file, person_table, visits.file, visit_table)
     if events is not None and event_table is not None and len(event_table):
         found += checks.duplicate_events(events.file, event_table)
+        found += checks.event_spellings(events.file, event_table)
         found += checks.visits_after_exit(visits.file, visit_table, events.file, event_table)
         if _has_persons(person_table) and _has_persons(event_table):
             found += checks.unknown_persons(events.file, event_table, persons.file, person_table)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import linregress, ttest_ind
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import ancova, cafs, pairwise_scores, pool, win_ratio
+from bayesmodels.events import ancova, cafs, joint_rank, pairwise_scores, pool, win_ratio
 from bayesmodels.events.pooling import rubin
 
 
@@ -43,6 +43,51 @@ def test_the_group_after_the_baseline_is_a_regression_of_residuals():
     change, mine, baseline = data(np.random.default_rng(3))
     rest = [v - np.polyval(np.polyfit(baseline, v, 1), baseline) for v in (mine.astype(float), change)]
     assert ancova(change, mine, covariates={"b": baseline}).estimate == pytest.approx(linregress(*rest).slope)
+
+
+@pytest.mark.parametrize("baseline", [None, np.array([30.0, 34, 41, 33, 37, 39])])
+def test_changes_without_spread_tell_of_no_se_and_favour_nobody(baseline):
+    covariates = None if baseline is None else {"baseline": baseline}
+    found = ancova(np.full(6, -3.7), [0, 0, 0, 1, 1, 1], covariates=covariates)
+    assert found.estimate == 0
+    assert not str(found.estimate).startswith("-")
+    assert np.isnan(found.table.loc[0, ["se", "lower", "upper", "p_value"]].astype(float)).all()
+    assert found.favoured == ""
+    words = "0.000 (95 % confidence interval unknown), p not given; + favours group; the estimate favours neither"
+    assert words in repr(found)
+
+
+def test_rounding_is_relative_to_the_values():
+    rng = np.random.default_rng(9)
+    change, mine = rng.normal(0, 1, 20), np.arange(20) < 10
+    small, large = ancova(1e-12 * change, mine), ancova(change, mine)
+    assert small.p_value == pytest.approx(large.p_value)
+    assert small.estimate == pytest.approx(1e-12 * large.estimate)
+
+
+def test_text_is_refused_under_its_own_name():
+    change, mine, baseline = data(np.random.default_rng(8))
+    sexes = np.where(mine, "F", "M")
+    pairs = pairwise_scores(np.full(60, 9.0), np.zeros(60, bool), change)
+    with pytest.raises(BadInput, match="covariate sex: expected numbers, got 'F'; code groups as 0 and 1"):
+        ancova(change, mine, covariates={"sex": sexes})
+    with pytest.raises(BadInput, match="covariate sex: expected numbers, got 'F'"):
+        cafs(pairs, mine, covariates={"sex": sexes})
+    with pytest.raises(BadInput, match=r"covariate age: expected a finite number .* got none for 2;"):
+        ancova(change, mine, covariates={"age": np.where(np.arange(60) < 2, np.nan, baseline)})
+    groups = np.where(mine, "early", "delayed")
+    for analysis in (ancova, joint_rank, cafs, win_ratio):
+        with pytest.raises(BadInput, match="in_group: expected booleans, or 0 and 1, got 'early'; of labels make"):
+            analysis(change if analysis is ancova else pairs, groups)
+
+
+@pytest.mark.parametrize("level", [95, 0, 1, np.nan])
+def test_a_level_is_a_probability(level):
+    change, mine, _ = data(np.random.default_rng(8))
+    pairs = pairwise_scores(np.full(60, 9.0), np.zeros(60, bool), change)
+    for analysis in (ancova, joint_rank, cafs, win_ratio):
+        with pytest.raises(BadInput, match="level: expected a probability between 0 and 1"):
+            analysis(change if analysis is ancova else pairs, mine, level=level)
 
 
 def test_missing_changes_are_left_out_and_counted():

@@ -223,10 +223,43 @@ def test_the_words_follow_the_estimate():
     assert found.p_value < 0.001
 
 
-def test_nothing_lost_gives_no_ratio():
-    found = win_ratio(pairwise_scores(np.full(6, 9.0), np.zeros(6, bool), [3.0, 4, 5, 1, 2, 2.5]), np.arange(6) < 3)
+@pytest.mark.parametrize("strata", [None, np.arange(12) % 3])
+@pytest.mark.parametrize(("sign", "ratio", "share", "who"), [(1, np.inf, 1.0, "early"), (-1, 0.0, 0.0, "delayed")])
+def test_every_pair_won_or_lost_is_known_without_se(sign, ratio, share, who, strata):
+    change = sign * np.where(np.arange(12) < 6, 5.0, -5.0) + 0.1 * np.arange(12)
+    pairs, mine = pairwise_scores(np.full(12, 9.0), np.zeros(12, bool), change), np.arange(12) < 6
+    found = win_ratio(pairs, mine, strata=strata, **NAMES)
+    tested = joint_rank(pairs, mine, strata=strata, **NAMES)
+    assert found.table["estimate"].tolist() == [ratio, ratio, share]
+    assert tested.estimate == 2 * share - 1
+    for one in (found, tested):
+        assert one.table.loc[0, ["se", "lower", "upper"]].isna().all()
+        assert one.favoured == who
+        assert "confidence interval unknown), p" in one.sentence()
+        assert f"the estimate favours {who}" in one.sentence()
+    assert np.isnan(found.p_value)
+    assert tested.p_value < 0.02  # by permutation
+    assert f"win ratio {'infinite' if sign > 0 else '0.000'} (" in found.sentence()
+
+
+def test_without_a_win_or_a_loss_nothing_is_said_of_limits():
+    pairs = pairwise_scores(np.full(8, 9.0), np.zeros(8, bool), np.full(8, np.nan))
+    tested, found = joint_rank(pairs, np.arange(8) < 4), win_ratio(pairs, np.arange(8) < 4)
+    assert tested.estimate == 0
+    assert tested.table.loc[0, ["se", "lower", "upper", "p_value"]].isna().all()
+    assert "net benefit 0.000 (95 % confidence interval unknown), p not given" in tested.sentence()
     assert np.isnan(found.estimate)
-    assert found.counts["losses"] == 0
+    assert found.table["estimate"].tolist()[1:] == [1.0, 0.5]
+    assert found.table[["se", "lower", "upper"]].isna().all(axis=None)
+    assert "win ratio unknown (" in found.sentence()
+
+
+def test_cafs_of_three_alive_and_three_dead_has_no_se():
+    pairs = pairwise_scores(np.full(6, 9.0), np.arange(6) >= 3, np.full(6, np.nan))
+    found = cafs(pairs, np.arange(6) < 3, **NAMES)
+    assert found.estimate == pytest.approx(3.0)  # ranks 5, 5, 5 and 2, 2, 2
+    assert found.table.loc[0, ["se", "lower", "upper", "p_value"]].isna().all()
+    assert found.favoured == "early"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +268,7 @@ def test_nothing_lost_gives_no_ratio():
         ([1.0, 2.0], {}, "shapes"),
         ([1.0, 2.0, 3.0], {"good_direction": "higher"}, "up"),
         ([1.0, 2.0, 3.0], {"until": 5.0}, "visit_time"),
+        ([1.0, 2.0, 3.0], {"until": np.nan}, "until: expected a time above 0, got nan"),
         ([[1.0, 2.0]] * 3, {"visit_time": [4.0, 3.0]}, "increasing"),
     ],
 )

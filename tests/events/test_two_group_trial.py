@@ -141,6 +141,35 @@ def test_a_misspelt_terminal_event_is_refused():
         rank_analyses(study, "score", 12.0, terminal=("deaths",), good_direction="up")
 
 
+def test_covariates_without_numbers_are_refused_by_person():
+    persons, visits, events = tables()
+    options = {"terminal": ("death",), "good_direction": "up", "visit_weeks": np.array(WEEKS)}
+    persons["sex"] = np.where(np.arange(40) % 3 == 0, "F", "M")
+    with pytest.raises(BadInput, match="covariate sex: expected numbers, got 'F'; code groups as 0 and 1"):
+        two_group_trial(
+            persons, visits, events, outcome="score", week=12.0, visit_weeks=WEEKS, group="early",
+            reference="delayed", good_direction="up", covariates=("sex",),
+        )  # fmt: skip
+    persons.loc[5, "age"] = np.nan
+    study = Study.from_frames(persons, visits, events, reference_group="delayed")
+    with pytest.raises(BadInput) as caught:
+        rank_analyses(study, "score", 12.0, covariates=("sex", "age"), **options)
+    assert caught.value.problems[0].startswith("persons, row 2 (person p0): expected a number as covariate sex, got")
+    assert caught.value.problems[-1] == (
+        "persons, row 7 (person p5): expected a number as covariate age, got a blank; fill it in, or leave the "
+        "covariate out"
+    )
+    assert rank_analyses(study, "score", 12.0, **options).comparisons["joint rank"].counts["pairs"] == 400
+
+
+def test_an_event_in_another_case_is_refused():
+    persons, visits, events = tables()
+    options = {"outcome": "score", "week": 8.0, "visit_weeks": WEEKS, "group": "early", "reference": "delayed",
+               "good_direction": "up", "terminal": ("Death",)}  # fmt: skip
+    with pytest.raises(BadInput, match="event: expected 'Death', got 'death', the same but for case"):
+        two_group_trial(persons, visits, events, **options)
+
+
 def test_exits_that_do_not_fit_are_refused():
     persons, visits, events = tables()
     options = {"outcome": "score", "week": 8.0, "visit_weeks": WEEKS, "group": "early", "reference": "delayed",

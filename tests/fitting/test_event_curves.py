@@ -6,6 +6,7 @@ import joint_study
 import numpy as np
 import pytest
 from joint_study import CURVE_WEEKS, MONTH, POINT
+from scipy.stats import norm
 
 from bayesmodels.fitting.event_summaries import NO_TERMINAL, event_curves, event_data
 from bayesmodels.fitting.sampling import deterministics
@@ -108,6 +109,21 @@ def test_curves_are_those_of_persons_followed_in_small_steps(followed):
         wins = (np.sign(scores[0][:, None, j] - scores[1][None, :, j]) + 1) / 2
         of_each = [wins.mean(axis=axis) for axis in (0, 1)]  # a mean over pairs: its error is that of persons of both
         assert abs(by_model - wins.mean()) < np.hypot(*(error(values[:, None])[0] for values in of_each))
+
+
+def test_win_probability_is_the_normals_where_death_tells_nothing_of_the_course():
+    """Alike survival S in both groups: S^2 Phi(gap / SD of a difference) + S (1 - S) + (1 - S)^2 / 2."""
+    model = joint_study.model(death={"associations": [], "covariates": []}, withdrawal={"associations": []})
+    draws = joint_study.draws_of(model.build(STUDY), number=40)
+    found = event_curves(model, draws, STUDY, seed=6).mean(("chain", "draw"))
+    sd, rho = POINT["term_sd"][0], 2 * POINT["partial_correlation"][0] - 1
+    of_difference = np.sqrt(2 * (sd[0] ** 2 + (sd[1] * T) ** 2 + 2 * rho * sd[0] * sd[1] * T))
+    for f, stratum in enumerate(STUDY.stratum_labels):
+        alive = found["survival"].sel(start_group="early", stratum=stratum).to_numpy()
+        gap = POINT["term_mean"][2, f] * (T - np.maximum(T - 28.0 / MONTH, 0.0))
+        wins = alive**2 * norm.cdf(gap / of_difference) + alive * (1 - alive) + (1 - alive) ** 2 / 2
+        own = found["win_probability"].sel(stratum=stratum).isel(outcome=0, contrast=0)
+        np.testing.assert_allclose(own, wins, atol=0.002)  # .0005 of it is persons who meet themselves
 
 
 def test_without_a_terminal_event_there_is_incidence_only_and_the_reason():

@@ -168,6 +168,31 @@ def test_landmarks_without_anyone_at_risk_are_left_out(posterior):
     assert not dynamic_prediction(MODEL, posterior, STUDY, seed=2, landmarks=(1e4,), draws=4).data_vars
 
 
+def test_windows_may_be_arrays_and_one_without_follow_up_is_unknown(posterior):
+    found = dynamic_prediction(
+        MODEL, posterior, STUDY, seed=2, landmarks=np.array([16.0, 28.0]), horizons=np.array([20.0, 500.0]), draws=2
+    )
+    assert found["brier"].sel(horizon=20.0).notnull().all()
+    assert found["brier"].sel(horizon=500.0).isnull().all()
+    examples = example_predictions(MODEL, posterior, STUDY, seed=2, landmarks=np.array([8.0, 28.0]))
+    assert examples["landmark"].values.tolist() == [8.0, 28.0]
+
+
+def test_what_else_is_wrong_with_a_window_is_not_taken_for_want_of_follow_up(posterior):
+    with pytest.raises(BadInput, match="horizon: expected a time after the landmark"):
+        dynamic_prediction(MODEL, posterior, STUDY, seed=2, landmarks=(16.0,), horizons=(0.0,), draws=2)
+
+
+def test_nobody_at_risk_is_said_with_and_without_a_landmark(exact):
+    all_died = Study.from_frames(
+        STUDY.persons, STUDY.visits, STUDY.events.assign(event="death"), reference_group="delayed", strata=True
+    )
+    with pytest.raises(BadInput, match="free of the model's events at the end of their follow-up, found none; give a"):
+        predict_events(MODEL, exact, all_died, WEEKS, seed=1, fitted=STUDY)
+    with pytest.raises(BadInput, match="at risk at week 500, found none; take an earlier week"):
+        predict_events(MODEL, exact, STUDY, WEEKS, seed=1, landmark=500.0)
+
+
 def test_another_study_than_the_fitted_one_is_refused_not_skipped(posterior):
     other = Study.from_frames(
         STUDY.persons, STUDY.visits[STUDY.visits["week"] < 20], STUDY.events, reference_group="delayed"

@@ -106,6 +106,11 @@ def test_events_that_the_study_lacks_are_named():
     data = study()
     with pytest.raises(BadInput, match=r"expected someone with the event 'dead', .* found death, left, none"):
         JointEventModel(outcomes=(OUTCOME,), events=({"name": "dead"},)).build(data)
+    either = {"name": "either", "of": ("death", "Left")}  # a composite: the other label alone would pass
+    with pytest.raises(
+        BadInput, match=r"expected the event 'Left', which the model has; found 'left', .* only by case"
+    ):
+        JointEventModel(outcomes=(OUTCOME,), events=(either,)).build(data)
     without = Study.from_frames(data.persons, data.visits, reference_group="delayed")
     with pytest.raises(BadInput, match="no events table"):
         model().build(without)

@@ -105,7 +105,9 @@ def event_data() -> xr.Dataset:
     alive = np.stack([np.exp(-HAZARD[g] * MONTHS) for g in GROUPS])[:, None] * np.ones((2, len(STRATA), 1))
     at_risk = np.round(np.array([72.0, 36.0])[:, None, None] * alive)
     at_risk[1, :, -1] = 0  # nobody of the delayed at week 148
+    alive[1, :, -1] = np.nan
     n_events = np.broadcast_to(np.array([[10.0, 8.0], [12.0, 6.0]])[:, :, None], (2, 2, len(STRATA)))
+    attrs = {"interval": "confidence interval, 0.95, log-log", "entered_late": 0}
     return xr.Dataset(
         {
             "observed_survival": (cell, alive),
@@ -116,6 +118,7 @@ def event_data() -> xr.Dataset:
             "n_events": (("event", "start_group", "stratum"), n_events),
         },
         coords={"event": list(EVENTS), "start_group": list(GROUPS), "stratum": list(STRATA), "week": WEEKS},
+        attrs=attrs,
     )
 
 

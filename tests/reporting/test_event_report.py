@@ -14,12 +14,13 @@ from scipy.stats import norm
 
 from bayesmodels import posterior
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.context import Contrast, Outcome, read_context
+from bayesmodels.reporting.context import Outcome, read_context
+from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.dropout_report import dropout_figures, dropout_tables
-from bayesmodels.reporting.estimand_table import MEANING, estimand_table
+from bayesmodels.reporting.estimand_table import MEANING
 from bayesmodels.reporting.event_tables import event_tables, harmful_step, is_terminal
 from bayesmodels.reporting.observed import observed_persons
-from bayesmodels.reporting.prediction_report import prediction_tables
+from bayesmodels.reporting.prediction_report import prediction_section, prediction_tables
 from bayesmodels.reporting.summary import schema
 from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
 
@@ -40,11 +41,6 @@ def about(events):
 @pytest.fixture(scope="module")
 def tables(events, about):
     return event_tables(events, about, 0.95)
-
-
-@pytest.fixture(scope="module")
-def estimands(events, about):
-    return estimand_table(events, about, 0.95, observed_persons(events, about.data), (0.0, 28.0, 76.0, 148.0))
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +100,7 @@ def test_a_doubling_of_nfl_is_the_step_of_a_log_outcome(tables):
         (ALSFRS, "terms:rate", -1.0, "per point a month lower, own rate of ALSFRS-R"),
         (ALSFRS, "terms:effect", -1.0, "per points per month lower, own effect of ALSFRS-R"),
         (NFL, "rate", math.log(1.1), "per 10 % a month higher, current rate of Plasma NfL"),
+        (Outcome("grip", "ln", "log", "up"), "rate", math.log(0.9), "per 10 % a month lower, current rate of grip"),
         (NFL, "area", 12 * math.log(2), "per doubling of Plasma NfL, held for a year"),
         (Outcome("grip"), "value", 1.0, "per unit higher grip"),
     ],
@@ -138,74 +135,6 @@ def test_curves_are_those_of_exponential_hazards(tables):
     assert set(curves["unit"]) == {"probability", "months", "ln", "points"}
 
 
-def test_estimands_part_where_persons_die(estimands):
-    at = {"outcome": "alsfrs_r", "stratum": "all", "week": 76.0}
-    nobody = one(estimands, estimand="had nobody died", **at)
-    living = one(estimands, estimand="among the living", **at)
-    composite = one(estimands, estimand="composite", **at)
-    assert nobody["median"] == pytest.approx(living["median"], abs=0.05)  # both groups' living are 1 point better
-    assert composite["median"] > living["median"] + 1  # more of the delayed score 0
-    assert {row["direction"] for row in (nobody, living, composite)} == {"+ favours early"}
-    nfl = one(estimands, estimand="had nobody died", **(at | {"outcome": "nfl_plasma"}))
-    assert nfl["direction"] == "- favours early"
-    assert not len(estimands[(estimands["estimand"] == "composite") & (estimands["outcome"] == "nfl_plasma")])
-
-
-def test_win_probability_is_against_one_half(estimands):
-    row = one(estimands, estimand="win probability", outcome="alsfrs_r", stratum="all", week=28.0)
-    middle = 0.5 + 0.2 * 3 / 8
-    assert row["median"] == pytest.approx(middle, abs=2e-3)
-    assert row["direction"] == "above 0.5 favours early"
-    assert row["probability_favours"] == 1.0
-    start = one(estimands, estimand="win probability", outcome="alsfrs_r", stratum="all", week=0.0)
-    assert start["probability_favours"] == pytest.approx(0.5, abs=0.06)
-
-
-def test_survival_and_restricted_mean_differences(estimands):
-    months = 76 / MONTH
-    row = one(estimands, estimand="survival", stratum="all", week=76.0)
-    gap = math.exp(-HAZARD["early"] * months) - math.exp(-HAZARD["delayed"] * months)
-    assert row["median"] == pytest.approx(gap, rel=5e-3)
-    assert row["probability_favours"] == 1.0
-    rmst = one(estimands, estimand="restricted mean survival", stratum="all", week=76.0)
-    area = [(1 - math.exp(-h * months)) / h for h in HAZARD.values()]
-    assert rmst["median"] == pytest.approx(area[0] - area[1], rel=2e-2)
-    assert rmst["unit"] == "months"
-
-
-def test_the_favoured_side_turns_with_the_contrast(events):
-    """The same posterior with the contrast named the other way round, the drug's starts unchanged."""
-    turned = xr.DataTree.from_dict(
-        {
-            "/": xr.Dataset(attrs=events.attrs),
-            **{
-                name: node.to_dataset().assign_coords(contrast=["delayed - early"])
-                if "contrast" in node.to_dataset().coords
-                else node.to_dataset()
-                for name, node in events.children.items()
-            },
-        }
-    )
-    context = read_context(turned)
-    assert context.contrasts == (Contrast("delayed - early", "delayed", "early", "early", "delayed"),)
-    table = estimand_table(turned, context, 0.95, observed_persons(turned, context.data), (76.0,))
-    survival = one(table, estimand="survival", stratum="all")
-    assert survival["median"] < 0
-    assert (survival["direction"], survival["probability_favours"]) == ("- favours early", 1.0)
-    wins = one(table, estimand="win probability", outcome="alsfrs_r", stratum="all")
-    assert (wins["direction"], wins["probability_favours"]) == ("below 0.5 favours early", 0.0)
-
-
-def test_no_probability_where_nobody_is_followed_or_groups_are_equal(estimands):
-    late = one(estimands, estimand="survival", stratum="all", week=148.0)
-    assert math.isnan(late["probability_favours"])
-    assert late["withheld"] == "withheld: nobody of delayed is still followed at week 148"
-    function = one(estimands, estimand="composite", outcome="alsfrs_r", stratum="all", week=148.0)
-    assert "half of each group" in function["withheld"]
-    start = one(estimands, estimand="survival", stratum="all", week=0.0)
-    assert start["withheld"] == "the same in both groups by design"
-
-
 def test_dropout_tables(events, about):
     found = dropout_tables(events, about, 0.95, observed_persons(events, about.data))
     jump = one(found["dropout_strategies"], strategy="jump_to_reference")
@@ -238,6 +167,24 @@ def test_prediction_tables(events):
     assert (group["observed"], group["predicted"]) == (pytest.approx(0.42), pytest.approx(0.4, abs=2e-3))
 
 
+def test_a_window_without_follow_up_is_shown(events):
+    changed = events.copy()
+    data = changed["dynamic_prediction"].to_dataset()
+    there = data["landmark"] == 28.0
+    for name in ("auc", "brier", "brier_reference", "predicted_risk", "observed_risk"):
+        data[name] = data[name].where(there)
+    changed["dynamic_prediction"] = xr.DataTree(data)
+    tables = prediction_tables(changed, 0.95)
+    gone = tables["prediction_accuracy"].query("landmark == 12")
+    assert gone["quantity"].tolist() == ["brier", "brier"]  # of two events
+    assert gone["median"].isna().all()
+    section = prediction_section(changed, tables, LazyFigures({}), "95 %")
+    (shown,) = section.tables.values()
+    assert shown.columns[3:].tolist() == [f"{name} (95 %)" for name in ("AUC", "Brier score", "Scaled Brier score")]
+    row = shown[(shown["Event"] == "death") & (shown["Landmark, week"] == 12)].iloc[0]
+    assert row.tolist()[3:] == ["–", "no follow-up to the horizon", "–"]
+
+
 def test_no_scaled_brier_where_nobody_had_the_event(events):
     changed = events.copy()
     data = changed["dynamic_prediction"].to_dataset()
@@ -262,6 +209,11 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     words = ("per point lower ALSFRS-R", "Jump to reference", "+ favours early", "none in the grid", "in early only")
     for text in (*meanings, *words, "0.400 points per month", "(0.95 equal-tailed)", "AUC"):
         assert text in page.replace("&#39;", "'"), text
+    assert "Kaplan-Meier, confidence interval, 0.95, log-log." in page
+    assert "treatment policy" in page
+    assert "Strategies are those of ICH E9(R1) (2019)" in page
+    (hazards,) = (s for s in made.sections if s.title == "Hazard ratios of covariates and start groups")
+    assert hazards.note == "Start groups after week 28: open label, not randomised drug against placebo."
     assert "placebo" not in page.replace("not randomised drug against placebo", "")
     assert not re.search(r"\bnan\b", page)
     assert "all persons, as if alive and followed, exits as modelled" in page  # the associations are in the model

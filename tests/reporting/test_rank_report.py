@@ -61,6 +61,27 @@ def test_the_section_says_direction_and_level(tree, table):
     assert len(section.figures) == 2
 
 
+def test_infinite_replicates_count_and_missing_ones_are_said():
+    ranks = rank_numbers().assign_coords(analysis=["joint rank", "win ratio", "ANCOVA", "ANCOVA, imputed"])
+    drawn = ranks["predictive_estimate"].to_numpy().copy()
+    drawn[1, :11], drawn[1, 11:17] = np.inf, np.nan
+    ranks["predictive_estimate"] = (("analysis", "replicate"), drawn)
+    ranks["estimate"] = ("analysis", np.array([0.3, np.inf, 2.0, 1.5]))
+    tree = tree_with(ranks)
+    table = rank_table(tree, 0.8)
+    row = table.set_index("analysis").loc["win ratio"]
+    assert row["replicates"] == 95
+    ordered = np.sort(drawn[1][17:])  # 84 finite ones, then 11 infinite
+    assert row["predictive_median"] == ordered[47]  # the 48th of 95
+    assert row["predictive_upper"] == np.inf  # the 86th
+    assert row["share_below"] == pytest.approx((84 + 11 / 2) / 95)
+    section = rank_section(tree, read_context(tree), table, LazyFigures({}), 0.8)
+    assert "Win ratio: 6 of 101 have no estimate." in section.paragraphs[1]
+    (shown,) = section.tables.values()
+    assert shown["Observed (90 % confidence interval)"][1].startswith("∞ (")
+    assert shown["Replicated (median and 80 % of trials)"][1].endswith("to ∞)")
+
+
 def test_without_replicates_the_page_says_why():
     ranks = rank_numbers().drop_vars("predictive_estimate").drop_dims("replicate", errors="ignore")
     ranks.attrs["replicates"] = "No replicated trials: for a reason."

@@ -45,6 +45,9 @@ IMPUTED_IN_WORDS = (
 )
 
 
+NOT_REPLICATED = f"{IMPUTED} is not made of replicated trials: a model fitted to each would have to complete it."
+
+
 def observed_ranks(model: Any, study: Study, section: RankSection, level: float) -> RankAnalyses:
     """Rank analyses of the study's own data.
 
@@ -104,6 +107,8 @@ def rank_group(
         notes.append(IMPUTED_IN_WORDS.format(known=known, number=int(imputed.counts["imputed tables"])))
         notes += [f"{IMPUTED}: {note}" for note in imputed.notes]
     replicated, words = _replicated(model, posterior, study, section, seeds[1])
+    if replicated and imputed is not None:
+        words = f"{words} {NOT_REPLICATED}"
     variables: dict[str, Any] = {
         name: ("analysis", np.array([float(row[name]) for row in rows.values()]))
         for name in ("estimate", "lower", "upper", "p_value", "n")

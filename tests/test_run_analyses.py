@@ -167,6 +167,7 @@ def test_the_page_shows_both(done):
         "Replicated below observed", "+ favours early", "Who died or left, and when, is as observed",
         "score to week 52, early against delayed", "50 completed tables",
         "CAFS: Ranked but not compared, for want of a covariate: 1.",
+        "ANCOVA, imputed is not made of replicated trials",
     ):  # fmt: skip
         assert text in page, text
     for name in ("rank_joint_rank", "rank_ancova", "dropout_score_all", "tipping_score_all"):

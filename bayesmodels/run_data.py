@@ -93,7 +93,6 @@ def check(path: str | Path) -> list[str]:
         return found
     try:
         data = load_data(config)
-        config.model.build(data)
         check_analyses(config, data)
     except BadInput as error:
         found += error.problems

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
+from bayesmodels.models.design import value_problems
 from bayesmodels.models.hazard_scale import HazardScale
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -83,13 +84,15 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
     Raises
     ------
     BadInput
-        A start group or stratum that the posterior does not know.
+        A start group or stratum that the posterior does not know, or values that an outcome cannot take.
     """
     strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
     groups = tuple(str(label) for label in posterior["start_group"].values)
     names = tuple(k.name for k in model.outcomes)
+    impossible: tuple[str, ...] = ()
     if isinstance(data, Study):
         persons, visits = data.persons, data.visits
+        impossible = value_problems(data, model.outcomes)
     else:
         persons = data.reset_index(drop=True)
         visits = pd.DataFrame({"person": [], "week": [], "outcome": [], "value": [], "censoring": []})
@@ -102,8 +105,8 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
         for row, value in enumerate(persons[column])
         if value not in known
     ]
-    if problems:
-        raise BadInput(problems)
+    if problems or impossible:
+        raise BadInput([*problems, *impossible])
     scale = pd.DataFrame({"center": [], "spread": []}, dtype=float)
     if "covariate" in posterior.dims:
         found = {name: posterior[name].to_numpy() for name in ("center", "spread")}

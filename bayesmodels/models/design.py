@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
 from bayesmodels.study.limits import INFINITY, Limits
@@ -111,6 +111,8 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     BadInput
         An outcome without visits, values that an outcome cannot take, a covariate that is missing or not a number.
     """
+    if not hasattr(study, "visits"):
+        expect(study, Study, "data", "make one with read_study or Study.from_frames")
     absent = [
         f"visits: expected the outcome {k.name!r}, which the model has; found {', '.join(study.outcomes)}; "
         "add its visits, or leave it out of the model"

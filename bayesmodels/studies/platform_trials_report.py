@@ -29,6 +29,12 @@ SOURCE: dict[str, tuple[float, float]] = {
 as published with the design, which leaves open whether the null's probability is with or without stopping.
 """
 
+PROVENANCE = (
+    "Source: simulations of 10,000 trials a scenario that the HEALEY ALS Platform Trial (NCT04297683) published of its "
+    "design; which of its documents the numbers were read from is not on record. The design is described in Ann Neurol "
+    "2023;94:547-560."
+)
+
 TOLERANCE = 0.05
 """Of the alternatives' probability of success; the null's is its own Monte-Carlo error."""
 
@@ -238,7 +244,8 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         *opening(manifest, verdict(table), stopped_early),
         "## Table",
         "",
-        "Monte-Carlo standard errors in brackets, over trials: the three regimens of a trial share controls.",
+        "Monte-Carlo standard errors in brackets, over trials: the three regimens of a trial share controls. "
+        + PROVENANCE,
         "",
         "| scenario | trials | regimens | probability of success | source | mean DRR | source | stopped for futility |",
         "|---|---|---|---|---|---|---|---|",

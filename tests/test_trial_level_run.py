@@ -170,7 +170,7 @@ def test_without_good_directions_there_are_no_thresholds_but_a_reason(run, tmp_p
             "stated beforehand and never taken from the table",
         ),
         ((*SCALES[:2],), "--outcome-scale: expected the typical spread"),
-        ((*SCALES, "--margin", -1), "[report] margin: input should be greater than 0"),
+        ((*SCALES, "--margin", -1), "--margin: input should be greater than 0"),
     ],
 )
 def test_wrong_options_are_bad_input(tmp_path, arguments, line):

@@ -31,12 +31,15 @@ app = typer.Typer(
     help="Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials.",
     epilog="Exit codes: 0 good, 1 an error of ours, 2 bad input, 3 the chains did not converge, 130 interrupted.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # or [report] in a help text is taken for markup and left out
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print folder and verdict as JSON on stdout.")]
+JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
+JsonProblems = Annotated[bool, typer.Option("--json", help="Print source and problems as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
@@ -48,12 +51,7 @@ def demo(out: Out = Path("runs"), quiet: Quiet = False, as_json: Json = False) -
     with _plain_errors():
         from bayesmodels.demo import run_demo
 
-        run_demo(out, quiet)
-        page = out / "demo" / "report.html"
-        if as_json:
-            print(json.dumps({"run": str(page.parent), "report": str(page)}))
-        elif not quiet:
-            print(page)
+        _end(run_demo(out, quiet), quiet, as_json)
 
 
 @app.command()
@@ -145,7 +143,7 @@ def simulate(
     trials: Annotated[int, typer.Option(min=1, help="Trials to simulate.")] = 1,
     seed: Annotated[int | None, typer.Option(min=0, help="Default: drawn once and printed.")] = None,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonTrials = False,
 ) -> None:
     """Simulate trials like VALOR: persons, visits, events and truth, as csv. These are not data."""
     with _plain_errors():
@@ -164,7 +162,7 @@ def simulate(
 def check(
     source: Annotated[Path, typer.Argument(help="A folder with persons, visits and events, or a TOML file.")],
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: JsonProblems = False,
 ) -> None:
     """List every problem of a study's tables, or of a configuration and its tables, at once."""
     with _plain_errors():

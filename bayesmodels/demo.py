@@ -5,6 +5,7 @@ Leaves ``<out>/demo/report.html``, the tables behind it, both posteriors, and th
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.fitting import NutsSettings, fit
+from bayesmodels.folders import made_folder
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
 from bayesmodels.reporting import Block, Lead, ReportSettings, report, write_page
 from bayesmodels.reporting.files import write_whole
+from bayesmodels.run import RunResult
 from bayesmodels.simulation import simulate_trial, valor_design
 from bayesmodels.simulation.truth import published_truth
 from bayesmodels.studies.valor import MAIN, Tell, ValorResults, run_valor
@@ -30,7 +33,7 @@ SIMULATED = "A simulated trial of persons (not data)"
 CURVE_WEEKS = (0, 4, 8, 12, 16, 20, 24, 28, 40, 52, 64, 76, 88, 100, 112, 124, 136, 148)
 
 
-def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = None) -> Path:
+def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = None) -> RunResult:
     """Run the demo.
 
     Parameters
@@ -44,24 +47,24 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
 
     Returns
     -------
-    Path
-        The page.
+    RunResult
+        The folder of the page, and whether the chains of every fit converged.
     """
     tell: Tell = _silent if quiet else _to_stderr
     settings = settings or NutsSettings(seed=SEED, progress=False)
     folder = Path(out) / "demo"
     for part in ("tables", "simulated"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+        made_folder(folder / part)
     results = run_valor(settings, tell)
     _write_tables(results, folder / "tables")
     save(results.fits[MAIN].posterior, folder / "valor_posterior.nc")
-    block = _simulated(folder / "simulated", settings, tell)
+    block, reasons = _simulated(folder / "simulated", settings, tell)
     stamp = None
     if results.not_converged:
         stamp = f"Chains that did not converge: {' '.join(results.not_converged)} Do not act on the numbers they give."
-    page = write_page(folder / "report.html", TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
-    tell(f"demo: {page}")
-    return page
+    write_page(folder / "report.html", TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
+    reasons = [*results.not_converged, *(f"simulated trial: {reason}" for reason in reasons)]
+    return RunResult(folder, {"verdict": "not_converged" if reasons else "ok", "reasons": reasons})
 
 
 def simulated_study(seed: int) -> Study:
@@ -77,7 +80,7 @@ def simulated_study(seed: int) -> Study:
     )
 
 
-def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> Block:
+def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> tuple[Block, list[str]]:
     tell("simulated trial: fitting NfL and ALSFRS-R of 108 simulated persons")
     study = simulated_study(settings.seed or 0)
     posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
@@ -96,7 +99,8 @@ def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> Block:
         made.lead.not_identified,
         made.lead.verdicts,
     )
-    return Block(SIMULATED, made.sections, lead, made.stamp)
+    reasons: list[str] = json.loads(posterior.attrs["convergence"])["reasons"]
+    return Block(SIMULATED, made.sections, lead, made.stamp), reasons
 
 
 def _write_tables(results: ValorResults, folder: Path) -> None:

@@ -33,3 +33,16 @@ class MissingVariable(BayesmodelsError):
 
 class RunExists(BayesmodelsError):
     """A run folder that already holds a finished or an unfinished run."""
+
+
+def expect(value: object, kinds: type | tuple[type, ...], name: str, remedy: str) -> None:
+    """Refuse an argument of another kind than a function takes.
+
+    Raises
+    ------
+    BadInput
+        Says what was expected, what came, and what to do.
+    """
+    if not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
+        raise BadInput(f"{name}: expected {wanted}, got {type(value).__name__}; {remedy}")

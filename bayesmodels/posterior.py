@@ -13,7 +13,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from bayesmodels.errors import BadInput, MissingVariable
+from bayesmodels.errors import BadInput, MissingVariable, expect
 from bayesmodels.vocabulary import VARIABLES
 
 SCHEMA = "1"
@@ -81,6 +81,10 @@ CONFIG_LINES: dict[str, str] = {
 """The line of a config that makes a variable or group appear, where one line does."""
 
 
+FROM_FIT = "give what fit or load returned"
+"""What to do where something else stands in the place of a posterior."""
+
+
 def save(tree: xr.DataTree, path: str | Path) -> Path:
     """Write a posterior as one NetCDF file, under a temporary name first.
 
@@ -96,6 +100,7 @@ def save(tree: xr.DataTree, path: str | Path) -> Path:
     BadInput
         A root attribute is not a string, the schema number is not this version's, or there is no group `posterior`.
     """
+    expect(tree, xr.DataTree, "posterior", FROM_FIT)
     path = Path(path)
     problems = [
         f"root attribute {name!r}: expected a string (JSON where nested), got {type(value).__name__}"

@@ -21,9 +21,10 @@ def check_analyses(config: Config, data: Any) -> None:
     Raises
     ------
     BadInput
-        Every problem of `[dropout]` and `[rank]`.
+        Every reason why the model is not one for these data; else every problem of `[report]`, `[dropout]` and
+        `[rank]`.
     """
-    problems: list[str] = []
+    problems = _report_problems(config, config.model.build(data))
     if config.sections.dropout is not None:
         from bayesmodels.fitting.dropout_request import dropout_request
 
@@ -84,6 +85,14 @@ def _dropout_options(section: DropoutSection, interval: float) -> dict[str, Any]
         "rule": LeavingRule(deaths=section.deaths, terminal=section.terminal, administrative=section.administrative),
         "interval": interval,
     }
+
+
+def _report_problems(config: Config, built: Any) -> list[str]:
+    """Outcomes and weeks of `[report]` that a fit of the built model will not have, a line each."""
+    coords = {name: labels or () for name, labels in built.coords.items()}
+    outcomes = coords.get("endpoint") or coords.get("outcome") or ()
+    weeks, visits = ([float(week) for week in coords.get(dim, ())] for dim in ("week", "visit_week"))
+    return [f"{config.path.name}: {line}" for line in config.sections.report.problems(outcomes, weeks, visits)]
 
 
 def _problems(name: str, config: Config, attempt: Callable[[], object]) -> list[str]:

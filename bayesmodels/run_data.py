@@ -80,6 +80,8 @@ def check(path: str | Path) -> list[str]:
     path = Path(path)
     if path.is_dir():
         return list(problems(path))
+    if not path.exists():
+        return [f"{path}: expected a folder with persons, visits and events, or a TOML file; found neither"]
     found: list[str] = []
     config = None
     try:
@@ -93,7 +95,6 @@ def check(path: str | Path) -> list[str]:
         return found
     try:
         data = load_data(config)
-        config.model.build(data)
         check_analyses(config, data)
     except BadInput as error:
         found += error.problems

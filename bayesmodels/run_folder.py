@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bayesmodels.errors import RunExists
+from bayesmodels.folders import made_folder
 
 Status = Literal["running", "finished", "failed"]
 
@@ -54,7 +55,7 @@ class RunFolder:
         """Read the manifest; None where there is none."""
         try:
             return json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
@@ -103,10 +104,12 @@ class RunFolder:
         ------
         RunExists
             Another process works in this folder.
+        BadInput
+            The folder cannot be made.
         """
         import fcntl
 
-        self.path.mkdir(parents=True, exist_ok=True)
+        made_folder(self.path)
         with (self.path / LOCK).open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

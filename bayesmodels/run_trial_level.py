@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bayesmodels.config import TRIAL_LEVEL, TRIALS_TABLE, config_hash, read_config, slug
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.run import RunResult, Tell, run_in, to_stderr
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import RunFolder
@@ -126,10 +127,18 @@ def run_trial_level(
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "config.toml"
         path.write_text(text, encoding="utf-8")
-        config = read_config(path)
+        try:
+            config = read_config(path)
+        except BadConfig as error:
+            raise BadConfig(_as_option(problem) for problem in error.problems) from None
     data = load_data(config)
     name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
     return run_in(RunFolder(Path(out)), config, data, name, resume=resume, again=again, tell=tell)
+
+
+def _as_option(problem: str) -> str:
+    """A problem of the configuration under the name of the option that it came from."""
+    return re.sub(r"^config\.toml: \[\w+\] (\w+)", lambda key: f"--{key[1].replace('_', '-')}", problem)
 
 
 def as_toml(sections: dict[str, dict[str, Any]]) -> str:

@@ -52,5 +52,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if not PBCSEQ.exists():
-        raise SystemExit("pbcseq.csv is not beside the repository, in shared/reference; nothing measured")
+        raise SystemExit(f"{PBCSEQ}: not there; it is pbcseq of the R package survival; nothing measured")
     main()

@@ -2,7 +2,7 @@
 
     python benchmarks/pbcseq.py [--draws 1000 --tune 1000 --chains 4 --cores 2 --seed 1]
 
-The table lies beside the repository, in shared/reference.
+The table, pbcseq of the R package survival, is not in the repository.
 """
 
 from cold_and_warm import compare
@@ -10,5 +10,5 @@ from forms import PBCSEQ
 
 if __name__ == "__main__":
     if not PBCSEQ.exists():
-        raise SystemExit("pbcseq.csv is not beside the repository, in shared/reference; nothing measured")
+        raise SystemExit(f"{PBCSEQ}: not there; it is pbcseq of the R package survival; nothing measured")
     compare("pbcseq, two outcomes", {"collapsed (ours)": "pbcseq collapsed", "textbook": "pbcseq textbook"})

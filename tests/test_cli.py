@@ -1,7 +1,13 @@
 import json
 
+import numpy as np
 import pytest
+import xarray as xr
 from test_run import invoke, write_trial
+
+from bayesmodels import demo
+from bayesmodels.posterior import save
+from bayesmodels.run import RunResult
 
 
 def test_help_lists_the_commands():
@@ -65,6 +71,53 @@ def test_fit_of_bad_input_leaves_no_folder(tmp_path):
     assert done.exit_code == 2
     assert "nobody" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_source_that_is_not_there_could_be_a_folder_or_a_file(tmp_path):
+    done = invoke("check", tmp_path / "nothing")
+    assert done.exit_code == 2
+    assert done.stderr.strip().endswith(
+        "nothing: expected a folder with persons, visits and events, or a TOML file; found neither"
+    )
+
+
+@pytest.mark.parametrize("command", ["simulate", "fit", "demo", "report"])
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, command):
+    (tmp_path / "file").write_text("")
+    sources = {"fit": [write_trial(tmp_path)], "report": [written_posterior(tmp_path)]}
+    done = invoke(command, *sources.get(command, []), "--out", tmp_path / "file" / "runs")
+    assert done.exit_code == 2
+    (line,) = [line for line in done.stderr.splitlines() if line]
+    assert "expected a folder that can be made, got: Not a directory; choose another" in line
+
+
+def written_posterior(place):
+    draws = xr.Dataset({"population_level": (("chain", "draw", "outcome", "stratum"), np.ones((1, 4, 1, 1)))})
+    tree = xr.DataTree.from_dict({"posterior": draws})
+    tree.attrs["convergence"] = json.dumps({"verdict": "ok"})
+    return save(tree, place / "posterior.nc")
+
+
+def test_a_demo_that_did_not_converge_says_so_and_exits_3(tmp_path, monkeypatch):
+    reasons = ["simulated trial: 3 divergent draws"]
+    verdicts = {True: {"verdict": "ok", "reasons": []}, False: {"verdict": "not_converged", "reasons": reasons}}
+    for converged, verdict in verdicts.items():
+        monkeypatch.setattr(demo, "run_demo", lambda out, quiet, verdict=verdict: RunResult(out / "demo", verdict))
+        done = invoke("demo", "--out", tmp_path)
+        assert done.exit_code == (0 if converged else 3)
+        assert ("3 divergent draws" in done.stdout) is not converged
+        answer = json.loads(invoke("demo", "--out", tmp_path, "--json").stdout)
+        assert answer == {"run": str(tmp_path / "demo"), "verdict": verdict["verdict"]}
+
+
+def test_help_says_what_json_prints_and_keeps_names_in_brackets():
+    told = {name: " ".join(invoke(name, "--help").stdout.split()) for name in ("demo", "fit", "simulate", "check")}
+    for name, printed in (
+        ("demo", "folder and verdict"), ("fit", "folder and verdict"),
+        ("simulate", "folder, number of trials and seed"), ("check", "source and problems"),
+    ):  # fmt: skip
+        assert f"Print {printed} as JSON" in told[name]
+    assert "whose [report] is used" in invoke("report", "--help").stdout
 
 
 def test_report_of_nothing_exits_2(tmp_path):

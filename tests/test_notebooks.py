@@ -61,10 +61,17 @@ def test_the_readme_uses_commands_that_exist():
     assert set(used) == known
 
 
-def test_the_readme_configuration_can_be_read(tmp_path):
+def test_the_readme_configuration_has_no_problems_with_tables_like_those_it_describes(tmp_path):
     (block,) = blocks("toml")
     path = tmp_path / "trial.toml"
     path.write_text(block, encoding="utf-8")
+    for name in ("persons", "visits", "events"):
+        table = (EXAMPLES / "simulated-trial" / f"{name}.csv").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.csv").write_text(table, encoding="utf-8")
+    score = [line.split(",") for line in (tmp_path / "visits.csv").read_text().splitlines() if ",alsfrs_r," in line]
+    with (tmp_path / "visits.csv").open("a", encoding="utf-8") as file:
+        file.writelines(f"{person},{week},albumin,{3 + float(value) / 48:.2f}\n" for person, week, _, value in score)
+    assert check(path) == []
     config = read_config(path)
     assert [outcome.name for outcome in config.model.outcomes] == ["nfl_plasma", "alsfrs_r", "albumin"]
     assert config.sections.sampling.seed == tomllib.loads(block)["sampling"]["seed"]

@@ -100,6 +100,35 @@ def prior_instead(pm_model, settings, chain_dir=None, *, compiled=None, on_phase
     return tree
 
 
+REPORT = """
+[report]
+important_difference = {scor = 2}
+contrast_weeks = [13, 28]
+end_week = 9999
+surrogate = "nfl"
+outcome = "score"
+surrogacy = {surrogate_week = 9999, outcome_week = 28}
+"""
+
+
+def test_check_and_fit_find_every_mistake_of_report_before_anything_is_fitted(tmp_path):
+    config = written(tmp_path, CONFIG + REPORT)
+    found = check(config)
+    assert found == [
+        "trial.toml: [report] important_difference: expected an outcome of this fit (score), got 'scor'",
+        "trial.toml: [report] surrogate: expected an outcome of this fit (score), got 'nfl'",
+        "trial.toml: [report] contrast_weeks: expected curve weeks (0, 28, 52), got 13; "
+        "add them to [study] curve_weeks and fit again",
+        "trial.toml: [report] end_week: expected curve weeks (0, 28, 52), got 9999; "
+        "add them to [study] curve_weeks and fit again",
+        "trial.toml: [report.surrogacy] surrogate_week: expected a week of a visit (0, 12, 28, 40, 52), got 9999",
+    ]
+    with pytest.raises(BadInput) as caught:
+        run(config, tmp_path / "runs")
+    assert list(caught.value.problems) == found
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     """Configuration, run folder, and what was told."""
@@ -240,7 +269,7 @@ def test_what_the_tables_cannot_answer_is_refused_before_the_fit(tmp_path):
     lines = check(config)
     assert lines == [
         "trial.toml: [dropout] reference: expected one of early, delayed, never_treated, got 'placebo'",
-        "trial.toml: [rank] terminal: expected events of the study (death, withdrawal), got deaths; give () where "
+        "trial.toml: [rank] terminal: expected events of the study (death, withdrawal), got deaths; give [] where "
         "nobody had one",
     ]
     with pytest.raises(BadInput, match=r"\[rank\] terminal"):

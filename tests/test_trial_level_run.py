@@ -59,6 +59,16 @@ def summary(run):
     return json.loads((run[1] / "run" / "summary.json").read_text())
 
 
+def test_options_that_cannot_be_used_are_named_as_options(tmp_path):
+    done = invoke("trial-level", "als", "--out", tmp_path / "run", "--surrogate-scale", -1, "--margin", -2)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == [
+        "--surrogate-scale: input should be greater than 0; got -1.0",
+        "--margin: input should be greater than 0; got -2.0",
+    ]
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_folder_itself_holds_the_run(run):
     done, folder = run
     assert done.exit_code in (0, 3), done.stderr  # few draws
@@ -160,7 +170,7 @@ def test_without_good_directions_there_are_no_thresholds_but_a_reason(run, tmp_p
             "stated beforehand and never taken from the table",
         ),
         ((*SCALES[:2],), "--outcome-scale: expected the typical spread"),
-        ((*SCALES, "--margin", -1), "[report] margin: input should be greater than 0"),
+        ((*SCALES, "--margin", -1), "--margin: input should be greater than 0"),
     ],
 )
 def test_wrong_options_are_bad_input(tmp_path, arguments, line):

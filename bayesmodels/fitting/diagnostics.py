@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.errors import expect
+from bayesmodels.posterior import FROM_FIT
 from bayesmodels.vocabulary import VARIABLES
 
 Verdict = Literal["ok", "not_converged"]
@@ -124,6 +126,7 @@ def convergence(posterior: xr.DataTree) -> Convergence:
     -------
     Convergence
     """
+    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
     draws = posterior["posterior"].to_dataset()
     statistics = posterior["sample_stats"].to_dataset()
     names = _judged(posterior.attrs.get("free_variables"), draws)

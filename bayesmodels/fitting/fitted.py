@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import xarray as xr
 
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood
@@ -42,7 +43,7 @@ class Model(Protocol):
 def fit(
     model: Model,
     data: Any,
-    settings: NutsSettings,
+    settings: NutsSettings | None = None,
     *,
     chain_dir: Path | None = None,
     compiled: CompiledPyMCModel | None = None,
@@ -55,7 +56,7 @@ def fit(
     model : Model
         A frozen value with a method ``build(data) -> pm.Model``.
     data : Study, MeansTable or what the model takes
-    settings : NutsSettings
+    settings : NutsSettings, optional
     chain_dir : Path, optional
         Finished chains are written here and found again (`sample`).
     compiled : CompiledPyMCModel, optional
@@ -73,11 +74,17 @@ def fit(
 
     Raises
     ------
+    BadInput
+        The model is not one for these data, or an argument of another kind.
     BayesmodelsError
         See `sample`.
     """
     from bayesmodels.fitting.persons import has_events
 
+    settings = NutsSettings() if settings is None else settings
+    expect(settings, NutsSettings, "settings", "write NutsSettings(draws=1000, seed=1)")
+    if not callable(getattr(model, "build", None)):
+        raise BadInput(f"model: expected one with a method build, got {type(model).__name__}; write fit(model, data)")
     began = time.monotonic()
     on_phase("build")
     pm_model = model.build(data)

@@ -50,7 +50,7 @@ def known_so_far(model: Any, study: Study, data: Study | pd.DataFrame, landmark:
     BadInput
         A start group or stratum that the fitted study does not have, or nobody at risk.
     """
-    persons, visits = persons_and_visits(data, study.start_groups, study.stratum_labels)
+    persons, visits = persons_and_visits(model, data, study.start_groups, study.stratum_labels)
     n = len(persons)
     entry, happened = np.zeros(n), np.zeros(n, bool)
     seen = visits.groupby("person")["week"].max().reindex(persons["person"]).fillna(0.0).to_numpy(float)

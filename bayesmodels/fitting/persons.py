@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
+from bayesmodels.models.design import value_problems
 from bayesmodels.models.hazard_scale import HazardScale
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -83,12 +84,12 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
     Raises
     ------
     BadInput
-        A start group or stratum that the posterior does not know.
+        A start group or stratum that the posterior does not know, or values that an outcome cannot take.
     """
     strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
     groups = tuple(str(label) for label in posterior["start_group"].values)
     names = tuple(k.name for k in model.outcomes)
-    persons, visits = persons_and_visits(data, groups, strata)
+    persons, visits = persons_and_visits(model, data, groups, strata)
     scale = pd.DataFrame({"center": [], "spread": []}, dtype=float)
     if "covariate" in posterior.dims:
         found = {name: posterior[name].to_numpy() for name in ("center", "spread")}
@@ -102,24 +103,26 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
 
 
 def persons_and_visits(
-    data: Study | pd.DataFrame, groups: Sequence[str], strata: Sequence[str]
+    model: Any, data: Study | pd.DataFrame, groups: Sequence[str], strata: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Persons, and visits if there are any, under the start groups and strata of a fit.
 
     Raises
     ------
     BadInput
-        A start group or stratum that the fit does not have.
+        A start group or stratum that the fit does not have; a value that an outcome cannot take.
     """
+    problems: list[str] = []
     if isinstance(data, Study):
         persons, visits = data.persons, data.visits
+        problems += value_problems(data, model.outcomes)
     else:
         persons = data.reset_index(drop=True)
         persons = persons.assign(drug_start_week=persons["drug_start_week"].astype(float).fillna(np.inf))
         visits = pd.DataFrame({"person": [], "week": [], "outcome": [], "value": [], "censoring": []})
     if "stratum" not in persons or len(strata) == 1:
         persons = persons.assign(stratum=strata[0] if len(strata) == 1 else None)
-    problems = [
+    problems += [
         f"persons, row {row + 2}: expected a {column} of the fitted study ({', '.join(known)}), got {value!r}"
         for column, known in (("start_group", groups), ("stratum", strata))
         for row, value in enumerate(persons[column])

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.errors import expect
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.paths import draw_paths
 from bayesmodels.fitting.person_terms import draw_deviations
 from bayesmodels.fitting.persons import every_visit, persons_of, without_events
 from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.posterior import FROM_FIT
 from bayesmodels.study import Study
 
 
@@ -60,6 +62,7 @@ def predict(
     BadInput
         Persons of a start group or stratum that the posterior does not know, or without a covariate.
     """
+    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
     weeks = tuple(sorted({float(week) for week in weeks}))
     draws_used = thinned(posterior["posterior"].to_dataset(), draws)
     history = persons_of(model, draws_used, data)

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
+from bayesmodels.study.limits import INFINITY, Limits
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
+from bayesmodels.study.schemas import row_problems, visits_schema
 from bayesmodels.vocabulary import months
 
 NEVER = 1e6
@@ -106,15 +109,19 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     Raises
     ------
     BadInput
-        An outcome without visits, a covariate that is missing or not a number.
+        An outcome without visits, values that an outcome cannot take, a covariate that is missing or not a number.
     """
-    absent = [k.name for k in outcomes if k.name not in study.outcomes]
-    if absent:
-        raise BadInput(
-            f"visits: expected the outcome {name!r}, which the model has; found {', '.join(study.outcomes)}; "
-            "add its visits, or leave it out of the model"
-            for name in absent
-        )
+    if not hasattr(study, "visits"):
+        expect(study, Study, "data", "make one with read_study or Study.from_frames")
+    absent = [
+        f"visits: expected the outcome {k.name!r}, which the model has; found {', '.join(study.outcomes)}; "
+        "add its visits, or leave it out of the model"
+        for k in outcomes
+        if k.name not in study.outcomes
+    ]
+    impossible = value_problems(study, outcomes) if isinstance(study, Study) else ()
+    if absent or impossible:
+        raise BadInput([*absent, *impossible])
     persons, scaled = study.persons, isinstance(study, Study)
     number = pd.Series(np.arange(len(persons)), index=persons["person"])
     visits = study.visits
@@ -139,6 +146,17 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
         start_weeks=np.array(medians),
         shares=np.bincount(stratum, minlength=len(study.stratum_labels)) / len(persons),
     )
+
+
+def value_problems(study: Study, outcomes: Sequence[Outcome]) -> tuple[Problem, ...]:
+    """Values outside an outcome's limits, or not above 0 on the log scale: a line each, with row, person and week."""
+    limits = {
+        k.name: Limits(*(k.limits or (-INFINITY, INFINITY)), positive=k.scale == "log")
+        for k in outcomes
+        if k.limits or k.scale == "log"
+    }
+    visits = study.visits.set_axis(range(FIRST_ROW, FIRST_ROW + len(study.visits)))
+    return in_order(row_problems(study.tables.files["visits"], visits, visits_schema(limits)))
 
 
 def _codes(labels: pd.Series, order: Sequence[str]) -> np.ndarray:

@@ -90,12 +90,14 @@ def _rows(outcome: str, parameter: str, prior: MeanPrior | HalfNormal | LogNorma
 
 
 def _shape_rows(outcome: Outcome, part: str) -> Iterator[dict[str, Any]]:
-    """Priors of a part's own parameters: lags, time constants, decelerations."""
+    """Priors of a part's own parameters: lags, time constants, decelerations; or the number that one is taken to be."""
     value: BaseModel = getattr(outcome, part)
     for field in type(value).model_fields:
         prior = getattr(value, field)
-        if isinstance(prior, LogNormal):
-            unit = "per month" if field == "rho" else "" if field == "stages" else "months"
+        unit = "per month" if field == "rho" else "number" if field == "stages" else "months"
+        if isinstance(prior, float):
+            yield _row(outcome.name, f"{part} {field}", "all", f"fixed at {prior:g}", unit, "taken as known")
+        elif isinstance(prior, LogNormal):
             yield _row(outcome.name, f"{part} {field}", "all", str(prior), unit, prior.source)
         elif isinstance(prior, Normal) and field == "gain":
             unit = f"{outcome.modelling_unit} per month per unit followed"

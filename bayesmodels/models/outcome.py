@@ -68,7 +68,7 @@ class Outcome(BaseModel):
     typical : Typical, optional
         Required unless every prior is given.
     limits : (float, float), optional
-        Lowest and highest possible value, natural units.
+        Lowest and highest possible value, natural units; a value beyond them is refused.
     censor_at_limits : bool
         Values at a limit stand for anything beyond it.
     trajectory, effect : parts
@@ -92,7 +92,7 @@ class Outcome(BaseModel):
     scale: Literal["identity", "log"] = "identity"
     good_direction: Literal["up", "down"]
     typical: Typical | None = None
-    limits: tuple[float, float] | None = None
+    limits: tuple[FiniteFloat, FiniteFloat] | None = None
     censor_at_limits: bool = False
     trajectory: TrajectoryPart = Linear()
     effect: EffectPart = NoEffect()
@@ -117,6 +117,8 @@ class Outcome(BaseModel):
             )
         if self.typical is not None and self.scale == "log" and self.typical.level <= 0:
             raise ValueError("expected typical level above 0 for an outcome on the log scale")
+        if self.limits is not None and not self.limits[0] < self.limits[1]:
+            raise ValueError(f"expected limits as [low, high] with low below high, got {list(self.limits)}")
         if self.censor_at_limits and self.limits is None:
             raise ValueError("expected limits with censor_at_limits")
         return self

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
 
-from bayesmodels.errors import BadConfig
 from bayesmodels.models.outcome import Outcome, Typical
 from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope, Plateau, SlopeChange
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.study.limits import LIMITS
 
-PRO_ACT = "PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I)"
-TRIALS = "ALS trial populations: baseline 34 to 38 (SD 6) points"
-NFL_COHORTS = "ALS cohorts: baseline medians 50 to 110 pg/mL, ln SD .5 to .6"
-WANDER = "VALOR's published standard errors grow faster than a straight line's: {} per square root of a month"
-WIDE = "wide on the scale of the measure; no published calibration"
+TABLE = "data/evidence/als_population_parameters.csv"
+PRO_ACT = f"PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I; {TABLE})"
+TRIALS = f"assumption about trial populations; HEALEY's shared placebo began at 35.1 (SD 6.7) points ({TABLE})"
+NFL_COHORTS = f"baseline medians of 52 to 92 pg/mL, ln SD .52 to .62 (PRO-ACT, HEALEY regimen C; {TABLE})"
+NFL_DRIFT = f"x1.20 in 28 weeks on VALOR's placebo, faster stratum; -.005 a month untreated (trehalose EAP; {TABLE})"
+NFL_RATES = f"assumption, beside the wander; without one VALOR's standard errors say .05 to .11 a month ({TABLE})"
+NFL_ERROR = f"ln SD .08 to .18 from changes in VALOR and HEALEY regimen C ({TABLE})"
+WANDER = (
+    "VALOR's published standard errors grow faster than a straight line's: {} per square root of a month "
+    "(our decomposition, models/valor_means.py)"
+)
+WIDE = "assumption: wide on the scale of the measure"
 
 
 def nfl_plasma() -> Outcome:
-    """Plasma neurofilament light chain, pg/mL, modelled as ln: lagged fall to a plateau, drift that stops on drug."""
+    """Plasma neurofilament light chain, pg/mL, modelled as ln: lagged fall to a plateau, drift that stops on drug.
+
+    That the untreated drift fades at 1/8 a month is an assumption, shared with the generator of simulated trials
+    (`data/evidence/valor_simulator_truth.csv`).
+    """
     return Outcome(
         name="nfl_plasma",
         unit="pg/mL",
@@ -31,15 +42,15 @@ def nfl_plasma() -> Outcome:
         trajectory=Decelerating(rho=1 / 8),
         effect=Plateau(
             drift_on_drug="stops",
-            person_sd=HalfNormal(sd=0.375, source="half the effect's prior SD; persons respond differently"),
+            person_sd=HalfNormal(sd=0.375, source="assumption: half the effect's prior SD"),
         ),
         level=Normal(mean=4.317, sd=0.5, source=f"{NFL_COHORTS}; ln 75"),
         level_sd=HalfNormal(sd=0.7, source=NFL_COHORTS),
-        rate=Normal(mean=0.0, sd=0.03, source="placebo NfL flat to x1.2 in 28 weeks"),
-        rate_sd=HalfNormal(sd=0.03, source="trial standard errors: ln SD .02 to .10 a month"),
-        residual_sd=HalfNormal(sd=0.2, source="ln SD .08 to .18 within persons"),
+        rate=Normal(mean=0.0, sd=0.03, source=NFL_DRIFT),
+        rate_sd=HalfNormal(sd=0.03, source=NFL_RATES),
+        residual_sd=HalfNormal(sd=0.2, source=NFL_ERROR),
         wander_sd=HalfNormal(sd=0.2, source=WANDER.format("ln .12 to .16")),
-        effect_on_level_prior=Normal(mean=0.0, sd=0.75, source="centred at no effect; a halving is 0.9 SD"),
+        effect_on_level_prior=Normal(mean=0.0, sd=0.75, source="assumption: centred at no effect; a halving is 0.9 SD"),
     )
 
 
@@ -146,7 +157,7 @@ def outcome_from(value: Any) -> Outcome:
 
     Raises
     ------
-    BadConfig, pydantic.ValidationError
+    ValueError, pydantic.ValidationError
     """
     if isinstance(value, Outcome):
         return value
@@ -159,5 +170,7 @@ def outcome_from(value: Any) -> Outcome:
     if name is None:
         return Outcome.model_validate(fields)
     if name not in PRESETS:
-        raise BadConfig(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+        close = get_close_matches(str(name), PRESETS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(PRESETS)}"
+        raise ValueError(f"unknown preset {name!r}; {hint}")
     return replaced(PRESETS[name](), fields)

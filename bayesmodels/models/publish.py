@@ -13,7 +13,25 @@ LAST_YEAR_WEEKS = 52.0
 
 
 def publish(name: str, value: Any) -> Any:
-    """Register a published variable in the current PyMC model, with the vocabulary's dims."""
+    """Register a published variable in the current PyMC model, with the vocabulary's dims.
+
+    Parameters
+    ----------
+    name : str
+        Of the vocabulary.
+    value : tensor
+        Its axes are the vocabulary's dims of that name, in order.
+
+    Returns
+    -------
+    tensor
+        The variable under its name.
+
+    Raises
+    ------
+    KeyError
+        No such name in the vocabulary.
+    """
     return pm.Deterministic(name, value, dims=VARIABLES[name].dims)
 
 

@@ -14,7 +14,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.means_layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.means_outcome import MeansOutcome, means_outcome_from
 from bayesmodels.models.means_published import publish_means
@@ -54,6 +54,7 @@ class PublishedMeansModel(BaseModel):
         BadInput
             An outcome of the table is not in the model, or the other way round, or a stratum has no prior.
         """
+        expect(data, MeansTable, "data", "make one with read_means or MeansTable.from_frame")
         arms = arms_of(data)
         self._check(data, arms)
         with pm.Model(coords={"start_group": arms.start_groups, "own_stratum": arms.strata}) as model:

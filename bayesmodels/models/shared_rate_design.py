@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS, months
 
@@ -68,6 +68,7 @@ def rate_layout(model: Any, data: Study) -> RateLayout:
     BadInput
         With every reason why the model is not one for this study.
     """
+    expect(data, Study, "data", "make one with read_study or Study.from_frames")
     problems = list(_problems(model, data))
     if problems:
         raise BadInput(problems)

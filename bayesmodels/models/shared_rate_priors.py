@@ -116,7 +116,11 @@ def shared_rate_prior_table(model: Any) -> pd.DataFrame:
         ("mean decline", f"Normal({p.rate[0]:g}, {p.rate[1]:g})", f"points per {month}"),
         ("person SD of decline, arm", f"Uniform(0, {p.rate_sd_upper:g})", f"points per {month}"),
         ("residual SD, regimen and arm", f"Uniform(0, {p.residual_sd_upper:g})", "points"),
-        ("1 / s^2 of regimens", f"Gamma({p.regimen_precision[0]:g}, {p.regimen_precision[1]:g})", ""),
+        (
+            "1 / s^2 of regimens",
+            f"Gamma({p.regimen_precision[0]:g}, {p.regimen_precision[1]:g})",
+            "per squared log rate",
+        ),
         ("SD of a step of the drift", f"Uniform(0, {p.drift_sd_upper:g})", "log rate"),
         ("covariate", f"Normal(0, {p.covariate_sd:g})", "log rate per unit"),
         ("untreated hazard", f"Gamma({p.hazard[0]:g}, {p.hazard[1]:g})", f"per {month}"),

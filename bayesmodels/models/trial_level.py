@@ -19,7 +19,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_likelihood import trial_arrays, trial_effects
 from bayesmodels.study import TrialTable
@@ -95,6 +95,7 @@ class TrialLevelModel(BaseModel):
         BadInput
             The table does not have the target class.
         """
+        expect(data, TrialTable, "data", "make one with read_trials or TrialTable.from_frame")
         if self.target_class is not None and self.target_class not in data.classes:
             there = ", ".join(data.classes)
             raise BadInput(

@@ -6,18 +6,29 @@ Every shape is zero until the drug starts. A lag is a prior, a number of months 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import pymc as pm
 import pytensor.tensor as pt
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve, Term
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+def _not_before_the_drug(lag: LogNormal | float | None) -> LogNormal | float | None:
+    if isinstance(lag, float) and not 0 <= lag < math.inf:
+        raise ValueError("expected a lag of 0 months or more, since the drug does nothing before it is given")
+    return lag
+
+
+Lag = Annotated[LogNormal | float | None, AfterValidator(_not_before_the_drug)]
+"""Months from the drug's start to its first effect: a prior, a number taken as known, or None for no lag."""
 
 LEVEL, RATE = "{unit}", "{unit} per month"
 
@@ -87,7 +98,7 @@ class SlopeChange(BaseModel):
     model_config = _FROZEN
     type: Literal["slope_change"] = "slope_change"
     effect_unit: Literal["{unit} per month"] = RATE
-    lag: LogNormal | float | None = None
+    lag: Lag = None
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
 
@@ -115,7 +126,7 @@ class Plateau(BaseModel):
     model_config = _FROZEN
     type: Literal["plateau"] = "plateau"
     effect_unit: Literal["{unit}"] = LEVEL
-    lag: LogNormal | float | None = BIOMARKER_LAG
+    lag: Lag = BIOMARKER_LAG
     time_constant: LogNormal = BIOMARKER_TIME_CONSTANT
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
@@ -186,7 +197,7 @@ class DeceleratingSlope(BaseModel):
     model_config = _FROZEN
     type: Literal["decelerating_slope"] = "decelerating_slope"
     effect_unit: Literal["{unit} per month"] = RATE
-    lag: LogNormal | float | None = None
+    lag: Lag = None
     rho: LogNormal | Literal["trajectory"] = "trajectory"
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
@@ -228,7 +239,7 @@ class Follows(BaseModel):
     effect_unit: Literal["{unit} per month per unit followed"] = "{unit} per month per unit followed"
     outcome: str
     gain: Normal = Normal(mean=0.0, sd=0.5, source="cohort slope 0.46 points a month per ln NfL")
-    lag: LogNormal | float | None = None
+    lag: Lag = None
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes `follow_gain`."""

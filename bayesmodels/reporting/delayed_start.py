@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput
 from bayesmodels.reporting.context import Contrast, FitContext, Outcome
 from bayesmodels.reporting.estimand import estimand, withheld
 from bayesmodels.reporting.intervals import NOTHING, flat, probability, summarise
@@ -94,7 +93,6 @@ def difference_table(
     rows = []
     for cell in difference_cells(tree, context):
         wanted = settings.contrast_weeks or tuple(cell.weeks)
-        check_weeks("contrast_weeks", wanted, cell.weeks)
         rows += [difference_row(cell, week, context, settings, observed) for week in wanted]
     return pd.DataFrame(rows)
 
@@ -139,8 +137,6 @@ def delta_weeks(
     switch = context.switch_week
     last = observed.last_visit(cell.outcome.name, cell.contrast.groups, cell.stratum)
     well = observed.last_well_observed(cell.outcome.name, cell.contrast.groups, cell.stratum)
-    if settings.end_week is not None:
-        check_weeks("end_week", (settings.end_week,), cell.weeks)
     end = settings.end_week if settings.end_week is not None else (cell.weeks.max() if math.isnan(last) else last)
     return {
         "delta_1": math.nan if switch is None else cell.up_to(switch),
@@ -197,23 +193,6 @@ def persistence_table(
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def check_weeks(name: str, wanted: tuple[float, ...], weeks: np.ndarray) -> None:
-    """Refuse a week that is not a curve week.
-
-    Raises
-    ------
-    BadInput
-        Names the setting, the week, and the weeks there are.
-    """
-    absent = [week for week in wanted if week not in weeks]
-    if absent:
-        there = ", ".join(f"{week:g}" for week in weeks)
-        raise BadInput(
-            f"[report] {name}: expected curve weeks ({there}), got {', '.join(f'{week:g}' for week in absent)}; "
-            "add them to [study] curve_weeks and fit again"
-        )
 
 
 def _kept(cell: DifferenceCell, first: float, second: float, share: float | None, prior: bool) -> float:

@@ -13,7 +13,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayesmodels.posterior import load
+from bayesmodels.errors import expect
+from bayesmodels.posterior import FROM_FIT, load
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.disease_rate import disease_rate_section
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
@@ -171,6 +172,7 @@ def report(
     MissingVariable
         The posterior has no group `posterior`.
     """
+    expect(posterior, (xr.DataTree, str, Path), "posterior", FROM_FIT)
     tree = posterior if isinstance(posterior, xr.DataTree) else load(posterior)
     findings = find(tree, settings or ReportSettings())
     figures = _figures(findings)

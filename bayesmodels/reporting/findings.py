@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.errors import BadInput
 from bayesmodels.posterior import REPORTS, possible_reports, require
 from bayesmodels.reporting.after_switch import parallel_table, time_saved_table
 from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
@@ -79,14 +80,17 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     MissingVariable
         No group `posterior`.
     BadInput
-        A week in the settings that is not a curve week, or an outcome that the posterior does not have.
+        Every week and outcome of the settings that the posterior does not have.
     """
     require(tree, groups=["posterior"])
     context = read_context(tree)
-    settings.check_outcomes(tuple(context.outcomes))
+    coords, variables = tree["posterior"].coords, tree["posterior"].data_vars
+    weeks, visits = (coords[dim].values.tolist() if dim in coords else [] for dim in ("week", "visit_week"))
+    problems = list(settings.problems(context.outcomes, weeks, visits if "visit_mean" in variables else ()))
+    if problems:
+        raise BadInput(problems)
     observed = observed_persons(tree, context.data)
     prob, label = settings.interval, settings.interval_label
-    variables = tree["posterior"].data_vars
     tables = {"parameters": parameter_table(tree, context, prob), "convergence": convergence_table(context)}
     if "drug_effect" in variables:
         tables["effects"] = effect_table(tree, context, prob, label).table

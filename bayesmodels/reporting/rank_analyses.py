@@ -132,7 +132,7 @@ def rank_analyses(
     if wrong:
         raise BadInput(
             f"terminal: expected events of the study ({', '.join(there) or 'none'}), got {', '.join(wrong)}; "
-            "give () where nobody had one"
+            "give [] where nobody had one"
         )
     trial = two_group_trial(
         study.persons.assign(**study.covariates(covariates)), study.visits, events, outcome=outcome, week=week,

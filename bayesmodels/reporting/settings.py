@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bayesmodels.errors import BadInput
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class ReportSettings(BaseModel):
@@ -28,7 +32,7 @@ class ReportSettings(BaseModel):
         Outcome to the declared week from which slopes are compared; by default the switch + lag + 3 time constants,
         at least 12 weeks after the switch.
     shares : tuple of float
-        The f of P(Delta_1 > 0 and Delta_2 > f Delta_1).
+        The f of P(Delta_1 > 0 and Delta_2 > f Delta_1), each from 0 to 1.
     margin : float, optional
         Trial level: minimal important difference of the outcome effect, in its good direction and unit.
     trials_needed : bool
@@ -46,12 +50,12 @@ class ReportSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     interval: float = Field(0.95, gt=0, lt=1)
-    important_difference: dict[str, float] = {}
-    margins: dict[str, float] = {}
+    important_difference: dict[str, NotNegative] = {}
+    margins: dict[str, NotNegative] = {}
     contrast_weeks: tuple[float, ...] | None = None
     end_week: float | None = None
-    parallel_from_week: dict[str, float] = {}
-    shares: tuple[float, ...] = (0.25, 0.5, 0.75)
+    parallel_from_week: dict[str, NotNegative] = {}
+    shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
     trials_needed: bool = False
     trial_verdict: TrialVerdictSettings = TrialVerdictSettings()
@@ -73,29 +77,53 @@ class ReportSettings(BaseModel):
         """Kind and level of every interval, e.g. "95 % ETI" (equal-tailed interval)."""
         return f"{100 * self.interval:g} % ETI"
 
-    def check_outcomes(self, outcomes: tuple[str, ...]) -> None:
-        """Refuse settings of an outcome that the posterior does not have.
+    def problems(
+        self, outcomes: Collection[str], weeks: Collection[float] = (), visits: Collection[float] = ()
+    ) -> Iterator[str]:
+        """What a fit cannot answer, a line each.
 
-        Raises
-        ------
-        BadInput
-            One line for each unknown outcome.
+        Parameters
+        ----------
+        outcomes : collection of str
+            Of the fit.
+        weeks : collection of float
+            Its curve weeks; empty: weeks are not looked at.
+        visits : collection of float
+            Its nominal visits; empty: of a model without persons' visits, whose surrogate is read off the curves.
         """
-        declared = {
-            "important_difference": self.important_difference,
-            "margins": self.margins,
-            "parallel_from_week": self.parallel_from_week,
-        }
-        problems = [
-            f"[report] {field}: expected an outcome of this fit ({', '.join(outcomes) or 'none'}), got {name!r}"
-            for field, values in declared.items()
+        named = [
+            (field, name)
+            for field, values in (
+                ("important_difference", self.important_difference),
+                ("margins", self.margins),
+                ("parallel_from_week", self.parallel_from_week),
+            )
             for name in values
-            if name not in outcomes
         ]
-        problems += [
-            f"[report] {field}: expected an outcome of this fit ({', '.join(outcomes) or 'none'}), got {name!r}"
-            for field, name in (("surrogate", self.surrogate), ("outcome", self.outcome))
-            if name is not None and name not in outcomes
-        ]
-        if problems:
-            raise BadInput(problems)
+        named += [(field, name) for field, name in (("surrogate", self.surrogate), ("outcome", self.outcome)) if name]
+        for field, name in named:
+            if name not in outcomes:
+                known = ", ".join(outcomes) or "none"
+                yield f"[report] {field}: expected an outcome of this fit ({known}), got {name!r}"
+        if not weeks:
+            return
+        end = () if self.end_week is None else (self.end_week,)
+        for field, wanted in (("contrast_weeks", self.contrast_weeks or ()), ("end_week", end)):
+            yield from week_problems(field, wanted, weeks)
+        kind, known_weeks = ("week of a visit", visits) if visits else ("curve week", weeks)
+        for field in ("surrogate_week", "outcome_week") if self.surrogate is not None else ():
+            week = getattr(self.surrogacy, field)
+            if week is not None and week not in known_weeks:
+                there = ", ".join(f"{w:g}" for w in known_weeks)
+                yield f"[report.surrogacy] {field}: expected a {kind} ({there}), got {week:g}"
+
+
+def week_problems(field: str, wanted: Collection[float], weeks: Collection[float]) -> Iterator[str]:
+    """A line where some of the weeks that a setting names are not curve weeks."""
+    absent = [week for week in wanted if week not in weeks]
+    if absent:
+        there = ", ".join(f"{week:g}" for week in weeks)
+        yield (
+            f"[report] {field}: expected curve weeks ({there}), got {', '.join(f'{week:g}' for week in absent)}; "
+            "add them to [study] curve_weeks and fit again"
+        )

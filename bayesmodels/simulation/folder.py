@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
+from bayesmodels.folders import made_folder
 from bayesmodels.simulation.design import valor_design
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import SimulatedTrial, simulate_trial
@@ -56,7 +57,7 @@ def simulate(
     Raises
     ------
     BadInput
-        Fewer than one trial, a negative seed, a group of one person, or a folder that exists already.
+        Fewer than one trial, a negative seed, a group of one person, a folder that exists already or cannot be made.
     """
     if trials < 1 or seed < 0:
         raise BadInput(f"expected trials of 1 or more and a seed of 0 or more; got trials={trials}, seed={seed}")
@@ -66,6 +67,7 @@ def simulate(
     taken = [folder for folder in folders if folder.exists()]
     if taken:
         raise BadInput(f"{folder}: exists already; choose another folder or remove it" for folder in taken)
+    made_folder(Path(out_dir))
     population = population_truth(design, truth)
     for number, folder in enumerate(folders, start=1):
         trial = simulate_trial(design, truth, trial_seed(seed, number))
@@ -77,7 +79,7 @@ def write_trial(trial: SimulatedTrial, folder: Path, truth_table: pd.DataFrame) 
     """Write a trial's three tables and its truth into a new folder, complete or not at all."""
     partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    made_folder(partial)
     tables = {"persons": trial.persons, "visits": trial.visits, "events": trial.events, "truth": truth_table}
     for name, table in tables.items():
         table.to_csv(partial / f"{name}.csv", index=False)

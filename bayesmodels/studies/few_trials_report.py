@@ -30,8 +30,8 @@ SOURCE: dict[int, dict[float, tuple[float, float, float]]] = {
     20: {0.2: (0.02, 0.25, 0.65), 0.8: (0.26, 0.72, 0.96), 0.95: (0.34, 0.79, 0.98)},
     40: {0.2: (0.02, 0.18, 0.48), 0.8: (0.41, 0.73, 0.93), 0.95: (0.62, 0.88, 0.99)},
 }
-"""Mean posterior 2.5, 50 and 97.5 % of R2_trial by number of trials and true R2. Source: the design
-calculation before the model was written (40 replicates, another sampler)."""
+"""Mean posterior 2.5, 50 and 97.5 % of R2_trial by number of trials and true R2. Source: a design calculation of our
+own before the model was written (40 replicates, another sampler); not published."""
 
 SOURCE_ABOVE_HALF = {2: 0.00, 3: 0.00, 5: 0.00, 8: 0.00, 12: 0.00, 20: 0.23, 40: 0.82}
 """Share of fits whose lower limit is above .5, true R2 .95; the same source."""
@@ -129,7 +129,8 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         *opening(manifest, verdict(table)),
         "## Table",
         "",
-        "Mean posterior 2.5 / 50 / 97.5 % of R2_trial over replicates, the source in brackets.",
+        "Mean posterior 2.5 / 50 / 97.5 % of R2_trial over replicates, the source in brackets: a design calculation of "
+        "our own, made with another sampler before the model was written and not published.",
         "",
         "| trials | true R2 .2 | true .8 | true .95 | P(lower > .5) at .95 | naive r^2 at .2 | naive r^2 at .95 |",
         "|---|---|---|---|---|---|---|",

@@ -27,9 +27,10 @@ PAGE = """\
   calibrated to these same rows, and neighbouring rows share people, so this says only that few published numbers look
   out of place. It is no test of the generator, least of all of the drug's effect on function, which these numbers do
   not identify.
-- The calibration that gave the truth reports 51 of 54 rows over 600 trials and does not list its rows. The core rows
-  here follow a rule that gives 54 too; they need not be the same rows, so the two counts are not comparable. The count
-  over all rows does not depend on the choice.
+- The truth (`data/evidence/valor_simulator_truth.csv`) comes from a calibration of our own to these rows, made before
+  the package and not published. It reports 51 of 54 rows over 600 trials and does not list its
+  rows. The core rows here follow a rule that gives 54 too; they need not be the same rows, so the two counts are not
+  comparable. The count over all rows does not depend on the choice.
 
 Core rows: means of NfL and ALSFRS-R from `valor_2021` at weeks 12 and 28, from `ole_2021` after week 28 (its earlier
 visits repeat `valor_2021`), from `valor_2021_itt` and `final_2025`; and every count that is a result. The remaining

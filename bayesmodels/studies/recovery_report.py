@@ -19,7 +19,7 @@ from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.ranks import bonferroni
 
 FAMILY = 0.95
-PRIOR_DOMINATED = ("effect_lag[alsfrs_r]", "deceleration[alsfrs_r]", "group_effect_sd[", "group_drug_effect[alsfrs_r")
+PRIOR_DOMINATED = ("effect_lag[alsfrs_r]", "group_effect_sd[", "group_drug_effect[alsfrs_r")
 TITLES = {
     "model": "Recovery of LongitudinalModel from trials simulated from itself",
     "generator": "Recovery of LongitudinalModel from VALOR-like trials that are not from the model",
@@ -40,7 +40,7 @@ def binomial_limits(n: int, coverage: float, statements: int) -> tuple[int, int]
 
 
 def is_prior_dominated(parameter: str) -> bool:
-    """Functional lag, deceleration, SD between start groups, and what rests on them: listed apart."""
+    """Functional lag, SD between start groups, and what rests on them: listed apart."""
     return parameter.startswith(PRIOR_DOMINATED)
 
 
@@ -131,12 +131,12 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
     planned : int
         Trials of the whole study; `records` may hold fewer, and the page then says so.
     """
-    from bayesmodels.studies.recovery_page import page, verdict
+    from bayesmodels.studies.recovery_page import judged_rows, page, verdict
 
     out.mkdir(parents=True, exist_ok=True)
     rows, fits = tidy(records), fits_table(records)
     table = coverage_table(rows)
-    seconds = float(fits["cpu_seconds"].sum())
+    judged, seconds = judged_rows(spec.source, table), float(fits["cpu_seconds"].sum())
     manifest = {
         "study": TITLES[spec.source],
         "command": f"python -m bayesmodels.studies.recovery {spec.source} --trials {planned} --seed {spec.seed} "
@@ -145,7 +145,8 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
         "trials": len(fits),
         "planned": planned,
         "parameters": len(table),
-        "inside": int(table["inside"].sum()),
+        "judged": len(judged),
+        "inside": int(judged["inside"].sum()),
         "inside_kept": int(table["inside_kept"].sum()),
         "limits_95": [int(table["lowest_95"].iloc[0]), int(table["highest_95"].iloc[0])],
         "limits_50": [int(table["lowest_50"].iloc[0]), int(table["highest_50"].iloc[0])],

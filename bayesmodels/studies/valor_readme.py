@@ -29,6 +29,9 @@ def readme(tables: Mapping[str, pd.DataFrame], command: str) -> str:
         "Not a pure held-out test: the start at week 30, the visit-shock SDs, V and the deceleration were chosen "
         "with later data in view.",
         "",
+        "Stated: what a trial run of the same model gave before there was a package, by another program that is not "
+        "kept with it.",
+        "",
         "## NfL response (stated medians: within 0.3 posterior SD is asked)",
         "",
         _markdown(_nfl(tables["nfl_response"])),

@@ -147,7 +147,14 @@ def read_clusters(
     surrogate: Endpoint = SURROGATE,
     outcome: Endpoint = OUTCOME,
 ) -> ClusterTable:
-    """A table of patients from a .csv or .parquet file; arguments as of `ClusterTable.from_frame`.
+    """A table of patients from a .csv or .parquet file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its name without the suffix is the table's.
+    active, columns, complete_cases, surrogate, outcome
+        As in `ClusterTable.from_frame`.
 
     Raises
     ------

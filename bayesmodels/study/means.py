@@ -190,6 +190,14 @@ def read_means(
 ) -> MeansTable:
     """A table of means from a .csv or .parquet file, with the columns of `MeansTable.from_frame`.
 
+    Parameters
+    ----------
+    path : str or Path
+    drug_start_week, reference_group
+        As in `MeansTable.from_frame`.
+    name : str, optional
+        For titles; default: the file's name.
+
     Raises
     ------
     BadInput

@@ -196,6 +196,14 @@ def read_trials(
 ) -> TrialTable:
     """A table of effects from a .csv or .parquet file, with the columns of `TrialTable.from_frame`.
 
+    Parameters
+    ----------
+    path : str or Path
+    surrogate, outcome, one_sided
+        As in `TrialTable.from_frame`.
+    name : str, optional
+        For titles; default: the file's name.
+
     Raises
     ------
     BadInput

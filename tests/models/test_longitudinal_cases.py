@@ -183,6 +183,35 @@ def test_an_outcome_that_the_study_lacks():
     )
 
 
+OWN = {"name": "crp", "good_direction": "down", "typical": {"level": 5.0, "spread": 0.5, "rate": 0.02}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "value", "censoring", "text"),
+    [
+        (
+            {"scale": "log"},
+            0.0,
+            "",
+            "expected crp above 0, got 0; correct it, or write the assay's limit as value and \"le",
+        ),
+        ({"scale": "log"}, -1.0, "", "expected crp above 0, got -1; correct it"),
+        ({"scale": "log"}, 0.0, "left", "expected the assay's limit, above 0, as the value of a censored crp, got 0"),
+        ({"limits": (0.0, 30.0)}, 31.0, "", "expected crp from 0 to 30, got 31; correct it"),
+        ({"limits": (0.0, 30.0)}, -0.5, "", "expected crp from 0 to 30, got -0.5; correct it"),
+    ],
+)
+def test_values_that_an_outcome_of_ones_own_cannot_take_are_refused_with_their_row(fields, value, censoring, text):
+    def own(persons, visits):
+        visits.loc[visits["outcome"] == "alsfrs_r", ["outcome", "value"]] = ("crp", 5.0)
+        visits.loc[5, ["value", "censoring"]] = (value, censoring)
+
+    data = study(edit=own)
+    (line,) = problems(lambda: LongitudinalModel(outcomes=({**OWN, **fields}, "svc")).build(data))[1:]
+    person, week = data.visits.loc[5, ["person", "week"]]
+    assert line.startswith(f"visits, row 7 (person {person}, week {week:g}): {text}")
+
+
 @pytest.mark.parametrize("pooling", ["partial", "complete", "none"])
 def test_a_prior_by_stratum_that_lacks_one(pooling):
     rates = {"faster": Normal(mean=-1.2, sd=0.6), "slow": Normal(mean=-0.5, sd=0.25)}
@@ -227,7 +256,7 @@ def test_a_model_that_makes_no_sense_is_refused(fields, message):
 
 
 def test_an_unknown_preset_lists_the_known_ones():
-    with pytest.raises(BadConfig, match="unknown preset 'nfl'; known: nfl_plasma, alsfrs_r, svc, hhd, alsaq5, eq5d5l"):
+    with pytest.raises(ValidationError, match="unknown preset 'nfl'; known: nfl_plasma, alsfrs_r, svc, hhd, alsaq5"):
         LongitudinalModel(outcomes=("nfl",))
 
 

@@ -6,9 +6,14 @@ from small_trials import eight_trials
 
 from bayesmodels.errors import BadInput
 from bayesmodels.models.joint_event import PERSON_DRAWS
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import PRESETS, alsfrs_r, replaced
 from bayesmodels.models.prior_table import prior_table
+from bayesmodels.models.shared_rate import SharedRateModel
 from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.parts.effects import SlopeChange
 from bayesmodels.parts.priors import Normal
+from bayesmodels.parts.trajectories import Decelerating
 
 COURSE = {
     "term_mean": ("mean level", "mean rate", "mean effect"),
@@ -70,6 +75,28 @@ def test_trial_level_priors_say_what_is_between_classes():
     between = prior_table(TrialLevelModel(**fields, classes="exchangeable"), eight_trials())
     assert len(between) == len(one) + 3
     assert "HalfNormal(0.25)" in between["prior"].tolist()
+
+
+def test_what_a_part_takes_as_known_stands_among_the_priors():
+    outcome = replaced(alsfrs_r(), {"trajectory": Decelerating(rho=1 / 8), "effect": SlopeChange(lag=2.0)})
+    of = prior_table(LongitudinalModel(outcomes=({**outcome.model_dump(), "name": "score"},)), study())
+    of = of.set_index("parameter")
+    for parameter, number, unit in (("trajectory rho", "0.125", "per month"), ("effect lag", "2", "months")):
+        row = of.loc[parameter, ["prior", "unit", "source"]].tolist()
+        assert row == [f"fixed at {number}", unit, "taken as known"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_prior_of_a_preset_says_where_it_is_from(preset):
+    outcome = PRESETS[preset]()
+    priors = (outcome.level_prior, outcome.rate_prior, outcome.level_sd_prior, outcome.rate_sd_prior)
+    for source in {prior.source for prior in (*priors, outcome.residual_sd_prior)}:
+        assert source.startswith("assumption") or "data/evidence/als_population_parameters.csv" in source
+
+
+def test_every_prior_of_the_shared_rate_model_has_a_unit():
+    table = prior_table(SharedRateModel(), None)
+    assert (table["unit"] != "").all()
 
 
 def test_another_model_is_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -122,6 +124,10 @@ def test_effect_on_rate_by_stratum_is_half_each_natural_rate():
         ({"typical": {"level": 1.0, "spread": 0.0, "rate": 1.0}}, "greater than 0"),
         ({"typical": {"level": 1.0, "spread": 1.0, "rate": 0.0}}, "a rate other than 0"),
         ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "censor_at_limits": True}, "expected limits with cen"),
+        ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "limits": (48, 0)}, "low below high, got .48.0, 0.0."),
+        ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "limits": (3, 3)}, "low below high"),
+        ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "limits": (math.nan, 30)}, "finite"),
+        ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "limits": (0, math.inf)}, "finite"),
         ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "name": "a:b"}, "name"),
         ({"typical": {"level": 1.0, "spread": 1.0, "rate": 1.0}, "good_direction": "left"}, "'up' or 'down'"),
     ],

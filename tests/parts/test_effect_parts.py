@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from part_values import MARKER, SCORE, Evaluated
+from pydantic import ValidationError
 from scipy.integrate import quad
 from scipy.stats import gamma
 
@@ -120,6 +123,13 @@ def test_rates_jump_after_a_lag_and_where_it_is_uncertain_time_is_cut_at_several
     assert part(effect(lag=None, **given)).curve.rate_jumps == ()
     assert part(effect(lag=2.5, **given)).curve.rate_jumps == (2.5,)
     assert part(effect(lag=LAG, **given)).curve.rate_jumps == JUMP_MONTHS
+
+
+@pytest.mark.parametrize("lag", [-0.5, math.nan, math.inf])
+@pytest.mark.parametrize("effect", [SlopeChange, Plateau, DeceleratingSlope, lambda lag: Follows(outcome="x", lag=lag)])
+def test_no_effect_comes_before_the_drug(effect, lag):
+    with pytest.raises(ValidationError, match="expected a lag of 0 months or more"):
+        effect(lag=lag)
 
 
 def test_parts_without_a_lag_say_of_no_jump():

@@ -5,6 +5,7 @@ on (each group then gains the same). NfL falls by 0.8 over 12 weeks from the dru
 """
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from bayesmodels.reporting.after_switch import first_reached, parallel_table, ti
 from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
 from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.findings import find
 from bayesmodels.reporting.observed import observed_persons
 from bayesmodels.reporting.settings import ReportSettings
 
@@ -108,9 +110,12 @@ def test_delta_weeks(tree, context, observed):
     assert declared.set_index("point").loc["delta_2", "week"] == 52
 
 
-def test_a_week_without_a_curve_is_refused(tree, context, observed):
-    with pytest.raises(BadInput, match=r"\[report\] contrast_weeks: expected curve weeks \(0, 4, .*\), got 30;"):
-        difference_table(tree, context, ReportSettings(contrast_weeks=(28, 30)), observed)
+def test_weeks_without_a_curve_are_refused_all_at_once(tree):
+    with pytest.raises(BadInput) as caught:
+        find(tree, ReportSettings(contrast_weeks=(28, 30), end_week=9999))
+    contrast, end = caught.value.problems
+    assert re.match(r"\[report\] contrast_weeks: expected curve weeks \(0, 4, .*\), got 30; add them to", contrast)
+    assert re.match(r"\[report\] end_week: expected curve weeks \(0, 4, .*\), got 9999; add them to", end)
 
 
 def test_persistence_against_the_draws(tree, context, observed):

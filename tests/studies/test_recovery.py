@@ -1,6 +1,7 @@
 """Trials from the model with NumPy against the model's own graph; coverage limits; resuming."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ from bayesmodels.models.design import as_data, design_of
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.studies import model_trials, model_visits
 from bayesmodels.studies.model_trials import OUTCOMES, Layout, draw_truth
-from bayesmodels.studies.recovery_report import binomial_limits, coverage_table
+from bayesmodels.studies.recovery_page import deceleration, verdict
+from bayesmodels.studies.recovery_report import binomial_limits, coverage_table, is_prior_dominated
 from bayesmodels.studies.refit import PUBLISHED
 from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import Study
@@ -147,6 +149,28 @@ def test_coverage_counts_by_hand():
     table = coverage_table(rows)
     assert table.loc[0, ["covered_95", "covered_50", "covered_50_kept"]].tolist() == [3, 2, 3]
     assert table.loc[0, "bias"] == pytest.approx(0.5 - 0.75)
+
+
+def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of_the_deceleration():
+    folder = Path(__file__).parents[2] / "reports" / "validation" / "LongitudinalModel-recovery-generator"
+    table, manifest = pd.read_csv(folder / "coverage.csv"), json.loads((folder / "manifest.json").read_text())
+    judged, apart = table[~table["prior_dominated"]], table[table["prior_dominated"]]
+    assert table["prior_dominated"].tolist() == [is_prior_dominated(name) for name in table["parameter"]]
+    assert apart["parameter"].tolist() == ["effect_lag[alsfrs_r]", "group_effect_sd[nfl_plasma]"]
+    assert (manifest["judged"], manifest["inside"]) == (len(judged), judged["inside"].sum())
+    text = (folder / "README.md").read_text()
+    assert f"{manifest['inside']} of {manifest['judged']} parameters have coverage within" in text
+    assert verdict("generator", table, manifest) in text
+    own = pd.read_csv(folder / "estimates.csv").query("parameter == 'deceleration[alsfrs_r]'")
+    covered = ((own["lower_95"] <= own["truth"]) & (own["truth"] <= own["upper_95"])).sum()
+    width = (own["upper_95"] - own["lower_95"]).mean()
+    told = (
+        f"truth {own['truth'].iloc[0]:g} a month, prior median 0.04 (0.008 to 0.192), posterior medians "
+        f"{own['median'].mean():.3f} on average, 95 % intervals {width:.3f} wide of "
+        f"which {covered} cover"
+    )
+    assert told in text
+    assert deceleration(table.set_index("parameter").loc["deceleration[alsfrs_r]"]) in text
 
 
 def count_calls(spec, number):

@@ -182,6 +182,12 @@ def test_settings_that_cannot_be_used():
         ReportSettings(surrogate="svc", outcome="svc")
     with pytest.raises(ValidationError, match="between -1 and 1"):
         ReportSettings(**DECLARED, surrogacy={"confounding": [0.2, 1.0]})
+    for field, value in (
+        ("important_difference", {"alsfrs_r": -2}), ("margins", {"alsfrs_r": -0.1}), ("margins", {"x": float("nan")}),
+        ("shares", (0.5, 2)), ("shares", (-0.1,)), ("parallel_from_week", {"alsfrs_r": -1}),
+    ):  # fmt: skip
+        with pytest.raises(ValidationError, match=rf"{field}[\s\S]*than or equal to|finite"):
+            ReportSettings(**{field: value})
     with pytest.raises(BadInput, match=r"\[report\] surrogate: expected an outcome of this fit .*, got 'pnfh'"):
         report(fake_posterior(), settings=ReportSettings(surrogate="pnfh", outcome="alsfrs_r"))
     with pytest.raises(BadInput, match="expected a week of a visit"):

@@ -97,9 +97,18 @@ def run(
     """
     config = read_config(config_path)
     data = load_data(config)
-    check_analyses(config, data)
+    _check(config, data)
     name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
     return run_in(RunFolder(Path(out) / name), config, data, name, resume=resume, again=again, tell=tell)
+
+
+def _check(config: Config, data: Any) -> None:
+    """Refuse what cannot be answered; a model of one's own that cannot be built fails in the fit, which logs it."""
+    try:
+        check_analyses(config, data)
+    except Exception as error:
+        if isinstance(error, BayesmodelsError):
+            raise
 
 
 def run_in(

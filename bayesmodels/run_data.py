@@ -98,6 +98,8 @@ def check(path: str | Path) -> list[str]:
         check_analyses(config, data)
     except BadInput as error:
         found += error.problems
+    except Exception as error:  # of a model of one's own
+        found.append(f"{path.name}: [model]: cannot be built with these data: {type(error).__name__}: {error}")
     return found
 
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from bayesmodels.cli import app
 from bayesmodels.posterior import load
 from bayesmodels.run import run
+from bayesmodels.run_data import check
 
 CONFIG = """
 [study]
@@ -267,6 +268,18 @@ def test_two_processes_cannot_work_in_one_folder(tmp_path):
     process.communicate()
     with RunFolder(tmp_path / "run").locked():  # the lock went with the process
         assert (tmp_path / "run" / ".lock").read_text() == str(os.getpid())
+
+
+def test_a_model_of_ones_own_that_cannot_be_built_fails_in_its_folder(tmp_path):
+    config = write_trial(tmp_path)
+    config.write_text(config.read_text().replace("toy_model:Toy", "toy_model:Broken"))
+    assert check(config) == ["trial.toml: [model]: cannot be built with these data: ValueError: no start for Secret-0"]
+    done = invoke("fit", config, "--out", tmp_path / "runs")
+    assert (done.exit_code, done.stderr.splitlines()[-1][:43]) == (1, "error: ValueError: no start for Secret-0 (w")
+    log = (folder_in(tmp_path / "runs") / "log.txt").read_text()
+    assert "failed during build" in log
+    assert "toy_model.py" in log
+    assert "Secret" not in log
 
 
 def test_a_failure_is_told_in_one_line_and_in_the_log_and_can_be_resumed(tmp_path):

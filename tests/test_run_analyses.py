@@ -105,6 +105,7 @@ REPORT = """
 important_difference = {scor = 2}
 contrast_weeks = [13, 28]
 end_week = 9999
+parallel_from_week = {score = 52}
 surrogate = "nfl"
 outcome = "score"
 surrogacy = {surrogate_week = 9999, outcome_week = 28}
@@ -121,7 +122,8 @@ def test_check_and_fit_find_every_mistake_of_report_before_anything_is_fitted(tm
         "add them to [study] curve_weeks and fit again",
         "trial.toml: [report] end_week: expected curve weeks (0, 28, 52), got 9999; "
         "add them to [study] curve_weeks and fit again",
-        "trial.toml: [report.surrogacy] surrogate_week: expected a week of a visit (0, 12, 28, 40, 52), got 9999",
+        "trial.toml: [report] parallel_from_week, score: expected a week before the last curve week (52), got 52",
+        "trial.toml: [report.surrogacy] surrogate_week: expected a week of a visit (12, 28, 40, 52), got 9999",
     ]
     with pytest.raises(BadInput) as caught:
         run(config, tmp_path / "runs")

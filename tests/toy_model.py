@@ -53,6 +53,15 @@ class Toy(BaseModel):
         return model
 
 
+class Broken(Toy):
+    """A model of one's own that cannot be built, and says so with a person's label."""
+
+    type: Literal["toy_model:Broken"] = "toy_model:Broken"  # type: ignore[assignment]
+
+    def build(self, data: Study) -> pm.Model:
+        raise ValueError(f"no start for {data.persons['person'].iloc[0]}")
+
+
 def first_values(data: Study) -> tuple[np.ndarray, np.ndarray]:
     """First value and index of the start group, by person."""
     visits = data.visits[data.visits["week"] == 0].set_index("person")["value"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -171,7 +172,7 @@ def text_labels(event: npt.ArrayLike) -> npt.NDArray[np.str_]:
     return values.astype(str)
 
 
-def labels_of(event: npt.ArrayLike, of: str | tuple[str, ...], censored: tuple[str, ...]) -> tuple[Mask, Mask]:
+def labels_of(event: npt.ArrayLike, of: str | Iterable[str], censored: tuple[str, ...]) -> tuple[Mask, Mask]:
     """Whether any event, and whether one of `of`, happened at a person's exit.
 
     An event of interest that nobody had is allowed: a stratum, a risk group or a replicated trial may well have none.
@@ -183,7 +184,7 @@ def labels_of(event: npt.ArrayLike, of: str | tuple[str, ...], censored: tuple[s
         label that differs from one in `of` or `censored` only by case or blanks, and would pass for an event that
         competes.
     """
-    wanted = tuple(of) if isinstance(of, tuple | list) else (of,)
+    wanted = (of,) if isinstance(of, str) or not isinstance(of, Iterable) else tuple(of)
     if not all(isinstance(name, str) for name in wanted):
         raise BadInput(
             f'of: expected an event as text, such as "death", got {of!r}; write labels for codes, "none" where nothing '

@@ -96,7 +96,8 @@ def two_group_trial(
         person, week, outcome, value. The value at week 0 is the baseline. A later visit counts for the nearest of
         `visit_weeks`, if nearer to it than to week 0; of two the nearer one. A value at an assay's limit counts as is.
     events : DataFrame or None
-        person, week, event; a row a person. None: nobody died, followed to the last visit.
+        person, week, event ("none" where nothing happened); a row a person. None: nobody died, followed to the last
+        visit.
     outcome : str
     week : float
         End of the comparison, one of `visit_weeks`.
@@ -121,7 +122,8 @@ def two_group_trial(
     ------
     BadInput
         A week, start group, outcome or column that is not there, covariates that are no numbers, persons without an
-        exit, delayed entry, or an event that differs from a terminal one or "none" only by case.
+        exit, delayed entry, events that are missing or no text, or one that differs from a terminal one or "none" only
+        by case or blanks.
     """
     weeks = np.array(sorted({float(w) for w in visit_weeks if w > 0}))
     wanted = [*(["stratum"] if strata else []), *covariates]
@@ -222,5 +224,5 @@ def _exits(person: pd.Series, events: pd.DataFrame, terminal: Sequence[str]) -> 
     mine = by_person.loc[person]
     if "entry_week" in mine and (mine["entry_week"].fillna(0) > 0).any():
         raise BadInput("events: expected persons followed from randomisation; rank analyses know no delayed entry")
-    died = labels_of(mine["event"], tuple(terminal), CENSORED)[1] if terminal else np.zeros(len(mine), bool)
+    died = labels_of(mine["event"], tuple(terminal), CENSORED)[1] if len(terminal) else np.zeros(len(mine), bool)
     return mine["week"].to_numpy(float), died

@@ -108,8 +108,8 @@ def dropout_request(
     ------
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
-        at which nobody is observed, a reference that is no start group, unusable deltas, or the dead left out where the
-        model lets death depend on the course.
+        at which nobody is observed, a reference that is no start group, unusable deltas, administrative exits that
+        nobody had, or the dead left out where the model lets death depend on the course.
     """
     names = [k.name for k in model.outcomes]
     problems = []
@@ -130,6 +130,13 @@ def dropout_request(
     rule = rule or LeavingRule()
     if rule.terminal is None:
         rule = replace(rule, terminal=terminal_labels(model) if has_events(model) else DEATH)
+    ends = {"none", *(() if study.events is None else study.events["event"])}
+    unknown = [label for label in rule.administrative if label not in ends]
+    if unknown:
+        raise BadInput(
+            f"administrative: expected exits of the study ({', '.join(sorted(ends))}), got {', '.join(unknown)}; "
+            "correct the label, or leave it out"
+        )
     if rule.deaths == "left_out" and _death_follows_course(model, rule):
         raise BadInput(
             'deaths: expected "as_followed" or "as_missing" for a model in which death depends on the course, got '

@@ -136,7 +136,7 @@ def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
         )
         for names in events
         for name in names
-        if name not in there and name.casefold() in spelt and there.intersection(names)
+        if name not in there and there.intersection(names) and spelt.get(name.casefold(), name) not in names
     ]
     modelled = {name for names in events for name in names}
     at_once = table["event"].isin(modelled) & (table["week"] <= table["entry_week"])

@@ -110,7 +110,14 @@ class ReportSettings(BaseModel):
         end = () if self.end_week is None else (self.end_week,)
         for field, wanted in (("contrast_weeks", self.contrast_weeks or ()), ("end_week", end)):
             yield from week_problems(field, wanted, weeks)
-        kind, known_weeks = ("week of a visit", visits) if visits else ("curve week", weeks)
+        for name, week in self.parallel_from_week.items():
+            if week >= max(weeks):
+                yield (
+                    f"[report] parallel_from_week, {name}: expected a week before the last curve week "
+                    f"({max(weeks):g}), got {week:g}"
+                )
+        kind = "week of a visit" if visits else "curve week"
+        known_weeks = [week for week in visits or weeks if week > 0]
         for field in ("surrogate_week", "outcome_week") if self.surrogate is not None else ():
             week = getattr(self.surrogacy, field)
             if week is not None and week not in known_weeks:

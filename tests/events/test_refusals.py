@@ -23,6 +23,11 @@ def test_codes_of_events_are_refused(of):
         aalen_johansen(TIME[:3], [1, 0, 2], of)
 
 
+@pytest.mark.parametrize("of", [["death"], {"death"}, np.array(["death"])])
+def test_events_may_be_named_in_any_collection(of):
+    assert aalen_johansen(TIME, EVENT, of).table.equals(aalen_johansen(TIME, EVENT, "death").table)
+
+
 @pytest.mark.parametrize("level", [95, 0.0, 1.0, np.nan])
 def test_a_level_is_a_probability(level):
     death = EVENT == "death"

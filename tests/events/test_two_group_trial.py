@@ -102,7 +102,7 @@ def test_a_study_and_its_frames_agree():
     persons, visits, events = tables()
     study = Study.from_frames(persons, visits, events, reference_group="delayed", strata=True)
     found = rank_analyses(
-        study, "score", 12.0, terminal=("death",), good_direction="up", visit_weeks=WEEKS, covariates=("age",),
+        study, "score", 12.0, terminal=np.array(["death"]), good_direction="up", visit_weeks=WEEKS, covariates=("age",),
         unit="points",
     )  # fmt: skip
     frames = rank_comparisons(trial(strata=True, covariates=("age",)))

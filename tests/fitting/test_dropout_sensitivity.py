@@ -321,6 +321,8 @@ def test_no_tipping_point_is_not_robustness_where_nobody_counts_as_having_left()
     left = run(trial, deltas=(0.0, 0.1), rule=LeavingRule(administrative=()))["tipping_status"].squeeze()
     assert left.sel(delta_path=["group_only", "both_groups"]).values.tolist() == [BEYOND] * 2
     assert left.sel(delta_path="reference_only") == NOBODY_LEFT
+    with pytest.raises(BadInput, match=r"administrative: expected exits of the study \(none\), got lock"):
+        run(trial, rule=LeavingRule(administrative=("none", "lock")))
 
 
 def test_worse_means_higher_where_low_is_good():

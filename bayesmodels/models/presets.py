@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
 
 from bayesmodels.models.outcome import Outcome, Typical
 from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope, Plateau, SlopeChange
+from bayesmodels.parts.lookup import unknown
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.study.limits import LIMITS
@@ -170,7 +170,5 @@ def outcome_from(value: Any) -> Outcome:
     if name is None:
         return Outcome.model_validate(fields)
     if name not in PRESETS:
-        close = get_close_matches(str(name), PRESETS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(PRESETS)}"
-        raise ValueError(f"unknown preset {name!r}; {hint}")
+        raise ValueError(unknown("preset", name, PRESETS))
     return replaced(PRESETS[name](), fields)

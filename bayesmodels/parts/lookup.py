@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel
+
+
+def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
+    """That a name is not known, and the one it may stand for, or all that are."""
+    options = list(known)
+    close = get_close_matches(str(name), options, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(options)}"
+    return f"unknown {kind} {name!r}; {hint}"
 
 
 def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> type:
@@ -21,9 +29,7 @@ def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> ty
     if isinstance(name, str) and name in known:
         return known[name]
     if not isinstance(name, str) or ":" not in name:
-        close = get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-        raise ValueError(f"unknown {kind} {name!r}; {hint}; a class of your own is named package.module:Class")
+        raise ValueError(f"{unknown(kind, name, known)}; a class of your own is named package.module:Class")
     module, _, attribute = name.partition(":")
     try:
         found: Any = import_module(module)

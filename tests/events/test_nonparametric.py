@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from five_persons import EVENT, TIME
 from scipy.stats import CensoredData, ecdf, norm
 
 from bayesmodels.errors import BadInput
@@ -14,9 +15,6 @@ from bayesmodels.events import (
     restricted_mean,
     restricted_mean_difference,
 )
-
-TIME = np.array([1.0, 2.0, 2.0, 3.0, 5.0])
-EVENT = np.array(["death", "none", "exit", "death", "none"])
 
 
 def simulated(rng, n=300):

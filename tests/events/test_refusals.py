@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from five_persons import EVENT, TIME
 
 from bayesmodels.errors import BadInput
 from bayesmodels.events import (
@@ -12,9 +13,6 @@ from bayesmodels.events import (
     restricted_mean,
     restricted_mean_difference,
 )
-
-TIME = np.array([1.0, 2.0, 2.0, 3.0, 5.0])
-EVENT = np.array(["death", "none", "exit", "death", "none"])
 
 
 @pytest.mark.parametrize("of", [1, (1, 2), None])

@@ -1,5 +1,6 @@
 import pytest
 from fake import fake_posterior
+from fake_events import with_events
 
 from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.observed import observed_persons
@@ -18,3 +19,14 @@ def context(tree):
 @pytest.fixture(scope="session")
 def observed(tree, context):
     return observed_persons(tree, context.data)
+
+
+@pytest.fixture(scope="session")
+def events():
+    """Archive of a joint model."""
+    return with_events()
+
+
+@pytest.fixture(scope="session")
+def about(events):
+    return read_context(events)

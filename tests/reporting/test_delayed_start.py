@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fake import DROP, GAIN, MONTH, RATE, WEEKS, fake_posterior
 from scipy.stats import norm
+from table_rows import one, rows
 
 from bayesmodels.errors import BadInput
 from bayesmodels.reporting.after_switch import first_reached, parallel_table, time_saved_table
@@ -23,18 +24,6 @@ from bayesmodels.reporting.settings import ReportSettings
 
 PLAIN = ReportSettings()
 ALL = {"stratum": "all"}
-
-
-def rows(table, **where):
-    for column, value in where.items():
-        table = table[table[column] == value]
-    return table
-
-
-def one(table, **where):
-    found = rows(table, **where)
-    assert len(found) == 1
-    return found.iloc[0]
 
 
 def test_raw_differences_and_who_is_favoured(tree, context, observed):

@@ -5,19 +5,13 @@ import pytest
 import xarray as xr
 from fake import DROP, GAIN, fake_posterior
 from scipy.stats import norm
+from table_rows import one
 
 from bayesmodels.errors import MissingVariable
 from bayesmodels.reporting.context import Outcome, read_context, unit_of
 from bayesmodels.reporting.effects import effect_table, how_learned, own_effects
 from bayesmodels.reporting.intervals import beside_prior
 from bayesmodels.reporting.parameters import parameter_table
-
-
-def one(table, **where):
-    for column, value in where.items():
-        table = table[table[column] == value]
-    assert len(table) == 1
-    return table.iloc[0]
 
 
 def test_effect_is_the_gaussian_it_was_drawn_from(tree, context):

@@ -5,28 +5,12 @@ import math
 import pytest
 import xarray as xr
 from fake import MONTH
-from fake_events import HAZARD, with_events
+from fake_events import HAZARD
+from table_rows import one
 
 from bayesmodels.reporting.context import Contrast, read_context
 from bayesmodels.reporting.estimand_table import estimand_table
 from bayesmodels.reporting.observed import observed_persons
-
-
-@pytest.fixture(scope="module")
-def events():
-    return with_events()
-
-
-@pytest.fixture(scope="module")
-def about(events):
-    return read_context(events)
-
-
-def one(table, **where):
-    for column, value in where.items():
-        table = table[table[column] == value]
-    assert len(table) == 1
-    return table.iloc[0]
 
 
 @pytest.fixture(scope="module")

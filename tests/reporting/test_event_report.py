@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 from fake import MONTH, fake_posterior, one_outcome
-from fake_events import ALPHA, DELTAS, HAZARD, LEAVING, with_events
+from fake_events import ALPHA, DELTAS, HAZARD, LEAVING
 from scipy.stats import norm
+from table_rows import one
 
 from bayesmodels import posterior
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.context import Outcome, read_context
+from bayesmodels.reporting.context import Outcome
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.dropout_report import dropout_figures, dropout_tables
 from bayesmodels.reporting.estimand_table import MEANING
@@ -26,16 +27,6 @@ from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
 
 ALSFRS = Outcome("alsfrs_r", "points", good_direction="up", effect_unit="points per month")
 NFL = Outcome("nfl_plasma", "ln", "log", "down", effect_unit="ln")
-
-
-@pytest.fixture(scope="module")
-def events():
-    return with_events()
-
-
-@pytest.fixture(scope="module")
-def about(events):
-    return read_context(events)
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +44,6 @@ def saved(events, tmp_path_factory):
     tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=events.attrs), **everyone})
     path = posterior.save(tree, folder / "posterior.nc")
     return folder, report(path, folder / "report")
-
-
-def one(table, **where):
-    for column, value in where.items():
-        table = table[table[column] == value]
-    assert len(table) == 1
-    return table.iloc[0]
 
 
 def test_the_fake_keeps_to_the_vocabulary(events):

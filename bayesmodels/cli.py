@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -179,6 +180,9 @@ def check(
 
 def main() -> None:
     """Run the command line."""
+    from bayesmodels.run_interrupt import terminate
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except KeyboardInterrupt:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.errors import BadInput
+from bayesmodels.files import made_folder
 from bayesmodels.fitting import NutsSettings, fit
-from bayesmodels.folders import made_folder
+from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
-from bayesmodels.reporting import Block, Lead, ReportSettings, report, write_page
-from bayesmodels.reporting.files import write_whole
+from bayesmodels.reporting import Block, Lead, ReportSettings, compose, report
 from bayesmodels.run import RunResult
 from bayesmodels.simulation import simulate_trial, valor_design
 from bayesmodels.simulation.truth import published_truth
@@ -52,19 +54,25 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
     """
     tell: Tell = _silent if quiet else _to_stderr
     settings = settings or NutsSettings(seed=SEED, progress=False)
-    folder = Path(out) / "demo"
-    for part in ("tables", "simulated"):
-        made_folder(folder / part)
-    results = run_valor(settings, tell)
-    _write_tables(results, folder / "tables")
-    save(results.fits[MAIN].posterior, folder / "valor_posterior.nc")
-    block, reasons = _simulated(folder / "simulated", settings, tell)
-    stamp = None
-    if results.not_converged:
-        stamp = f"Chains that did not converge: {' '.join(results.not_converged)} Do not act on the numbers they give."
-    write_page(folder / "report.html", TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
+    folder = ListedFolder(Path(out) / "demo")
+    _check(folder)
+    with folder.locked():
+        if folder.manifest() is not None:
+            folder.empty()
+        folder.begin("demo", None)
+        results = run_valor(settings, tell)
+        folder.write_all({f"tables/{name}.csv": partial(_csv, table) for name, table in _tables(results).items()})
+        _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
+        block, reasons = _simulated(folder, settings, tell)
+        stamp = None
+        if results.not_converged:
+            said = " ".join(results.not_converged)
+            stamp = f"Chains that did not converge: {said} Do not act on the numbers they give."
+        page = compose(TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
+        folder.write("report.html", page.encode())
+        folder.note(status="finished")
     reasons = [*results.not_converged, *(f"simulated trial: {reason}" for reason in reasons)]
-    return RunResult(folder, {"verdict": "not_converged" if reasons else "ok", "reasons": reasons})
+    return RunResult(folder.path, {"verdict": "not_converged" if reasons else "ok", "reasons": reasons})
 
 
 def simulated_study(seed: int) -> Study:
@@ -80,13 +88,33 @@ def simulated_study(seed: int) -> Study:
     )
 
 
-def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> tuple[Block, list[str]]:
+def _check(folder: ListedFolder) -> None:
+    """Refuse a folder of anything but an earlier demo."""
+    earlier = folder.manifest()
+    ours = folder.is_new if earlier is None else earlier.get("kind") == "demo"
+    if not ours:
+        raise BadInput(f"{folder.path}: holds files that are not of a demo of this version; choose another --out")
+
+
+def _save(folder: ListedFolder, name: str, posterior: xr.DataTree) -> None:
+    folder.enter([name])
+    made_folder(folder.place(name).parent)
+    save(posterior, folder.place(name))
+    folder.confirm([name])
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
+
+
+def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tuple[Block, list[str]]:
     tell("simulated trial: fitting NfL and ALSFRS-R of 108 simulated persons")
     study = simulated_study(settings.seed or 0)
     posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
-    save(posterior, folder / "posterior.nc")
+    _save(folder, "simulated/posterior.nc", posterior)
     tell("simulated trial: reporting")
-    made = report(posterior, folder, ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
+    made = report(posterior, settings=ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
+    folder.write_all({f"simulated/{name}": content for name, content in made.files().items()})
     lead = Lead(
         [
             "Simulated, not data: 72 early and 36 delayed starters drawn from a generator calibrated to VALOR's "
@@ -103,8 +131,9 @@ def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> tuple[Block,
     return Block(SIMULATED, made.sections, lead, made.stamp), reasons
 
 
-def _write_tables(results: ValorResults, folder: Path) -> None:
-    tables: dict[str, pd.DataFrame] = {
+def _tables(results: ValorResults) -> dict[str, pd.DataFrame]:
+    """Tables of VALOR's published means, by name of their file."""
+    return {
         "nfl_response": nfl_response(results.fits[MAIN]).drop(columns=["shown", "percent"]),
         "later_by_stratum": results.strata,
         "weeks_52_and_148": results.whole,
@@ -113,8 +142,6 @@ def _write_tables(results: ValorResults, folder: Path) -> None:
         "trap_week_148": results.trap,
         "nfl_fall_by_prior": results.fall_priors,
     }
-    for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())
 
 
 def _to_stderr(line: str) -> None:

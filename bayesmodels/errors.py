@@ -31,6 +31,14 @@ class MissingVariable(BayesmodelsError):
     """A posterior without the variable or group that a report needs."""
 
 
+class DamagedFile(BadInput):
+    """A file that is not what was written."""
+
+
+class DiskFull(BayesmodelsError):
+    """A file that could not be written for lack of room."""
+
+
 class RunExists(BayesmodelsError):
     """A run folder that already holds a finished or an unfinished run."""
 

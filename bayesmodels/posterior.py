@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable, expect
+from bayesmodels.netcdf import read_tree, write_tree
 from bayesmodels.vocabulary import VARIABLES
 
 SCHEMA = "1"
@@ -81,12 +81,20 @@ CONFIG_LINES: dict[str, str] = {
 """The line of a config that makes a variable or group appear, where one line does."""
 
 
+PERSON_GROUPS = ("person_terms", "visit_rows")
+"""Groups that hold persons' data, relabelled: a file with one of them is patient data."""
+
+CONTENTS, NOT_VERIFIED = "contents", "not verified"
+"""Root attribute of a loaded tree, and its value where the file carries no digest of its contents."""
+
 FROM_FIT = "give what fit or load returned"
 """What to do where something else stands in the place of a posterior."""
 
 
 def save(tree: xr.DataTree, path: str | Path) -> Path:
-    """Write a posterior as one NetCDF file, under a temporary name first.
+    """Write a posterior as one NetCDF file: whole or not at all, with a digest of its contents.
+
+    A file at `path` is replaced. A posterior that holds persons' data (`PERSON_GROUPS`) is readable by its owner only.
 
     Parameters
     ----------
@@ -98,9 +106,13 @@ def save(tree: xr.DataTree, path: str | Path) -> Path:
     Raises
     ------
     BadInput
-        A root attribute is not a string, the schema number is not this version's, or there is no group `posterior`.
+        A root attribute is not a string, the schema number is not this version's, there is no group `posterior`, or
+        `path` cannot be written to.
+    DiskFull
+        There is no room; what was at `path` is still there.
     """
     expect(tree, xr.DataTree, "posterior", FROM_FIT)
+    expect(path, (str, Path), "path", "write save(posterior, 'posterior.nc')")
     path = Path(path)
     problems = [
         f"root attribute {name!r}: expected a string (JSON where nested), got {type(value).__name__}"
@@ -114,33 +126,46 @@ def save(tree: xr.DataTree, path: str | Path) -> Path:
     if problems:
         raise BadInput(problems)
     stamped = tree.copy(deep=False)
-    stamped.attrs = {"schema": SCHEMA, **tree.attrs}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    stamped.to_netcdf(partial, engine="h5netcdf")
-    os.replace(partial, path)
-    return path
+    stamped.attrs = {"schema": SCHEMA, **{name: value for name, value in tree.attrs.items() if name != CONTENTS}}
+    return write_tree(stamped, path, private=any(group in tree.children for group in PERSON_GROUPS))
 
 
-def load(path: str | Path) -> xr.DataTree:
+def load(path: str | Path, *, verify: bool = True) -> xr.DataTree:
     """Read a posterior into memory and close the file.
+
+    A file without a digest of its contents (of an earlier version, or written by another program) is read too; the root
+    attribute `contents` then says "not verified", and so does every report.
+
+    Parameters
+    ----------
+    path : str or Path
+    verify : bool
+        Whether to compare the contents with their digest; False where the whole file was compared with one already.
+
+    Returns
+    -------
+    xr.DataTree
 
     Raises
     ------
     BadInput
-        No such file, not NetCDF, or written with another schema number.
+        No such file, or written with another schema number.
+    DamagedFile
+        Not NetCDF, or its contents are not those that were written.
     """
+    expect(path, (str, Path), "path", "give the file of a posterior, such as 'runs/example/posterior.nc'")
     path = Path(path)
+    if path.is_dir():
+        raise BadInput(f"{path}: expected the file of a posterior, found a folder; give {path / 'posterior.nc'}")
     if not path.is_file():
         raise BadInput(f"{path}: no such file; expected a posterior written by `bayesmodels fit` or `save`")
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            found = opened.attrs.get("schema")
-            tree = opened.load() if found == SCHEMA else None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a NetCDF file that can be read ({error})") from error
-    if tree is None:
+    tree, verified = read_tree(path, verify=verify)
+    found = tree.attrs.get("schema")
+    if found != SCHEMA:
         written = "without a schema number" if found is None else f"with schema {found}"
         raise BadInput(f"{path}: written {written}; this version of bayesmodels reads schema {SCHEMA}")
+    if not verified:
+        tree.attrs[CONTENTS] = NOT_VERIFIED
     return tree
 
 

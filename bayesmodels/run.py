@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
-from bayesmodels.errors import BayesmodelsError, RunExists
+from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull, RunExists
+from bayesmodels.files import lack_of_room, made_folder
+from bayesmodels.listed_folder import SCHEMA
+from bayesmodels.posterior import load, save
 from bayesmodels.run_analyses import check_analyses, declared_analyses
 from bayesmodels.run_data import load_data
-from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
+from bayesmodels.run_folder import CONFIG, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
 from bayesmodels.run_interrupt import heeded_interrupts
 from bayesmodels.run_log import without_persons
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from bayesmodels.reporting.settings import ReportSettings
 
 Tell = Callable[[str], None]
 
@@ -119,17 +120,24 @@ def run_in(
     Raises
     ------
     RunExists
-        As `run`; also where an unfinished run there is of another configuration or other data.
+        As `run`; also where an unfinished run there is of another model, of other settings of the sampler or of other
+        data. Another `[report]` is taken.
     """
     check_new(folder, resume, again)
+    what = _identity(config, data)
     with folder.locked():
-        check_new(folder, resume, again)  # another process may have finished meanwhile
-        earlier = folder.manifest()
-        if again or earlier is None:
-            _begin(folder, config, name)
-        elif earlier["run"] != name:
-            raise RunExists(f"{folder.path}: the run there has other settings or data; give --again to replace it")
-        folder.sweep()
+        earlier = folder.manifest()  # another process may have begun or finished meanwhile
+        if again or earlier is None or earlier["status"] == "replacing":
+            if earlier is not None:
+                folder.empty()
+            _begin(folder, config, name, what)
+        else:
+            check_new(folder, resume, again, locked=True)
+            if {key: earlier[key] for key in what} != what:
+                raise RunExists(f"{folder.path}: the run there has other settings or data; give --again to replace it")
+            folder.sweep()
+            folder.note(status="running")
+            folder.write(CONFIG, config.text.encode())
         with heeded_interrupts() as heed_interrupt:
             return _Work(folder, config, tell, heed_interrupt).go(data)
 
@@ -142,69 +150,94 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
     source : str or Path
         A run folder or a ``.nc`` file.
     out : str or Path, optional
-        Where the report goes; default the run folder, or ``<name>-report`` beside the file.
+        Where the report goes; default the run folder, or ``<name>-report`` beside a file or beside a folder that has no
+        list of its files (an earlier version's).
     config : str or Path, optional
         A TOML file whose `[report]` is used; default the run folder's own.
 
     Raises
     ------
     BadInput
-        There is no posterior, or it cannot be read.
+        There is no posterior, it cannot be read, or it is not the one that the run wrote; `out` has files of the same
+        names that the package did not write there.
     """
-    from bayesmodels.posterior import load
-
-    source = Path(source)
-    posterior = source / "posterior.nc" if source.is_dir() else source
-    tree = load(posterior)
-    own = source / "config.toml" if source.is_dir() else None
-    chosen = Path(config) if config is not None else own if own is not None and own.exists() else None
-    target = Path(out) if out is not None else source if source.is_dir() else source.with_name(f"{source.stem}-report")
-    folder = RunFolder(target)
-    with folder.locked():
-        folder.sweep()
-        write_report(folder, tree, read_report_settings(chosen) if chosen else None, None)
-    return RunResult(target, json.loads(tree.attrs["convergence"]))
-
-
-def write_report(
-    folder: RunFolder, tree: xr.DataTree, settings: ReportSettings | None, stopwatch: Stopwatch | None
-) -> None:
-    """Write page, `summary.json`, tables and figures, each whole; `summary.json` gets the time spent until then."""
     from bayesmodels.reporting import report
     from bayesmodels.reporting.settings import ReportSettings
 
-    drafts = folder.path / DRAFTS / "report"
-    drafts.mkdir(parents=True)
-    report(tree, settings=settings or ReportSettings()).save(drafts)
-    if stopwatch is not None:
-        path = drafts / "summary.json"
-        summary = json.loads(path.read_text(encoding="utf-8"))
-        summary["seconds"] |= stopwatch.seconds()
-        path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    folder.publish(drafts)
-    folder.sweep()
+    source = Path(source)
+    folder = RunFolder(source)
+    manifest = folder.manifest() if source.is_dir() else None
+    listed = manifest is not None and manifest["schema"] == SCHEMA
+    tree = load_own(folder) if listed else load(folder.posterior if source.is_dir() else source)
+    if manifest is not None and not listed and tree.attrs.get("seed") != str(manifest.get("seed")):
+        raise BadInput(f"{folder.posterior}: has another seed than the run in its folder; report it from elsewhere")
+    own = source / CONFIG if source.is_dir() else None
+    chosen = Path(config) if config is not None else own if own is not None and own.exists() else None
+    settings = read_report_settings(chosen) if chosen else ReportSettings()
+    beside = source.resolve().with_name(f"{source.resolve().name if source.is_dir() else source.stem}-report")
+    target = Path(out) if out is not None else source if listed else beside
+    made_folder(target)  # said before the report is made, not after
+    report(tree, target, settings)
+    return RunResult(target, json.loads(tree.attrs["convergence"]))
 
 
-def _begin(folder: RunFolder, config: Config, name: str) -> None:
+def load_own(folder: RunFolder) -> xr.DataTree:
+    """Load the posterior that a run wrote into its folder.
+
+    Raises
+    ------
+    BadInput
+        There is none yet, or the file there belongs to another run.
+    DamagedFile
+        It is not what was written; says what makes it again.
+    """
+    manifest = folder.manifest() or {}
+    mend = "give the run's own command with --resume to make it again from its finished chains"
+    if not folder.posterior.is_file():
+        raise BadInput(f"{folder.path}: this run has no posterior yet ({manifest['status']}); {mend}")
+    try:
+        tree = load(folder.place(POSTERIOR), verify=not folder.is_as_written(POSTERIOR))
+    except DamagedFile as error:
+        raise DamagedFile(f"{error}; {mend}") from error
+    digest = json.loads(tree.attrs.get("data", "{}")).get("digest")
+    if (tree.attrs.get("run"), digest) != (manifest["run"], manifest["data"]):
+        raise BadInput(
+            f"{folder.posterior}: belongs to another run ({tree.attrs.get('run', 'not named in it')}), not to "
+            f"{manifest['run']}; move it elsewhere and report it from there, then {mend}"
+        )
+    return tree
+
+
+def _identity(config: Config, data: Any) -> dict[str, Any]:
+    """What a run that is resumed must have in common with the run that began: data, model, sampling and analyses."""
+    from bayesmodels.reporting.settings import ReportSettings
+
+    sections, asked = config.sections, config.sections.report
+    of_analyses: dict[str, Any] = {"trials_needed": asked.trials_needed}
+    if sections.dropout is not None or sections.rank is not None:
+        of_analyses["interval"] = asked.interval
+    fitted = sections.model_copy(update={"report": ReportSettings.model_validate(of_analyses)})
+    return {"data": data.digest, "fit": config_hash(replace(config, sections=fitted), [data.digest])}
+
+
+def _begin(folder: RunFolder, config: Config, name: str, what: dict[str, Any]) -> None:
     from bayesmodels.fitting.fitted import versions
     from bayesmodels.fitting.settings import resolved
 
-    folder.empty()
-    folder.write("config.toml", config.text)
-    folder.write_manifest(
-        {
-            "schema": 1,
-            "run": name,
-            "status": "running",
-            "phase": "begin",
-            "seed": resolved(config.sections.sampling).seed,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": versions(),
-            "seconds": {"wall": 0.0, "cpu": 0.0},
-            "convergence": None,
-            "error": None,
-        }
+    folder.begin(
+        "run",
+        name,
+        **what,
+        phase="begin",
+        seed=resolved(config.sections.sampling).seed,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        seconds={"wall": 0.0, "cpu": 0.0},
+        convergence=None,
+        error=None,
     )
+    folder.write(CONFIG, config.text.encode())
+    folder.enter([LOG])
 
 
 class _Work:
@@ -213,66 +246,92 @@ class _Work:
     def __init__(self, folder: RunFolder, config: Config, tell: Tell, heed_interrupt: Callable[[], None]) -> None:
         self.folder, self.config, self.tell, self.heed_interrupt = folder, config, tell, heed_interrupt
         self.needed = config.sections.report.trials_needed
-        self.manifest = folder.manifest() or {}
-        self.stopwatch = Stopwatch(self.manifest["seconds"])
+        manifest = folder.manifest() or {}
+        self.name, self.seed = manifest["run"], manifest["seed"]
+        self.phase_name = manifest["phase"]
+        self.stopwatch = Stopwatch(manifest["seconds"])
 
     def go(self, data: Any) -> RunResult:
         """Fit, save, report."""
         from bayesmodels.fitting.progress import progress_wanted
+        from bayesmodels.reporting import report
 
         try:
             with progress_wanted(self.config.sections.sampling.progress):
                 tree = self._posterior(data)
             self.phase("report")
-            write_report(self.folder, tree, self.config.sections.report, self.stopwatch)
+            made = report(tree, settings=self.config.sections.report)
+            self.folder.write_all(made.files(self.stopwatch.seconds))
             verdict = json.loads(tree.attrs["convergence"])
-            self.note(status="finished", phase="finished", convergence=verdict, error=None)
             self.folder.log(f"finished: {verdict['verdict']}")
+            self.folder.confirm([LOG])
+            self.note(status="finished", phase="finished", convergence=verdict, error=None)
             return RunResult(self.folder.path, verdict)
         except KeyboardInterrupt:
-            self.note(phase=f"interrupted during {self.manifest['phase']}")
-            self.folder.log("interrupted; --resume goes on from here")
+            self._ended("interrupted; --resume goes on from here", "interrupted", None)
             raise
         except Exception as error:
-            self.note(status="failed", error=type(error).__name__)
-            self.folder.log(f"failed during {self.manifest['phase']}\n{without_persons(error, data)}")
+            said = f"failed during {self.phase_name}\n{without_persons(error, data)}"
+            self._ended(said, "failed", type(error).__name__)
+            if lack_of_room(error) is not None:
+                raise DiskFull(
+                    f"{self.folder.path}: the disk is full (during {self.phase_name}); make room, then give the same "
+                    "command with --resume"
+                ) from error
             if isinstance(error, BayesmodelsError):
                 raise
             raise BayesmodelsError(
-                f"{type(error).__name__}: {error} (where it happened is in {self.folder.path / 'log.txt'})"
+                f"{type(error).__name__}: {error} (where it happened is in {self.folder.path / LOG})"
             ) from error
 
     def phase(self, name: str) -> None:
         """Begin a phase, unless Ctrl-C was pressed in the one before; what is told is on disk already."""
         self.heed_interrupt()
+        self.phase_name = name
         self.folder.log(name)
         self.note(phase=name)
         self.tell(name)
 
     def note(self, **changes: Any) -> None:
         """Change the manifest, and bring its seconds up to date."""
-        self.manifest |= changes | {"seconds": self.stopwatch.seconds()}
-        self.folder.write_manifest(self.manifest)
+        self.folder.note(**changes, seconds=self.stopwatch.seconds())
+
+    def _ended(self, said: str, status: str, error: str | None) -> None:
+        """Note how the run ended; where there is no room for that, manifest and log stay as they were."""
+        for write in (
+            lambda: self.note(status=status, phase=f"{status} during {self.phase_name}", error=error),
+            lambda: self.folder.log(said),
+        ):
+            try:
+                write()
+            except Exception as failure:
+                if lack_of_room(failure) is None:
+                    raise
 
     def _posterior(self, data: Any) -> xr.DataTree:
-        """Load the posterior if it is there; otherwise fit, keeping the chains that are there, and save it."""
+        """Load the posterior if it is there and whole; otherwise fit, keeping whole chains, and save it."""
         import xarray as xr
 
         from bayesmodels.fitting.fitted import fit
-        from bayesmodels.posterior import load, save
 
         refit = None
-
-        if self.folder.posterior.exists():
-            self.phase("posterior found")
-            return load(self.folder.posterior)
+        if self.folder.posterior.is_file():
+            try:
+                tree = load_own(self.folder)
+            except DamagedFile:
+                self.phase("posterior found damaged, so it is made again from the chains")
+            else:
+                self.phase("posterior found")
+                return tree
         asked = self.config.sections.sampling
-        settings = asked.model_validate(asked.model_dump() | {"seed": self.manifest["seed"]})
+        settings = asked.model_validate(asked.model_dump() | {"seed": self.seed})
         if isinstance(self.config.sections.data, TrialsSection):
             from bayesmodels.studies.refit import refit_of
 
             self.phase("compile")
             refit = refit_of(self.config.model, data)
+        chains = [f"chains/{number}.nc" for number in range(settings.chains)]
+        self.folder.enter(chains)
         tree = fit(
             self.config.model,
             data,
@@ -281,7 +340,9 @@ class _Work:
             compiled=refit.compiled if refit else None,
             on_phase=self.phase,
         )
+        self.folder.confirm(chains)
         tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
+        tree.attrs["run"] = self.name
         if refit is not None:
             from bayesmodels.studies.trial_refits import add_refits
 
@@ -296,5 +357,7 @@ class _Work:
             for name, group in person_groups(self.config.model, tree, data).items():
                 tree[name] = xr.DataTree(group)
         self.phase("save the posterior")
+        self.folder.enter([POSTERIOR])
         save(tree, self.folder.posterior)
+        self.folder.confirm([POSTERIOR])
         return tree

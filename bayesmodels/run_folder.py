@@ -1,40 +1,29 @@
-"""The folder of a run: manifest, lock, log, files that appear whole."""
+"""The folder of a run: its files by name, its log, and when a run may begin or go on there."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
 
-from bayesmodels.errors import RunExists
-from bayesmodels.folders import made_folder
+from bayesmodels.errors import BadInput, DamagedFile, RunExists
+from bayesmodels.listed_folder import EARLIER, ELSEWHERE, PROGRAM, ListedFolder
 
-Status = Literal["running", "finished", "failed"]
-
-MANIFEST = "manifest.json"
-LOCK = ".lock"
-DRAFTS = ".drafts"
-"""Folder of a report that is being written."""
+POSTERIOR = "posterior.nc"
+REPORT = "report.html"
+LOG = "log.txt"
+CONFIG = "config.toml"
 
 
-@dataclass(frozen=True)
-class RunFolder:
+class RunFolder(ListedFolder):
     """A run's folder on disk.
 
     Parameters
     ----------
     path : Path
     """
-
-    path: Path
 
     @property
     def chains(self) -> Path:
@@ -44,110 +33,69 @@ class RunFolder:
     @property
     def posterior(self) -> Path:
         """File of the posterior."""
-        return self.path / "posterior.nc"
+        return self.path / POSTERIOR
 
     @property
     def report(self) -> Path:
         """The page."""
-        return self.path / "report.html"
-
-    def manifest(self) -> dict[str, Any] | None:
-        """Read the manifest; None where there is none."""
-        try:
-            return json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
-        """Replace the manifest."""
-        self.write(MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-
-    def write(self, name: str, text: str) -> None:
-        """Write a text file under a temporary name, then rename it."""
-        draft = self.path / f".{name}.partial"
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, self.path / name)
+        return self.path / REPORT
 
     def log(self, line: str) -> None:
         """Append a line, with the time, to `log.txt`."""
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-            file.write(f"{stamp} {line}\n")
-
-    def empty(self) -> None:
-        """Delete what an earlier run left, its manifest first, so that a kill leaves no half-deleted finished run."""
-        (self.path / MANIFEST).unlink(missing_ok=True)
-        for entry in self.path.iterdir():
-            if entry.name == LOCK:
-                continue
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-
-    def sweep(self) -> None:
-        """Delete files that were being written when an earlier process ended."""
-        shutil.rmtree(self.path / DRAFTS, ignore_errors=True)
-        for stray in [*self.path.glob(".*.partial"), *self.chains.glob(".*.tmp")]:
-            stray.unlink()
-
-    def publish(self, drafts: Path) -> None:
-        """Move finished files from a folder of drafts into place, one by one, `report.html` last."""
-        files = sorted((f for f in drafts.rglob("*") if f.is_file()), key=lambda f: (f.name == "report.html", str(f)))
-        for file in files:
-            target = self.path / file.relative_to(drafts)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(file, target)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder; the lock goes with the process, however it ends.
-
-        Raises
-        ------
-        RunExists
-            Another process works in this folder.
-        BadInput
-            The folder cannot be made.
-        """
-        import fcntl
-
-        made_folder(self.path)
-        with (self.path / LOCK).open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                raise RunExists(
-                    f"{self.path}: process {file.read().strip() or 'unknown'} is at work here; wait for it, or end it"
-                ) from error
-            file.seek(0)
-            file.truncate()
-            file.write(str(os.getpid()))
-            file.flush()
-            yield
+        self.append(LOG, f"{stamp} {line}\n")
 
 
-def check_new(folder: RunFolder, resume: bool, again: bool) -> None:
+def check_new(folder: RunFolder, resume: bool, again: bool, *, locked: bool = False) -> None:
     """Refuse to run where a run is already, unless the user said what to do with it.
 
     Raises
     ------
     RunExists
         Names the option to give.
+    BadInput
+        The folder is somebody else's, or its manifest is damaged: whatever the options, it is left as it is.
     """
     manifest = folder.manifest()
-    status = manifest["status"] if manifest else None
+    if manifest is None:
+        if not folder.is_new:
+            raise BadInput(
+                f"{folder.path}: expected a new or empty folder, or one with a manifest of {PROGRAM}; it holds other "
+                "files and is left as it is; choose another --out"
+            )
+        if resume:
+            print(f"{folder.path}: nothing to resume, so a new run begins", file=sys.stderr)
+        return
+    worker = None if locked else folder.worker()
+    if worker is not None:
+        raise folder.busy(worker)
+    status = manifest["status"]
+    if manifest["schema"] == EARLIER:
+        raise RunExists(
+            f"{folder.path}: the run there ({status}) was made by an earlier version, which kept no list of its files; "
+            f"`bayesmodels report {folder.path}` reads it; {ELSEWHERE}"
+        )
     if again:
         return
-    if status == "finished":
+    if manifest["kind"] != "run":
+        raise RunExists(f"{folder.path}: holds a {manifest['kind']}, not a run; give --again to replace it")
+    if status == "finished" and not (resume and not can_be_reported(folder)):
         raise RunExists(
             f"{folder.path}: this run is finished; see {folder.report}, make its report again with "
             f"`bayesmodels report {folder.path}`, or give --again to replace it"
         )
-    if status is not None and not resume:
+    if not resume:
         raise RunExists(
             f"{folder.path}: this run is unfinished ({status}); give --resume to go on, or --again to start afresh"
         )
-    if status is None and resume:
-        print(f"{folder.path}: nothing to resume, so a new run begins", file=sys.stderr)
+
+
+def can_be_reported(folder: RunFolder) -> bool:
+    """Whether the posterior of a finished run is there and is what was written."""
+    try:
+        return folder.is_as_written(POSTERIOR) is not False and folder.posterior.is_file()
+    except DamagedFile:
+        return False
 
 
 class Stopwatch:

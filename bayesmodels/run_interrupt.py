@@ -1,4 +1,4 @@
-"""Ctrl-C that is heeded, also where Python drops it."""
+"""Signals that end a run: Ctrl-C, also where Python drops it, and SIGTERM, which is treated in the same way."""
 
 from __future__ import annotations
 
@@ -7,35 +7,44 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
+
+
+def terminate(number: int, frame: FrameType | None) -> NoReturn:
+    """Handle SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 @contextmanager
 def heeded_interrupts() -> Iterator[Callable[[], None]]:
-    """Remember Ctrl-C: where it arrives in a finalizer or a callback from C, Python prints the exception and goes on.
+    """Remember Ctrl-C and SIGTERM: an exception in a finalizer or a callback from C is printed, and Python goes on.
 
     Yields
     ------
     callable
-        Raises KeyboardInterrupt if there was a Ctrl-C. Without effect outside the main thread, and where the program
-        handles SIGINT in a way of its own.
+        Raises KeyboardInterrupt if there was one. Without effect outside the main thread, and where the program handles
+        a signal in a way of its own.
     """
     seen = False
 
     def remember(number: int, frame: FrameType | None) -> None:
         nonlocal seen
         seen = True
-        signal.default_int_handler(number, frame)
+        raise KeyboardInterrupt
 
     def raise_again() -> None:
         if seen:
             raise KeyboardInterrupt
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield raise_again
-        return
-    signal.signal(signal.SIGINT, remember)
+    usual = {signal.SIGINT: (signal.default_int_handler,), signal.SIGTERM: (signal.SIG_DFL, terminate)}
+    before = {number: signal.getsignal(number) for number in usual}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    heeded = {number: handler for number, handler in before.items() if handler in usual[number]}
+    for number in heeded:
+        signal.signal(number, remember)
     try:
         yield raise_again
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in heeded.items():
+            signal.signal(number, handler)

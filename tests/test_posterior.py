@@ -1,5 +1,7 @@
 """The archive: what goes in comes out, and nothing else is executed or half written."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import pytest
 import xarray as xr
 
 from bayesmodels import posterior
-from bayesmodels.errors import BadInput, MissingVariable
+from bayesmodels.errors import BadInput, DiskFull, MissingVariable
 
 
 def small_tree(**attrs) -> xr.DataTree:
@@ -47,15 +49,15 @@ def test_loaded_file_is_closed_and_can_be_replaced(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = posterior.save(small_tree(seed="1"), tmp_path / "posterior.nc")
 
-    def half_written(self, target, **options):
-        target.write_bytes(b"half")
-        raise OSError("disk full")
+    def no_room(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(xr.DataTree, "to_netcdf", half_written)
-    with pytest.raises(OSError, match="disk full"):
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(DiskFull, match="No space left on device; make room"):
         posterior.save(small_tree(seed="2"), path)
     monkeypatch.undo()
     assert posterior.load(path).attrs["seed"] == "1"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["posterior.nc"]
 
 
 def test_schema_number_is_written_and_checked(tmp_path):

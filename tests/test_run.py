@@ -126,7 +126,7 @@ def finished(tmp_path_factory, interrupted):
 def test_ctrl_c_ends_with_130_and_a_kill_leaves_an_unfinished_run(interrupted):
     _, codes, manifests, without_resume, last = interrupted
     assert codes == [130] + [-signal.SIGKILL] * 4
-    assert [manifest["status"] for manifest in manifests] == ["running"] * 5
+    assert [manifest["status"] for manifest in manifests] == ["interrupted"] + ["running"] * 4
     assert manifests[0]["phase"] == "interrupted during build"
     assert without_resume.exit_code == 2
     assert "--resume" in without_resume.stderr
@@ -151,7 +151,7 @@ def test_ctrl_c_that_a_finalizer_drops_is_heeded_at_the_next_phase(tmp_path):
         run(write_trial(tmp_path), tmp_path / "runs", tell=tell)
     assert told == ["build"]
     manifest = json.loads((folder_in(tmp_path / "runs") / "manifest.json").read_text())
-    assert (manifest["status"], manifest["phase"]) == ("running", "interrupted during build")
+    assert (manifest["status"], manifest["phase"]) == ("interrupted", "interrupted during build")
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -249,7 +249,7 @@ def test_few_draws_are_not_converged_and_again_replaces(tmp_path):
     done = invoke("fit", config, "--out", tmp_path / "runs", "--again", "--quiet", "--json")
     assert done.exit_code == 3
     assert json.loads(done.stdout) == {"run": str(first.folder), "verdict": "not_converged"}
-    assert not (first.folder / "stray.txt").exists()
+    assert (first.folder / "stray.txt").read_text() == "left by hand"
 
 
 def test_two_processes_cannot_work_in_one_folder(tmp_path):

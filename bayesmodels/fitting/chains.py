@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmodels.errors import BayesmodelsError
+from bayesmodels.errors import BayesmodelsError, DamagedFile
+from bayesmodels.files import made_folder
+from bayesmodels.netcdf import read_tree, write_tree
 
 # What the samplers call it -> ArviZ's name.
 STATISTICS: dict[str, str] = {
@@ -57,7 +58,9 @@ def chain_path(folder: Path, number: int) -> Path:
 
 
 def write_chain(folder: Path, chain: Chain, identity: Mapping[str, Any]) -> None:
-    """Write a chain under a temporary name, then rename it.
+    """Write a chain: whole or not at all, with a digest of its contents.
+
+    A chain with numbers by person is readable by its owner only.
 
     Parameters
     ----------
@@ -66,38 +69,31 @@ def write_chain(folder: Path, chain: Chain, identity: Mapping[str, Any]) -> None
     identity : mapping
         What the draws depend on (settings, variables); compared when the chain is read again.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder)
     tree = xr.DataTree.from_dict({"posterior": chain.posterior, "sample_stats": chain.statistics})
     tree.attrs = {"chain": str(chain.number), "identity": json.dumps(identity, sort_keys=True)}
-    final = chain_path(folder, chain.number)
-    draft = final.with_name(f".{final.name}.{os.getpid()}.tmp")
-    try:
-        tree.to_netcdf(draft, engine="h5netcdf")
-        os.replace(draft, final)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_tree(tree, chain_path(folder, chain.number), private="person" in chain.posterior.dims)
 
 
 def read_chain(folder: Path, number: int, identity: Mapping[str, Any]) -> Chain | None:
-    """Read a chain if its file is there and whole.
+    """Read a chain if its file is there.
 
     Raises
     ------
+    DamagedFile
+        The file is not what was written, or an earlier version wrote it, without a digest.
     BayesmodelsError
         The file holds draws of another model or of other settings.
     """
     path = chain_path(folder, number)
     if not path.exists():
         return None
-    try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-        found, posterior, statistics = tree.attrs["identity"], tree["posterior"], tree["sample_stats"]
-    except (OSError, KeyError, ValueError):
-        return None  # not a whole file: sampled again
-    if json.loads(found) != json.loads(json.dumps(identity)):
+    tree, verified = read_tree(path)
+    if not verified or tree.attrs.get("chain") != str(number):
+        raise DamagedFile(f"{path}: not a chain that this version wrote here")
+    if json.loads(tree.attrs["identity"]) != json.loads(json.dumps(identity)):
         raise BayesmodelsError(
             f"{path}: this chain belongs to another model or to other settings; "
             "use another folder, or delete this one to sample afresh"
         )
-    return Chain(number, posterior.to_dataset(inherit=False), statistics.to_dataset(inherit=False))
+    return Chain(number, *(tree[group].to_dataset(inherit=False) for group in ("posterior", "sample_stats")))

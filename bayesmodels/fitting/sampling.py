@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from bayesmodels.errors import DamagedFile
 from bayesmodels.fitting.chains import Chain, read_chain, write_chain
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
@@ -81,8 +82,7 @@ def sample(
     chains: dict[int, Chain] = {}
     if chain_dir is not None:
         identity = {"settings": affects_draws(settings), "log_density": log_density_at_start(pm_model)}
-        kept = (read_chain(chain_dir, number, identity) for number in range(settings.chains))
-        chains = {chain.number: chain for chain in kept if chain is not None}
+        chains = _kept_chains(chain_dir, settings.chains, identity, on_phase)
     wanted = {number: seed for number, seed in enumerate(seeds) if number not in chains}
     found = len(chains)
     clock = _Clock()
@@ -134,6 +134,20 @@ def deterministics(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     """
     graphs = {variable.name: variable for variable in pm_model.deterministics}
     return labelled(pm_model, evaluate(pm_model, graphs, draws), pm_model.named_vars_to_dims)
+
+
+def _kept_chains(folder: Path, chains: int, identity: Mapping[str, Any], on_phase: Phase) -> dict[int, Chain]:
+    """Chains that are finished and whole, by number; a damaged one is told of and sampled again."""
+    kept = {}
+    for number in range(chains):
+        try:
+            chain = read_chain(folder, number, identity)
+        except DamagedFile:
+            on_phase(f"chain {number}: its file is damaged, so it is sampled again")
+            continue
+        if chain is not None:
+            kept[number] = chain
+    return kept
 
 
 class _Clock:

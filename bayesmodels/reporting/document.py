@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayesmodels.errors import expect
+from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior import FROM_FIT, load
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.disease_rate import disease_rate_section
@@ -22,7 +23,6 @@ from bayesmodels.reporting.dropout_report import dropout_figures
 from bayesmodels.reporting.event_figures import event_figures
 from bayesmodels.reporting.event_sections import follow_up_sections
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.findings import Findings, find
 from bayesmodels.reporting.first_screen import first_screen
 from bayesmodels.reporting.page import Block, Lead, Section, compose
@@ -72,6 +72,8 @@ class Report:
         The warning of a fit that did not converge.
     checklist : Checklist or None
         Of a report on a surrogate, where one is declared.
+    run : str or None
+        Name of the run that made the posterior; None where none did.
     """
 
     title: str
@@ -82,6 +84,7 @@ class Report:
     summary: dict[str, Any]
     stamp: str | None
     checklist: Checklist | None = None
+    run: str | None = None
 
     @property
     def block(self) -> Block:
@@ -104,29 +107,57 @@ class Report:
     def save(self, folder: str | Path) -> Path:
         """Write ``summary.json``, ``curves.csv``, ``report.html``, ``tables/*.csv`` and ``figures/*.png|svg``.
 
-        With a declared surrogate also ``checklist.json``.
+        With a declared surrogate also ``checklist.json``. The folder is made if it is not there, and gets a
+        ``manifest.json`` with the list of these files. Every file is written under a temporary name, flushed to disk,
+        then renamed; nothing is deleted, and only files that the manifest lists are replaced.
 
-        Every file is written under a temporary name, then renamed. The folder is made if it is not there.
+        Parameters
+        ----------
+        folder : str or Path
+
+        Returns
+        -------
+        Path
+            The folder.
 
         Raises
         ------
+        BadInput
+            Files of these names are there that the package did not write, or the folder holds another run.
         BayesmodelsError
             The summary breaks its schema.
         """
-        folder = Path(folder)
-        for part in (folder, folder / "tables", folder / "figures"):
-            part.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / "summary.json", checked_json(self.summary))
+        expect(folder, (str, Path), "folder", "give the folder to write the report to")
+        ListedFolder(Path(folder)).write_report(self.files(), self.run)
+        return Path(folder)
+
+    def files(self, seconds: Callable[[], dict[str, float]] | None = None) -> dict[str, Callable[[], bytes]]:
+        """Return the files of the report by name, each with what makes its content; the page last.
+
+        Parameters
+        ----------
+        seconds : callable, optional
+            Gives the seconds that ``summary.json`` says were spent; by default what the posterior says.
+        """
+        files: dict[str, Callable[[], bytes]] = {}
         if self.checklist is not None:
-            write_whole(folder / "checklist.json", self.checklist.as_json())
+            files["checklist.json"] = self.checklist.as_json
+        files["curves.csv"] = partial(_csv, self.tables["curves"])
         for name, table in self.tables.items():
-            write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
-        write_whole(folder / "curves.csv", self.tables["curves"].to_csv(index=False).encode())
-        for name, figure in self.figures.items():
-            write_whole(folder / "figures" / f"{name}.png", png_bytes(figure))
-            write_whole(folder / "figures" / f"{name}.svg", self.figures.svg(name))
-        write_whole(folder / "report.html", self.html.encode())
-        return folder
+            files[f"tables/{name}.csv"] = partial(_csv, table)
+        for name in self.figures:
+            files[f"figures/{name}.png"] = partial(self._png, name)
+            files[f"figures/{name}.svg"] = partial(self.figures.svg, name)
+        files["summary.json"] = partial(self._summary_json, seconds)
+        files["report.html"] = lambda: self.html.encode()
+        return files
+
+    def _png(self, name: str) -> bytes:
+        return png_bytes(self.figures[name])
+
+    def _summary_json(self, seconds: Callable[[], dict[str, float]] | None) -> bytes:
+        spent = {} if seconds is None else seconds()
+        return checked_json(self.summary | {"seconds": self.summary["seconds"] | spent})
 
     def __repr__(self) -> str:
         """Return the first screen."""
@@ -194,10 +225,15 @@ def report(
         ),
         stamp=findings.context.stamp,
         checklist=findings.checklist,
+        run=tree.attrs.get("run"),
     )
     if out is not None:
         made.save(out)
     return made
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
 
 
 def _title(context: FitContext) -> str:

@@ -17,8 +17,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from bayesmodels.files import write_whole
 from bayesmodels.reporting.drawing import svg_bytes
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.surrogacy.verdict import Verdict
 
 

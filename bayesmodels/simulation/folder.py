@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.folders import made_folder
+from bayesmodels.files import made_folder, write_whole
 from bayesmodels.simulation.design import valor_design
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import SimulatedTrial, simulate_trial
@@ -77,13 +78,17 @@ def simulate(
 
 def write_trial(trial: SimulatedTrial, folder: Path, truth_table: pd.DataFrame) -> None:
     """Write a trial's three tables and its truth into a new folder, complete or not at all."""
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    made_folder(partial)
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    made_folder(partial.parent)
+    partial.mkdir()
     tables = {"persons": trial.persons, "visits": trial.visits, "events": trial.events, "truth": truth_table}
-    for name, table in tables.items():
-        table.to_csv(partial / f"{name}.csv", index=False)
-    partial.rename(folder)
+    try:
+        for name, table in tables.items():
+            write_whole(partial / f"{name}.csv", table.to_csv(index=False).encode())
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 def _truth_table(seed: int, number: int, truth: Truth, population: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.pages import opening
 from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
 from bayesmodels.studies.recovery_page import unfinished

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.pages import opening
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.joint_chance import chance, without_chance
 from bayesmodels.studies.joint_recovery import (
     FITTED,

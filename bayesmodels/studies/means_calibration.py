@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.evidence import means_table
+from bayesmodels.files import write_whole
 from bayesmodels.fitting import compile_model
 from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_means_model
 from bayesmodels.parts.means_covariance import row_covariance
 from bayesmodels.reporting.drawing import png_bytes
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.ranks import ecdf_figure, ranks_of, uniformity_table
 from bayesmodels.study import MeansTable
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.disease_rate import HEALEY_RULE
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.pages import opening
 
 FOLDER = "reports/validation/SharedRateModel-operating-characteristics"

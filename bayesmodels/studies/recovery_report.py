@@ -12,10 +12,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
+from bayesmodels.files import write_whole
 from bayesmodels.fitting.diagnostics import MAX_RHAT, MIN_EBFMI, MIN_ESS
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.ranks import bonferroni
 
 FAMILY = 0.95

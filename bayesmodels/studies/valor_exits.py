@@ -20,9 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.evidence import means_table
+from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.valor_means import valor_means_model
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.exits_hazards import Counts, published_counts
 from bayesmodels.studies.exits_persons import PersonModel
 from bayesmodels.studies.exits_prediction import (

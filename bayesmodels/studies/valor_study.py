@@ -17,13 +17,13 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.evidence import means_table
+from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.fitting.means_likelihood import maximum_likelihood
 from bayesmodels.models.means_outcome import MeansOutcome
 from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.parts.priors import LogNormal
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.studies.valor import (
     BOTH,
     VARIANTS,

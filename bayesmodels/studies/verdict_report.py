@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
+from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
-from bayesmodels.reporting.files import write_whole
 from bayesmodels.reporting.surrogacy.verdict import ANSWERS
 from bayesmodels.simulation import COLLECTIONS
 from bayesmodels.studies.pages import opening

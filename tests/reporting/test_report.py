@@ -58,7 +58,7 @@ def test_a_converged_fit_has_no_stamp(saved):
 def test_files(saved):
     folder, made = saved
     names = {path.name for path in folder.iterdir()}
-    assert names == {"summary.json", "curves.csv", "report.html", "tables", "figures"}
+    assert names == {"summary.json", "curves.csv", "report.html", "tables", "figures", "manifest.json"}
     assert {path.name for path in (folder / "figures").iterdir()} == {
         f"{name}.{kind}" for name in made.figures for kind in ("png", "svg")
     }

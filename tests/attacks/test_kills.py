@@ -1,0 +1,94 @@
+"""Runs that are killed at random moments and resumed: the draws are those of an uninterrupted run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bayesmodels.posterior import load
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+GROUPS = ("posterior", "sample_stats", "prior", "log_likelihood")
+
+
+def heed_interrupts():
+    """A shell's background job, as tests may be, ignores SIGINT and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def started(config, out):
+    tests = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-m", "bayesmodels.cli", "fit", str(config), "--out", str(out), "--resume"]
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
+
+
+def killed(config, out, sign, after):
+    """Resume a run and send a signal after some seconds; the exit code, and whether a traceback was printed."""
+    process = started(config, out)
+    try:
+        _, said = process.communicate(timeout=after)
+    except subprocess.TimeoutExpired:
+        process.send_signal(sign)
+        _, said = process.communicate(timeout=300)
+    return process.returncode, "Traceback" in said
+
+
+def kill_until_finished(finished, out, sign, rng, kills, longest):
+    """Kill runs at random moments; each that gets to its end is compared with the uninterrupted one."""
+    config, folder = finished
+    whole = load(folder / "posterior.nc")
+    hit, compared, number = 0, 0, 0
+    while hit < kills or not compared:
+        place = out / str(number)
+        code, traceback = killed(config, place, sign, rng.uniform(0.3, longest) if hit < kills else 600.0)
+        assert not traceback
+        if code == 0:
+            again = load(place / folder.name / "posterior.nc")
+            assert all(again[group].equals(whole[group]) for group in GROUPS)
+            compared, number = compared + 1, number + 1
+            continue
+        hit += 1
+        assert code == (-signal.SIGKILL if sign == signal.SIGKILL else 130)
+        manifest = place / folder.name / "manifest.json"
+        if manifest.exists():
+            status = json.loads(manifest.read_text())["status"]
+            assert status in (("running",) if sign == signal.SIGKILL else ("interrupted", "running", "finished"))
+    return hit, compared
+
+
+def test_a_run_ended_by_sigterm_says_so_and_goes_on(finished, tmp_path):
+    config, folder = finished
+    process = started(config, tmp_path)
+    for line in process.stderr:
+        if "sample" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    said = process.stderr.read()
+    assert process.wait(timeout=120) == 130
+    assert "interrupted; a run goes on with --resume" in said
+    left = tmp_path / folder.name
+    assert json.loads((left / "manifest.json").read_text())["status"] == "interrupted"
+    assert (left / "log.txt").read_text().endswith("interrupted; --resume goes on from here\n")
+    assert not [entry for entry in left.rglob("*") if "partial" in entry.name]
+    assert killed(config, tmp_path, signal.SIGTERM, 600.0) == (0, False)
+    one, other = load(left / "posterior.nc"), load(folder / "posterior.nc")
+    assert all(one[group].equals(other[group]) for group in GROUPS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", SIGNALS)
+def test_kills_at_random_moments(finished, tmp_path, sign):
+    hit, compared = kill_until_finished(finished, tmp_path, sign, np.random.default_rng(int(sign)), 14, 14.0)
+    print(sign.name, {"killed": hit, "finished and bit-equal": compared})
+    assert hit >= 12

@@ -169,6 +169,6 @@ def outcome_from(value: Any) -> Outcome:
     name = fields.pop("preset", None)
     if name is None:
         return Outcome.model_validate(fields)
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(unknown("preset", name, PRESETS))
     return replaced(PRESETS[name](), fields)

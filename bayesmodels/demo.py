@@ -20,6 +20,7 @@ from bayesmodels.posterior import save
 from bayesmodels.reporting import Block, Lead, ReportSettings, report, write_page
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.run import RunResult
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import simulate_trial, valor_design
 from bayesmodels.simulation.truth import published_truth
 from bayesmodels.studies.valor import MAIN, Tell, ValorResults, run_valor
@@ -114,7 +115,7 @@ def _write_tables(results: ValorResults, folder: Path) -> None:
         "nfl_fall_by_prior": results.fall_priors,
     }
     for name, table in tables.items():
-        write_whole(folder / f"{name}.csv", table.to_csv(index=False).encode())
+        write_whole(folder / f"{name}.csv", table_csv(table))
 
 
 def _to_stderr(line: str) -> None:

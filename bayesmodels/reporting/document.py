@@ -14,6 +14,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayesmodels.errors import expect
+from bayesmodels.folders import made_folder
 from bayesmodels.posterior import FROM_FIT, load
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.disease_rate import disease_rate_section
@@ -49,6 +50,7 @@ from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
 from bayesmodels.reporting.surrogacy.trial_lead import trial_lead
 from bayesmodels.reporting.surrogacy.trial_sections import trial_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
+from bayesmodels.safe_labels import file_names, table_csv
 from bayesmodels.vocabulary import ALL
 
 
@@ -106,25 +108,29 @@ class Report:
 
         With a declared surrogate also ``checklist.json``.
 
-        Every file is written under a temporary name, then renamed. The folder is made if it is not there.
+        Every file is written under a temporary name, then renamed. The folder is made if it is not there. Names of
+        tables and figures that hold labels of the user's become names that every system takes (`safe_labels`).
 
         Raises
         ------
+        BadInput
+            The folder cannot be made.
         BayesmodelsError
             The summary breaks its schema.
         """
+        expect(folder, (str, Path), "out", "give the folder that the report goes to")
         folder = Path(folder)
         for part in (folder, folder / "tables", folder / "figures"):
-            part.mkdir(parents=True, exist_ok=True)
+            made_folder(part)
         write_whole(folder / "summary.json", checked_json(self.summary))
         if self.checklist is not None:
             write_whole(folder / "checklist.json", self.checklist.as_json())
-        for name, table in self.tables.items():
-            write_whole(folder / "tables" / f"{name}.csv", table.to_csv(index=False).encode())
-        write_whole(folder / "curves.csv", self.tables["curves"].to_csv(index=False).encode())
-        for name, figure in self.figures.items():
-            write_whole(folder / "figures" / f"{name}.png", png_bytes(figure))
-            write_whole(folder / "figures" / f"{name}.svg", self.figures.svg(name))
+        for name, file in file_names(self.tables).items():
+            write_whole(folder / "tables" / f"{file}.csv", table_csv(self.tables[name]))
+        write_whole(folder / "curves.csv", table_csv(self.tables["curves"]))
+        for name, file in file_names(self.figures).items():
+            write_whole(folder / "figures" / f"{file}.png", png_bytes(self.figures[name]))
+            write_whole(folder / "figures" / f"{file}.svg", self.figures.svg(name))
         write_whole(folder / "report.html", self.html.encode())
         return folder
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.folders import made_folder
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation.design import valor_design
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import SimulatedTrial, simulate_trial
@@ -82,7 +83,7 @@ def write_trial(trial: SimulatedTrial, folder: Path, truth_table: pd.DataFrame) 
     made_folder(partial)
     tables = {"persons": trial.persons, "visits": trial.visits, "events": trial.events, "truth": truth_table}
     for name, table in tables.items():
-        table.to_csv(partial / f"{name}.csv", index=False)
+        (partial / f"{name}.csv").write_bytes(table_csv(table))
     partial.rename(folder)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable, expect
@@ -98,10 +99,15 @@ def save(tree: xr.DataTree, path: str | Path) -> Path:
     Raises
     ------
     BadInput
-        A root attribute is not a string, the schema number is not this version's, or there is no group `posterior`.
+        No such folder, a root attribute is not a string, the schema number is not this version's, or there is no group
+        `posterior`.
     """
     expect(tree, xr.DataTree, "posterior", FROM_FIT)
+    expect(path, (str, Path), "path", "give the file to write, such as posterior.nc")
     path = Path(path)
+    if path.is_dir() or not path.parent.is_dir():
+        kind = "a folder, not a file" if path.is_dir() else f"in {path.parent}, which is not there"
+        raise BadInput(f"{path}: expected a file in a folder that exists; this is {kind}")
     problems = [
         f"root attribute {name!r}: expected a string (JSON where nested), got {type(value).__name__}"
         for name, value in tree.attrs.items()
@@ -129,9 +135,11 @@ def load(path: str | Path) -> xr.DataTree:
     BadInput
         No such file, not NetCDF, or written with another schema number.
     """
+    expect(path, (str, Path), "path", "give the path of a posterior's file")
     path = Path(path)
     if not path.is_file():
-        raise BadInput(f"{path}: no such file; expected a posterior written by `bayesmodels fit` or `save`")
+        there = "a folder" if path.is_dir() else "no such file"
+        raise BadInput(f"{path}: {there}; expected a posterior written by `bayesmodels fit` or `save`")
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             found = opened.attrs.get("schema")
@@ -160,6 +168,10 @@ def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[s
     MissingVariable
         Says what is missing, what is there, which reports can be made, and the config line that would make it.
     """
+    expect(tree, xr.DataTree, "posterior", FROM_FIT)
+    for asked, what in ((variables, "variables"), (groups, "groups")):
+        if isinstance(asked, str) or not isinstance(asked, Iterable):
+            raise BadInput(f"{what}: expected a list of names, got {asked!r}")
     absent_groups = [name for name in groups if name not in tree.children]
     absent = [name for name in variables if name not in _published(tree)]
     if not absent_groups and not absent:
@@ -173,6 +185,22 @@ def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[s
     ]
     lines += [f"to get {name!r}: {CONFIG_LINES[name]}" for name in absent + absent_groups if name in CONFIG_LINES]
     raise MissingVariable("\n".join(lines))
+
+
+def require_draws(tree: xr.DataTree) -> None:
+    """Check that a posterior holds any draw that is a number.
+
+    Raises
+    ------
+    MissingVariable
+        No group `posterior`.
+    BadInput
+        No variable, or every draw of every variable is NaN or infinite.
+    """
+    require(tree, groups=["posterior"])
+    variables = tree["posterior"].data_vars.values()
+    if not any(variable.dtype.kind in "iub" or np.isfinite(variable.to_numpy()).any() for variable in variables):
+        raise BadInput("posterior: expected draws that are numbers, got none; every one is NaN or infinite: fit again")
 
 
 def possible_reports(tree: xr.DataTree) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ from pydantic import BaseModel
 
 from bayesmodels.study.problem import plain
 
+LISTED = 12
+"""Known names that a message lists."""
+
 _beside: ContextVar[Path | None] = ContextVar("beside", default=None)
 
 
@@ -62,7 +65,8 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     """That a name is not known, and the one it may stand for, or all that are."""
     options = list(known)
     close = get_close_matches(str(name), options, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(options)}"
+    more = f", and {len(options) - LISTED} more" if len(options) > LISTED else ""
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(options[:LISTED])}{more}"
     return f"unknown {kind} {plain(repr(name))}; {hint}"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pandas as pd
@@ -179,6 +180,8 @@ def report(
         The posterior has no group `posterior`.
     """
     expect(posterior, (xr.DataTree, str, Path), "posterior", FROM_FIT)
+    expect(settings, (ReportSettings, NoneType), "settings", "write ReportSettings(interval=0.95)")
+    expect(out, (str, Path, NoneType), "out", "give the folder that the report goes to")
     tree = posterior if isinstance(posterior, xr.DataTree) else load(posterior)
     findings = find(tree, settings or ReportSettings())
     figures = _figures(findings)

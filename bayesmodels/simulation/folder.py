@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.folders import made_folder
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation.design import valor_design
@@ -60,8 +61,11 @@ def simulate(
     BadInput
         Fewer than one trial, a negative seed, a group of one person, a folder that exists already or cannot be made.
     """
-    if trials < 1 or seed < 0:
-        raise BadInput(f"expected trials of 1 or more and a seed of 0 or more; got trials={trials}, seed={seed}")
+    expect(out_dir, (str, os.PathLike), "out_dir", "give the folder for trial-001, trial-002, ...")
+    expect(truth, (Truth, NoneType), "truth", "make one with published_truth()")
+    expect_whole(seed, "seed")
+    for value, name, least in ((trials, "trials", 1), (n_early, "n_early", 0), (n_delayed, "n_delayed", 0)):
+        expect_whole(value, name, least)
     truth = published_truth() if truth is None else truth
     design = valor_design(n_early, n_delayed)
     folders = tuple(Path(out_dir) / f"trial-{number:03d}" for number in range(1, trials + 1))

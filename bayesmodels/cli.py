@@ -1,17 +1,24 @@
-"""The command line. Every command imports its own floor, so that `--help` is quick."""
+"""The command line. Every command imports its own floor, so that `--help` is quick.
+
+With `--json` stdout is one JSON document, however a command ends; what else would be printed there goes to stderr.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
 
@@ -28,7 +35,36 @@ class Good(StrEnum):
     down = "down"
 
 
+_UsageError: Any = typer.BadParameter.__base__  # unknown options and commands, missing arguments, values of wrong types
+
+
+class _Commands(TyperGroup):
+    """The commands; with `--json` wrong usage, too, ends in one JSON document."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and exit."""
+        given = list(sys.argv[1:] if args is None else args)
+        if "--json" not in given:
+            return super().main(given, prog_name, complete_var, standalone_mode, windows_expand_args, **extra)
+        try:
+            code = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
+        except _UsageError as error:
+            error.show()
+            code = int(error.exit_code)
+            print(json.dumps(_error("usage", [str(error.format_message())], code)))
+        sys.exit(code or OK)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials.",
     epilog="Exit codes: 0 good, 1 an error of ours, 2 bad input, 3 the chains did not converge, 130 interrupted.",
     no_args_is_help=True,
@@ -38,9 +74,9 @@ app = typer.Typer(
 )
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Json = Annotated[bool, typer.Option("--json", help="Print folder and verdict as JSON on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print folder, verdict, reasons and warnings as JSON on stdout.")]
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
-JsonProblems = Annotated[bool, typer.Option("--json", help="Print source and problems as JSON on stdout.")]
+JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
@@ -49,10 +85,10 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
 @app.command()
 def demo(out: Out = Path("runs"), quiet: Quiet = False, as_json: Json = False) -> None:
     """Fit VALOR's published means and one simulated trial; leaves runs/demo/report.html."""
-    with _plain_errors():
+    with _answering(quiet, as_json) as answer:
         from bayesmodels.demo import run_demo
 
-        _end(run_demo(out, quiet), quiet, as_json)
+        answer.of_run(run_demo(out, quiet))
 
 
 @app.command()
@@ -66,11 +102,10 @@ def fit(
 ) -> None:
     """Fit a model to a trial's tables and report it in a run folder."""
     _one_of(resume, again)
-    with _plain_errors():
+    with _answering(quiet, as_json) as answer:
         from bayesmodels.run import run, to_stderr
 
-        result = run(config, out, resume=resume, again=again, tell=_silent if quiet else to_stderr)
-        _end(result, quiet, as_json)
+        answer.of_run(run(config, out, resume=resume, again=again, tell=_silent if quiet else to_stderr))
 
 
 @app.command(name="trial-level")
@@ -98,7 +133,7 @@ def trial_level(
 ) -> None:
     """From a table of trials to the report on the trial level of a surrogate."""
     _one_of(resume, again)
-    with _plain_errors():
+    with _answering(quiet, as_json) as answer:
         from bayesmodels.run import to_stderr
         from bayesmodels.run_trial_level import TrialLevelJob, run_trial_level
 
@@ -118,7 +153,7 @@ def trial_level(
             seed=seed,
         )
         tell = _silent if quiet else to_stderr
-        _end(run_trial_level(job, out, resume=resume, again=again, tell=tell), quiet, as_json)
+        answer.of_run(run_trial_level(job, out, resume=resume, again=again, tell=tell))
 
 
 @app.command()
@@ -130,10 +165,10 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Make the report of a posterior again, without fitting."""
-    with _plain_errors():
+    with _answering(quiet, as_json) as answer:
         from bayesmodels.run import report_again
 
-        _end(report_again(source, out, config), quiet, as_json)
+        answer.of_run(report_again(source, out, config))
 
 
 @app.command()
@@ -147,16 +182,14 @@ def simulate(
     as_json: JsonTrials = False,
 ) -> None:
     """Simulate trials like VALOR: persons, visits, events and truth, as csv. These are not data."""
-    with _plain_errors():
+    with _answering(quiet, as_json) as answer:
         from bayesmodels.fitting.settings import draw_seed
         from bayesmodels.simulation import simulate as simulate_trials
 
         used = draw_seed() if seed is None else seed
         simulate_trials(out, n_early=n_early, n_delayed=n_delayed, trials=trials, seed=used)
-        if as_json:
-            print(json.dumps({"out": str(out), "trials": trials, "seed": used}))
-        elif not quiet:
-            print(f"{trials} simulated trial{'s' if trials > 1 else ''} in {out}, seed {used}")
+        answer.document = {"out": str(out), "trials": trials, "seed": used, "exit": OK}
+        answer.text = f"{trials} simulated trial{'s' if trials > 1 else ''} in {out}, seed {used}"
 
 
 @app.command()
@@ -166,16 +199,16 @@ def check(
     as_json: JsonProblems = False,
 ) -> None:
     """List every problem of a study's tables, or of a configuration and its tables, at once."""
-    with _plain_errors():
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.config import own_code_of
         from bayesmodels.run_data import check as problems_of
 
+        for name in () if quiet else own_code_of(source):
+            print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
         found = [str(problem) for problem in problems_of(source)]
-        if as_json:
-            print(json.dumps({"source": str(source), "problems": found}))
-        if found:
-            raise BadInput(found)
-        if not quiet and not as_json:
-            print(f"{source}: no problems found")
+        answer.document = {"source": str(source), "problems": found, "warnings": []}
+        answer.lines, answer.code = found, BAD_INPUT if found else OK
+        answer.text = "" if found else f"{source}: no problems found"
 
 
 def main() -> None:
@@ -189,13 +222,35 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _end(result: RunResult, quiet: bool, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"run": str(result.folder), "verdict": result.verdict}))
-    elif not quiet:
-        print(result.sentence())
-    if result.verdict != "ok":
-        raise typer.Exit(NOT_CONVERGED)
+@dataclass
+class _Answer:
+    """How a command ends: a text or a document for stdout, lines for stderr, the exit code."""
+
+    document: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    lines: Sequence[str] = ()
+    code: int = OK
+
+    def of_run(self, result: RunResult) -> None:
+        """Say where a run is and how it went."""
+        self.code = NOT_CONVERGED if result.verdict == "not_converged" else OK
+        self.text = result.sentence()
+        self.document = {
+            "run": str(result.folder),
+            "verdict": result.verdict,
+            "reasons": list(result.convergence.get("reasons", ())),
+            "warnings": list(result.warnings),
+            "exit": self.code,
+        }
+
+    def of_error(self, kind: str, problems: Sequence[str], code: int, before: str = "") -> None:
+        """Say why nothing came of it."""
+        self.document, self.text, self.code = _error(kind, problems, code), "", code
+        self.lines = [before + line for line in problems[:1]] + list(problems[1:])
+
+
+def _error(kind: str, problems: Sequence[str], code: int) -> dict[str, Any]:
+    return {"error": kind, "problems": list(problems), "exit": code}
 
 
 def _silent(_: str) -> None:
@@ -208,19 +263,36 @@ def _one_of(resume: bool, again: bool) -> None:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Turn our own errors into plain lines on stderr and an exit code."""
+def _answering(quiet: bool, as_json: bool) -> Iterator[_Answer]:
+    """Yield the answer that a command fills in, and give it; our own errors become plain lines and an exit code."""
+    answer = _Answer()
     try:
-        yield
+        with redirect_stdout(sys.stderr if as_json else sys.stdout):
+            yield answer
     except (BadInput, RunExists) as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(BAD_INPUT) from None
+        answer.of_error(_kind(error), str(error).splitlines(), BAD_INPUT)
     except BayesmodelsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(FAILED) from None
+        answer.of_error(_kind(error), str(error).splitlines(), FAILED, before="error: ")
     except KeyboardInterrupt:
-        print("interrupted; a run goes on with --resume", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+        answer.of_error("interrupted", ["interrupted; a run goes on with --resume"], INTERRUPTED)
+    except Exception as error:
+        if not as_json or isinstance(error, typer.Exit | _UsageError):
+            raise
+        traceback.print_exc()
+        answer.of_error("internal", [f"{type(error).__name__}: {error}"], FAILED)
+    for line in answer.lines:
+        print(line, file=sys.stderr)
+    if as_json:
+        print(json.dumps(answer.document))
+    elif answer.text and not quiet:
+        print(answer.text)
+    if answer.code != OK:
+        raise typer.Exit(answer.code)
+
+
+def _kind(error: BayesmodelsError) -> str:
+    """An error's class in small letters: bad_input, bad_config, run_exists, missing_variable."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 if __name__ == "__main__":

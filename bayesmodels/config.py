@@ -14,10 +14,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bayesmodels.config_analyses import DropoutSection, RankSection, section_problems
-from bayesmodels.config_problems import config_problems
-from bayesmodels.errors import BadConfig, BadInput
+from bayesmodels.config_problems import LONGEST, config_problems, number_problems
+from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.parts.lookup import modules_beside, own_code
 from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.study.problem import plain
 
 EVIDENCE_TABLE = "valor_visits"
 """The package's own table of means."""
@@ -194,11 +196,13 @@ def read_config(path: str | Path) -> Config:
     BadConfig
         Every problem of the file, one line each, with file and key. Tables are not opened.
     """
+    expect(path, (str, Path), "path", "give the path of a TOML file")
     path = Path(path)
-    text, raw = _read_toml(path)
+    text, raw = read_toml(path)
     problems: list[str] = []
-    model = _model(raw.get("model"), path.name, problems)
     spec = raw.get("model")
+    with modules_beside(path.parent):
+        model = _model(spec, path.name, problems)
     kind = TrialSections if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else MeansSections
     try:
         sections = kind.model_validate(raw)
@@ -206,9 +210,21 @@ def read_config(path: str | Path) -> Config:
         problems += section_problems(sections.dropout, sections.rank, sections.study is not None, model, path.name)
     except ValidationError as error:
         problems += config_problems(error, path.name, kind, raw)
-    if problems:
-        raise BadConfig(problems)
+    sizes = [line for line in number_problems(raw, path.name) if not _told(line, problems)]
+    if problems or sizes:
+        raise BadConfig([*problems, *sizes])
     return Config(path, text, sections, model)
+
+
+def own_code_of(path: Path) -> list[str]:
+    """Names `package.module:Class` in the `[model]` of a file: reading it as a configuration imports and runs them.
+
+    Empty for a folder, and for what is not TOML.
+    """
+    try:
+        return own_code(read_toml(path)[1].get("model"))
+    except BadConfig:
+        return []
 
 
 def read_report_settings(path: Path) -> ReportSettings:
@@ -219,7 +235,7 @@ def read_report_settings(path: Path) -> ReportSettings:
     BadConfig
         Every problem of that section.
     """
-    _, raw = _read_toml(path)
+    _, raw = read_toml(path)
     try:
         return ReportSettings.model_validate(raw.get("report", {}))
     except ValidationError as error:
@@ -254,14 +270,23 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "run"
 
 
-def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Text and content of a TOML file, whatever keys it has.
+
+    Raises
+    ------
+    BadConfig
+        It cannot be read, or is not TOML.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         return text, tomllib.loads(text)
     except OSError as error:
         raise BadConfig(f"{path}: cannot be read ({error.strerror}); expected a TOML file") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadConfig(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise BadConfig(f"{path}: not valid TOML: lists or tables are nested too deeply") from error
+    except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
+        raise BadConfig(f"{path}: not valid TOML: {plain(error, LONGEST)}") from error
 
 
 def _model(spec: Any, file: str, problems: list[str]) -> Any:
@@ -276,6 +301,12 @@ def _model(spec: Any, file: str, problems: list[str]) -> Any:
     except BadInput as error:
         problems += [f"{file}: {problem}" for problem in error.problems]
     return None
+
+
+def _told(line: str, problems: list[str]) -> bool:
+    """Whether another line is about the same key."""
+    place = line.partition(" expected ")[0]
+    return any(problem.startswith(place) for problem in problems)
 
 
 def _data_problems(sections: Sections, file: str) -> list[str]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from bayesmodels.study.problem import plain
+
+LONGEST = 400
+"""Characters of a message that are kept."""
+
+LARGEST = 1e12
+"""Cells per litre reach 1e10, seconds in a century 3e9; the square of 1e12 and its inverse are far from overflow."""
 
 # Keys whose value is a part, chosen by its `type`: module with the known ones, their table, the method of a part.
 _PARTS = {
@@ -16,6 +25,16 @@ _PARTS = {
 }
 # Keys that stand for several fields and are not fields themselves.
 _SHORTHANDS = {"outcomes": ("preset",)}
+
+
+# What pydantic says in words of Python.
+_EXPECTED = {
+    "dict_type": "expected a table of keys",
+    "list_type": "expected a list",
+    "model_type": "expected a table of keys",
+    "tuple_type": "expected a list",
+    "string_type": "expected text in quotes",
+}
 
 
 def config_problems(
@@ -35,25 +54,58 @@ def config_problems(
     prefix : sequence of str
         Keys above it, such as ``("model",)``.
     """
+    found = error.errors(include_url=False)
+    places = [tuple(item["loc"]) for item in found]
     lines = []
-    for item in error.errors(include_url=False):
-        key = _key([*prefix, *item["loc"]])
+    for item, place in zip(found, places, strict=True):
+        if item["type"] == "too_short" and any(other[: len(place)] == place != other for other in places):
+            continue  # a list whose items were refused counts as empty: the items have lines of their own
+        key = _key([*prefix, *place])
         if item["type"] == "extra_forbidden":
-            *above, name = item["loc"]
+            *above, name = place
             lines.append(f"{file}: {key}: unknown key; {_nearest(str(name), _known(root, above, raw))}")
         elif item["type"] == "missing":
             lines.append(f"{file}: {key}: expected a value, found none")
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {item['input']!r}"
-            lines += [f"{file}: {key}: {line}" for line in f"{message[:1].lower()}{message[1:]}{came}".splitlines()]
+            message = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {plain(repr(item['input']))}"
+            told = f"{message[:1].lower()}{message[1:]}".splitlines() or ["cannot be used"]
+            lines += [f"{file}: {key}: {plain(line, LONGEST)}{came}" for line in told]
     return lines
+
+
+def number_problems(value: Any, file: str, place: Sequence[int | str] = ()) -> Iterator[str]:
+    """Numbers that no quantity of a trial has, at any place of the file, a line each.
+
+    These are nan, infinity (but for a drug that is never started), and sizes beyond `LARGEST` or, without being 0,
+    below its inverse.
+
+    Parameters
+    ----------
+    value : nested mappings and lists
+        As read from TOML.
+    file : str
+        Name of the TOML file.
+    place : sequence of str and int
+        Keys above it.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from number_problems(inner, file, (*place, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from number_problems(inner, file, (*place, number))
+    elif isinstance(value, int | float) and not isinstance(value, bool) and place[-1] != "seed":
+        never = value == math.inf and "drug_start_week" in place
+        if not never and value != 0 and not 1 / LARGEST <= abs(value) <= LARGEST:
+            sizes = f"to {LARGEST:g}, and no nearer to 0 than {1 / LARGEST:g}"
+            yield f"{file}: {_key(place)}: expected a number of an ordinary size ({sizes}), got {plain(repr(value))}"
 
 
 def _key(parts: Sequence[int | str]) -> str:
     """Write a place in the file: [sampling] draws; [model] outcomes, no. 2, trajectory, rho."""
-    words = [f"no. {part + 1}" if isinstance(part, int) else str(part) for part in parts]
-    return words[0] if len(words) == 1 else f"[{words[0]}] {', '.join(words[1:])}"
+    words = [f"no. {part + 1}" if isinstance(part, int) else plain(part) or '""' for part in parts]
+    return words[0] if len(words) == 1 else plain(f"[{words[0]}] {', '.join(words[1:])}", 160)
 
 
 def _known(root: type[BaseModel], place: Sequence[int | str], raw: Any) -> tuple[str, ...]:

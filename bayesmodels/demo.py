@@ -22,6 +22,7 @@ from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
 from bayesmodels.reporting import Block, Lead, ReportSettings, compose, report
 from bayesmodels.run import RunResult
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import simulate_trial, valor_design
 from bayesmodels.simulation.truth import published_truth
 from bayesmodels.studies.valor import MAIN, Tell, ValorResults, run_valor
@@ -61,7 +62,7 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
             folder.empty()
         folder.begin("demo", None)
         results = run_valor(settings, tell)
-        folder.write_all({f"tables/{name}.csv": partial(_csv, table) for name, table in _tables(results).items()})
+        folder.write_all({f"tables/{name}.csv": partial(table_csv, table) for name, table in _tables(results).items()})
         _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
         block, reasons = _simulated(folder, settings, tell)
         stamp = None
@@ -101,10 +102,6 @@ def _save(folder: ListedFolder, name: str, posterior: xr.DataTree) -> None:
     made_folder(folder.place(name).parent)
     save(posterior, folder.place(name))
     folder.confirm([name])
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False).encode()
 
 
 def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tuple[Block, list[str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from numbers import Integral, Real
 
 
 class BayesmodelsError(Exception):
@@ -54,3 +56,35 @@ def expect(value: object, kinds: type | tuple[type, ...], name: str, remedy: str
     if not isinstance(value, kinds):
         wanted = " or ".join(kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,)))
         raise BadInput(f"{name}: expected {wanted}, got {type(value).__name__}; {remedy}")
+
+
+def expect_whole(value: object, name: str, least: int = 0) -> None:
+    """Refuse what is no whole number of `least` or more, such as a seed or a number of draws.
+
+    Raises
+    ------
+    BadInput
+        Says what was expected and what came.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise BadInput(f"{name}: expected a whole number of {least} or more, got {_short(value)}")
+
+
+def expect_numbers(value: object, name: str) -> tuple[float, ...]:
+    """A list, tuple or array of one finite number or more, as floats.
+
+    Raises
+    ------
+    BadInput
+        Says what was expected and what came.
+    """
+    listed = [] if isinstance(value, str | Mapping) or not isinstance(value, Iterable) else list(value)
+    if not listed or not all(isinstance(x, Real) and not isinstance(x, bool) and isfinite(x) for x in listed):
+        raise BadInput(f"{name}: expected a list of numbers, such as [0, 28, 52], got {_short(value)}")
+    return tuple(float(x) for x in listed)
+
+
+def _short(value: object) -> str:
+    """A value in a message: on one line, and not long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

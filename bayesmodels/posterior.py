@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable, expect
@@ -185,6 +186,10 @@ def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[s
     MissingVariable
         Says what is missing, what is there, which reports can be made, and the config line that would make it.
     """
+    expect(tree, xr.DataTree, "posterior", FROM_FIT)
+    for asked, what in ((variables, "variables"), (groups, "groups")):
+        if isinstance(asked, str) or not isinstance(asked, Iterable):
+            raise BadInput(f"{what}: expected a list of names, got {asked!r}")
     absent_groups = [name for name in groups if name not in tree.children]
     absent = [name for name in variables if name not in _published(tree)]
     if not absent_groups and not absent:
@@ -198,6 +203,22 @@ def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[s
     ]
     lines += [f"to get {name!r}: {CONFIG_LINES[name]}" for name in absent + absent_groups if name in CONFIG_LINES]
     raise MissingVariable("\n".join(lines))
+
+
+def require_draws(tree: xr.DataTree) -> None:
+    """Check that a posterior holds any draw that is a number.
+
+    Raises
+    ------
+    MissingVariable
+        No group `posterior`.
+    BadInput
+        No variable, or every draw of every variable is NaN or infinite.
+    """
+    require(tree, groups=["posterior"])
+    variables = tree["posterior"].data_vars.values()
+    if not any(variable.dtype.kind in "iub" or np.isfinite(variable.to_numpy()).any() for variable in variables):
+        raise BadInput("posterior: expected draws that are numbers, got none; every one is NaN or infinite: fit again")
 
 
 def possible_reports(tree: xr.DataTree) -> tuple[str, ...]:

@@ -41,10 +41,13 @@ class RunResult:
     folder : Path
     convergence : dict
         Verdict, reasons and numbers, as in the posterior's root attribute.
+    warnings : tuple of str
+        What is doubtful about the data.
     """
 
     folder: Path
     convergence: dict[str, Any]
+    warnings: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:

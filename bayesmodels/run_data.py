@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bayesmodels.config import Config, StudySection, TrialsSection, read_config
+from bayesmodels.config import Config, StudySection, TrialsSection, read_config, read_toml
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.run_analyses import check_analyses
 
@@ -111,6 +110,6 @@ def _table_paths(section: StudySection, base: Path) -> dict[str, str | Path]:
 def _study_alone(path: Path) -> StudySection | None:
     """Read the `[study]` of a configuration that has problems elsewhere."""
     try:
-        return StudySection.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))["study"])
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, ValidationError):
+        return StudySection.model_validate(read_toml(path)[1]["study"])
+    except (BadConfig, KeyError, ValidationError):
         return None

@@ -52,7 +52,7 @@ def test_check_lists_problems_of_config_and_tables_together(tmp_path):
 
 def test_check_of_a_good_config(tmp_path):
     done = invoke("check", write_trial(tmp_path))
-    assert (done.exit_code, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "note: this configuration imports and runs code: toy_model:Toy\n")
 
 
 def test_check_reports_what_only_the_settings_get_wrong(tmp_path):
@@ -107,14 +107,17 @@ def test_a_demo_that_did_not_converge_says_so_and_exits_3(tmp_path, monkeypatch)
         assert done.exit_code == (0 if converged else 3)
         assert ("3 divergent draws" in done.stdout) is not converged
         answer = json.loads(invoke("demo", "--out", tmp_path, "--json").stdout)
-        assert answer == {"run": str(tmp_path / "demo"), "verdict": verdict["verdict"]}
+        assert answer == {
+            "run": str(tmp_path / "demo"), "verdict": verdict["verdict"], "reasons": verdict["reasons"],
+            "warnings": [], "exit": done.exit_code,
+        }  # fmt: skip
 
 
 def test_help_says_what_json_prints_and_keeps_names_in_brackets():
     told = {name: " ".join(invoke(name, "--help").stdout.split()) for name in ("demo", "fit", "simulate", "check")}
     for name, printed in (
-        ("demo", "folder and verdict"), ("fit", "folder and verdict"),
-        ("simulate", "folder, number of trials and seed"), ("check", "source and problems"),
+        ("demo", "folder, verdict, reasons and warnings"), ("fit", "folder, verdict, reasons and warnings"),
+        ("simulate", "folder, number of trials and seed"), ("check", "source, problems and warnings"),
     ):  # fmt: skip
         assert f"Print {printed} as JSON" in told[name]
     assert "whose [report] is used" in invoke("report", "--help").stdout
@@ -129,7 +132,7 @@ def test_report_of_nothing_exits_2(tmp_path):
 def test_simulate_writes_trials_and_says_the_seed(tmp_path):
     done = invoke("simulate", "--out", tmp_path, "--n-early", 8, "--n-delayed", 6, "--trials", 2, "--seed", 4, "--json")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout) == {"out": str(tmp_path), "trials": 2, "seed": 4}
+    assert json.loads(done.stdout) == {"out": str(tmp_path), "trials": 2, "seed": 4, "exit": 0}
     for trial in ("trial-001", "trial-002"):
         assert {f"{name}.csv" for name in ("persons", "visits", "events", "truth")} <= {
             file.name for file in (tmp_path / trial).iterdir()

@@ -1,5 +1,6 @@
 """What a run's log keeps of errors that were not made for it."""
 
+import re
 from types import SimpleNamespace
 
 import pandas as pd
@@ -21,8 +22,7 @@ def data(*labels):
     [
         ("p3", "no visit of p3 at week 4", False),
         ("p3", "chain p30 failed in step3", True),
-        ("12", "logp is -inf in chain 12", True),
-        ("12", "KeyError: '12'", False),
+        ("a\\b", f"KeyError: {'a\\b'!r}", False),
         ("a.b", "axb is unknown", True),
         ("a.b", "unknown: a.b", False),
     ],
@@ -31,6 +31,32 @@ def test_text_that_holds_a_label_as_a_word_is_left_out(label, text, kept):
     told = without_persons(ValueError(text), data("other", label))
     assert (text in told) is kept
     assert (KEPT_BACK in told) is not kept
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("person 17 has no visit at week 0.5", "person (...) has no visit at week 0.5"),
+        ("shape (17, 3) and (200, 109)", "shape ((...), (...)) and (200, 109)"),
+        ("KeyError: '17'", "KeyError: '(...)'"),
+        ("17", "(...)"),
+        ("persons [17 18 300]", "persons [(...) (...) 300]"),
+        ("person 17.0 of x17, 3.17 and 17.5", "person (...) of x17, 3.17 and 17.5"),
+        ("person=-17: 017", "person=-(...): (...)"),
+        ("logp is -inf", "logp is -inf"),
+    ],
+)
+def test_numbers_that_are_labels_are_masked_and_the_rest_stays_readable(text, kept):
+    told = without_persons(ValueError(text), data(*(str(number) for number in range(1, 109))))
+    assert told.splitlines()[-1] == f"ValueError: {kept}"
+
+
+def test_no_label_of_a_study_is_left_in_any_message():
+    labels = [f"{number:03d}" for number in range(1, 109)]
+    for label in labels:
+        for text in (f"person {label} has ...", f"('{label}', 0)", f"{int(label)}", f"no row {label}: {label}."):
+            told = without_persons(ValueError(text), data(*labels))
+            assert not {int(number) for number in re.findall(r"[0-9]+", told.splitlines()[-1])} - {0}
 
 
 def test_problems_keep_file_and_row_whatever_the_labels():

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.problem import nearest, plain, quoted
 
 NUMBERS: dict[str, tuple[str, ...]] = {
@@ -79,6 +79,7 @@ class Evidence:
         BadInput
             If a column is unknown, or no row is left.
         """
+        expect(where, Mapping, "where", 'give values by column, such as {"week": 28}')
         chosen = self.rows
         for column, wanted in where.items():
             if column not in self.rows:

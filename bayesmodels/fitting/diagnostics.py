@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import expect
-from bayesmodels.posterior import FROM_FIT
+from bayesmodels.posterior import FROM_FIT, require, require_draws
 from bayesmodels.vocabulary import VARIABLES
 
 Verdict = Literal["ok", "not_converged"]
@@ -127,6 +127,8 @@ def convergence(posterior: xr.DataTree) -> Convergence:
     Convergence
     """
     expect(posterior, xr.DataTree, "posterior", FROM_FIT)
+    require(posterior, groups=["sample_stats"])
+    require_draws(posterior)
     draws = posterior["posterior"].to_dataset()
     statistics = posterior["sample_stats"].to_dataset()
     names = _judged(posterior.attrs.get("free_variables"), draws)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bayesmodels.errors import BadConfig, BadInput
+from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.fitting.dropout_tables import Cells
 from bayesmodels.fitting.leaving import DEATH, Leaving, LeavingRule, leaving
 from bayesmodels.fitting.persons import has_events
@@ -111,6 +111,11 @@ def dropout_request(
         at which nobody is observed, a reference that is no start group, unusable deltas, administrative exits that
         nobody had, or the dead left out where the model lets death depend on the course.
     """
+    expect(study, Study, "study", "make one with read_study or Study.from_frames")
+    if not hasattr(model, "outcomes"):
+        raise BadInput(f"model: expected the model that was fitted, got {type(model).__name__}")
+    for value, name in ((week, "week"), (interval, "interval")):
+        expect(value, (int, float), name, "give a number")
     names = [k.name for k in model.outcomes]
     problems = []
     if outcome not in names:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.dropout_request import NEVER_TREATED, DeltaUnit, dropout_request, exits_follow_course
 from bayesmodels.fitting.dropout_tables import sensitivity_dataset
@@ -19,6 +19,7 @@ from bayesmodels.fitting.person_gaussian import rows_of, spread_of
 from bayesmodels.fitting.persons import Persons, every_visit, persons_of, without_events
 from bayesmodels.fitting.progress import counted
 from bayesmodels.fitting.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
+from bayesmodels.posterior import FROM_FIT, require
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
@@ -112,6 +113,10 @@ def dropout_sensitivity(
     with Rubin's rules gives a wider, information-anchored interval (Cro, Carpenter and Kenward 2019, doi:10.1111/
     rssa.12423), about as wide as the one under missing at random.
     """
+    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
+    require(posterior, groups=["posterior"])
+    expect_whole(seed, "seed")
+    expect_whole(draws, "draws", 1)
     request = dropout_request(
         model, study, outcome, week, reference=reference, deltas=deltas, delta_unit=delta_unit, rule=rule,
         interval=interval,

@@ -8,6 +8,7 @@ import platform
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
 from bayesmodels.fitting.summaries import summaries
+from bayesmodels.files import made_folder
 from bayesmodels.posterior import SCHEMA
 
 if TYPE_CHECKING:
@@ -83,8 +85,10 @@ def fit(
 
     settings = NutsSettings() if settings is None else settings
     expect(settings, NutsSettings, "settings", "write NutsSettings(draws=1000, seed=1)")
-    if not callable(getattr(model, "build", None)):
-        raise BadInput(f"model: expected one with a method build, got {type(model).__name__}; write fit(model, data)")
+    _expect_model(model)
+    expect(chain_dir, (str, Path, NoneType), "chain_dir", "give the folder that the chains go to")
+    if chain_dir is not None:
+        chain_dir = made_folder(Path(chain_dir))
     began = time.monotonic()
     on_phase("build")
     pm_model = model.build(data)
@@ -117,6 +121,13 @@ def fit(
     seconds = {"wall": round(time.monotonic() - began, 2), "cpu": cpu_seconds()} | json.loads(tree.attrs["seconds"])
     tree.attrs["seconds"] = json.dumps(seconds)
     return tree
+
+
+def _expect_model(model: object) -> None:
+    """Refuse what builds no model; a class is no model either."""
+    if not callable(getattr(model, "build", None)) or isinstance(model, type):
+        came = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise BadInput(f"model: expected one with a method build, got {came}; write fit(model, data)")
 
 
 def model_spec(model: Any) -> dict[str, Any]:

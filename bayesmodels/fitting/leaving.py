@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadConfig, BadInput
+from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.study import Study
 from bayesmodels.study.schedule import nominal_weeks
 
@@ -45,6 +46,7 @@ class LeavingRule:
     def __post_init__(self):
         if self.deaths not in ("as_followed", "as_missing", "left_out"):
             raise BadConfig(f'deaths: expected "as_followed", "as_missing" or "left_out", got {self.deaths!r}')
+        expect(self.tolerance_weeks, (int, float, NoneType), "tolerance_weeks", "give a number of weeks")
         if self.tolerance_weeks is not None and not 0 <= self.tolerance_weeks < np.inf:
             raise BadConfig(f"tolerance_weeks: expected a number of weeks, 0 or more, got {self.tolerance_weeks!r}")
 

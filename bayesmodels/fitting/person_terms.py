@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmodels.errors import expect
+from bayesmodels.errors import expect, expect_whole
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, labels_of, thinned
 from bayesmodels.fitting.exit_terms import CANDIDATES, tilted
 from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_visits
-from bayesmodels.posterior import FROM_FIT
+from bayesmodels.posterior import FROM_FIT, require
 
 FEW = 8.0
 """Candidates' worth below which draws given an exit are said to be rough."""
@@ -59,6 +59,9 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
         The model's likelihood is not collapsed.
     """
     expect(posterior, xr.DataTree, "posterior", FROM_FIT)
+    require(posterior, groups=["posterior"])
+    expect_whole(seed, "seed")
+    expect_whole(draws, "draws", 1)
     pm_model = model.build(data)
     likelihood = collapsed_or_error(pm_model)
     chosen = thinned(posterior["posterior"].to_dataset(), draws)

@@ -86,6 +86,11 @@ def persons_of(model: Any, posterior: xr.Dataset, data: Study | pd.DataFrame) ->
     BadInput
         A start group or stratum that the posterior does not know, or values that an outcome cannot take.
     """
+    absent = [name for name in ("fitted_stratum", "start_group") if name not in posterior.coords]
+    if absent:
+        raise BadInput(
+            f"posterior: expected that of a model of persons' visits, found none of its {' and '.join(absent)}"
+        )
     strata = tuple(str(label) for label in posterior["fitted_stratum"].values)
     groups = tuple(str(label) for label in posterior["start_group"].values)
     names = tuple(k.name for k in model.outcomes)

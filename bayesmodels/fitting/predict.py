@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import expect
+from bayesmodels.errors import BadInput, expect, expect_numbers, expect_whole
 from bayesmodels.fitting.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.paths import draw_paths
 from bayesmodels.fitting.person_terms import draw_deviations
 from bayesmodels.fitting.persons import every_visit, persons_of, without_events
 from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.posterior import FROM_FIT
+from bayesmodels.posterior import FROM_FIT, require
 from bayesmodels.study import Study
 
 
@@ -62,8 +62,8 @@ def predict(
     BadInput
         Persons of a start group or stratum that the posterior does not know, or without a covariate.
     """
-    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
-    weeks = tuple(sorted({float(week) for week in weeks}))
+    expect_prediction(model, posterior, data, seed, draws)
+    weeks = tuple(sorted(set(expect_numbers(weeks, "weeks"))))
     draws_used = thinned(posterior["posterior"].to_dataset(), draws)
     history = persons_of(model, draws_used, data)
     grid = replace(history, visits=every_visit(model, history.persons, weeks))
@@ -90,6 +90,25 @@ def predict(
             "week": list(weeks),
         },
     )
+
+
+def expect_prediction(model: Any, posterior: Any, data: Any, seed: int, draws: int) -> None:
+    """Refuse arguments of another kind than functions take that go from a posterior back to persons.
+
+    Raises
+    ------
+    BadInput
+        Says what was expected and what came.
+    MissingVariable
+        No group `posterior`.
+    """
+    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
+    require(posterior, groups=["posterior"])
+    if not hasattr(model, "outcomes") or not callable(getattr(model, "build", None)):
+        raise BadInput(f"model: expected the model that was fitted, got {type(model).__name__}")
+    expect(data, (Study, pd.DataFrame), "data", "make one with read_study or Study.from_frames")
+    expect_whole(seed, "seed")
+    expect_whole(draws, "draws", 1)
 
 
 def fitted_digest(posterior: xr.DataTree) -> str:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput, expect
+from bayesmodels.errors import BadInput, expect_numbers
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.exit_terms import CANDIDATES
 from bayesmodels.fitting.person_futures import known_so_far, person_futures
-from bayesmodels.fitting.predict import fitted_digest, to_natural_units
+from bayesmodels.fitting.persons import has_events
+from bayesmodels.fitting.predict import expect_prediction, fitted_digest, to_natural_units
 from bayesmodels.fitting.progress import counted
-from bayesmodels.posterior import FROM_FIT
 from bayesmodels.study import Study
 
 PREDICTION_DRAWS = 200
@@ -74,9 +74,11 @@ def predict_events(
     BayesmodelsError
         Visits of these persons are known only to lie beyond a limit, so that part of the fit's latent values is asked.
     """
-    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
+    expect_prediction(model, posterior, data, seed, draws)
+    if not has_events(model):
+        raise BadInput(f"model: expected a JointEventModel, got {type(model).__name__}; predict(...) needs no events")
     study = _fitted(posterior, data, fitted)
-    weeks = tuple(sorted({float(week) for week in weeks}))
+    weeks = tuple(sorted(set(expect_numbers(weeks, "weeks"))))
     so_far = known_so_far(model, study, data, landmark)
     futures = person_futures(model, study, so_far, weeks)
     chosen = thinned(posterior["posterior"].to_dataset(), draws)

@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from bayesmodels.errors import BadInput, expect_whole
 from bayesmodels.fitting.prior import prior_draws, prior_of_free_variables
 from bayesmodels.fitting.visit_summaries import visit_summaries
 from bayesmodels.study import Study
@@ -28,6 +29,11 @@ def prior_predictive(model: Any, data: Study, *, seed: int, draws: int = 1000) -
         Groups `prior` (published variables, dims chain, draw, ...) and `prior_predictive` (visit means by outcome,
         start_group, stratum and week, modelling scale), where the likelihood is collapsed.
     """
+    if not callable(getattr(model, "build", None)):
+        came = type(model).__name__
+        raise BadInput(f"model: expected one with a method build, got {came}; write prior_predictive(model, data, ...)")
+    expect_whole(seed, "seed")
+    expect_whole(draws, "draws", 1)
     pm_model = model.build(data)
     groups = {"prior": prior_draws(pm_model, seed, draws)}
     found = visit_summaries(model, pm_model, data, prior_of_free_variables(pm_model, seed, draws), seed)

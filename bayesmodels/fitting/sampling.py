@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from bayesmodels.errors import DamagedFile
+from bayesmodels.errors import BadInput, DamagedFile, expect
 from bayesmodels.fitting.chains import Chain, read_chain, write_chain
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
@@ -73,9 +73,14 @@ def sample(
 
     Raises
     ------
+    BadInput
+        An argument of another kind.
     BayesmodelsError
         The sampler stopped, is not installed, or `chain_dir` belongs to another fit.
     """
+    if not hasattr(pm_model, "free_RVs"):
+        raise BadInput(f"pm_model: expected a PyMC model, got {type(pm_model).__name__}; give what build(data) returns")
+    expect(settings, NutsSettings, "settings", "write NutsSettings(draws=1000, seed=1)")
     settings = resolved(settings, default_target_accept(pm_model))
     seeds = chain_seeds(settings)
     identity: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,13 @@ Hundreds of nearly independent standard normal variables take short steps anyhow
 `benchmarks/joint.py` keep two to three times the effective draws a gradient that they keep at .9, without divergences.
 """
 
+MOST_DRAWS, MOST_CHAINS, MOST_CORES, DEEPEST = 1_000_000, 1_000, 10_000, 20
+"""Upper limits, so that a slip of the keyboard is refused and does not run for years or fill the memory.
+
+A million draws of a hundred numbers are .8 GB a chain, a thousand chains a thousand files and samplers, and a tree of
+depth 20 a million gradients for one draw.
+"""
+
 _OWN_STREAMS = 2**31  # chains use spawn keys 0, 1, ...; other streams start far above
 
 
@@ -39,9 +47,9 @@ class NutsSettings(BaseModel):
     sampler : {"nutpie", "pymc", "numpyro"}
         nutpie samples up to `cores` chains at once; the other two sample one chain after the other.
     draws, tune : int
-        Draws kept, and draws spent on adaptation before them, in each chain.
+        Draws kept, and draws spent on adaptation before them, in each chain; up to a million.
     chains : int
-        Independent chains.
+        Independent chains, up to a thousand.
     cores : int, optional
         Chains sampled at once; default as many as the machine allows. Does not change the draws.
     target_accept : float, optional
@@ -50,21 +58,26 @@ class NutsSettings(BaseModel):
     seed : int, optional
         Default: drawn once, printed and stored (`resolved`).
     max_treedepth : int
-        A draw takes at most ``2 ** max_treedepth`` gradients.
+        A draw takes at most ``2 ** max_treedepth`` gradients; up to 20.
     progress : bool, optional
         Default: shown in a terminal and in Jupyter, not in batch.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        An unknown field, or a value outside its limits; in a configuration, a plain line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sampler: Sampler = "nutpie"
-    draws: int = Field(1000, ge=4)
-    tune: int = Field(1000, ge=1)
-    chains: int = Field(4, ge=1)
-    cores: int | None = Field(None, ge=1)
+    draws: int = Field(1000, ge=4, le=MOST_DRAWS)
+    tune: int = Field(1000, ge=1, le=MOST_DRAWS)
+    chains: int = Field(4, ge=1, le=MOST_CHAINS)
+    cores: int | None = Field(None, ge=1, le=MOST_CORES)
     target_accept: float | None = Field(None, gt=0, lt=1)
     seed: int | None = Field(None, ge=0)
-    max_treedepth: int = Field(10, ge=1)
+    max_treedepth: int = Field(10, ge=1, le=DEEPEST)
     progress: bool | None = None
 
 
@@ -74,7 +87,7 @@ def draw_seed() -> int:
 
 
 def resolved(settings: NutsSettings, target_accept: float = TARGET_ACCEPT) -> NutsSettings:
-    """Fill in the seed (drawn once and printed), the number of cores and the target of acceptance.
+    """Fill in the seed (drawn once and printed on stderr), the number of cores and the target of acceptance.
 
     Parameters
     ----------
@@ -90,7 +103,8 @@ def resolved(settings: NutsSettings, target_accept: float = TARGET_ACCEPT) -> Nu
     seed = settings.seed
     if seed is None:
         seed = draw_seed()
-        print(f"seed {seed}: drawn now, stored with the posterior; give seed = {seed} to repeat this fit")
+        told = f"seed {seed}: drawn now, stored with the posterior; give seed = {seed} to repeat this fit"
+        print(told, file=sys.stderr)
     cores = settings.cores or min(settings.chains, usable_cores())
     accept = settings.target_accept or target_accept
     return NutsSettings.model_validate(settings.model_dump() | {"seed": seed, "cores": cores, "target_accept": accept})

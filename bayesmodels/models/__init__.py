@@ -16,7 +16,7 @@ MODELS = {
 }
 
 
-def model_class(name: str | None) -> Any:
+def model_class(name: Any) -> Any:
     """The class of a model: by known name, or `package.module:Class` of one's own.
 
     Raises
@@ -29,7 +29,7 @@ def model_class(name: str | None) -> Any:
 
     if name is None:
         raise BadConfig(f"[model] type: expected {', '.join(MODELS)}, or package.module:Class, found none")
-    if name in MODELS:
+    if isinstance(name, str) and name in MODELS:
         return _imported(MODELS[name])
     try:
         return class_of("model", dict.fromkeys(MODELS, object), name, "build")

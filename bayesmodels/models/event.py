@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
+from bayesmodels.models.outcome import EventName
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.hazards import HAZARDS, PiecewiseConstant
 from bayesmodels.parts.lookup import part_from, part_to
@@ -44,7 +45,7 @@ class Event(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1)
+    name: EventName
     of: tuple[str, ...] = ()
     terminal: bool = False
     baseline: HazardPart = PiecewiseConstant()

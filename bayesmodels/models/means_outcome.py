@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bayesmodels.models.outcome import OutcomeName
 from bayesmodels.parts.means_covariance import MeansSpread
 from bayesmodels.parts.means_effects import Course, MeansEffect, Values
 from bayesmodels.parts.means_priors import Parameter
 from bayesmodels.parts.priors import MeanPrior
+from bayesmodels.study.problem import plain
 
 
 class MeansOutcome(BaseModel):
@@ -32,7 +34,7 @@ class MeansOutcome(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: OutcomeName
     unit: str
     scale: Literal["identity", "log"]
     good_direction: Literal["up", "down"]
@@ -68,6 +70,6 @@ def means_outcome_from(value: Any) -> Any:
     if not isinstance(fields, dict) or "preset" not in fields:
         return value
     name = fields["preset"]
-    if name not in MEANS_PRESETS:
-        raise ValueError(f"no preset {name!r} of published means; known: {', '.join(MEANS_PRESETS)}")
+    if not isinstance(name, str) or name not in MEANS_PRESETS:
+        raise ValueError(f"no preset {plain(repr(name))} of published means; known: {', '.join(MEANS_PRESETS)}")
     return replaced(MEANS_PRESETS[name](), {key: given for key, given in fields.items() if key != "preset"})

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    model_validator,
+)
 
 from bayesmodels.parts.effects import EFFECTS, NoEffect
 from bayesmodels.parts.lookup import part_from, part_to
@@ -22,6 +31,29 @@ EffectPart = Annotated[
     BeforeValidator(lambda v: part_from("drug effect", EFFECTS, v, "curve")),
     PlainSerializer(lambda v: part_to(EFFECTS, v)),
 ]
+
+
+LONGEST_NAME = 120
+"""Characters of a name, which begins names of variables and files."""
+
+
+def _usable(name: str, refused: str) -> str:
+    """A name that variables of the posterior can bear."""
+    found = [repr(mark) for mark in refused if mark in name]
+    if found:
+        raise ValueError(f"expected a name without {' and '.join(found)}; rename it here and in the table")
+    if not name.strip() or name != name.strip() or not name.isprintable():
+        raise ValueError("expected a name that can be printed, without spaces before or after it")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"expected a name of at most {LONGEST_NAME} characters, got {len(name)}")
+    return name
+
+
+OutcomeName = Annotated[str, AfterValidator(lambda name: _usable(name, "/:"))]
+"""A colon stands between outcome and term in names of terms; a slash is a folder in the posterior's file."""
+
+EventName = Annotated[str, AfterValidator(lambda name: _usable(name, "/"))]
+"""As an outcome's; no term is named after an event."""
 
 
 class Typical(BaseModel):
@@ -87,7 +119,7 @@ class Outcome(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, pattern=r"^[^:]+$")
+    name: OutcomeName
     unit: str = ""
     scale: Literal["identity", "log"] = "identity"
     good_direction: Literal["up", "down"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bayesmodels.errors import expect
 from bayesmodels.models.outcome import Outcome, Typical
 from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope, Plateau, SlopeChange
 from bayesmodels.parts.lookup import unknown
@@ -145,9 +146,13 @@ def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Mode
 
     Raises
     ------
+    BadInput
+        An argument of another kind.
     pydantic.ValidationError
         A field that does not exist, or a value that cannot be used.
     """
+    expect(model, BaseModel, "model", "give a model, an outcome or a part")
+    expect(changes, Mapping, "changes", 'give fields by name, such as {"unit": "points"}')
     fields = {name: getattr(model, name) for name in type(model).model_fields}
     return type(model).model_validate(fields | dict(changes))
 
@@ -169,6 +174,6 @@ def outcome_from(value: Any) -> Outcome:
     name = fields.pop("preset", None)
     if name is None:
         return Outcome.model_validate(fields)
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(unknown("preset", name, PRESETS))
     return replaced(PRESETS[name](), fields)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from bayesmodels.errors import BadInput
+from bayesmodels.parts.lookup import unknown
 from bayesmodels.vocabulary import VARIABLES, months
 
 LAST_YEAR_WEEKS = 52.0
@@ -29,9 +31,17 @@ def publish(name: str, value: Any) -> Any:
 
     Raises
     ------
-    KeyError
-        No such name in the vocabulary.
+    BadInput
+        No such name in the vocabulary, or no `with pm.Model()` around the call.
     """
+    if not isinstance(name, str) or name not in VARIABLES:
+        raise BadInput(f"name: {unknown('published variable', name, VARIABLES)}")
+    try:
+        pm.modelcontext(None)
+    except TypeError:
+        raise BadInput(
+            f"publish({name!r}, ...): expected a model around it; write it under `with pm.Model() as model:`"
+        ) from None
     return pm.Deterministic(name, value, dims=VARIABLES[name].dims)
 
 

@@ -186,7 +186,7 @@ def unit_of(
         Dim to label of the entry; `term` labels read ``<outcome>:level``, ``:rate`` or ``:effect``, `form` labels
         ``value``, ``rate``, ``area`` or ``terms:<term>``.
     """
-    outcome_name, _, term = index.get("term", index.get("outcome", index.get("endpoint", ""))).partition(":")
+    outcome_name, _, term = str(index.get("term", index.get("outcome", index.get("endpoint", "")))).partition(":")
     outcome = outcomes.get(outcome_name, Outcome(outcome_name))
     term_units = {"level": outcome.unit, "rate": f"{outcome.unit} per month", "effect": outcome.effect_unit}
     form_units = {"value": outcome.unit, "area": f"{outcome.unit} times month", **term_units}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pandas as pd
@@ -49,6 +50,7 @@ from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
 from bayesmodels.reporting.surrogacy.trial_lead import trial_lead
 from bayesmodels.reporting.surrogacy.trial_sections import trial_sections
 from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
+from bayesmodels.safe_labels import file_names, table_csv
 from bayesmodels.vocabulary import ALL
 
 
@@ -111,6 +113,8 @@ class Report:
         ``manifest.json`` with the list of these files. Every file is written under a temporary name, flushed to disk,
         then renamed; nothing is deleted, and only files that the manifest lists are replaced.
 
+        Names of tables and figures that hold labels of the user's become names that every system takes (`safe_labels`).
+
         Parameters
         ----------
         folder : str or Path
@@ -142,12 +146,12 @@ class Report:
         files: dict[str, Callable[[], bytes]] = {}
         if self.checklist is not None:
             files["checklist.json"] = self.checklist.as_json
-        files["curves.csv"] = partial(_csv, self.tables["curves"])
-        for name, table in self.tables.items():
-            files[f"tables/{name}.csv"] = partial(_csv, table)
-        for name in self.figures:
-            files[f"figures/{name}.png"] = partial(self._png, name)
-            files[f"figures/{name}.svg"] = partial(self.figures.svg, name)
+        files["curves.csv"] = partial(table_csv, self.tables["curves"])
+        for name, file in file_names(self.tables).items():
+            files[f"tables/{file}.csv"] = partial(table_csv, self.tables[name])
+        for name, file in file_names(self.figures).items():
+            files[f"figures/{file}.png"] = partial(self._png, name)
+            files[f"figures/{file}.svg"] = partial(self.figures.svg, name)
         files["summary.json"] = partial(self._summary_json, seconds)
         files["report.html"] = lambda: self.html.encode()
         return files
@@ -204,6 +208,8 @@ def report(
         The posterior has no group `posterior`.
     """
     expect(posterior, (xr.DataTree, str, Path), "posterior", FROM_FIT)
+    expect(settings, (ReportSettings, NoneType), "settings", "write ReportSettings(interval=0.95)")
+    expect(out, (str, Path, NoneType), "out", "give the folder that the report goes to")
     tree = posterior if isinstance(posterior, xr.DataTree) else load(posterior)
     findings = find(tree, settings or ReportSettings())
     figures = _figures(findings)
@@ -230,10 +236,6 @@ def report(
     if out is not None:
         made.save(out)
     return made
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False).encode()
 
 
 def _title(context: FitContext) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior import REPORTS, possible_reports, require
+from bayesmodels.posterior import REPORTS, possible_reports, require_draws
 from bayesmodels.reporting.after_switch import parallel_table, time_saved_table
 from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
 from bayesmodels.reporting.context import FitContext, read_context
@@ -82,7 +82,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     BadInput
         Every week and outcome of the settings that the posterior does not have.
     """
-    require(tree, groups=["posterior"])
+    require_draws(tree)
     context = read_context(tree)
     coords, variables = tree["posterior"].coords, tree["posterior"].data_vars
     weeks, visits = (coords[dim].values.tolist() if dim in coords else [] for dim in ("week", "visit_week"))

@@ -12,7 +12,7 @@ from html import escape
 
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.events import Comparison
 from bayesmodels.events.comparison import as_html
 from bayesmodels.events.trial import rank_comparisons, two_group_trial
@@ -125,6 +125,8 @@ def rank_analyses(
         A week, outcome, group, column or terminal event that is not there, a covariate with blanks, with text or the
         same for everyone, or a single start group.
     """
+    expect(study, Study, "study", "make one with read_study or Study.from_frames")
+    expect(terminal, (list, tuple), "terminal", 'give a list of events, such as ["death"]; [] for none')
     chosen = compared_group(study, group)
     events = study.events
     there = [] if events is None else sorted(set(events["event"]) - {"none"})

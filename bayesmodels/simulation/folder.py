@@ -6,12 +6,14 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from types import NoneType
 
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.files import made_folder, write_whole
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation.design import valor_design
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.trial import SimulatedTrial, simulate_trial
@@ -60,8 +62,11 @@ def simulate(
     BadInput
         Fewer than one trial, a negative seed, a group of one person, a folder that exists already or cannot be made.
     """
-    if trials < 1 or seed < 0:
-        raise BadInput(f"expected trials of 1 or more and a seed of 0 or more; got trials={trials}, seed={seed}")
+    expect(out_dir, (str, os.PathLike), "out_dir", "give the folder for trial-001, trial-002, ...")
+    expect(truth, (Truth, NoneType), "truth", "make one with published_truth()")
+    expect_whole(seed, "seed")
+    for value, name, least in ((trials, "trials", 1), (n_early, "n_early", 0), (n_delayed, "n_delayed", 0)):
+        expect_whole(value, name, least)
     truth = published_truth() if truth is None else truth
     design = valor_design(n_early, n_delayed)
     folders = tuple(Path(out_dir) / f"trial-{number:03d}" for number in range(1, trials + 1))
@@ -84,7 +89,7 @@ def write_trial(trial: SimulatedTrial, folder: Path, truth_table: pd.DataFrame) 
     tables = {"persons": trial.persons, "visits": trial.visits, "events": trial.events, "truth": truth_table}
     try:
         for name, table in tables.items():
-            write_whole(partial / f"{name}.csv", table.to_csv(index=False).encode())
+            write_whole(partial / f"{name}.csv", table_csv(table))
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.pages import opening
 from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
 from bayesmodels.studies.recovery_page import unfinished
@@ -72,9 +73,9 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
         "versions": versions(),
     }
     write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "uniformity.csv", table.round(4).to_csv(index=False).encode())
-    write_whole(out / "ranks.csv", ranks.to_csv(index=False).encode())
-    write_whole(out / "fits.csv", fits.to_csv(index=False).encode())
+    write_whole(out / "uniformity.csv", table_csv(table.round(4)))
+    write_whole(out / "ranks.csv", table_csv(ranks))
+    write_whole(out / "fits.csv", table_csv(fits))
     figure = ecdf_figure(ranks, spec.kept)
     for panel in figure.axes:
         panel.title.set_fontsize(5.5)

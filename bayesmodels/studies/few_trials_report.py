@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.pages import opening
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 
@@ -95,8 +96,8 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
         "versions": versions(),
     }
     write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "comparison.csv", table.round(4).to_csv(index=False).encode())
-    write_whole(out / "fits.csv", fits.to_csv(index=False).encode())
+    write_whole(out / "comparison.csv", table_csv(table.round(4)))
+    write_whole(out / "fits.csv", table_csv(fits))
     write_whole(out / "README.md", page(table, manifest).encode())
     return verdict(table)
 

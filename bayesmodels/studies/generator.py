@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.evidence import load
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import (
     SimulatedTrial,
     published_truth,
@@ -207,7 +208,7 @@ def run(trials: int, seed: int, out: Path) -> pd.DataFrame:
     rows = compare(published_rows(), table)
     manifest = _manifest(rows, pd.DataFrame(late), pd.DataFrame(followed), trials, seed, time.perf_counter() - began)
     out.mkdir(parents=True, exist_ok=True)
-    rows.round(4).to_csv(out / "rows.csv", index=False)
+    (out / "rows.csv").write_bytes(table_csv(rows.round(4)))
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     (out / "README.md").write_text(page(rows, manifest), encoding="utf-8")
     return rows

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.joint_chance import chance, without_chance
 from bayesmodels.studies.joint_recovery import (
     FITTED,
@@ -116,9 +117,9 @@ def write_report(records: list[dict[str, Any]], spec: JointRecoverySpec, out: Pa
         "versions": versions(),
     }
     write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "coverage.csv", table.to_csv(index=False, float_format="%.5g").encode())
-    write_whole(out / "estimates.csv", rows.to_csv(index=False, float_format="%.5g").encode())
-    write_whole(out / "fits.csv", pd.concat(fits.values()).drop(columns="dead").to_csv(index=False).encode())
+    write_whole(out / "coverage.csv", table_csv(table, float_format="%.5g"))
+    write_whole(out / "estimates.csv", table_csv(rows, float_format="%.5g"))
+    write_whole(out / "fits.csv", table_csv(pd.concat(fits.values()).drop(columns="dead")))
     write_whole(out / "estimates.png", png_bytes(figure(rows, main_quantities(spec.design)), dpi=90))
     write_whole(out / "README.md", page(table, manifest, spec.design).encode())
     return verdict(table, manifest, spec.design)

@@ -24,6 +24,7 @@ from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_means_model
 from bayesmodels.parts.means_covariance import row_covariance
 from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.ranks import ecdf_figure, ranks_of, uniformity_table
 from bayesmodels.study import MeansTable
 
@@ -129,8 +130,8 @@ def run_calibration(out: Path) -> pd.DataFrame:
     for name, fits in FITS.items():
         if not (out / f"ranks_{name}.csv").exists():
             found = calibrate(valor_means_model(name), data, fits, SEED)
-            write_whole(out / f"fits_{name}.csv", found.fits.round(4).to_csv(index=False).encode())
-            write_whole(out / f"ranks_{name}.csv", found.ranks.to_csv(index=False).encode())
+            write_whole(out / f"fits_{name}.csv", table_csv(found.fits.round(4)))
+            write_whole(out / f"ranks_{name}.csv", table_csv(found.ranks))
     tables = []
     for name in FITS:
         ranks, fits = (pd.read_csv(out / f"{kind}_{name}.csv") for kind in ("ranks", "fits"))
@@ -142,7 +143,7 @@ def run_calibration(out: Path) -> pd.DataFrame:
     settings = {"tune": TUNE, "draws": DRAWS, "thin": THIN, "chains": CHAINS, "fits": FITS, "seed": SEED}
     manifest = {"command": COMMAND, "settings": settings, "data_digest": data.digest}
     manifest["all_inside"] = bool(result["inside"].all())
-    write_whole(out / "uniformity.csv", result.round(4).to_csv(index=False).encode())
+    write_whole(out / "uniformity.csv", table_csv(result.round(4)))
     write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
     write_whole(out / "README.md", readme(result).encode())
     return result

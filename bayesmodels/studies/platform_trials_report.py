@@ -15,6 +15,7 @@ from scipy import stats
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.disease_rate import HEALEY_RULE
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.pages import opening
 
 FOLDER = "reports/validation/SharedRateModel-operating-characteristics"
@@ -180,8 +181,8 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
         "versions": versions(),
     }
     write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "scenarios.csv", table.round(4).to_csv(index=False).encode())
-    write_whole(out / "trials.csv", _trials(records).to_csv(index=False).encode())
+    write_whole(out / "scenarios.csv", table_csv(table.round(4)))
+    write_whole(out / "trials.csv", table_csv(_trials(records)))
     write_whole(out / "README.md", page(table, manifest).encode())
     return verdict(table)
 

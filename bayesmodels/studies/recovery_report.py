@@ -16,6 +16,7 @@ from bayesmodels.files import write_whole
 from bayesmodels.fitting.diagnostics import MAX_RHAT, MIN_EBFMI, MIN_ESS
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.ranks import bonferroni
 
 FAMILY = 0.95
@@ -163,10 +164,10 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
         "versions": versions(),
     }
     write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "coverage.csv", table.round(5).to_csv(index=False).encode())
-    write_whole(out / "fits.csv", fits.to_csv(index=False).encode())
+    write_whole(out / "coverage.csv", table_csv(table.round(5)))
+    write_whole(out / "fits.csv", table_csv(fits))
     short = rows[["trial", "parameter", "truth", "lower_95", "lower_50", "median", "upper_50", "upper_95"]]
-    write_whole(out / "estimates.csv", short.to_csv(index=False, float_format="%.4g").encode())
+    write_whole(out / "estimates.csv", table_csv(short, float_format="%.4g"))
     write_whole(out / "coverage.png", png_bytes(coverage_figure(table, len(fits)), dpi=90))
     write_whole(out / "README.md", page(spec.source, table, manifest).encode())
     return verdict(spec.source, table, manifest)

@@ -23,6 +23,7 @@ from bayesmodels.evidence import means_table
 from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.valor_means import valor_means_model
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.exits_hazards import Counts, published_counts
 from bayesmodels.studies.exits_persons import PersonModel
 from bayesmodels.studies.exits_prediction import (
@@ -159,7 +160,7 @@ def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
             parts["counts"].append(count_rows(found, counts).assign(**labels))
     tables = {name: _labels_first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
     for name, table in tables.items():
-        write_whole(out / f"{name}.csv", table.round(4).to_csv(index=False).encode())
+        write_whole(out / f"{name}.csv", table_csv(table.round(4)))
     write_whole(out / "README.md", page(out).encode())
     manifest = {
         "command": COMMAND,

@@ -24,6 +24,7 @@ from bayesmodels.models.means_outcome import MeansOutcome
 from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.parts.priors import LogNormal
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.valor import (
     BOTH,
     VARIANTS,
@@ -178,7 +179,7 @@ def run_study(out: Path) -> None:
         "independent_visits": independence_table(),
     }
     for name, table in tables.items():
-        write_whole(out / f"{name}.csv", table.round(4).to_csv(index=False).encode())
+        write_whole(out / f"{name}.csv", table_csv(table.round(4)))
     write_record(out, tables, results.not_converged)
 
 

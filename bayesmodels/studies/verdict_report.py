@@ -13,6 +13,7 @@ from scipy.stats import binomtest
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.surrogacy.verdict import ANSWERS
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import COLLECTIONS
 from bayesmodels.studies.pages import opening
 
@@ -71,8 +72,8 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path) -> str:
         "versions": versions(),
     }
     write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "shares.csv", table.round(4).to_csv(index=False).encode())
-    write_whole(out / "simulations.csv", simulations.to_csv(index=False).encode())
+    write_whole(out / "shares.csv", table_csv(table.round(4)))
+    write_whole(out / "simulations.csv", table_csv(simulations))
     write_whole(out / "README.md", page(table, simulations, manifest).encode())
     return verdict(table)
 

@@ -21,7 +21,7 @@ def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -
     again = known[repeated]
     for row, cells in zip(again.index, again.to_dict("records"), strict=True):
         week = cells["week"] if "week" in keys else None
-        here = text.format(first=first[tuple(cells[key] for key in keys)], **cells)
+        here = text.format_map(cells | {"first": first[tuple(cells[key] for key in keys)]})  # a column may be "first"
         yield Problem(file, here, row=row, person=cells["person"], week=week, kind=text)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.cells import labels, numbers
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
@@ -161,6 +161,7 @@ def read_clusters(
     BadInput
         With every problem found.
     """
+    expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
     path = Path(path)
     return _checked(read_table(path), active, columns or {}, complete_cases, (surrogate, outcome), path.stem)
 
@@ -173,6 +174,7 @@ def _checked(
     ends: tuple[Endpoint, Endpoint],
     name: str,
 ) -> ClusterTable:
+    expect(columns, dict, "columns", 'give names of columns by role, such as {"cluster": "centre"}')
     found = list(raw.problems)
     for role in columns:
         if role not in ROLES:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bayesmodels.errors import expect
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
 from bayesmodels.study.means_checks import check_means
@@ -203,6 +204,7 @@ def read_means(
     BadInput
         With every problem found.
     """
+    expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
     raw = read_table(Path(path))
     return _checked(raw, drug_start_week, reference_group, name or Path(path).stem)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect, expect_numbers
 from bayesmodels.study import schedule, summary
 from bayesmodels.study.cells import number
 from bayesmodels.study.digest import sha256
@@ -193,7 +193,8 @@ class Study:
         pandas.DataFrame
             start_group, stratum (each, and "all"), outcome, week, observed, persons, share (observed / persons).
         """
-        return schedule.observed(self.tables.persons, self.tables.visits, self.outcomes, tuple(weeks))
+        wanted = expect_numbers(weeks, "weeks")
+        return schedule.observed(self.tables.persons, self.tables.visits, self.outcomes, wanted)
 
     def covariates(self, names: Sequence[str]) -> pd.DataFrame:
         """Columns of the persons table as numbers, one row a person.
@@ -203,6 +204,7 @@ class Study:
         BadInput
             If a column is not there, has cells that are blank or no numbers, or is the same for everyone.
         """
+        expect(names, (list, tuple), "names", 'give a list of columns, such as ["age"]')
         persons, file = self.tables.persons, self.tables.files["persons"]
         further = [str(c) for c in persons.columns[4:]]
         problems: list[Problem] = []

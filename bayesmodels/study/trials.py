@@ -10,7 +10,7 @@ from typing import Literal
 
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
 from bayesmodels.study.problem import plain
@@ -209,6 +209,7 @@ def read_trials(
     BadInput
         With every problem found.
     """
+    expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
     return _checked(read_table(Path(path)), surrogate, outcome, one_sided, name or Path(path).stem)
 
 

@@ -23,9 +23,9 @@ def test_streams_and_chains_have_seeds_of_their_own():
 
 def test_a_missing_seed_is_drawn_once_and_printed(capsys):
     settings = resolved(NutsSettings())
-    assert str(settings.seed) in capsys.readouterr().out
+    assert str(settings.seed) in capsys.readouterr().err
     assert resolved(settings) == settings
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
 
 
 def test_cores_and_progress_do_not_affect_the_draws():

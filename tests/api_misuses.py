@@ -1,0 +1,209 @@
+"""A hundred ways to call the public functions wrongly: arguments of another kind, swapped, missing places, nonsense."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+import toy_model
+import xarray as xr
+
+import bayesmodels as b
+from bayesmodels.posterior import SCHEMA
+
+STUDY = toy_model.study()
+TABLES = toy_model.tables()
+PERSONS, VISITS = TABLES["persons"], TABLES["visits"]
+MODEL = b.LongitudinalModel(outcomes=(b.alsfrs_r(),))
+TOY = toy_model.Toy()
+FRAME = pd.DataFrame({"a": [1.0]})
+NOT_A_TREE = xr.Dataset({"x": ("draw", [1.0])})
+NAN = xr.DataTree.from_dict(
+    {
+        "posterior": xr.Dataset(
+            {"population_rate": (("chain", "draw", "outcome", "stratum"), np.full((2, 10, 1, 1), np.nan))},
+            coords={"outcome": ["alsfrs_r"], "stratum": ["all"]},
+        ),
+        "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), np.zeros((2, 10), bool))}),
+    }
+)
+DRAWN = xr.DataTree.from_dict({name: group.to_dataset().fillna(1.0) for name, group in NAN.children.items()})
+NAN.attrs = {"schema": SCHEMA}
+EMPTY = xr.DataTree()
+SETTINGS = b.NutsSettings(draws=10, tune=10, seed=1, chains=1)
+NUMBER, TEXT, LIST = 3, "nonsense", [1]
+
+
+def with_column(name):
+    """A duplicated person, and a covariate whose name is a field of the message's text."""
+    twice = pd.concat([PERSONS, PERSONS.iloc[:1]], ignore_index=True)
+    return twice.assign(**{name: 1.0})
+
+
+MISUSES = {
+    # data in
+    "read_study of None": lambda p: b.read_study(None),
+    "read_study of a number": lambda p: b.read_study(NUMBER),
+    "read_study of nothing": lambda p: b.read_study(p / "nothing"),
+    "read_study of a file": lambda p: b.read_study(p / "file"),
+    "read_study of an empty folder": lambda p: b.read_study(p),
+    "read_study of a mapping of numbers": lambda p: b.read_study({"persons": 1, "visits": 2}),
+    "read_study of a mapping of other names": lambda p: b.read_study({"patients": p / "file"}),
+    "read_study with weeks as text": lambda p: b.read_study(p, curve_weeks=TEXT),
+    "Study of texts": lambda p: b.Study.from_frames(TEXT, TEXT),
+    "Study of None": lambda p: b.Study.from_frames(None, None),
+    "Study of dicts": lambda p: b.Study.from_frames(PERSONS.to_dict(), VISITS.to_dict()),
+    "Study swapped": lambda p: b.Study.from_frames(VISITS, PERSONS, reference_group="delayed"),
+    "Study, reference as number": lambda p: b.Study.from_frames(PERSONS, VISITS, reference_group=NUMBER),
+    "Study, strata as text": lambda p: b.Study.from_frames(PERSONS, VISITS, reference_group="delayed", strata="no"),
+    "Study, limits as list": lambda p: b.Study.from_frames(
+        PERSONS, VISITS, reference_group="delayed", extra_limits=LIST
+    ),
+    "Study, column first": lambda p: b.Study.from_frames(with_column("first"), VISITS, reference_group="delayed"),
+    "Study, column text": lambda p: b.Study.from_frames(with_column("text"), VISITS, reference_group="delayed"),
+    "Study, column in braces": lambda p: b.Study.from_frames(with_column("{0.x}"), VISITS, reference_group="delayed"),
+    "Study.observed of text": lambda p: STUDY.observed(TEXT),
+    "Study.covariates of a number": lambda p: STUDY.covariates(NUMBER),
+    "read_means of None": lambda p: b.read_means(None, {}, reference_group="a"),
+    "read_means of nothing": lambda p: b.read_means(p / "no.csv", {"a": 0.0}, reference_group="a"),
+    "read_means of a folder": lambda p: b.read_means(p, {"a": 0.0}, reference_group="a"),
+    "read_means, weeks as list": lambda p: b.read_means(p / "no.csv", LIST, reference_group="a"),
+    "MeansTable of None": lambda p: b.MeansTable.from_frame(None, {}, reference_group="a"),
+    "MeansTable of a frame of another kind": lambda p: b.MeansTable.from_frame(FRAME, {"a": 0.0}, reference_group="a"),
+    "MeansTable, weeks as None": lambda p: b.MeansTable.from_frame(FRAME, None, reference_group="a"),
+    "read_trials of None": lambda p: b.read_trials(None),
+    "read_trials of nothing": lambda p: b.read_trials(p / "no.csv"),
+    "read_trials of a folder": lambda p: b.read_trials(p),
+    "read_trials, surrogate as text": lambda p: b.read_trials(p / "no.csv", surrogate=TEXT),
+    "TrialTable of text": lambda p: b.TrialTable.from_frame(TEXT),
+    "TrialTable of a frame of another kind": lambda p: b.TrialTable.from_frame(FRAME),
+    "TrialTable, one_sided as True": lambda p: b.TrialTable.from_frame(FRAME, one_sided=True),
+    "read_clusters of None": lambda p: b.read_clusters(None, active=1),
+    "read_clusters of nothing": lambda p: b.read_clusters(p / "no.csv", active=1),
+    "ClusterTable of None": lambda p: b.ClusterTable.from_frame(None, active=1),
+    "ClusterTable, columns as list": lambda p: b.ClusterTable.from_frame(FRAME, active=1, columns=LIST),
+    # fit
+    "fit swapped": lambda p: b.fit(STUDY, MODEL),
+    "fit of None": lambda p: b.fit(None, STUDY),
+    "fit of a class": lambda p: b.fit(b.LongitudinalModel, STUDY),
+    "fit of a name": lambda p: b.fit("longitudinal", STUDY),
+    "fit without data": lambda p: b.fit(MODEL, None),
+    "fit of a frame": lambda p: b.fit(MODEL, VISITS),
+    "fit of a path": lambda p: b.fit(MODEL, str(p)),
+    "fit, settings as dict": lambda p: b.fit(MODEL, STUDY, {"draws": 10}),
+    "fit, settings as number": lambda p: b.fit(MODEL, STUDY, 1000),
+    "fit, chains in a file": lambda p: b.fit(TOY, STUDY, SETTINGS, chain_dir=p / "file" / "chains"),
+    "fit, chains as number": lambda p: b.fit(TOY, STUDY, SETTINGS, chain_dir=NUMBER),
+    "sample of a study": lambda p: b.sample(STUDY, SETTINGS),
+    "sample of a model to be built": lambda p: b.sample(MODEL, SETTINGS),
+    "sample of None": lambda p: b.sample(None, SETTINGS),
+    "sample, settings as dict": lambda p: b.sample(TOY.build(STUDY), {"draws": 10}),
+    "sample without settings": lambda p: b.sample(TOY.build(STUDY), None),
+    "prior_predictive of a study": lambda p: b.prior_predictive(STUDY, MODEL, seed=1),
+    "prior_predictive, seed as text": lambda p: b.prior_predictive(TOY, STUDY, seed=TEXT),
+    "prior_predictive, negative seed": lambda p: b.prior_predictive(TOY, STUDY, seed=-1),
+    "prior_predictive, no draws": lambda p: b.prior_predictive(TOY, STUDY, seed=1, draws=0),
+    "prior_table swapped": lambda p: b.prior_table(STUDY, MODEL),
+    "prior_table of None": lambda p: b.prior_table(None, None),
+    "prior_table without data": lambda p: b.prior_table(MODEL, None),
+    "replaced of None": lambda p: b.replaced(None, {}),
+    "replaced by a list": lambda p: b.replaced(b.alsfrs_r(), LIST),
+    "replaced by None": lambda p: b.replaced(b.alsfrs_r(), None),
+    "publish outside a model": lambda p: b.publish("drug_effect", 1.0),
+    "publish of an unknown name": lambda p: b.publish("nonsense", 1.0),
+    "publish of a number as name": lambda p: b.publish(NUMBER, 1.0),
+    # the archive
+    "load of None": lambda p: b.load(None),
+    "load of a folder": lambda p: b.load(p),
+    "load of nothing": lambda p: b.load(p / "no.nc"),
+    "load of a text file": lambda p: b.load(p / "file"),
+    "load of a tree": lambda p: b.load(NAN),
+    "save into nothing": lambda p: b.save(NAN, p / "nothing" / "x.nc"),
+    "save onto a folder": lambda p: b.save(NAN, p),
+    "save to None": lambda p: b.save(NAN, None),
+    "save swapped": lambda p: b.save(p / "x.nc", NAN),
+    "save of a dataset": lambda p: b.save(NOT_A_TREE, p / "x.nc"),
+    "save of an empty tree": lambda p: b.save(EMPTY, p / "x.nc"),
+    "require of None": lambda p: b.require(None, ["drug_effect"]),
+    "require of a number": lambda p: b.require(NAN, NUMBER),
+    "require of what is not there": lambda p: b.require(NAN, ["drug_effect"]),
+    # from the posterior on
+    "convergence of None": lambda p: b.convergence(None),
+    "convergence of a path": lambda p: b.convergence(str(p)),
+    "convergence of an empty tree": lambda p: b.convergence(EMPTY),
+    "convergence of draws that are NaN": lambda p: b.convergence(NAN),
+    "report of draws that are NaN": lambda p: b.report(NAN),
+    "report of None": lambda p: b.report(None),
+    "report of a study": lambda p: b.report(STUDY),
+    "report of an empty tree": lambda p: b.report(EMPTY),
+    "report of a folder": lambda p: b.report(p),
+    "report, settings as dict": lambda p: b.report(NAN, settings={"interval": 0.9}),
+    "report, settings of a sampler": lambda p: b.report(NAN, settings=SETTINGS),
+    "report, settings as out": lambda p: b.report(NAN, b.ReportSettings()),
+    "report onto a file": lambda p: b.report(DRAWN, p / "file"),
+    "predict without posterior": lambda p: b.predict(MODEL, None, STUDY, [4], seed=1),
+    "predict swapped": lambda p: b.predict(NAN, MODEL, STUDY, [4], seed=1),
+    "predict of a study as model": lambda p: b.predict(STUDY, NAN, STUDY, [4], seed=1),
+    "predict of a path": lambda p: b.predict(MODEL, NAN, str(p), [4], seed=1),
+    "predict, week as number": lambda p: b.predict(MODEL, NAN, STUDY, 4, seed=1),
+    "predict, weeks as text": lambda p: b.predict(MODEL, NAN, STUDY, ["one"], seed=1),
+    "predict, no weeks": lambda p: b.predict(MODEL, NAN, STUDY, [], seed=1),
+    "predict, seed as text": lambda p: b.predict(MODEL, NAN, STUDY, [4], seed=TEXT),
+    "predict, no draws": lambda p: b.predict(MODEL, NAN, STUDY, [4], seed=1, draws=0),
+    "predict of an empty tree": lambda p: b.predict(MODEL, EMPTY, STUDY, [4], seed=1),
+    "predict_events without posterior": lambda p: b.predict_events(MODEL, None, STUDY, [4], seed=1),
+    "predict_events of a model without events": lambda p: b.predict_events(MODEL, NAN, STUDY, [4], seed=1),
+    "draw_person_terms of a frame": lambda p: b.draw_person_terms(MODEL, FRAME, STUDY, seed=1),
+    "draw_person_terms without data": lambda p: b.draw_person_terms(MODEL, NAN, None, seed=1),
+    "dropout_sensitivity without posterior": lambda p: b.dropout_sensitivity(MODEL, None, STUDY, "x", 4, seed=1),
+    "dropout_sensitivity of another outcome": lambda p: b.dropout_sensitivity(MODEL, NAN, STUDY, "x", 4, seed=1),
+    "dropout_sensitivity, week as text": lambda p: b.dropout_sensitivity(MODEL, NAN, STUDY, "alsfrs_r", TEXT, seed=1),
+    "dropout_sensitivity of a frame": lambda p: b.dropout_sensitivity(MODEL, NAN, FRAME, "alsfrs_r", 4, seed=1),
+    "rank_analyses of a frame": lambda p: b.rank_analyses(FRAME, "x", 4, terminal=(), good_direction="up"),
+    "rank_analyses of another outcome": lambda p: b.rank_analyses(STUDY, "x", 4, terminal=(), good_direction="up"),
+    "rank_analyses, terminal as number": lambda p: b.rank_analyses(
+        STUDY, "alsfrs_r", 4, terminal=NUMBER, good_direction="up"
+    ),
+    "rank_analyses, direction sideways": lambda p: b.rank_analyses(
+        STUDY, "alsfrs_r", 4, terminal=(), good_direction="sideways"
+    ),
+    "simulate into a file": lambda p: b.simulate(p / "file", seed=1),
+    "simulate to None": lambda p: b.simulate(None, seed=1),
+    "simulate, seed as text": lambda p: b.simulate(p / "out", seed=TEXT),
+    "simulate, half a trial": lambda p: b.simulate(p / "out", seed=1, trials=0.5),
+    "simulate, fewer than nobody": lambda p: b.simulate(p / "out", seed=1, n_early=-5),
+    "simulate, truth as dict": lambda p: b.simulate(p / "out", seed=1, truth={}),
+    "LeavingRule, deaths as number": lambda p: b.LeavingRule(deaths=NUMBER),
+    "LeavingRule, tolerance as text": lambda p: b.LeavingRule(tolerance_weeks=TEXT),
+    "Evidence.select of a number": lambda p: _evidence().select(NUMBER),
+    "Evidence.select of another column": lambda p: _evidence().select({"nonsense": 1}),
+}
+"""Name to a function of a folder that holds an empty file named `file`."""
+
+VALUES = {
+    "NutsSettings, many": lambda: b.NutsSettings(draws="many"),
+    "NutsSettings, none": lambda: b.NutsSettings(draws=0),
+    "NutsSettings, too many": lambda: b.NutsSettings(draws=sys.maxsize),
+    "NutsSettings, unknown": lambda: b.NutsSettings(drawz=10),
+    "ReportSettings, 95": lambda: b.ReportSettings(interval=95),
+    "LongitudinalModel, none": lambda: b.LongitudinalModel(outcomes=()),
+    "LongitudinalModel, list as preset": lambda: b.LongitudinalModel(outcomes=({"preset": []},)),
+    "LongitudinalModel, number": lambda: b.LongitudinalModel(outcomes=NUMBER),
+    "JointEventModel, none": lambda: b.JointEventModel(outcomes=(b.alsfrs_r(),), events=()),
+    "Outcome, slash": lambda: b.replaced(b.alsfrs_r(), {"name": "a/b"}),
+    "Outcome, blank": lambda: b.replaced(b.alsfrs_r(), {"name": " "}),
+    "Event, slash": lambda: b.Event(name="a/b"),
+    "Association, nonsense": lambda: b.Association(outcome="x", form="y"),
+    "OneStageModel, negative": lambda: b.OneStageModel(effect_scale=-1, patient_sd=1),
+    "TrialLevelModel, none": lambda: b.TrialLevelModel(),
+    "PublishedMeansModel, preset": lambda: b.PublishedMeansModel(outcomes=({"preset": {}},)),
+    "SharedRateModel, unknown": lambda: b.SharedRateModel(nonsense=1),
+}
+"""Values that pydantic refuses as its users expect: `ValidationError`."""
+
+
+def _evidence():
+    from bayesmodels.evidence import load
+
+    return load("valor_visits")

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.files import made_folder
 from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood
@@ -24,7 +25,6 @@ from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
 from bayesmodels.fitting.summaries import summaries
-from bayesmodels.files import made_folder
 from bayesmodels.posterior import SCHEMA
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
+from bayesmodels.errors import BadInput, BayesmodelsError, RunExists, shown
 
 if TYPE_CHECKING:
     from bayesmodels.run import RunResult
@@ -39,7 +39,7 @@ app = typer.Typer(
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print folder and verdict as JSON on stdout.")]
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
-JsonProblems = Annotated[bool, typer.Option("--json", help="Print source and problems as JSON on stdout.")]
+JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
@@ -164,17 +164,21 @@ def check(
     quiet: Quiet = False,
     as_json: JsonProblems = False,
 ) -> None:
-    """List every problem of a study's tables, or of a configuration and its tables, at once."""
+    """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _plain_errors():
-        from bayesmodels.run_data import check as problems_of
+        from bayesmodels.run_data import checked
 
-        found = [str(problem) for problem in problems_of(source)]
+        problems, warnings = ([str(line) for line in lines] for lines in checked(source))
         if as_json:
-            print(json.dumps({"source": str(source), "problems": found}))
-        if found:
-            raise BadInput(found)
+            print(json.dumps({"source": str(source), "problems": problems, "warnings": warnings}))
+        elif not quiet:
+            for line in shown(warnings, "warning"):
+                print(f"warning: {line}", file=sys.stderr)
+        if problems:
+            raise BadInput(problems)
         if not quiet and not as_json:
-            print(f"{source}: no problems found")
+            doubts = f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+            print(f"{source}: no problems found{doubts}")
 
 
 def main() -> None:

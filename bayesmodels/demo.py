@@ -98,6 +98,7 @@ def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> tuple[Block,
         made.lead.identified,
         made.lead.not_identified,
         made.lead.verdicts,
+        made.lead.warnings,
     )
     reasons: list[str] = json.loads(posterior.attrs["convergence"])["reasons"]
     return Block(SIMULATED, made.sections, lead, made.stamp), reasons

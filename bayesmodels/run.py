@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
-from bayesmodels.errors import BayesmodelsError, RunExists
+from bayesmodels.errors import BayesmodelsError, RunExists, shown
 from bayesmodels.run_analyses import check_analyses, declared_analyses
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import DRAFTS, RunFolder, Stopwatch, check_new
@@ -273,6 +273,7 @@ class _Work:
 
             self.phase("compile")
             refit = refit_of(self.config.model, data)
+        self._warn(data)
         tree = fit(
             self.config.model,
             data,
@@ -298,3 +299,13 @@ class _Work:
         self.phase("save the posterior")
         save(tree, self.folder.posterior)
         return tree
+
+    def _warn(self, data: Any) -> None:
+        """Say what is doubtful in the data: without persons in the log, with them on the terminal."""
+        from bayesmodels.fitting.doubtful_data import all_warnings
+
+        found = all_warnings(self.config.model, data)
+        for line in shown([warning.without_person for warning in found], "warning"):
+            self.folder.log(f"warning: {line}")
+        for line in shown(found, "warning"):
+            self.tell(f"warning: {line}")

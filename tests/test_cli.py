@@ -114,7 +114,7 @@ def test_help_says_what_json_prints_and_keeps_names_in_brackets():
     told = {name: " ".join(invoke(name, "--help").stdout.split()) for name in ("demo", "fit", "simulate", "check")}
     for name, printed in (
         ("demo", "folder and verdict"), ("fit", "folder and verdict"),
-        ("simulate", "folder, number of trials and seed"), ("check", "source and problems"),
+        ("simulate", "folder, number of trials and seed"), ("check", "source, problems and warnings"),
     ):  # fmt: skip
         assert f"Print {printed} as JSON" in told[name]
     assert "whose [report] is used" in invoke("report", "--help").stdout

@@ -25,8 +25,8 @@ _DATES = (
     (re.compile(r"[0-9]{4}([-/.])[0-9]{1,2}\1[0-9]{1,2}([T ].*)?"), ""),
     (re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.([0-9]{4}|[0-9]{2})"), ", dayfirst=True"),
     (re.compile(r"[0-9]{1,2}[-/][0-9]{1,2}[-/]([0-9]{4}|[0-9]{2})"), "?"),
-    (re.compile(r"[0-9]{1,2}[- ]?[A-Za-z]{3,9}[- ]?([0-9]{4}|[0-9]{2})"), ""),
-    (re.compile(r"[A-Za-z]{3,9} [0-9]{1,2},? [0-9]{4}"), ""),
+    (re.compile(r"[0-9]{1,2}[- ]?[A-Za-z]{3,9}[- ]?([0-9]{4}|[0-9]{2})"), ', format="mixed"'),
+    (re.compile(r"[A-Za-z]{3,9} [0-9]{1,2},? [0-9]{4}"), ', format="mixed"'),
 )
 """How dates are written, with what `pandas.to_datetime` must be told of each; "?": the numbers decide."""
 
@@ -80,7 +80,7 @@ def _wide(file: str, here: list[str], person: str, wide: list[str], each: str) -
         call += f'.melt({keep}{columns}, var_name="outcome").dropna(subset="value")'
     else:
         to_weeks = _WEEKS[units.pop() if units else "w"]
-        week = f't["variable"].astype(str).str.extract(r"(\\d+\\.?\\d*)$")[0].fillna(0).astype(float){to_weeks}'
+        week = f't["variable"].astype(str).str.extract(r"(\\d+\\.?\\d*)$")[0].fillna("0").astype(float){to_weeks}'
         outcome = "" if "outcome" in here else f"outcome={_outcome(found)}, "
         call += f'.melt({keep}{columns}).dropna(subset="value").assign({outcome}week=lambda t: {week})'
         call += '[["person", "week", "outcome", "value"]]'
@@ -163,9 +163,11 @@ def _day_first(cells: Sequence[object]) -> str:
     """What `pandas.to_datetime` must be told of dates as they are written in a column."""
     words = [cell.strip() for cell in cells if isinstance(cell, str)]
     hints = {next((hint for pattern, hint in _DATES if pattern.fullmatch(word)), "") for word in words}
+    mixed = ', format="mixed"' if len(hints) > 1 or ', format="mixed"' in hints else ""
     if "?" in hints:
-        return ", dayfirst=True" if any(int(re.split("[-/]", word)[0]) > 12 for word in words) else ", dayfirst=False"
-    return ", dayfirst=True" if ", dayfirst=True" in hints else ""
+        days = [int(re.split("[-/]", word)[0]) for word in words if _DATES[2][0].fullmatch(word)]
+        return f"{mixed}, dayfirst={max(days) > 12}"
+    return mixed + (", dayfirst=True" if ", dayfirst=True" in hints else "")
 
 
 def text_covariate(file: str, name: str, column: pd.Series) -> Problem | None:

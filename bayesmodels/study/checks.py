@@ -78,9 +78,11 @@ def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: 
         text = f"this person is not in {persons_file}{_and_more(rows)}"
         if person in near:
             meant = quoted(near[str(person)][:3])
-            said = f"{text}, where {{}} nearly the same label; if that is the person, {remedy}"
-            log = said.format("another has")
-            yield Problem(file, said.format(f"{meant} has"), kind="nearly in persons", in_log=log, **where)
+            text, log = (
+                f"{text}, where {whose} has nearly the same label; if that is the person, {remedy}"
+                for whose in (meant, "another")
+            )
+            yield Problem(file, text, kind="nearly in persons", in_log=log, **where)
         else:
             text += "; add the person there, or delete the rows here"
             yield Problem(file, text, kind="not in persons", **where)

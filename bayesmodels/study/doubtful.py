@@ -42,7 +42,8 @@ LOOKALIKES = {
 _CODE = re.compile(r"-?([789])\1+|-[789]")
 _RATIO = re.compile(r"\b(hr|or|rr|odds|hazard|ratios?|fold)\b", re.IGNORECASE)
 _LOG = re.compile(r"\b(ln|log)", re.IGNORECASE)
-_NO_ROW = "a measurement that was not made has no row: delete such rows"
+NO_ROW = "a measurement that was not made has no row: delete such rows"
+"""What to do with missing-value codes among measurements."""
 
 
 def study_warnings(
@@ -67,7 +68,7 @@ def study_warnings(
         *_codes_of_persons(files["persons"], persons, visits),
         *late_weeks(files["visits"], visits),
         *constant_outcomes(files["visits"], visits),
-        *_codes_of_visits(files["visits"], visits),
+        *_codes_of_visits(files["visits"], visits, limits),
     ]
     for outcome, bounds in limits.items():
         found += values_at_limits(files["visits"], visits, outcome, (bounds.low, bounds.high))
@@ -204,11 +205,13 @@ def _code_problems(
         yield value_problem(file, table, what, value, rows, why, implausible(what, value))
 
 
-def _codes_of_visits(file: str, visits: pd.DataFrame) -> Iterator[Problem]:
+def _codes_of_visits(file: str, visits: pd.DataFrame, limits: Mapping[str, Limits]) -> Iterator[Problem]:
     for outcome in visits["outcome"].unique():
         if outcome:
             mine = (visits["outcome"] == outcome) & (visits["censoring"] == "")
-            yield from _code_problems(file, visits, "value", outcome, _NO_ROW, mine)
+            bounds = limits.get(outcome, Limits())  # what lies beyond them is refused
+            mine &= visits["value"].between(bounds.low, bounds.high)
+            yield from _code_problems(file, visits, "value", outcome, NO_ROW, mine)
     yield from _code_problems(file, visits, "week", "week", "write the week of the visit, or delete such rows")
 
 
@@ -242,11 +245,10 @@ def means_warnings(file: str, rows: pd.DataFrame) -> tuple[Problem, ...]:
             )
             found.append(Problem(file, text, kind=f"ratios {outcome}"))
         for value, at in missing_codes(estimates).items():
-            where = f"{len(at):,} row{'s' * (len(at) > 1)} ({plain(row_ranges(at), 100)})"
-            text = (
-                f"the estimate of {plain(outcome)} is {value:.10g} in {where}, far from all others: a missing-value code? "
-                "Then delete the row"
-            )
+            which = [f"{plain(part.at[k, 'start_group'])} at week {part.at[k, 'week']:g}" for k in at[:3]]
+            where = f"{', '.join(which)}{', ...' if len(at) > 3 else ''}"
+            why = "far from all others: a missing-value code? Then delete the row"
+            text = f"the estimate of {plain(outcome)} is {value:.10g} in {where}; {why}"
             found.append(Problem(file, text, kind=implausible(str(outcome), value)))
     return in_order(found)
 

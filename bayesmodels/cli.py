@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from bayesmodels.errors import BadInput, BayesmodelsError, RunExists
+from bayesmodels.errors import BadInput, BayesmodelsError, RunExists, shown
 
 if TYPE_CHECKING:
     from bayesmodels.run import RunResult
@@ -198,17 +198,21 @@ def check(
     quiet: Quiet = False,
     as_json: JsonProblems = False,
 ) -> None:
-    """List every problem of a study's tables, or of a configuration and its tables, at once."""
+    """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _answering(quiet, as_json) as answer:
         from bayesmodels.config import own_code_of
-        from bayesmodels.run_data import check as problems_of
+        from bayesmodels.run_data import checked
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
-        found = [str(problem) for problem in problems_of(source)]
-        answer.document = {"source": str(source), "problems": found, "warnings": []}
-        answer.lines, answer.code = found, BAD_INPUT if found else OK
-        answer.text = "" if found else f"{source}: no problems found"
+        problems, warnings = ([str(line) for line in lines] for lines in checked(source))
+        answer.document = {"source": str(source), "problems": problems, "warnings": warnings}
+        answer.code = BAD_INPUT if problems else OK
+        answer.lines = shown(problems, "problem")
+        if not quiet:
+            answer.lines = [*(f"warning: {line}" for line in shown(warnings, "warning")), *answer.lines]
+        doubts = f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
+        answer.text = "" if problems else f"{source}: no problems found{doubts}"
 
 
 def main() -> None:
@@ -246,7 +250,7 @@ class _Answer:
     def of_error(self, kind: str, problems: Sequence[str], code: int, before: str = "") -> None:
         """Say why nothing came of it."""
         self.document, self.text, self.code = _error(kind, problems, code), "", code
-        self.lines = [before + line for line in problems[:1]] + list(problems[1:])
+        self.lines = shown([before + line for line in problems[:1]] + list(problems[1:]), "problem")
 
 
 def _error(kind: str, problems: Sequence[str], code: int) -> dict[str, Any]:
@@ -270,7 +274,8 @@ def _answering(quiet: bool, as_json: bool) -> Iterator[_Answer]:
         with redirect_stdout(sys.stderr if as_json else sys.stdout):
             yield answer
     except (BadInput, RunExists) as error:
-        answer.of_error(_kind(error), str(error).splitlines(), BAD_INPUT)
+        problems = error.problems if isinstance(error, BadInput) else (str(error),)
+        answer.of_error(_kind(error), [line for problem in problems for line in problem.splitlines()], BAD_INPUT)
     except BayesmodelsError as error:
         answer.of_error(_kind(error), str(error).splitlines(), FAILED, before="error: ")
     except KeyboardInterrupt:

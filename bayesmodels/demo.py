@@ -123,6 +123,7 @@ def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tupl
         made.lead.identified,
         made.lead.not_identified,
         made.lead.verdicts,
+        made.lead.warnings,
     )
     reasons: list[str] = json.loads(posterior.attrs["convergence"])["reasons"]
     return Block(SIMULATED, made.sections, lead, made.stamp), reasons

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from numbers import Integral, Real
+
+SHOWN = 20
+"""Lines of a list that are shown; the others are counted."""
+
+LINE = 1000
+"""Characters of a shown line."""
 
 
 class BayesmodelsError(Exception):
@@ -12,7 +18,7 @@ class BayesmodelsError(Exception):
 
 
 class BadInput(BayesmodelsError):
-    """Input that was refused: every problem found, one plain line each.
+    """Input that was refused: every problem found, one plain line each. As text, a long list is cut (`shown`).
 
     Parameters
     ----------
@@ -22,7 +28,11 @@ class BadInput(BayesmodelsError):
 
     def __init__(self, problems: Iterable[str] | str):
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__("\n".join(shown(self.problems, "problem")))
+
+    def __reduce__(self) -> tuple:
+        """Travel between processes with every problem."""
+        return type(self), (self.problems,)
 
 
 class BadConfig(BadInput):
@@ -88,3 +98,22 @@ def _short(value: object) -> str:
     """A value in a message: on one line, and not long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def shown(lines: Sequence[str], what: str) -> list[str]:
+    """The first lines of a list, each of a readable length, and a count of the rest.
+
+    Parameters
+    ----------
+    lines : sequence of str
+    what : str
+        What a line is, in the singular: "problem", "warning".
+
+    Returns
+    -------
+    list of str
+        At most `SHOWN` + 1 lines, each of at most `LINE` characters.
+    """
+    first = [str(line) if len(line) <= LINE else f"{line[: LINE - 3]}..." for line in lines[:SHOWN]]
+    more = len(lines) - SHOWN
+    return [*first, f"... and {more:,} more {what}{'s' * (more > 1)}"] if more > 0 else first

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
-from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull, RunExists
+from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull, RunExists, shown
 from bayesmodels.files import lack_of_room, made_folder
 from bayesmodels.listed_folder import SCHEMA
 from bayesmodels.posterior import load, save
@@ -181,7 +181,7 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
     target = Path(out) if out is not None else source if listed else beside
     made_folder(target)  # said before the report is made, not after
     report(tree, target, settings)
-    return RunResult(target, json.loads(tree.attrs["convergence"]))
+    return RunResult(target, json.loads(tree.attrs["convergence"]), _warnings(tree))
 
 
 def load_own(folder: RunFolder) -> xr.DataTree:
@@ -209,6 +209,11 @@ def load_own(folder: RunFolder) -> xr.DataTree:
             f"{manifest['run']}; move it elsewhere and report it from there, then {mend}"
         )
     return tree
+
+
+def _warnings(tree: xr.DataTree) -> tuple[str, ...]:
+    """Return what a posterior says is doubtful in its data."""
+    return tuple(json.loads(tree.attrs.get("warnings", "[]")))
 
 
 def _identity(config: Config, data: Any) -> dict[str, Any]:
@@ -269,7 +274,7 @@ class _Work:
             self.folder.log(f"finished: {verdict['verdict']}")
             self.folder.confirm([LOG])
             self.note(status="finished", phase="finished", convergence=verdict, error=None)
-            return RunResult(self.folder.path, verdict)
+            return RunResult(self.folder.path, verdict, _warnings(tree))
         except KeyboardInterrupt:
             self._ended("interrupted; --resume goes on from here", "interrupted", None)
             raise
@@ -333,6 +338,7 @@ class _Work:
 
             self.phase("compile")
             refit = refit_of(self.config.model, data)
+        self._warn(data)
         chains = [f"chains/{number}.nc" for number in range(settings.chains)]
         self.folder.enter(chains)
         tree = fit(
@@ -364,3 +370,13 @@ class _Work:
         save(tree, self.folder.posterior)
         self.folder.confirm([POSTERIOR])
         return tree
+
+    def _warn(self, data: Any) -> None:
+        """Say what is doubtful in the data: without persons in the log, with them on the terminal."""
+        from bayesmodels.fitting.doubtful_data import all_warnings
+
+        found = all_warnings(self.config.model, data)
+        for line in shown([warning.without_person for warning in found], "warning"):
+            self.folder.log(f"warning: {line}")
+        for line in shown(found, "warning"):
+            self.tell(f"warning: {line}")

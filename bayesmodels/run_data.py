@@ -74,32 +74,50 @@ def check(path: str | Path) -> list[str]:
     list of str
         One plain line each; empty if all is well.
     """
-    from bayesmodels.study import problems
+    return checked(path)[0]
+
+
+def checked(path: str | Path) -> tuple[list[str], list[str]]:
+    """Check a study's folder, or a configuration and the tables it names.
+
+    Returns
+    -------
+    problems, warnings : list of str
+        What is refused, and what is legitimate but doubtful; one plain line each.
+    """
+    from bayesmodels.study import problems, warnings
 
     path = Path(path)
     if path.is_dir():
-        return list(problems(path))
+        return list(problems(path)), list(warnings(path))
     if not path.exists():
-        return [f"{path}: expected a folder with persons, visits and events, or a TOML file; found neither"]
+        return [f"{path}: expected a folder with persons, visits and events, or a TOML file; found neither"], []
     found: list[str] = []
+    doubtful: list[str] = []
     config = None
+    from bayesmodels.fitting.doubtful_data import all_warnings
+
     try:
         config = read_config(path)
     except BadConfig as error:
         found += error.problems
     section = config.sections.study if config else _study_alone(path)
     if section is not None:
-        found += problems(_table_paths(section, path.parent))
+        tables = _table_paths(section, path.parent)
+        found += problems(tables)
+        if config is None or found:
+            doubtful += warnings(tables)
     if config is None or found:
-        return found
+        return found, doubtful
     try:
         data = load_data(config)
+        doubtful += all_warnings(config.model, data)
         check_analyses(config, data)
     except BadInput as error:
         found += error.problems
     except Exception as error:  # of a model of one's own
         found.append(f"{path.name}: [model]: cannot be built with these data: {type(error).__name__}: {error}")
-    return found
+    return found, doubtful
 
 
 def _table_paths(section: StudySection, base: Path) -> dict[str, str | Path]:

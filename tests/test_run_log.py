@@ -5,8 +5,11 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import toy_model
 
 from bayesmodels.errors import BadInput
+from bayesmodels.run import _Work
+from bayesmodels.run_folder import RunFolder
 from bayesmodels.run_log import without_persons
 from bayesmodels.study.problem import Problem
 
@@ -68,3 +71,16 @@ def test_problems_keep_file_and_row_whatever_the_labels():
 
 def test_data_without_persons_have_no_labels():
     assert "anything" in without_persons(ValueError("anything"), object())
+
+
+def test_warnings_are_told_with_the_person_and_logged_without(tmp_path):
+    tables = toy_model.tables()
+    tables["persons"]["age"] = [999, 50, 61, 47, 58, 66]
+    study = toy_model.Study.from_frames(**tables, reference_group="delayed")
+    told = []
+    work = SimpleNamespace(config=SimpleNamespace(model=toy_model.Toy()), folder=RunFolder(tmp_path), tell=told.append)
+    _Work._warn(work, study)
+    (line,) = (tmp_path / "log.txt").read_text().splitlines()
+    assert "warning: persons, row 2: age is 999, far from all other values" in line
+    assert "Secret" not in line
+    assert told[0].startswith("warning: persons, row 2 (person Secret-0): age is 999")

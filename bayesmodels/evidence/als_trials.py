@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -80,7 +81,7 @@ def trial_table(valor: Valor = "whole", *, one_sided: OneSided = "unused", name:
         {"row": frame.index[~enter] + 2, "trial": frame.loc[~enter, "trial"], "reason": left_out[~enter]}
     )
     unused = pd.concat([unused, why]).sort_values("row", ignore_index=True)
-    return TrialTable(table.name, table.surrogate, table.outcome, table.rows, unused)
+    return replace(table, unused=unused)
 
 
 def _left_out(rows: pd.DataFrame, valor: Valor) -> pd.Series:

@@ -17,6 +17,7 @@ import xarray as xr
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import made_folder
 from bayesmodels.fitting.diagnostics import convergence
+from bayesmodels.fitting.doubtful_data import all_warnings
 from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.fitting.prior import prior_draws
@@ -71,8 +72,8 @@ def fit(
     xr.DataTree
         Groups `posterior`, `sample_stats`, `prior` (published variables, 1,000 draws), and where the model has them
         `log_likelihood` [person], `observed_summary`, `predictive_summary`; of a model with events also `event_curves`,
-        `event_data`, `dynamic_prediction`. Root attributes describe model, data, settings, versions, seconds and
-        convergence; nested ones are JSON.
+        `event_data`, `dynamic_prediction`. Root attributes describe model, data, warnings about them, settings,
+        versions, seconds and convergence; nested ones are JSON.
 
     Raises
     ------
@@ -115,6 +116,7 @@ def fit(
         "model": json.dumps(model_spec(model)),
         "model_type": str(model_spec(model)["type"]),
         "data": json.dumps(describe_data(data)),
+        "warnings": json.dumps([line.without_person for line in all_warnings(model, data)]),
         "versions": json.dumps(versions()),
         "convergence": json.dumps(convergence(tree).summary()),
     }

@@ -88,6 +88,8 @@ class FitContext:
 
     Parameters
     ----------
+    warnings : tuple of str
+        Root attribute `warnings`: what is legitimate but doubtful in the data, without persons.
     notes : tuple of str
         Root attribute `notes`: sentences for the first screen.
     extra_sections : tuple of dict
@@ -112,6 +114,7 @@ class FitContext:
     drug_start_week: dict[str, float]
     contrasts: tuple[Contrast, ...]
     controlled_week: float | None
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     extra_sections: tuple[dict[str, Any], ...] = ()
     hazard_units: dict[str, str] = field(default_factory=dict)
@@ -163,6 +166,7 @@ def read_context(tree: xr.DataTree) -> FitContext:
         drug_start_week=drug_start_week,
         contrasts=tuple(_contrast(label, start_groups, drug_start_week) for label in _labels(draws, "contrast")),
         controlled_week=None if controlled is None else float(controlled),
+        warnings=tuple(str(line) for line in _nested_list(tree, "warnings")),
         notes=tuple(_nested_list(tree, "notes")),
         extra_sections=tuple(_nested_list(tree, "extra_sections")),
         hazard_units=_by_label(draws, "hazard_covariate", "hazard_unit"),

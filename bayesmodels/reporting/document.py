@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayesmodels.errors import expect
+from bayesmodels.errors import expect, shown
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior import FROM_FIT, load
 from bayesmodels.reporting.context import FitContext
@@ -102,6 +102,8 @@ class Report:
         """The first screen as plain text."""
         lines = [self.stamp] if self.stamp else []
         lines += [f"{v.rung}: {v.answer}. {v.sentence}" for v in self.lead.verdicts]
+        if self.lead.warnings:
+            lines += ["Warnings about the data:", *(f"  {line}" for line in self.lead.warnings), ""]
         lines += [*self.lead.paragraphs, "", "Identified:"]
         lines += [f"  {line}" for line in self.lead.identified] + ["", "Not identified:"]
         return "\n".join([*lines, *(f"  {line}" for line in self.lead.not_identified)])
@@ -174,8 +176,10 @@ class Report:
         stamp = f"<p><strong>{escape(self.stamp)}</strong></p>" if self.stamp else ""
         paragraphs = "".join(f"<p>{escape(text)}</p>" for text in self.lead.paragraphs)
         verdicts = "".join(verdict._repr_html_() for verdict in self.lead.verdicts)
+        doubts = f"<h4>Warnings about the data</h4><ul>{lines(self.lead.warnings)}</ul>" if self.lead.warnings else ""
         return (
-            f"<h3>{escape(self.title)}</h3>{stamp}{verdicts}{paragraphs}<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
+            f"<h3>{escape(self.title)}</h3>{stamp}{verdicts}{doubts}{paragraphs}"
+            f"<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
             f"<h4>Not identified</h4><ul>{lines(self.lead.not_identified)}</ul>"
             f"<p>Tables: {escape(', '.join(self.tables))}. Figures: {escape(', '.join(self.figures))}.</p>"
         )
@@ -215,9 +219,10 @@ def report(
     figures = _figures(findings)
     empty = pd.DataFrame()
     trials = findings.trials
+    lead = first_screen(findings) if trials is None else _trial_lead(findings)
     made = Report(
         title=_title(findings.context),
-        lead=first_screen(findings) if trials is None else _trial_lead(findings),
+        lead=replace(lead, warnings=shown(findings.context.warnings, "warning")),
         sections=tuple(_sections(findings, figures)),
         tables={"curves": empty, **findings.tables},
         figures=figures,

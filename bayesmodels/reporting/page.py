@@ -63,12 +63,13 @@ class Section:
 
 @dataclass(frozen=True)
 class Lead:
-    """The first screen: what this is, how far a surrogate's evidence goes, what is identified, and what is not."""
+    """The first screen: what this is, a surrogate's evidence, doubts about the data, what is identified, what not."""
 
     paragraphs: Sequence[str] = ()
     identified: Sequence[str] = ()
     not_identified: Sequence[str] = ()
     verdicts: Sequence[Verdict] = ()
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

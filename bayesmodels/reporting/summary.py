@@ -54,6 +54,7 @@ def summary(
             "model": context.model_type,
             "data": context.data,
             "interval": {"kind": "eti", "prob": prob},
+            "warnings": list(context.warnings),
             "convergence": {"verdict": found.get("verdict"), **{name: found.get(name) for name in diagnostics}},
             "parameters": [
                 {"name": row["name"], "index": _index(row), **{k: row[k] for k in _PARAMETER}}

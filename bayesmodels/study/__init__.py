@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .limits import LIMITS, Limits
     from .means import MeansTable, read_means
     from .problem import Problem
-    from .reading import problems, read_study
+    from .reading import problems, read_study, warnings
     from .study import Study
     from .trials import Endpoint, TrialTable, read_trials
 
@@ -30,6 +30,7 @@ _HOME = {
     "read_means": "means",
     "read_study": "reading",
     "read_trials": "trials",
+    "warnings": "reading",
 }
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "read_means",
     "read_study",
     "read_trials",
+    "warnings",
 ]
 
 

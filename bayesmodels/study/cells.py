@@ -10,6 +10,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
+from bayesmodels.study.advice import dates_remedy, is_date
 from bayesmodels.study.problem import Problem, plain
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -58,6 +59,8 @@ def numbers(
     blank: float | None = None,
     infinite: bool = False,
     censor: bool = False,
+    table: str = "",
+    randomised: str | None = None,
 ) -> tuple[np.ndarray, list[Problem]]:
     """A column as numbers, NaN where the cell was refused.
 
@@ -75,11 +78,17 @@ def numbers(
         Whether plus infinity is a number here.
     censor : bool
         Whether the table has a place to say that a value is below or above a limit.
+    table : str
+        persons, visits or events, for a column of weeks: dates in it have one problem together.
+    randomised : str, optional
+        Column of persons with the date of randomisation.
     """
     values = np.full(len(cells), np.nan)
-    problems = []
+    dated = [row for row, cell in cells.items() if is_date(cell)] if str(cells.name).endswith("week") else []
+    problems = [_dates(file, cells, dated, locate, table, randomised)] if dated else []
+    dates = set(dated)
     for k, (row, cell) in enumerate(cells.items()):
-        if cell is ABSENT:
+        if cell is ABSENT or row in dates:
             continue
         if _is_blank(cell):
             if blank is None:
@@ -99,6 +108,17 @@ def numbers(
     return values, problems
 
 
+def _dates(file: str, cells: pd.Series, rows: list, locate: Locate, table: str, randomised: str | None) -> Problem:
+    """The dates of a column of weeks: one problem, whatever their number."""
+    came = f"expected a number as {cells.name}, got {_shown(cells[rows[0]])}"
+    given = [cell for cell in cells if cell is not ABSENT and not _is_blank(cell)]
+    remedy = dates_remedy(table, str(cells.name), given, randomised)
+    kind = f"dates {cells.name}"
+    if len(rows) == 1:
+        return Problem(file, f"{came}, a date; {remedy}", row=rows[0], kind=kind, **locate(rows[0]))
+    return Problem(file, f"{came} in row {rows[0]} and dates in {len(rows) - 1:,} more rows; {remedy}", kind=kind)
+
+
 def labels(file: str, cells: pd.Series, locate: Locate, *, blank: str | None = None) -> tuple[list[str], list[Problem]]:
     """A column as labels, "" where the cell was refused; whole numbers become text."""
     values, problems = [], []
@@ -113,9 +133,7 @@ def labels(file: str, cells: pd.Series, locate: Locate, *, blank: str | None = N
             continue
         value = label(cell)
         if value is None:
-            problems.append(
-                Problem(file, _bad_label(cells.name, cell), row=row, kind=f"label {cells.name}", **locate(row))
-            )
+            problems.append(Problem(file, _bad_label(cells, cell), row=row, kind=f"label {cells.name}", **locate(row)))
         values.append(value or "")
     return values, problems
 
@@ -149,10 +167,14 @@ def _shown(cell: object) -> str:
     return f"{plain(cell)} ({type(cell).__name__})"
 
 
-def _bad_label(name: object, cell: object) -> str:
+def _bad_label(cells: pd.Series, cell: object) -> str:
+    name = cells.name
     if not isinstance(cell, str):
         kind = type(cell).__name__
-        return f"expected text as {name}, got a {kind}; convert the column to text (astype(str)) before it comes here"
+        given = [other for other in cells if not _is_blank(other)]
+        whole = all(isinstance(other, Real) and float(other).is_integer() for other in given)
+        code = 'astype("Int64").astype(str)' if whole and not isinstance(cell, bool | np.bool_) else "astype(str)"
+        return f"expected text as {name}, got a {kind}; convert the column to text ({code}) before it comes here"
     if cell != cell.strip():
         return f"{name} has a space before or after it; remove the space"
     return f"{name} has characters that cannot be printed; remove them"

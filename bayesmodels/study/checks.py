@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from bayesmodels.study.problem import Problem, quoted
+from bayesmodels.study.person_labels import probable, respelling
+from bayesmodels.study.problem import Problem, plain, quoted
+
+NOTHING = "none"
+"""Event of those to whom nothing happened until the end of follow-up."""
+
+DEATHS = ("death", "dead", "died", "deceased", "exitus")
+"""Words after which there is no visit, in small letters."""
 
 
 def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -> Iterator[Problem]:
@@ -21,7 +28,8 @@ def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -
     again = known[repeated]
     for row, cells in zip(again.index, again.to_dict("records"), strict=True):
         week = cells["week"] if "week" in keys else None
-        here = text.format_map(cells | {"first": first[tuple(cells[key] for key in keys)]})  # a column may be "first"
+        short = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+        here = text.format_map(short | {"first": first[tuple(cells[key] for key in keys)]})  # a column may be "first"
         yield Problem(file, here, row=row, person=cells["person"], week=week, kind=text)
 
 
@@ -34,7 +42,10 @@ def duplicate_persons(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
 
 def duplicate_visits(file: str, visits: pd.DataFrame) -> Iterator[Problem]:
     """More than one value of a person, week and outcome."""
-    text = "a second {outcome} of this person and week; the first is in row {first}; keep one, or give the right week"
+    text = (
+        "a second {outcome} of this person and week; the first is in row {first}; keep one, or one row with the mean "
+        "of the two; if they are of two days, give each its week as a fraction (days since randomisation / 7)"
+    )
     yield from duplicates(file, visits, ["person", "week", "outcome"], text)
 
 
@@ -58,27 +69,58 @@ def event_spellings(file: str, events: pd.DataFrame) -> Iterator[Problem]:
 
 
 def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
-    """Rows of visits or events whose person is not in persons; one problem a person."""
+    """Rows of visits or events whose person is not in persons; one problem a person, with whom it probably is."""
     strangers = table[(table["person"] != "") & ~table["person"].isin(persons["person"])]
+    near = probable(strangers["person"].unique(), persons.loc[persons["person"] != "", "person"].unique())
+    remedy = _alike(table, {label: meant[0] for label, meant in near.items() if len(meant) == 1}) if near else ""
     for person, rows in strangers.groupby("person", sort=False):
-        text = f"this person is not in {persons_file}{_and_more(rows)}; add the person there, or delete the rows here"
         where = {"row": rows.index[0], "person": str(person), "week": rows["week"].iloc[0]}
-        yield Problem(file, text, kind="not in persons", **where)
+        text = f"this person is not in {persons_file}{_and_more(rows)}"
+        if person in near:
+            meant = quoted(near[str(person)][:3])
+            text, log = (
+                f"{text}, where {whose} has nearly the same label; if that is the person, {remedy}"
+                for whose in (meant, "another")
+            )
+            yield Problem(file, text, kind="nearly in persons", in_log=log, **where)
+        else:
+            text += "; add the person there, or delete the rows here"
+            yield Problem(file, text, kind="not in persons", **where)
+
+
+def _alike(table: pd.DataFrame, meant: Mapping[str, str]) -> str:
+    """How to write the persons of a table as those meant."""
+    name = "events" if "event" in table else "visits"
+    code = respelling(table.loc[table["person"] != "", "person"], meant)
+    if code is None:
+        return "write the label as it is there"
+    column = f'{name}["person"]'
+    text = f"write it as there, with pandas {column} = {column}.astype(str){code}"
+    if any(label.removesuffix(".0").isdigit() for label in meant):
+        text += '; ids read as numbers lose their zeros: read every table with dtype={"person": str}'
+    return text
 
 
 def persons_without_visits(
     file: str, persons: pd.DataFrame, visits_file: str, visits: pd.DataFrame
 ) -> Iterator[Problem]:
-    """Persons with no row in visits."""
-    lonely = persons[(persons["person"] != "") & ~persons["person"].isin(visits["person"])]
+    """Persons with no row in visits, nor one under nearly the same label (`unknown_persons`)."""
+    lonely = _without(persons, visits)
     for row, person in lonely["person"].items():
         text = f"this person has no row in {visits_file}; add the visits, or leave the person out of the study"
         yield Problem(file, text, row=row, person=person, kind="no visits")
 
 
+def _without(persons: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of persons who are not in another table under their label or one nearly the same."""
+    lonely = persons[(persons["person"] != "") & ~persons["person"].isin(table["person"])]
+    strangers = table.loc[(table["person"] != "") & ~table["person"].isin(persons["person"]), "person"].unique()
+    return lonely[~lonely["person"].isin(list(probable(lonely["person"], strangers)))]
+
+
 def persons_without_exit(file: str, persons: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:
-    """Persons with no row in events."""
-    lonely = persons[(persons["person"] != "") & ~persons["person"].isin(events["person"])]
+    """Persons with no row in events, nor one under nearly the same label (`unknown_persons`)."""
+    lonely = _without(persons, events)
     for row, person in lonely["person"].items():
         text = (
             f"this person has no row in {events_file}; add one, with the last week of follow-up and event "
@@ -89,10 +131,23 @@ def persons_without_exit(file: str, persons: pd.DataFrame, events_file: str, eve
 
 def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:
     """Visits later than the person's row in events."""
-    exits = events[events["person"] != ""].drop_duplicates("person").set_index("person")["week"]
-    dated = visits[["person", "week"]].assign(exit_week=visits["person"].map(exits))
-    for row, person, week, exit_week in dated[dated["week"] > dated["exit_week"]].itertuples(name=None):
-        text = f"the visit is after the exit week {exit_week:g} in {events_file}; correct one of the two weeks"
+    exits = events[events["person"] != ""].drop_duplicates("person").set_index("person")
+    last = visits.groupby("person")["week"].max()
+    dated = visits[["person", "week"]].assign(
+        exit_week=visits["person"].map(exits["week"]), event=visits["person"].map(exits["event"])
+    )
+    for row, person, week, exit_week, event in dated[dated["week"] > dated["exit_week"]].itertuples(name=None):
+        text = f"the visit is after the exit week {exit_week:g} in {events_file}, which is the end of follow-up"
+        until = f"the last week of follow-up ({last[person]:g} or later)"
+        if event.casefold() == NOTHING:
+            text += f"; write {until} there, or correct the week of the visit"
+        elif event.casefold() in DEATHS:
+            text += f" (event {quoted([event])}); correct one of the two weeks"
+        else:
+            text += (
+                f" (event {quoted([event])}); correct the week that is wrong; if follow-up went on after the event, "
+                f'write event "{NOTHING}" and {until} there, or leave out the visits after the event'
+            )
         yield Problem(file, text, row=row, person=person, week=week, kind="after exit")
 
 

@@ -13,8 +13,10 @@ import pandas as pd
 
 from bayesmodels.errors import expect
 from bayesmodels.study.digest import sha256
+from bayesmodels.study.doubtful import means_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
 from bayesmodels.study.means_checks import check_means
+from bayesmodels.study.problem import Problem
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -34,12 +36,15 @@ class MeansTable:
         Week from which each start group is on the drug; inf for never.
     rows : pandas.DataFrame
         See `frame`.
+    warnings : tuple of Problem
+        What is legitimate but doubtful, a line each.
     """
 
     name: str
     reference_group: str
     drug_start_week: dict[str, float]
     rows: pd.DataFrame
+    warnings: tuple[Problem, ...] = ()
 
     @classmethod
     def from_frame(
@@ -211,4 +216,4 @@ def read_means(
 
 def _checked(raw: RawTable, drug_start_week: Mapping[str, float], reference_group: str, name: str) -> MeansTable:
     rows, starts = check_means(raw, drug_start_week, reference_group)
-    return MeansTable(str(name), reference_group, starts, rows)
+    return MeansTable(str(name), reference_group, starts, rows, means_warnings(raw.file, rows))

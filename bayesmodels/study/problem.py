@@ -54,13 +54,14 @@ class Problem(str):
         person: str = "",
         week: float | None = None,
         kind: str = "",
+        in_log: str = "",
     ) -> Problem:
-        """Build the line from its parts."""
+        """Build the line from its parts; `in_log` is the text for logs, where `text` names a person."""
         place = f"{file}, row {row}" if row is not None else file
         when = f"week {week:g}" if week is not None and week == week else ""
         who = f"person {plain(person)}" if person else ""
         self = super().__new__(cls, _line(place, (who, when), text))
-        self.without_person = _line(place, (when,), text)
+        self.without_person = _line(place, (when,), in_log or text)
         self.kind, self.row, self.file = kind or text, row, file
         return self
 

@@ -75,6 +75,28 @@ def problems(source: str | Path | Mapping[str, str | Path], *, extra_limits: Ext
     return list(in_order([*wrong, *tables.problems]))
 
 
+def warnings(source: str | Path | Mapping[str, str | Path], *, extra_limits: ExtraLimits | None = None) -> list[str]:
+    """What is legitimate but doubtful in a study's tables, one plain line each; an empty list if there is nothing.
+
+    Parameters
+    ----------
+    source : path or mapping
+        As in `read_study`.
+    extra_limits : mapping, optional
+        As in `Study.from_frames`.
+
+    Returns
+    -------
+    list of str
+        Each is a `Problem`, whose `without_person` is the line for a log.
+    """
+    limits, _ = check_limits(extra_limits)
+    try:
+        return list(check_tables(*_raw_tables(source), strata=False, extra_limits=limits).warnings)
+    except BadInput:
+        return []
+
+
 def _raw_tables(source: object) -> tuple[RawTable, RawTable, RawTable | None]:
     if isinstance(source, Mapping):
         unknown = [key for key in source if key not in TABLES]

@@ -14,7 +14,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from bayesmodels.study.limits import Limits
-from bayesmodels.study.problem import Problem
+from bayesmodels.study.problem import Problem, plain
 
 PERSON_COLUMNS = ("person", "start_group", "drug_start_week")
 VISIT_COLUMNS = ("person", "week", "outcome", "value")
@@ -137,7 +137,8 @@ def row_problems(file: str, table: pd.DataFrame, schema: pa.DataFrameSchema) -> 
             template = error.check.error
             rows = sorted(set(error.failure_cases["index"]))
             for row, cells in zip(rows, table.loc[rows].to_dict("records"), strict=True):
-                text = template.format(**cells)
+                short = {name: plain(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+                text = template.format(**short)
                 where = {"person": cells.get("person", ""), "week": cells.get("week")}
                 problems.append(Problem(file, text, row=row, kind=template, **where))
         return problems

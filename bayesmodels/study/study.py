@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect, expect_numbers
 from bayesmodels.study import schedule, summary
+from bayesmodels.study.advice import text_covariate
 from bayesmodels.study.cells import number
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame
@@ -129,6 +130,11 @@ class Study:
         """person, week, event, entry_week; None where no table was given."""
         return None if self.tables.events is None else self.tables.events.copy()
 
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is legitimate but doubtful in the tables, a line each; their `without_person` is for logs."""
+        return self.tables.warnings
+
     @cached_property
     def start_groups(self) -> tuple[str, ...]:
         """Start groups by their median drug start, then by name; the reference group last."""
@@ -215,15 +221,21 @@ class Study:
                 remedy = f'is it "{plain(near)}"?' if near else f"columns there: {quoted(further) or 'none'}"
                 problems.append(Problem(file, f'expected a covariate column "{plain(name)}", found none; {remedy}'))
                 continue
+            in_words = text_covariate(file, name, persons[name])
+            if in_words is not None:
+                problems.append(in_words)
+                continue
             values = pd.Series([number(cell) for cell in persons[name]], dtype=float)
             bad = np.flatnonzero(~np.isfinite(values))
             for k in bad:
                 came = _cell(persons[name].iloc[k])
-                text = f"expected a number as covariate {name}, got {came}; fill it in, or leave the covariate out"
+                text = (
+                    f"expected a number as covariate {plain(name)}, got {came}; fill it in, or leave the covariate out"
+                )
                 about = {"row": FIRST_ROW + int(k), "person": persons["person"].iloc[k]}
                 problems.append(Problem(file, text, kind=f"covariate {name}", **about))
             if not len(bad) and values.nunique() == 1:
-                problems.append(Problem(file, f"covariate {name} is {values[0]:g} for everyone; leave it out"))
+                problems.append(Problem(file, f"covariate {plain(name)} is {values[0]:g} for everyone; leave it out"))
             columns[name] = values
         if problems:
             raise BadInput(in_order(problems))
@@ -284,7 +296,8 @@ def _ready(tables: Tables, strata: bool) -> Tables:
     further = {name: persons[name] for name in persons if name not in (*columns, "stratum")}
     events = None if tables.events is None else tables.events.reset_index(drop=True)
     ready = pd.DataFrame({**columns, "stratum": stratum, **further})
-    return Tables(ready, tables.visits.reset_index(drop=True), events, tables.files, ())
+    visits = tables.visits.reset_index(drop=True)
+    return Tables(ready, visits, events, tables.files, (), tables.warnings)
 
 
 def _cell(value: object) -> str:

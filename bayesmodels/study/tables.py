@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.study import checks
+from bayesmodels.study.advice import date_column, wide_table
 from bayesmodels.study.cells import ABSENT, Locate, covariate, labels, number, numbers
+from bayesmodels.study.doubtful import study_warnings
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.limits import LIMITS, Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
@@ -42,6 +44,8 @@ class Tables:
     files : dict of str to str
         Names of the three files, for messages.
     problems : tuple of Problem
+    warnings : tuple of Problem
+        What is legitimate but doubtful; see `doubtful`.
     """
 
     persons: pd.DataFrame
@@ -49,6 +53,7 @@ class Tables:
     events: pd.DataFrame | None
     files: dict[str, str]
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
 
 
 def check_tables(
@@ -57,8 +62,9 @@ def check_tables(
     """Parse the tables and check every cell, row and link between them."""
     found: list[Problem] = []
     person_table = _persons(persons, strata, found)
-    visit_table = _visits(visits, {**LIMITS, **extra_limits}, found)
-    event_table = None if events is None else _events(events, found)
+    randomised = date_column(persons.cells)
+    visit_table = _visits(visits, {**LIMITS, **extra_limits}, found, randomised)
+    event_table = None if events is None else _events(events, found, randomised)
     if len(person_table):
         found += checks.duplicate_persons(persons.file, person_table)
         found += checks.single_person_groups(persons.file, person_table)
@@ -75,7 +81,8 @@ def check_tables(
             found += checks.unknown_persons(events.file, event_table, persons.file, person_table)
             found += checks.persons_without_exit(persons.file, person_table, events.file, event_table)
     files = {"persons": persons.file, "visits": visits.file, "events": events.file if events else "events"}
-    return Tables(person_table, visit_table, event_table, files, tuple(found))
+    doubtful = study_warnings(files, person_table, visit_table, event_table, {**LIMITS, **extra_limits})
+    return Tables(person_table, visit_table, event_table, files, tuple(found), doubtful)
 
 
 def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
@@ -85,8 +92,12 @@ def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
     for name in ("person", "start_group"):
         columns[name] = _taken(labels(file, cells[name], locate), found)
     columns["drug_start_week"] = _taken(
-        numbers(file, cells["drug_start_week"], locate, blank=NEVER, infinite=True), found
-    )
+        numbers(
+            file, cells["drug_start_week"], locate, blank=NEVER, infinite=True, table="persons",
+            randomised=date_column(cells),
+        ),
+        found,
+    )  # fmt: skip
     if "stratum" in cells:
         columns["stratum"] = _taken(labels(file, cells["stratum"], locate, blank=None if strata else ""), found)
     elif strata:
@@ -122,12 +133,17 @@ def _stratum_labels(file: str, table: pd.DataFrame) -> list[Problem]:
     return problems
 
 
-def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem]) -> pd.DataFrame:
+def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem], randomised: str | None) -> pd.DataFrame:
+    wide = wide_table(raw.file, raw.cells, (*VISIT_COLUMNS, "censoring"))
+    if wide is not None:
+        raw = RawTable(raw.file, problems=(*raw.problems, wide))
     cells, file = _structure(raw, VISIT_COLUMNS, ("censoring",), found), raw.file
     locate = _locate(cells, week=True)
     columns: dict[str, object] = {
         "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
-        "week": _taken(numbers(file, cells["week"], _locate(cells, week=False)), found),
+        "week": _taken(
+            numbers(file, cells["week"], _locate(cells, week=False), table="visits", randomised=randomised), found
+        ),
         "outcome": _taken(labels(file, cells["outcome"], locate), found),
         "value": _taken(numbers(file, cells["value"], locate, censor=True), found),
     }
@@ -140,12 +156,12 @@ def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem]) -
     return table
 
 
-def _events(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
+def _events(raw: RawTable, found: list[Problem], randomised: str | None) -> pd.DataFrame:
     cells, file = _structure(raw, EVENT_COLUMNS, ("entry_week",), found), raw.file
     locate = _locate(cells, week=False)
     columns: dict[str, object] = {
         "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
-        "week": _taken(numbers(file, cells["week"], locate), found),
+        "week": _taken(numbers(file, cells["week"], locate, table="events", randomised=randomised), found),
         "event": _taken(labels(file, cells["event"], _locate(cells, week=True)), found),
     }
     if "entry_week" in cells:

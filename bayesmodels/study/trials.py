@@ -12,8 +12,9 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.digest import sha256
+from bayesmodels.study.doubtful import trial_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
-from bayesmodels.study.problem import plain
+from bayesmodels.study.problem import Problem, plain
 from bayesmodels.study.trial_checks import COLUMNS, ENDPOINTS, OneSided, check_trials
 
 Good = Literal["up", "down"]
@@ -61,6 +62,8 @@ class TrialTable:
         See `frame`.
     unused : pandas.DataFrame
         row (of the file), trial, reason: rows that do not enter a likelihood.
+    warnings : tuple of Problem
+        What is legitimate but doubtful, a line each.
     """
 
     name: str
@@ -68,6 +71,7 @@ class TrialTable:
     outcome: Endpoint
     rows: pd.DataFrame
     unused: pd.DataFrame
+    warnings: tuple[Problem, ...] = ()
 
     @classmethod
     def from_frame(
@@ -165,7 +169,8 @@ class TrialTable:
         keep = self.rows["programme"] != programme
         if keep.all() or not keep.any():
             raise BadInput(f'programme "{plain(programme)}": expected one of several ({", ".join(self.programmes)})')
-        return TrialTable(self.name, self.surrogate, self.outcome, self.rows[keep].reset_index(drop=True), self.unused)
+        rows = self.rows[keep].reset_index(drop=True)
+        return TrialTable(self.name, self.surrogate, self.outcome, rows, self.unused, self.warnings)
 
     def _title(self) -> str:
         n = len(self.rows)
@@ -216,4 +221,5 @@ def read_trials(
 def _checked(raw: RawTable, surrogate: Endpoint, outcome: Endpoint, one_sided: OneSided, name: str) -> TrialTable:
     rows, unused = check_trials(raw, one_sided)
     rows["programme"] = rows["overlap_group"].where(rows["overlap_group"] != "", rows["trial"])
-    return TrialTable(str(name), surrogate, outcome, rows, unused)
+    ends = {"surrogate": surrogate.unit, "outcome": outcome.unit}
+    return TrialTable(str(name), surrogate, outcome, rows, unused, trial_warnings(raw.file, raw.cells, rows, ends))

@@ -127,7 +127,8 @@ def test_summary_obeys_its_schema_and_the_contract(saved):
     jsonschema.Draft202012Validator.check_schema(schema())
     jsonschema.validate(content, schema())
     assert list(content) == [
-        "schema", "model", "data", "interval", "convergence", "parameters", "contrasts", "surrogacy", "seconds",
+        "schema", "model", "data", "interval", "warnings", "convergence", "parameters", "contrasts", "surrogacy",
+        "seconds",
     ]  # fmt: skip
     assert content["interval"] == {"kind": "eti", "prob": 0.95}
     names = {row["name"] for row in content["parameters"]}

@@ -83,7 +83,8 @@ CELLS = [
      '"below"; correct it'),
     ("events", 2, "person", "", "events, row 2 (week 30): person is blank; fill it in"),
     ("events", 3, "week", "", "events, row 3 (person P2): week is blank; fill it in"),
-    ("events", 3, "week", "5.2.2020", 'events, row 3 (person P2): expected a number as week, got "5.2.2020"; correct it'),
+    ("events", 3, "week", "5.2.2020", 'events, row 3 (person P2): expected a number as week, got "5.2.2020", a date; '
+     "weeks since randomisation are (date - date of randomisation) / 7, dates in days"),
     ("events", 3, "event", "", 'events, row 3 (person P2, week 52): event is blank; fill it in, or write "none" if nothing '
      "happened until that week"),
     ("events", 3, "entry_week", 60, "events, row 3 (person P2, week 52): entry_week 60 is after the exit week 52; correct "
@@ -111,8 +112,8 @@ def test_exit_before_randomisation(refused):
 
 def test_visit_after_the_exit_week(refused):
     assert refused(put("events", 4, "week", 20)) == [
-        "visits, row 12 (person P3, week 28): the visit is after the exit week 20 in events; correct one of the two weeks",
-        "visits, row 13 (person P3, week 28): the visit is after the exit week 20 in events; correct one of the two weeks",
+        'visits, row 12 (person P3, week 28): the visit is after the exit week 20 in events, which is the end of follow-up (event "death"); correct one of the two weeks',
+        'visits, row 13 (person P3, week 28): the visit is after the exit week 20 in events, which is the end of follow-up (event "death"); correct one of the two weeks',
     ]
 
 
@@ -131,7 +132,8 @@ def test_duplicate_visit(refused):
 
     assert refused(twice) == [
         "visits, row 18 (person P1, week 0): a second alsfrs_r of this person and week; the first is in row 3; keep one, "
-        "or give the right week"
+        "or one row with the mean of the two; if they are of two days, give each its week as a fraction (days since "
+        "randomisation / 7)"
     ]
 
 

@@ -9,6 +9,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from bayesmodels.study.problem import plain
+
 # Keys whose value is a part, chosen by its `type`: module with the known ones, their table, the method of a part.
 _PARTS = {
     "trajectory": ("bayesmodels.parts.trajectories", "TRAJECTORIES", "curve"),
@@ -45,7 +47,7 @@ def config_problems(
             lines.append(f"{file}: {key}: expected a value, found none")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {item['input']!r}"
+            came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {plain(repr(item['input']), 120)}"
             lines += [f"{file}: {key}: {line}" for line in f"{message[:1].lower()}{message[1:]}{came}".splitlines()]
     return lines
 

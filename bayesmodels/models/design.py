@@ -12,7 +12,7 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
 from bayesmodels.study.limits import INFINITY, Limits
-from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, plain
 from bayesmodels.study.schemas import row_problems, visits_schema
 from bayesmodels.vocabulary import months
 
@@ -114,7 +114,7 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     if not hasattr(study, "visits"):
         expect(study, Study, "data", "make one with read_study or Study.from_frames")
     absent = [
-        f"visits: expected the outcome {k.name!r}, which the model has; found {', '.join(study.outcomes)}; "
+        f"visits: expected the outcome {k.name!r}, which the model has; found {', '.join(map(plain, study.outcomes))}; "
         "add its visits, or leave it out of the model"
         for k in outcomes
         if k.name not in study.outcomes

@@ -75,7 +75,11 @@ def _wide(file: str, here: list[str], person: str, wide: list[str], each: str) -
     keep = ["person", *(name for name in ("week", "outcome") if name in here)]
     call = "visits" if person == "person" else f"visits.rename(columns={{{person!r}: 'person'}})"
     others = [name for name in here if name not in (person, *keep, *wide)]
-    columns = f", {wide}" if others else ""
+    columns = ""
+    if others and len(str(others)) < len(str(wide)):
+        call += f".drop(columns={others})"
+    elif others:
+        columns = f", {wide}"
     if each == "outcome":
         call += f'.melt({keep}{columns}, var_name="outcome").dropna(subset="value")'
     else:

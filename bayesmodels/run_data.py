@@ -36,6 +36,7 @@ def load_data(config: Config) -> Any:
             strata=section.strata,
             controlled_week=section.controlled_week,
             curve_weeks=section.curve_weeks,
+            **_said_of_labels(section),
         )
     given = config.sections.data
     assert given is not None  # read_config requires one of the two
@@ -64,6 +65,7 @@ def _trials(given: TrialsSection, config: Config) -> Any:
         outcome=Endpoint(given.outcome or "outcome", given.outcome_unit or "", given.outcome_good),
         one_sided=given.one_sided,
         name=config.name,
+        distinct_labels=given.distinct_labels or (),
     )
 
 
@@ -90,7 +92,7 @@ def check(path: str | Path) -> list[str]:
         found += error.problems
     section = config.sections.study if config else _study_alone(path)
     if section is not None:
-        found += problems(_table_paths(section, path.parent))
+        found += problems(_table_paths(section, path.parent), **_said_of_labels(section))
     if config is None or found:
         return found
     try:
@@ -106,6 +108,10 @@ def check(path: str | Path) -> list[str]:
 def _table_paths(section: StudySection, base: Path) -> dict[str, str | Path]:
     paths = {"persons": section.persons, "visits": section.visits, "events": section.events}
     return {name: base / path for name, path in paths.items() if path is not None}
+
+
+def _said_of_labels(section: StudySection) -> dict[str, Any]:
+    return {"distinct_labels": section.distinct_labels, "event_labels": section.event_labels}
 
 
 def _study_alone(path: Path) -> StudySection | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,8 +14,12 @@ from bayesmodels.study.labels import (
     as_toml,
     counted,
     label_key,
+    spelt,
 )
-from bayesmodels.study.problem import Problem, nearest, quoted
+from bayesmodels.study.problem import FIRST_ROW, Problem, nearest, quoted
+
+if TYPE_CHECKING:
+    from bayesmodels.study.study import Study
 
 NONE = "none"
 """Label of a row at whose week nothing happened."""
@@ -68,9 +73,13 @@ DEATH_BEGINS = ("death", "dead", "died", "deceas")
 
 def family(label: str) -> str | None:
     """The event that a label is a usual word for, or None."""
-    key = label_key(label)
-    named = next((name for name, words in FAMILIES.items() if key in words), None)
-    return named or ("death" if key.startswith(DEATH_BEGINS) else None)
+    return _exact_family(label) or ("death" if label_key(label).startswith(DEATH_BEGINS) else None)
+
+
+def _exact_family(word: str) -> str | None:
+    """The event that a word is the whole name of: ``death``, and not ``death, respiratory``."""
+    key = label_key(word)
+    return next((name for name, words in FAMILIES.items() if key in words), None)
 
 
 def means_nothing(label: str) -> bool:
@@ -172,6 +181,45 @@ def event_questions(
     return [Problem(file, text, kind="event words", **place)]
 
 
+def study_questions(study: Study, parts: Sequence[Mapping[str, str]], *, nothing: bool = True) -> list[Problem]:
+    """What must be said of the labels of a study's events before they are taken; empty where nothing is in doubt.
+
+    Parameters
+    ----------
+    study : Study
+    parts : sequence of mapping
+        As in `event_questions`.
+    nothing : bool
+        Whether words that usually mean that nothing happened are asked about.
+
+    Returns
+    -------
+    list of Problem
+        Answers of `event_labels` that are no event of the model; else the question that is still open.
+    """
+    events, given = study.events, study.event_labels
+    if events is None:
+        return []
+    wrong = [Problem("study settings", text) for text in _wrong_answers(given, parts)]
+    rows = events.set_axis(range(FIRST_ROW, FIRST_ROW + len(events)))
+    file = study.tables.files["events"]
+    return wrong or event_questions(file, rows, parts, given, study.distinct_labels, nothing=nothing)
+
+
+def _wrong_answers(given: Mapping[str, str], parts: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    labels = list(dict.fromkeys(label for part in parts for label in part.values() if label != NONE))
+    composites = {word for part in parts for word in part if word not in labels}
+    for label, meant in given.items():
+        if meant in (NONE, label, *labels) or not labels:
+            continue
+        part_of = f"; {quoted([meant])} is made of several labels: write the one that it is"
+        remedy = part_of if meant in composites else spelt(meant, [NONE, *labels]) or "; correct it"
+        yield (
+            f"event_labels: expected {quoted([label])} to be {quoted([NONE])}, {quoted([label])} itself or an event of "
+            f"the model ({quoted(labels)}), got {quoted([meant])}{remedy}"
+        )
+
+
 def doubtful_events(file: str, events: pd.DataFrame, given: Mapping[str, str]) -> list[Problem]:
     """The same question where no configuration says which events a model has: a warning.
 
@@ -180,7 +228,7 @@ def doubtful_events(file: str, events: pd.DataFrame, given: Mapping[str, str]) -
     counts = events["event"].value_counts()
     first: dict[str, str] = {}
     for label in counts.index:
-        named = family(label)
+        named = _exact_family(label)
         if named is not None and label not in given.values():
             first.setdefault(named, label)
     return event_questions(file, events, [{label: label} for label in first.values()], given)
@@ -200,6 +248,6 @@ def _synonym(label: str, part: Mapping[str, str], counts: Mapping[str, int], dis
         if key == label_key(word):
             if word != target or word in counts:
                 return target
-        elif named is not None and family(word) == named:
+        elif named is not None and _exact_family(word) == named:
             return target
     return None

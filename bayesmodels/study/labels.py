@@ -168,14 +168,14 @@ def one_spelling_or_more(cells: pd.Series, distinct: DistinctLabels = ()) -> lis
 def _spelling_problem(column: LabelColumn, counts: dict[str, int], way_out: str) -> Problem:
     commonest, *rarer = counts
     rows = column.cells.index[column.cells.isin(rarer)]
-    where = {"row": int(rows[0])}
     person = "" if column.persons is None else str(column.persons[rows[0]])
+    where = f"row{'s' * (len(rows) > 1)} {plain(row_ranges(rows), 80)}"
     text = (
         f"expected one spelling of each {column.name}, got {counted(counts)}{_unseen(counts)}, which differ only by "
-        f"{DIFFER} ({quoted(rarer)}: rows {plain(row_ranges(rows), 80)}); write one of them throughout, or, where they "
-        f"are not the same, say so in the configuration: {way_out}"
+        f"{DIFFER} ({quoted(rarer)}: {where}); write one of them throughout, or, where they are not the same, say so "
+        f"in the configuration: {way_out}"
     )
-    return Problem(column.file, text, person=person, kind=f"spelling {column.name} {commonest}", **where)
+    return Problem(column.file, text, row=int(rows[0]), person=person, kind=f"spelling {column.name} {commonest}")
 
 
 def _unseen(labels: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ def test_both_spellings_are_named_with_their_counts(persons, visits, events):
     events["event"] = ["Death", "death", "death", "none"]
     assert lines(persons, visits, events) == [
         'events, row 2 (person P1): expected one spelling of each event, got "death" (2 rows), "Death" (1 row), which '
-        'differ only by case, spaces, punctuation or Unicode form ("Death": rows 2); write one of them throughout, or, '
+        'differ only by case, spaces, punctuation or Unicode form ("Death": row 2); write one of them throughout, or, '
         "where they are not the same, say so in the configuration: [study] distinct_labels = "
         '[["death", "Death"]]'
     ]

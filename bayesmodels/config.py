@@ -46,13 +46,16 @@ class StudySection(BaseModel):
     strata: bool = False
     controlled_week: float | None = Field(None, gt=0)
     curve_weeks: tuple[float, ...] | None = None
+    distinct_labels: tuple[tuple[str, ...], ...] = ()
+    event_labels: dict[str, str] = {}
 
 
 class DataSection(BaseModel):
     """`[data]`: published visit-level means.
 
     Either ``table = "valor_visits"``, the package's own, with `series` and what `bayesmodels.evidence.means_table`
-    takes; or ``table = "means.csv"``, a file of one's own, with `drug_start_week` and `reference_group`.
+    takes; or ``table = "means.csv"``, a file of one's own, with `drug_start_week` and `reference_group`, and with
+    `distinct_labels` where labels that look like spellings of one are not.
     """
 
     model_config = _STRICT
@@ -67,6 +70,7 @@ class DataSection(BaseModel):
     delayed_start_week: float | None = None
     drug_start_week: dict[str, float] | None = None
     reference_group: str | None = None
+    distinct_labels: tuple[tuple[str, ...], ...] | None = None
 
     @property
     def is_file(self) -> bool:
@@ -81,7 +85,7 @@ class DataSection(BaseModel):
         if not self.is_file and self.table != EVIDENCE_TABLE:
             raise ValueError(f"expected table = a .csv or .parquet file, or {EVIDENCE_TABLE!r}, got {self.table!r}")
         missing = sorted(own - given) if self.is_file else []
-        extra = sorted(given & (package if self.is_file else own))
+        extra = sorted(given & (package if self.is_file else own | {"distinct_labels"}))
         if missing or extra:
             lines = [f"{name}: expected with a table of one's own, found none" for name in missing]
             kind = "a table of one's own" if self.is_file else f"table = {EVIDENCE_TABLE!r}"
@@ -108,6 +112,7 @@ class TrialsSection(BaseModel):
     outcome_unit: str | None = None
     surrogate_good: Literal["up", "down"] | None = None
     outcome_good: Literal["up", "down"] | None = None
+    distinct_labels: tuple[tuple[str, ...], ...] | None = None
 
     @property
     def is_file(self) -> bool:
@@ -119,6 +124,7 @@ class TrialsSection(BaseModel):
         if not self.is_file and self.table != TRIALS_TABLE:
             raise ValueError(f"expected table = a .csv or .parquet file, or {TRIALS_TABLE!r}, got {self.table!r}")
         own = {"surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good"}
+        own |= {"distinct_labels"}
         extra = sorted(self.model_fields_set & ({"valor"} if self.is_file else own))
         if extra:
             kind = "a table of one's own" if self.is_file else f"table = {TRIALS_TABLE!r}"
@@ -246,14 +252,15 @@ def config_hash(config: Config, digests: Iterable[str]) -> str:
     """Return the 8 hex digits that identify a run.
 
     SHA-256 of the checked configuration as sorted JSON, without paths, name, cores and progress, and of the digests of
-    the data.
+    the data. `event_labels` and `distinct_labels` are in the digests: these are of the tables as they say to read them.
     """
+    said = {"distinct_labels", "event_labels"}
     sections = config.sections
     spec = {
-        "study": sections.study.model_dump(mode="json", exclude={"name", "persons", "visits", "events"})
+        "study": sections.study.model_dump(mode="json", exclude={"name", "persons", "visits", "events"} | said)
         if sections.study
         else None,
-        "data": sections.data.model_dump(mode="json", exclude={"name", "table"}) if sections.data else None,
+        "data": sections.data.model_dump(mode="json", exclude={"name", "table"} | said) if sections.data else None,
         "model": config.model.model_dump(mode="json") if hasattr(config.model, "model_dump") else sections.model,
         "sampling": sections.sampling.model_dump(mode="json", exclude={"cores", "progress"}),
         "report": sections.report.model_dump(mode="json"),

@@ -15,7 +15,7 @@ from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull
 from bayesmodels.files import lack_of_room, made_folder
 from bayesmodels.listed_folder import SCHEMA
 from bayesmodels.posterior import load, save
-from bayesmodels.run_analyses import check_analyses, declared_analyses
+from bayesmodels.run_analyses import check_analyses, data_warnings, declared_analyses
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import CONFIG, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
 from bayesmodels.run_interrupt import heeded_interrupts
@@ -352,6 +352,7 @@ class _Work:
         self.folder.confirm(chains)
         tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
         tree.attrs["run"] = self.name
+        tree.attrs["warnings"] = json.dumps([line.without_person for line in data_warnings(self.config, data)])
         if refit is not None:
             from bayesmodels.studies.trial_refits import add_refits
 
@@ -373,9 +374,7 @@ class _Work:
 
     def _warn(self, data: Any) -> None:
         """Say what is doubtful in the data: without persons in the log, with them on the terminal."""
-        from bayesmodels.fitting.doubtful_data import all_warnings
-
-        found = all_warnings(self.config.model, data)
+        found = data_warnings(self.config, data)
         for line in shown([warning.without_person for warning in found], "warning"):
             self.folder.log(f"warning: {line}")
         for line in shown(found, "warning"):

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from bayesmodels.config import Config
 from bayesmodels.errors import BadInput
+from bayesmodels.models.labels import events_taken
 from bayesmodels.run_ranks import observed_ranks, rank_group
+from bayesmodels.study import Study
+from bayesmodels.study.event_words import study_questions
+from bayesmodels.study.problem import Problem
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from bayesmodels.config_analyses import DropoutSection
+    from bayesmodels.fitting.leaving import LeavingRule
 
 
 def check_analyses(config: Config, data: Any) -> None:
@@ -21,9 +26,14 @@ def check_analyses(config: Config, data: Any) -> None:
     Raises
     ------
     BadInput
-        Every reason why the model is not one for these data; else every problem of `[report]`, `[dropout]` and
+        What must be said of labels of events; else every reason why the model is not one for these data; else every
+        problem of `[report]`, `[dropout]` and
         `[rank]`.
     """
+    if isinstance(data, Study):
+        asked = study_questions(data, [events_taken(config.model), *event_parts(config).values()])
+        if asked:
+            raise BadInput(asked)
     problems = _report_problems(config, config.model.build(data))
     if config.sections.dropout is not None:
         from bayesmodels.fitting.dropout_request import dropout_request
@@ -38,6 +48,29 @@ def check_analyses(config: Config, data: Any) -> None:
         problems += _problems("rank", config, lambda: observed_ranks(config.model, data, rank, level))
     if problems:
         raise BadInput(problems)
+
+
+def event_parts(config: Config) -> dict[str, dict[str, str]]:
+    """Words for events that `[dropout]` and `[rank]` take, each to the label of the events table."""
+    from bayesmodels.fitting.dropout_request import event_words, terminal_labels
+    from bayesmodels.fitting.persons import has_events
+
+    model, sections = config.model, config.sections
+    parts = {}
+    if sections.dropout is not None:
+        parts["[dropout]"] = event_words(model, _leaving_rule(sections.dropout))
+    if sections.rank is not None:
+        own = terminal_labels(model) if has_events(model) else ()
+        dead = own if sections.rank.terminal is None else sections.rank.terminal
+        parts["[rank]"] = {label: label for label in dead}
+    return parts
+
+
+def data_warnings(config: Config, data: Any) -> tuple[Problem, ...]:
+    """What is doubtful in the data for what a configuration makes of them (`all_warnings`)."""
+    from bayesmodels.fitting.doubtful_data import all_warnings
+
+    return all_warnings(config.model, data, event_parts(config))
 
 
 def declared_analyses(
@@ -76,15 +109,19 @@ def declared_analyses(
 
 def _dropout_options(section: DropoutSection, interval: float) -> dict[str, Any]:
     """Keyword arguments of `dropout_sensitivity` and `dropout_request`."""
-    from bayesmodels.fitting.leaving import LeavingRule
-
     return {
         "reference": section.reference,
         "deltas": section.deltas,
         "delta_unit": section.delta_unit,
-        "rule": LeavingRule(deaths=section.deaths, terminal=section.terminal, administrative=section.administrative),
+        "rule": _leaving_rule(section),
         "interval": interval,
     }
+
+
+def _leaving_rule(section: DropoutSection) -> LeavingRule:
+    from bayesmodels.fitting.leaving import LeavingRule
+
+    return LeavingRule(deaths=section.deaths, terminal=section.terminal, administrative=section.administrative)
 
 
 def _report_problems(config: Config, built: Any) -> list[str]:

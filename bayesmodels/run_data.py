@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bayesmodels.config import Config, StudySection, TrialsSection, read_config, read_toml
 from bayesmodels.errors import BadConfig, BadInput
-from bayesmodels.run_analyses import check_analyses
+from bayesmodels.run_analyses import check_analyses, data_warnings
 
 
 def load_data(config: Config) -> Any:
@@ -35,6 +35,7 @@ def load_data(config: Config) -> Any:
             strata=section.strata,
             controlled_week=section.controlled_week,
             curve_weeks=section.curve_weeks,
+            **_said_of_labels(section),
         )
     given = config.sections.data
     assert given is not None  # read_config requires one of the two
@@ -63,6 +64,7 @@ def _trials(given: TrialsSection, config: Config) -> Any:
         outcome=Endpoint(given.outcome or "outcome", given.outcome_unit or "", given.outcome_good),
         one_sided=given.one_sided,
         name=config.name,
+        distinct_labels=given.distinct_labels or (),
     )
 
 
@@ -95,8 +97,6 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
     found: list[str] = []
     doubtful: list[str] = []
     config = None
-    from bayesmodels.fitting.doubtful_data import all_warnings
-
     try:
         config = read_config(path)
     except BadConfig as error:
@@ -104,14 +104,14 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
     section = config.sections.study if config else _study_alone(path)
     if section is not None:
         tables = _table_paths(section, path.parent)
-        found += problems(tables)
+        found += problems(tables, **_said_of_labels(section))
         if config is None or found:
-            doubtful += warnings(tables)
+            doubtful += warnings(tables, **_said_of_labels(section))
     if config is None or found:
         return found, doubtful
     try:
         data = load_data(config)
-        doubtful += all_warnings(config.model, data)
+        doubtful += data_warnings(config, data)
         check_analyses(config, data)
     except BadInput as error:
         found += error.problems
@@ -123,6 +123,10 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
 def _table_paths(section: StudySection, base: Path) -> dict[str, str | Path]:
     paths = {"persons": section.persons, "visits": section.visits, "events": section.events}
     return {name: base / path for name, path in paths.items() if path is not None}
+
+
+def _said_of_labels(section: StudySection) -> dict[str, Any]:
+    return {"distinct_labels": section.distinct_labels, "event_labels": section.event_labels}
 
 
 def _study_alone(path: Path) -> StudySection | None:

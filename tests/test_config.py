@@ -181,3 +181,37 @@ def test_report_settings_are_read_whatever_else_the_file_holds(written):
 )
 def test_slug(name, expected):
     assert slug(name) == expected
+
+
+SAID = 'distinct_labels = [["a", "A"]]\nevent_labels = {dead = "death", censored = "none"}'
+
+
+def test_what_is_said_of_labels_is_in_the_digest_of_the_data_and_not_twice_in_the_hash(written):
+    """The same tables are the same run, whether they were corrected or read as corrected."""
+    assert _hash(written, ("[model]", f"{SAID}\n[model]")) == _hash(written)
+    section = read_config(written(GOOD.replace("[model]", f"{SAID}\n[model]"))).sections.study
+    assert section.distinct_labels == (("a", "A"),)
+    assert section.event_labels == {"dead": "death", "censored": "none"}
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ('distinct_labels = "a"', "trial.toml: [study] distinct_labels: "),
+        ("event_labels = {dead = 1}", "trial.toml: [study] event_labels, dead: expected text in quotes; got 1"),
+        (
+            'event_label = {dead = "death"}',
+            "trial.toml: [study] event_label: unknown key; did you mean 'event_labels'?",
+        ),
+    ],
+)
+def test_keys_about_labels_of_another_kind(written, key, line):
+    assert any(found.startswith(line) for found in problems(written(GOOD.replace("[model]", f"{key}\n[model]"))))
+
+
+def test_labels_of_tables_of_ones_own_may_be_settled_and_the_packages_need_not(written):
+    text = GOOD[GOOD.index("[model]") :] + "[data]\ntable = '{}'\ndistinct_labels = [['a', 'A']]\n{}"
+    starts = "reference_group = 'a'\ndrug_start_week = {a = 0}"
+    assert read_config(written(text.replace("{}", "m.csv", 1).replace("{}", starts, 1))).sections.data is not None
+    found = problems(written(text.replace("{}", "valor_visits", 1).replace("{}", "", 1)))
+    assert found == ["trial.toml: data: distinct_labels: not used with table = 'valor_visits'; delete it"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayesmodels.models.labels import Parts, unused_labels
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.parts.priors import Normal
 from bayesmodels.study.doubtful import NO_ROW, at_limit, implausible, value_problem, values_at_limits
@@ -22,7 +23,7 @@ NAMED = 5
 """Implausible values of an outcome that have a line each; more share one."""
 
 
-def all_warnings(model: Any, data: Any) -> tuple[Problem, ...]:
+def all_warnings(model: Any, data: Any, parts: Parts | None = None) -> tuple[Problem, ...]:
     """Everything that is legitimate but doubtful in these data for this model.
 
     Parameters
@@ -30,6 +31,8 @@ def all_warnings(model: Any, data: Any) -> tuple[Problem, ...]:
     model : Model
     data : Study, MeansTable, TrialTable or what the model takes
         The warnings of its tables are in `data.warnings`, where it has them.
+    parts : mapping, optional
+        Sections of a configuration that take labels of events too (`unused_labels`).
 
     Returns
     -------
@@ -41,7 +44,7 @@ def all_warnings(model: Any, data: Any) -> tuple[Problem, ...]:
     of_model = data_warnings(model, data)
     settled = {line.kind for line in of_model}
     settled |= {at_limit(k.name) for k in _outcomes(model) if k.censor_at_limits}
-    return (*(line for line in of_tables if line.kind not in settled), *of_model)
+    return (*(line for line in of_tables if line.kind not in settled), *of_model, *unused_labels(model, data, parts))
 
 
 def data_warnings(model: Any, data: Any) -> tuple[Problem, ...]:

@@ -12,7 +12,10 @@ from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.fitting.dropout_tables import Cells
 from bayesmodels.fitting.leaving import DEATH, Leaving, LeavingRule, leaving
 from bayesmodels.fitting.persons import has_events
+from bayesmodels.models.labels import events_taken
 from bayesmodels.study import Study
+from bayesmodels.study.event_words import study_questions
+from bayesmodels.study.labels import alike, spelt
 
 NEVER_TREATED = "never_treated"
 """The reference that nobody was randomised to: a course on which the drug is never started."""
@@ -109,7 +112,8 @@ def dropout_request(
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
         at which nobody is observed, a reference that is no start group, unusable deltas, administrative exits that
-        nobody had, or the dead left out where the model lets death depend on the course.
+        nobody had, events that the table spells otherwise or that ask what they are (`event_labels`), or the dead left
+        out where the model lets death depend on the course.
     """
     expect(study, Study, "study", "make one with read_study or Study.from_frames")
     if not hasattr(model, "outcomes"):
@@ -134,14 +138,17 @@ def dropout_request(
         raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
     rule = rule or LeavingRule()
     if rule.terminal is None:
-        rule = replace(rule, terminal=terminal_labels(model) if has_events(model) else DEATH)
+        rule = replace(rule, terminal=_dead_by(model, rule))
     ends = {"none", *(() if study.events is None else study.events["event"])}
     unknown = [label for label in rule.administrative if label not in ends]
     if unknown:
         raise BadInput(
-            f"administrative: expected exits of the study ({', '.join(sorted(ends))}), got {', '.join(unknown)}; "
-            "correct the label, or leave it out"
+            f"administrative: expected exits of the study ({', '.join(sorted(ends))}), got {', '.join(unknown)}"
+            f"{spelt(unknown[0], sorted(ends)) or '; correct the label, or leave it out'}"
         )
+    asked = _questions(model, study, rule)
+    if asked:
+        raise BadInput(asked)
     if rule.deaths == "left_out" and _death_follows_course(model, rule):
         raise BadInput(
             'deaths: expected "as_followed" or "as_missing" for a model in which death depends on the course, got '
@@ -166,6 +173,31 @@ def dropout_request(
 def terminal_labels(model: Any) -> tuple[str, ...]:
     """Labels, in the events table, of the model's terminal events."""
     return tuple(label for event in model.events if event.terminal for label in event.labels)
+
+
+def event_words(model: Any, rule: LeavingRule) -> dict[str, str]:
+    """Words for events that a rule takes, each to the label of the events table: deaths, and the trial's own ends."""
+    return {label: label for label in (*_dead_by(model, rule), *rule.administrative)}
+
+
+def _dead_by(model: Any, rule: LeavingRule) -> tuple[str, ...]:
+    if rule.terminal is not None:
+        return rule.terminal
+    return terminal_labels(model) if has_events(model) else DEATH
+
+
+def _questions(model: Any, study: Study, rule: LeavingRule) -> list[str]:
+    """Events that the table spells otherwise than the rule, or that ask what they are."""
+    if study.events is None:
+        return []
+    there = sorted(study.events["event"].unique())
+    misspelt = [
+        f"terminal: expected events as {study.tables.files['events']} spells them, got {name!r}"
+        f"{spelt(name, there, 'terminal = [{}]')}"
+        for name in rule.dead_by
+        if alike(name, there) is not None
+    ]
+    return misspelt or list(study_questions(study, [events_taken(model), event_words(model, rule)]))
 
 
 def exits_follow_course(model: Any) -> bool:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.models.labels import absent_outcome
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
 from bayesmodels.study.limits import INFINITY, Limits
-from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, plain
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.study.schemas import row_problems, visits_schema
 from bayesmodels.vocabulary import months
 
@@ -113,12 +114,8 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     """
     if not hasattr(study, "visits"):
         expect(study, Study, "data", "make one with read_study or Study.from_frames")
-    absent = [
-        f"visits: expected the outcome {k.name!r}, which the model has; found {', '.join(map(plain, study.outcomes))}; "
-        "add its visits, or leave it out of the model"
-        for k in outcomes
-        if k.name not in study.outcomes
-    ]
+    file = study.tables.files["visits"] if isinstance(study, Study) else "visits"
+    absent = [absent_outcome(file, k.name, study.outcomes) for k in outcomes if k.name not in study.outcomes]
     impossible = value_problems(study, outcomes) if isinstance(study, Study) else ()
     if absent or impossible:
         raise BadInput([*absent, *impossible])

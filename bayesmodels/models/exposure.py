@@ -12,6 +12,8 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.models.design import NEVER
 from bayesmodels.study import Study
+from bayesmodels.study.event_words import study_questions
+from bayesmodels.study.labels import DIFFER, alike, as_toml
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.vocabulary import months
 
@@ -90,8 +92,8 @@ def exits_of(data: WithExits, events: Sequence[Sequence[str]]) -> Exits:
     Raises
     ------
     BadInput
-        No events table; in a study an event type that nobody has, a label that differs from the study's only by case,
-        or an event without time at risk before it.
+        No events table; in a study an event type that nobody has, a label that the study spells otherwise, a label that
+        is another word for one of the events, or an event without time at risk before it.
     """
     if data.events is None:
         raise BadInput(
@@ -122,23 +124,23 @@ def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
         Problem(
             file,
             f"expected someone with the event {' or '.join(repr(name) for name in names)}, which the model has; found "
-            f"{', '.join(sorted(there))}; correct the name, or leave the event out of the model",
+            f"{', '.join(sorted(there))}{_spelt(names, there)}",
         )
         for names in events
         if not there.intersection(names)
     ]
-    spelt = {label.casefold(): label for label in there}
     found += [
         Problem(
             file,
-            f"expected the event {name!r}, which the model has; found {spelt[name.casefold()]!r}, which differs only "
-            "by case; write it alike in both",
+            f"expected the event {name!r}, which the model has; found {alike(name, there)!r}, which differs only by "
+            f"{DIFFER}: write of = [..., {as_toml(alike(name, there) or name)}] in the model",
         )
         for names in events
         for name in names
-        if name not in there and there.intersection(names) and spelt.get(name.casefold(), name) not in names
+        if there.intersection(names) and (alike(name, there) or name) not in names
     ]
     modelled = {name for names in events for name in names}
+    found += study_questions(study, [{name: name for name in modelled}], nothing=False)
     at_once = table["event"].isin(modelled) & (table["week"] <= table["entry_week"])
     for i in np.flatnonzero(at_once):
         row = table.iloc[i]
@@ -154,6 +156,16 @@ def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
             )
         )
     return found
+
+
+def _spelt(names: Sequence[str], there: set[str]) -> str:
+    """What to do about an event that nobody has: write it as the table does, where it is there otherwise spelt."""
+    known = sorted(there)
+    other = next((name for name in names if alike(name, known) is not None), None)
+    if other is None:
+        return "; correct the name, or leave the event out of the model"
+    of = ", ".join(as_toml(alike(name, known) or name) for name in names)
+    return f"; {alike(other, known)!r} differs from {other!r} only by {DIFFER}: write of = [{of}] in the model"
 
 
 def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts: Sequence[float] = ()) -> Points:

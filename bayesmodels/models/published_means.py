@@ -20,6 +20,7 @@ from bayesmodels.models.means_outcome import MeansOutcome, means_outcome_from
 from bayesmodels.models.means_published import publish_means
 from bayesmodels.parts.means_covariance import row_covariance
 from bayesmodels.parts.means_likelihood import constant_normal
+from bayesmodels.study.labels import spelt
 from bayesmodels.study.means import MeansTable
 
 
@@ -84,7 +85,8 @@ class PublishedMeansModel(BaseModel):
         came, expected = set(data.frame["outcome"]), [outcome.name for outcome in self.outcomes]
         for name in sorted(came.symmetric_difference(expected)):
             where = "the table but not in the model" if name in came else "the model but not in the table"
-            problems.append(f"outcome {name!r} is in {where}; select outcomes so that both have the same.")
+            other = spelt(name, came) if name in expected else ""
+            problems.append(f"outcome {name!r} is in {where}{other or '; select outcomes so that both have the same.'}")
         for outcome in self.outcomes:
             for parameter in outcome.parameters():
                 missing = parameter.strata_without_prior(arms.strata)

@@ -11,6 +11,8 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study import Study
+from bayesmodels.study.labels import LabelColumn, spelling_problems, spelt
+from bayesmodels.study.problem import FIRST_ROW
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS, months
 
 SOURCE_MONTH_IN_WEEKS = 52 / 12
@@ -187,20 +189,22 @@ def _problems(model: Any, data: Study) -> Iterator[str]:
             f"got {', '.join(data.start_groups)} only"
         )
     if model.outcome not in data.outcomes:
+        respelt = spelt(model.outcome, data.outcomes, "outcome = {} in [model]")
         yield (
-            f"visits: expected the outcome {model.outcome!r}, found {', '.join(data.outcomes)}; add its visits, or "
-            "name another one as the model's outcome"
+            f"visits: expected the outcome {model.outcome!r}, found {', '.join(data.outcomes)}"
+            f"{respelt or '; add its visits, or name another one as the outcome of the model'}"
         )
     visits = data.visits
     censored = ((visits["outcome"] == model.outcome) & (visits["censoring"] != "")).sum()
     if censored:
         yield f"visits: expected exact values of {model.outcome}, got {censored} censored ones; leave them out"
-    yield from _column_problems(model, data.persons)
+    yield from _column_problems(model, data)
     yield from _start_problems(data)
     yield from _event_problems(model, data)
 
 
-def _column_problems(model: Any, persons: pd.DataFrame) -> Iterator[str]:
+def _column_problems(model: Any, data: Study) -> Iterator[str]:
+    persons = data.persons
     for field in ("regimen_column", "calendar_column"):
         name = getattr(model, field)
         if name is None:
@@ -211,6 +215,9 @@ def _column_problems(model: Any, persons: pd.DataFrame) -> Iterator[str]:
             yield f"persons: expected no blank in {name!r}, got {persons[name].isna().sum()}; fill them in"
         elif field == "calendar_column" and persons[name].dtype.kind not in "fi":
             yield f"persons: expected days as numbers in {name!r}, got text; give days since the first randomisation"
+        elif field == "regimen_column":
+            labels = persons[name].astype(str).set_axis(range(FIRST_ROW, FIRST_ROW + len(persons)))
+            yield from spelling_problems([LabelColumn("persons", name, labels)], data.distinct_labels)
 
 
 def _start_problems(data: Study) -> Iterator[str]:

@@ -23,6 +23,7 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_likelihood import trial_arrays, trial_effects
 from bayesmodels.study import TrialTable
+from bayesmodels.study.labels import spelt
 
 Classes = Literal["one", "exchangeable", "specific"]
 Correlation = Annotated[float, Field(gt=-1, lt=1)]
@@ -100,6 +101,7 @@ class TrialLevelModel(BaseModel):
             there = ", ".join(data.classes)
             raise BadInput(
                 f"target_class: expected a treatment_class of the table ({there}), got {self.target_class!r}"
+                f"{spelt(self.target_class, data.classes, 'target_class = {}')}"
             )
         arrays = self.arrays(data)
         with pm.Model(coords=_coords(data)) as model:

@@ -18,6 +18,8 @@ from bayesmodels.events.comparison import as_html
 from bayesmodels.events.trial import rank_comparisons, two_group_trial
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.study import Study
+from bayesmodels.study.event_words import study_questions
+from bayesmodels.study.labels import spelt
 
 WHAT = {
     "joint rank": "Every person against every other: terminal events first, then the change of function at the last "
@@ -133,9 +135,12 @@ def rank_analyses(
     wrong = [name for name in terminal if name not in there]
     if wrong:
         raise BadInput(
-            f"terminal: expected events of the study ({', '.join(there) or 'none'}), got {', '.join(wrong)}; "
-            "give [] where nobody had one"
+            f"terminal: expected events of the study ({', '.join(there) or 'none'}), got {', '.join(wrong)}"
+            f"{spelt(wrong[0], there) or '; give [] where nobody had one'}"
         )
+    asked = study_questions(study, [{name: name for name in terminal}], nothing=False)
+    if asked:
+        raise BadInput(asked)
     trial = two_group_trial(
         study.persons.assign(**study.covariates(covariates)), study.visits, events, outcome=outcome, week=week,
         group=chosen, visit_weeks=study.nominal_weeks if visit_weeks is None else visit_weeks,
@@ -162,7 +167,7 @@ def compared_group(study: Study, group: str | None) -> str:
     if group is None and len(others) > 1:
         raise BadInput(f"group: expected one of {', '.join(others)}; say which is compared with the reference group")
     if group is not None and group not in others:
-        raise BadInput(f"group: expected one of {', '.join(others)}, got {group!r}")
+        raise BadInput(f"group: expected one of {', '.join(others)}, got {group!r}{spelt(group, others)}")
     return group or others[0]
 
 

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.study.advice import dates_remedy, is_date
@@ -19,6 +21,13 @@ BOUND = re.compile(r"([<>])\s*=?\s*(.*)")
 INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
 MISSING = ("na", "n/a", "nan", "null", "none", ".", "-", "missing", "nd")
 
+NEAR = 1e-6
+"""A week or effect nearer to 0 than this is 0, two weeks nearer to each other are one: differences that rounding makes.
+A zero of SAS reaches pandas as 5.397605e-79."""
+
+TINY = 1e-30
+"""No measured number is nearer to 0 in any unit: it is 0."""
+
 ABSENT = object()
 """Cell of a required column that is not there: no value, and no problem of its own."""
 
@@ -27,7 +36,12 @@ Locate = Callable[[int], dict]
 
 
 def number(cell: object) -> float | None:
-    """The number in a cell; None if it holds none. Infinity is a number here."""
+    """The number in a cell; None if it holds none. Infinity is a number here; what is nearer to 0 than `TINY` is 0."""
+    value = _number(cell)
+    return 0.0 if value is not None and abs(value) < TINY else value
+
+
+def _number(cell: object) -> float | None:
     if isinstance(cell, bool | np.bool_):
         return None
     if isinstance(cell, Real | Decimal):
@@ -40,6 +54,27 @@ def number(cell: object) -> float | None:
         if NUMBER.fullmatch(word) or word.lower() in INFINITE:
             return float(word)
     return None
+
+
+def week_of(value: float) -> float:
+    """A week: the whole week that it is within `NEAR` of, or as it is."""
+    whole = np.floor(value + 0.5)
+    return float(whole) + 0.0 if abs(value - whole) < NEAR else value
+
+
+def as_one_week(*columns: npt.ArrayLike) -> list[np.ndarray]:
+    """Columns of weeks in which weeks within `NEAR` of each other are the earliest of them."""
+    arrays = [np.array(column, float) for column in columns]
+    weeks = np.unique(np.concatenate(arrays))
+    weeks = weeks[np.isfinite(weeks)]
+    apart = np.diff(weeks, prepend=-np.inf) >= NEAR
+    if apart.all():
+        return arrays
+    first = weeks[apart][np.cumsum(apart) - 1]
+    for array in arrays:
+        known = np.isfinite(array)
+        array[known] = first[np.searchsorted(weeks, array[known])]
+    return arrays
 
 
 def label(cell: object) -> str | None:
@@ -59,6 +94,7 @@ def numbers(
     blank: float | None = None,
     infinite: bool = False,
     censor: bool = False,
+    near: Literal["", "zero", "week"] = "",
     table: str = "",
     randomised: str | None = None,
 ) -> tuple[np.ndarray, list[Problem]]:
@@ -78,6 +114,8 @@ def numbers(
         Whether plus infinity is a number here.
     censor : bool
         Whether the table has a place to say that a value is below or above a limit.
+    near : {"", "zero", "week"}
+        Numbers within `NEAR` of 0 are 0; weeks within it of a whole week are that week.
     table : str
         persons, visits or events, for a column of weeks: dates in it have one problem together.
     randomised : str, optional
@@ -100,6 +138,10 @@ def numbers(
         if value is None:
             text = f"expected a number as {cells.name}, got {_shown(cell)}; {_remedy(cell, blank, censor)}"
         elif np.isfinite(value) or (infinite and value > 0):
+            if near == "week" and np.isfinite(value):
+                value = week_of(value)
+            elif near == "zero" and abs(value) < NEAR:
+                value = 0.0
             values[k] = value + 0.0  # -0.0 becomes 0.0
             continue
         else:

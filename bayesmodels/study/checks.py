@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from bayesmodels.study.labels import DistinctLabels, one_spelling_or_more
 from bayesmodels.study.person_labels import probable, respelling
 from bayesmodels.study.problem import Problem, plain, quoted
 
@@ -53,19 +54,6 @@ def duplicate_events(file: str, events: pd.DataFrame) -> Iterator[Problem]:
     """A person with more than one row in events."""
     text = "expected one row a person, at the end of follow-up; this person has row {first} already; keep one"
     yield from duplicates(file, events, ["person"], text)
-
-
-def event_spellings(file: str, events: pd.DataFrame) -> Iterator[Problem]:
-    """Events whose labels differ only by case from another's, or from "none": a model would take them for censoring."""
-    known = events[events["event"] != ""]
-    for word, rows in known.groupby(known["event"].str.casefold(), sort=False):
-        meant = "none" if word == "none" else rows["event"].value_counts(sort=False).idxmax()
-        for row, cells in rows[rows["event"] != meant].iterrows():
-            text = (
-                f"expected one spelling of each event, got {quoted([cells['event']])}, which differs from "
-                f"{quoted([meant])} only by case; write {quoted([meant])}"
-            )
-            yield Problem(file, text, row=row, person=cells["person"], week=cells["week"], kind="event spelling")
 
 
 def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
@@ -151,13 +139,14 @@ def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events:
         yield Problem(file, text, row=row, person=person, week=week, kind="after exit")
 
 
-def single_person_groups(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
-    """Start groups of one person, where there are two or more groups."""
+def single_person_groups(file: str, persons: pd.DataFrame, distinct: DistinctLabels = ()) -> Iterator[Problem]:
+    """Start groups of one person, where there are two or more groups; not those that another spelling explains."""
+    respelt = {label for labels in one_spelling_or_more(persons["start_group"], distinct) for label in labels}
     groups = persons[persons["start_group"] != ""].groupby("start_group", sort=False)
     if groups.ngroups < 2:
         return
     for group, rows in groups:
-        if len(rows) == 1:
+        if len(rows) == 1 and group not in respelt:
             text = (
                 f"expected two persons or more in each start group, got one in {quoted([group])}; correct the label, "
                 f"or leave the person out (groups: {quoted(groups.groups)})"

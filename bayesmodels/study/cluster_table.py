@@ -13,7 +13,9 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.cells import labels, numbers
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.labels import DistinctLabels, LabelColumn, spelling_problems
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
+from bayesmodels.study.settings import check_distinct
 from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint
 
 ROLES = ("cluster", "treatment", "surrogate", "outcome")
@@ -59,6 +61,7 @@ class ClusterTable:
         surrogate: Endpoint = SURROGATE,
         outcome: Endpoint = OUTCOME,
         name: str = "patients",
+        distinct_labels: DistinctLabels = (),
     ) -> ClusterTable:
         """A table of patients from a DataFrame.
 
@@ -75,13 +78,17 @@ class ClusterTable:
         surrogate, outcome : Endpoint
             Labels, units and good directions.
         name : str
+        distinct_labels : sequence of sequence of str
+            Groups of labels that differ only by case, spaces, punctuation or Unicode form and are not the same; other
+            such labels are refused.
 
         Raises
         ------
         BadInput
             With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
         """
-        return _checked(from_frame(frame, name), active, columns or {}, complete_cases, (surrogate, outcome), name)
+        raw, ends = from_frame(frame, name), (surrogate, outcome)
+        return _checked(raw, active, columns or {}, complete_cases, ends, name, distinct_labels)
 
     @cached_property
     def clusters(self) -> tuple[str, ...]:
@@ -146,6 +153,7 @@ def read_clusters(
     complete_cases: bool = False,
     surrogate: Endpoint = SURROGATE,
     outcome: Endpoint = OUTCOME,
+    distinct_labels: DistinctLabels = (),
 ) -> ClusterTable:
     """A table of patients from a .csv or .parquet file.
 
@@ -153,7 +161,7 @@ def read_clusters(
     ----------
     path : str or Path
         Its name without the suffix is the table's.
-    active, columns, complete_cases, surrogate, outcome
+    active, columns, complete_cases, surrogate, outcome, distinct_labels
         As in `ClusterTable.from_frame`.
 
     Raises
@@ -163,7 +171,8 @@ def read_clusters(
     """
     expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
     path = Path(path)
-    return _checked(read_table(path), active, columns or {}, complete_cases, (surrogate, outcome), path.stem)
+    raw, ends = read_table(path), (surrogate, outcome)
+    return _checked(raw, active, columns or {}, complete_cases, ends, path.stem, distinct_labels)
 
 
 def _checked(
@@ -173,6 +182,7 @@ def _checked(
     complete_cases: bool,
     ends: tuple[Endpoint, Endpoint],
     name: str,
+    distinct_labels: DistinctLabels,
 ) -> ClusterTable:
     expect(columns, dict, "columns", 'give names of columns by role, such as {"cluster": "centre"}')
     found = list(raw.problems)
@@ -187,10 +197,16 @@ def _checked(
             found.append(Problem(raw.file, text))
     if found:
         raise BadInput(in_order(found))
+    distinct, wrong = check_distinct(distinct_labels)
+    found += wrong
     rows, incomplete = _parsed(raw, named, complete_cases, found)
+    columns_of_labels = [LabelColumn(raw.file, named[role], rows[role]) for role in ("cluster", "treatment")]
+    spellings = spelling_problems(columns_of_labels, distinct, "data")
+    found += spellings
     arms = sorted(rows["treatment"].unique())
     label = str(active)
-    if len(arms) != 2 or label not in arms:
+    respelt = any(problem.kind.startswith(f"spelling {named['treatment']}") for problem in spellings)
+    if not respelt and (len(arms) != 2 or label not in arms):
         text = f"expected two treatments, one of them the active arm {quoted([label])}, got {quoted(arms) or 'none'}"
         found.append(Problem(raw.file, f"{text}; keep the rows of two arms and name the active one"))
     if found:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from bayesmodels.study.labels import label_key
 
 INFINITY = float("inf")
 
@@ -32,9 +35,28 @@ LIMITS: dict[str, Limits] = {
     "alsaq5": Limits(0.0, 100.0),
     "eq5d5l": Limits(-1.0, 1.0),
 }
-"""Limits of the preset outcomes, by the label used in the visits table.
+"""Limits of the preset outcomes, by name; they hold for every label that is a spelling of it (`limits_of`).
 
 NfL and SOD1 are concentrations. ALSFRS-R is a sum of twelve items of 0 to 4. `svc` is a percentage of the predicted
 value, and above 200 is taken for a slip. `alsaq5` is scaled to 0 to 100. An EQ-5D-5L index is 1 in full health and, in
 every published value set, above -1. `hhd` is in z units and unbounded.
 """
+
+
+def limits_of(outcomes: Iterable[str], extra: Mapping[str, Limits]) -> dict[str, Limits]:
+    """Limits of the outcomes of a table that have some: those given, else those of the preset whose name they spell.
+
+    Parameters
+    ----------
+    outcomes : iterable of str
+        Labels of the visits table.
+    extra : mapping
+        Label to limits, which go before the presets'.
+    """
+    presets = {label_key(name): limits for name, limits in LIMITS.items()}
+    found = {}
+    for outcome in outcomes:
+        limits = extra.get(outcome, presets.get(label_key(outcome)))
+        if limits is not None:
+            found[outcome] = limits
+    return found

@@ -15,6 +15,7 @@ from bayesmodels.errors import expect
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.doubtful import means_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.means_checks import check_means
 from bayesmodels.study.problem import Problem
 
@@ -54,6 +55,7 @@ class MeansTable:
         *,
         reference_group: str,
         name: str = "published means",
+        distinct_labels: DistinctLabels = (),
     ) -> MeansTable:
         """A table of means from a DataFrame.
 
@@ -69,13 +71,16 @@ class MeansTable:
             One of the start groups.
         name : str
             For titles.
+        distinct_labels : sequence of sequence of str
+            Groups of labels that differ only by case, spaces, punctuation or Unicode form and are not the same; other
+            such labels are refused.
 
         Raises
         ------
         BadInput
             With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
         """
-        return _checked(from_frame(frame, "means"), drug_start_week, reference_group, name)
+        return _checked(from_frame(frame, "means"), drug_start_week, reference_group, name, distinct_labels)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -192,14 +197,19 @@ class MeansTable:
 
 
 def read_means(
-    path: str | Path, drug_start_week: Mapping[str, float], *, reference_group: str, name: str | None = None
+    path: str | Path,
+    drug_start_week: Mapping[str, float],
+    *,
+    reference_group: str,
+    name: str | None = None,
+    distinct_labels: DistinctLabels = (),
 ) -> MeansTable:
     """A table of means from a .csv or .parquet file, with the columns of `MeansTable.from_frame`.
 
     Parameters
     ----------
     path : str or Path
-    drug_start_week, reference_group
+    drug_start_week, reference_group, distinct_labels
         As in `MeansTable.from_frame`.
     name : str, optional
         For titles; default: the file's name.
@@ -211,9 +221,15 @@ def read_means(
     """
     expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
     raw = read_table(Path(path))
-    return _checked(raw, drug_start_week, reference_group, name or Path(path).stem)
+    return _checked(raw, drug_start_week, reference_group, name or Path(path).stem, distinct_labels)
 
 
-def _checked(raw: RawTable, drug_start_week: Mapping[str, float], reference_group: str, name: str) -> MeansTable:
-    rows, starts = check_means(raw, drug_start_week, reference_group)
+def _checked(
+    raw: RawTable,
+    drug_start_week: Mapping[str, float],
+    reference_group: str,
+    name: str,
+    distinct_labels: DistinctLabels,
+) -> MeansTable:
+    rows, starts = check_means(raw, drug_start_week, reference_group, distinct_labels)
     return MeansTable(str(name), reference_group, starts, rows, means_warnings(raw.file, rows))

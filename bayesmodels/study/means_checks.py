@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study.cells import labels, number, numbers
+from bayesmodels.study.cells import as_one_week, labels, number, numbers, week_of
 from bayesmodels.study.files import RawTable
+from bayesmodels.study.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
+from bayesmodels.study.settings import check_distinct
 from bayesmodels.vocabulary import ALL
 
 NUMBERS = ("week", "estimate", "se", "n", "reading_error")
@@ -19,11 +21,14 @@ COLUMNS = (
     "source", "reading_error",
 )  # fmt: skip
 REQUIRED = COLUMNS[:-1]
+SPELT = ("series", "stratum", "start_group", "outcome")
+"""Columns of labels."""
+
 SCALES = ("change_from_baseline", "log_ratio_to_baseline")
 
 
 def check_means(
-    raw: RawTable, drug_start_week: object, reference_group: object
+    raw: RawTable, drug_start_week: object, reference_group: object, distinct_labels: object = ()
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """The rows of a table of means in order, and the drug start of each start group.
 
@@ -50,11 +55,16 @@ def check_means(
     if missing or unknown or not here:
         raise BadInput(in_order(found))
     rows = _parsed(raw, found)
+    distinct, wrong = check_distinct(distinct_labels)
+    found += wrong
+    found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     starts = _drug_starts(drug_start_week, rows, found)
     if not isinstance(reference_group, str) or reference_group not in starts:
         found.append(
             Problem(
-                raw.file, f'reference_group "{plain(reference_group)}" is not a start group (groups: {quoted(starts)})'
+                raw.file,
+                f'reference_group "{plain(reference_group)}" is not a start group (groups: {quoted(starts)})'
+                f"{spelt(reference_group, starts, 'reference_group = {}')}",
             )
         )
     found += _row_problems(raw.file, rows)
@@ -78,11 +88,15 @@ def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
             continue
         cells = raw.cells[column]
         if column in NUMBERS:
-            columns[column], problems = numbers(raw.file, cells, nowhere, blank=blank.get(column))
+            columns[column], problems = numbers(
+                raw.file, cells, nowhere, blank=blank.get(column), near="week" if column == "week" else ""
+            )
         else:
             columns[column], problems = labels(raw.file, cells, nowhere)
         found += problems
-    return pd.DataFrame(columns, index=raw.cells.index)
+    rows = pd.DataFrame(columns, index=raw.cells.index)
+    (rows["week"],) = as_one_week(rows["week"])
+    return rows
 
 
 def _drug_starts(given: object, rows: pd.DataFrame, found: list[Problem]) -> dict[str, float]:
@@ -93,13 +107,14 @@ def _drug_starts(given: object, rows: pd.DataFrame, found: list[Problem]) -> dic
         week = starts.get(group)
         value = None if isinstance(week, str) else number(week)
         if value is not None and value >= 0:
-            good[group] = value
+            good[group] = week_of(value) if np.isfinite(value) else value
         else:
             came = "nothing" if week is None else plain(week)
             found.append(
                 Problem(
                     "drug_start_week",
-                    f"expected a week of 0 or later, or inf, for start group {quoted([group])}, got {came}",
+                    f"expected a week of 0 or later, or inf, for start group {quoted([group])}, got {came}"
+                    f"{_respelt(group, [name for name in starts if name not in groups])}",
                 )
             )
             good[group] = np.inf
@@ -111,6 +126,12 @@ def _drug_starts(given: object, rows: pd.DataFrame, found: list[Problem]) -> dic
                 )
             )
     return good
+
+
+def _respelt(group: str, given: Sequence[object]) -> str:
+    """What to do where `drug_start_week` spells a start group otherwise than the table."""
+    same = alike(group, [name for name in given if isinstance(name, str)])
+    return f"; it has {quoted([same])}, which differs only by {DIFFER}: write it as the table does" if same else ""
 
 
 def _row_problems(file: str, rows: pd.DataFrame) -> list[Problem]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from bayesmodels.errors import BadInput
 from bayesmodels.study.files import RawTable, find_table, read_table
+from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
-from bayesmodels.study.settings import check_limits
+from bayesmodels.study.settings import check_distinct, check_event_labels, check_limits
 from bayesmodels.study.study import ExtraLimits, Study, assemble
 from bayesmodels.study.tables import check_tables
 
@@ -24,6 +25,8 @@ def read_study(
     controlled_week: float | None = None,
     curve_weeks: Sequence[float] | None = None,
     extra_limits: ExtraLimits | None = None,
+    distinct_labels: DistinctLabels = (),
+    event_labels: Mapping[str, str] | None = None,
 ) -> Study:
     """A study from files.
 
@@ -34,7 +37,7 @@ def read_study(
         files. csv: UTF-8, with comma, semicolon or tab between cells and a point in decimals.
     name : str, optional
         Default: the folder's name, or "study".
-    reference_group, strata, controlled_week, curve_weeks, extra_limits
+    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels
         As in `Study.from_frames`.
 
     Raises
@@ -45,12 +48,17 @@ def read_study(
     persons, visits, events = _raw_tables(source)
     if name is None:
         name = "study" if isinstance(source, Mapping) else Path(source).resolve().name
-    return assemble(
-        persons, visits, events, name, (reference_group, strata, controlled_week, curve_weeks), extra_limits
-    )
+    settings = (reference_group, strata, controlled_week, curve_weeks)
+    return assemble(persons, visits, events, name, settings, extra_limits, (distinct_labels, event_labels))
 
 
-def problems(source: str | Path | Mapping[str, str | Path], *, extra_limits: ExtraLimits | None = None) -> list[str]:
+def problems(
+    source: str | Path | Mapping[str, str | Path],
+    *,
+    extra_limits: ExtraLimits | None = None,
+    distinct_labels: DistinctLabels = (),
+    event_labels: Mapping[str, str] | None = None,
+) -> list[str]:
     """Every problem of a study's tables, one plain line each; an empty list if there are none.
 
     Only the tables are checked: what a configuration adds (reference group, use of strata) is checked by `read_study`.
@@ -59,7 +67,7 @@ def problems(source: str | Path | Mapping[str, str | Path], *, extra_limits: Ext
     ----------
     source : path or mapping
         As in `read_study`.
-    extra_limits : mapping, optional
+    extra_limits, distinct_labels, event_labels
         As in `Study.from_frames`.
 
     Returns
@@ -67,22 +75,23 @@ def problems(source: str | Path | Mapping[str, str | Path], *, extra_limits: Ext
     list of str
         Each is a `Problem`, whose `without_person` is the line for a log.
     """
-    limits, wrong = check_limits(extra_limits)
-    try:
-        tables = check_tables(*_raw_tables(source), strata=False, extra_limits=limits)
-    except BadInput as error:
-        return [*wrong, *error.problems]
-    return list(in_order([*wrong, *tables.problems]))
+    return _problems_and_warnings(source, extra_limits, distinct_labels, event_labels)[0]
 
 
-def warnings(source: str | Path | Mapping[str, str | Path], *, extra_limits: ExtraLimits | None = None) -> list[str]:
+def warnings(
+    source: str | Path | Mapping[str, str | Path],
+    *,
+    extra_limits: ExtraLimits | None = None,
+    distinct_labels: DistinctLabels = (),
+    event_labels: Mapping[str, str] | None = None,
+) -> list[str]:
     """What is legitimate but doubtful in a study's tables, one plain line each; an empty list if there is nothing.
 
     Parameters
     ----------
     source : path or mapping
         As in `read_study`.
-    extra_limits : mapping, optional
+    extra_limits, distinct_labels, event_labels
         As in `Study.from_frames`.
 
     Returns
@@ -90,11 +99,26 @@ def warnings(source: str | Path | Mapping[str, str | Path], *, extra_limits: Ext
     list of str
         Each is a `Problem`, whose `without_person` is the line for a log.
     """
-    limits, _ = check_limits(extra_limits)
+    return _problems_and_warnings(source, extra_limits, distinct_labels, event_labels)[1]
+
+
+def _problems_and_warnings(
+    source: object,
+    extra_limits: ExtraLimits | None,
+    distinct_labels: DistinctLabels,
+    event_labels: Mapping[str, str] | None,
+) -> tuple[list[str], list[str]]:
+    limits, wrong = check_limits(extra_limits)
+    distinct, wrong_distinct = check_distinct(distinct_labels)
+    events, wrong_labels = check_event_labels(event_labels)
+    wrong += [*wrong_distinct, *wrong_labels]
     try:
-        return list(check_tables(*_raw_tables(source), strata=False, extra_limits=limits).warnings)
-    except BadInput:
-        return []
+        tables = check_tables(
+            *_raw_tables(source), strata=False, extra_limits=limits, distinct=distinct, event_labels=events
+        )
+    except BadInput as error:
+        return [*wrong, *error.problems], []
+    return list(in_order([*wrong, *tables.problems])), list(tables.warnings)
 
 
 def _raw_tables(source: object) -> tuple[RawTable, RawTable, RawTable | None]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from bayesmodels.study.cells import NEAR
 from bayesmodels.study.limits import Limits
 from bayesmodels.study.problem import Problem, plain
 
@@ -58,7 +59,7 @@ EVENTS = pa.DataFrameSchema(
         ),
     },
     checks=pa.Check(
-        lambda t: ~(t["entry_week"] > t["week"]),
+        lambda t: ~(t["entry_week"] > t["week"] + NEAR),
         error="entry_week {entry_week:g} is after the exit week {week:g}; correct one of them",
     ),
 )

@@ -10,7 +10,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from bayesmodels.study.cells import number
+from bayesmodels.study.cells import NEAR, number, week_of
+from bayesmodels.study.labels import alike, as_toml
 from bayesmodels.study.limits import Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
@@ -46,7 +47,7 @@ def check_settings(
     if not isinstance(strata, bool):
         found.append(Problem(PLACE, f"expected strata true or false, got {_shown(strata)}"))
         strata = False
-    if controlled_week is not None and not (_is_week(controlled_week) and controlled_week > 0):  # type: ignore[operator]
+    if controlled_week is not None and not (_is_week(controlled_week) and controlled_week >= NEAR):  # type: ignore[operator]
         found.append(
             Problem(
                 PLACE,
@@ -61,13 +62,13 @@ def check_settings(
             found.append(
                 Problem(PLACE, f"expected curve_weeks as a list of weeks of 0 or later, got {_shown(curve_weeks)}")
             )
-        elif any(b <= a for a, b in pairwise(listed)):
+        elif any(b - a < NEAR for a, b in pairwise(listed)):
             found.append(
                 Problem(PLACE, f"expected curve_weeks in rising order, each once, got {_shown(curve_weeks)}; sort them")
             )
         else:
-            weeks = tuple(float(w) for w in listed)
-    week = None if controlled_week is None else float(controlled_week)  # type: ignore[arg-type]
+            weeks = tuple(week_of(float(w)) for w in listed)
+    week = None if controlled_week is None else week_of(float(controlled_week))  # type: ignore[arg-type]
     return Settings(reference_group, bool(strata), week, weeks), found
 
 
@@ -97,6 +98,31 @@ def check_limits(extra_limits: object) -> tuple[dict[str, Limits], list[Problem]
     return limits, found
 
 
+def check_distinct(given: object) -> tuple[tuple[tuple[str, ...], ...], list[Problem]]:
+    """Groups of labels that are not the same, as tuples; the problem where `given` is no such list."""
+    listed = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else None
+    groups = [tuple(g) if isinstance(g, Sequence) and not isinstance(g, str) else () for g in listed or ()]
+    if listed is None or not all(len(g) > 1 and all(isinstance(label, str) for label in g) for g in groups):
+        text = f'expected distinct_labels as lists of two labels or more, [["a", "A"]], got {plain(given)}'
+        return (), [Problem(PLACE, text)]
+    return tuple(groups), []
+
+
+def check_event_labels(given: object) -> tuple[dict[str, str], list[Problem]]:
+    """What labels of the events table stand for; the problem where `given` does not say it."""
+    if given is None:
+        return {}, []
+    good = isinstance(given, Mapping) and all(
+        isinstance(word, str) and word == word.strip() and word and word.isprintable()
+        for pair in given.items()
+        for word in pair
+    )
+    if not good:
+        text = 'expected event_labels as labels of the events table to "none", an event of the model or themselves'
+        return {}, [Problem(PLACE, f"{text}, got {plain(given)}")]
+    return dict(given), []  # type: ignore[call-overload]
+
+
 def check_reference(reference_group: str | None, persons: pd.DataFrame) -> list[Problem]:
     """The reference group must be a start group; with two groups or more it must be given."""
     groups = [group for group in persons["start_group"].unique() if group]
@@ -112,8 +138,15 @@ def check_reference(reference_group: str | None, persons: pd.DataFrame) -> list[
         return [Problem(PLACE, text)]
     if reference_group in groups:
         return []
+    same = alike(reference_group, groups)
     near = nearest(reference_group, groups)
-    remedy = f'is it "{plain(near)}"?' if near else "give one of these"
+    remedy = (
+        f"write reference_group = {as_toml(same)}"
+        if same
+        else f'is it "{plain(near)}"?'
+        if near
+        else "give one of these"
+    )
     return [
         Problem(
             PLACE,

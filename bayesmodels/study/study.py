@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,9 +15,12 @@ from bayesmodels.study.advice import text_covariate
 from bayesmodels.study.cells import number
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame
+from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.limits import Limits
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
 from bayesmodels.study.settings import (
+    check_distinct,
+    check_event_labels,
     check_limits,
     check_reference,
     check_settings,
@@ -51,6 +54,10 @@ class Study:
         Weeks at which curves are published.
     tables : Tables
         The checked tables.
+    distinct_labels : tuple of tuple of str
+        Groups of labels that look like spellings of one and are not.
+    event_labels : dict of str to str
+        What was said of labels of the events table; `events` holds what they stand for. Not part of the digest.
     """
 
     name: str
@@ -59,6 +66,8 @@ class Study:
     controlled_week: float | None
     curve_weeks: tuple[float, ...]
     tables: Tables
+    distinct_labels: tuple[tuple[str, ...], ...] = ()
+    event_labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_frames(
@@ -73,6 +82,8 @@ class Study:
         controlled_week: float | None = None,
         curve_weeks: Sequence[float] | None = None,
         extra_limits: ExtraLimits | None = None,
+        distinct_labels: DistinctLabels = (),
+        event_labels: Mapping[str, str] | None = None,
     ) -> Study:
         """A study from DataFrames.
 
@@ -99,6 +110,11 @@ class Study:
             Default: 25 whole weeks from 0 to the last visit.
         extra_limits : mapping, optional
             Outcome to (low, high, positive), beside those of the presets.
+        distinct_labels : sequence of sequence of str
+            Groups of labels that differ only by case, spaces, punctuation or Unicode form and are not the same; other
+            such labels are refused.
+        event_labels : mapping, optional
+            Label of the events table to "none", to an event of the model, or to itself.
 
         Raises
         ------
@@ -113,6 +129,7 @@ class Study:
             name,
             (reference_group, strata, controlled_week, curve_weeks),
             extra_limits,
+            (distinct_labels, event_labels),
         )
 
     @property
@@ -262,8 +279,11 @@ def assemble(
     name: str,
     given: tuple[object, object, object, object],
     extra_limits: ExtraLimits | None,
+    given_labels: tuple[object, object] = ((), None),
 ) -> Study:
     """A study from raw tables and from settings as given: reference_group, strata, controlled_week, curve_weeks.
+
+    `given_labels` are `distinct_labels` and `event_labels`.
 
     Raises
     ------
@@ -272,8 +292,19 @@ def assemble(
     """
     settings, wrong = check_settings(*given)
     limits, wrong_limits = check_limits(extra_limits)
-    tables = check_tables(persons, visits, events, strata=settings.strata, extra_limits=limits)
-    found = [*tables.problems, *wrong, *wrong_limits, *check_reference(settings.reference_group, tables.persons)]
+    distinct, wrong_distinct = check_distinct(given_labels[0])
+    event_labels, wrong_labels = check_event_labels(given_labels[1])
+    tables = check_tables(
+        persons,
+        visits,
+        events,
+        strata=settings.strata,
+        extra_limits=limits,
+        distinct=distinct,
+        event_labels=event_labels,
+    )
+    wrong = [*wrong, *wrong_limits, *wrong_distinct, *wrong_labels]
+    found = [*tables.problems, *wrong, *check_reference(settings.reference_group, tables.persons)]
     if found:
         raise BadInput(in_order(found))
     checked = _ready(tables, settings.strata)
@@ -285,6 +316,8 @@ def assemble(
         controlled_week=default_controlled_week(checked.persons) if controlled is None else controlled,
         curve_weeks=default_curve_weeks(float(checked.visits["week"].max())) if weeks is None else weeks,
         tables=checked,
+        distinct_labels=distinct,
+        event_labels=event_labels,
     )
 
 

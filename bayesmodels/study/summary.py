@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.study import schedule
+from bayesmodels.study.event_words import family
 from bayesmodels.vocabulary import ALL
-
-DEATHS = ("death", "died", "dead")
-"""Events counted as deaths, whatever their case."""
 
 
 def count(
@@ -65,7 +63,7 @@ def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFram
                 strata: Sequence[str]) -> pd.DataFrame:  # fmt: skip
     """One row a start group and stratum: persons, drug start, follow-up, deaths."""
     exits = schedule.follow_up(visits, events)["exit"]
-    fate = None if events is None else events.set_index("person")["event"].str.lower().isin(DEATHS)
+    fate = None if events is None else events.set_index("person")["event"].map(_is_death)
     rows = []
     for group in groups:
         for stratum in strata:
@@ -157,7 +155,7 @@ def _share(missing: int, expected: int) -> str:
 
 
 def _deaths(persons: pd.DataFrame, events: pd.DataFrame, groups: Sequence[str]) -> dict[str, int]:
-    died = events.loc[events["event"].str.lower().isin(DEATHS), "person"]
+    died = events.loc[events["event"].map(_is_death), "person"]
     died_in = persons.set_index("person").loc[died, "start_group"].value_counts()
     return {group: int(died_in.get(group, 0)) for group in groups}
 
@@ -170,3 +168,7 @@ def _observed(persons: pd.DataFrame, visits: pd.DataFrame, outcomes: Sequence[st
     ):
         nested.setdefault(group, {}).setdefault(stratum, {}).setdefault(outcome, {})[f"{week:g}"] = int(n)
     return nested
+
+
+def _is_death(event: str) -> bool:
+    return family(event) == "death"

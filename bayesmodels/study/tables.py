@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,12 @@ import pandas as pd
 
 from bayesmodels.study import checks
 from bayesmodels.study.advice import date_column, wide_table
-from bayesmodels.study.cells import ABSENT, Locate, covariate, labels, number, numbers
+from bayesmodels.study.cells import ABSENT, NEAR, Locate, as_one_week, covariate, labels, number, numbers
 from bayesmodels.study.doubtful import study_warnings
+from bayesmodels.study.event_words import absent_labels, doubtful_events, event_spellings
 from bayesmodels.study.files import RawTable
-from bayesmodels.study.limits import LIMITS, Limits
+from bayesmodels.study.labels import DistinctLabels, LabelColumn, label_key, spelling_problems
+from bayesmodels.study.limits import Limits, limits_of
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
 from bayesmodels.study.schemas import (
     EVENT_COLUMNS,
@@ -57,17 +59,49 @@ class Tables:
 
 
 def check_tables(
-    persons: RawTable, visits: RawTable, events: RawTable | None, *, strata: bool, extra_limits: Mapping[str, Limits]
+    persons: RawTable,
+    visits: RawTable,
+    events: RawTable | None,
+    *,
+    strata: bool,
+    extra_limits: Mapping[str, Limits],
+    distinct: DistinctLabels = (),
+    event_labels: Mapping[str, str] | None = None,
 ) -> Tables:
-    """Parse the tables and check every cell, row and link between them."""
+    """Parse the tables and check every cell, row and link between them.
+
+    Parameters
+    ----------
+    persons, visits, events : RawTable
+    strata : bool
+        Whether the stratum column is used.
+    extra_limits : mapping
+        Outcome to limits, beside those of the presets.
+    distinct : sequence of sequence of str
+        Groups of labels that look like spellings of one and are not.
+    event_labels : mapping, optional
+        Label of the events table to what it stands for.
+    """
     found: list[Problem] = []
     person_table = _persons(persons, strata, found)
     randomised = date_column(persons.cells)
-    visit_table = _visits(visits, {**LIMITS, **extra_limits}, found, randomised)
-    event_table = None if events is None else _events(events, found, randomised)
+    visit_table = _visits(visits, extra_limits, found, randomised)
+    event_table = None if events is None else _events(events, event_labels or {}, found, randomised)
+    _one_time(person_table, visit_table, event_table)
+    spellings = list(_label_columns(persons.file, person_table))
+    spellings.append(LabelColumn(visits.file, "outcome", visit_table["outcome"], visit_table["person"]))
+    if events is not None and event_table is not None:
+        found += event_spellings(events.file, event_table, distinct, event_labels or {})
+        known = event_table["event"].where(event_table["event"].map(label_key) != "none", "")
+        spellings.append(LabelColumn(events.file, "event", known, event_table["person"]))
+    elif event_labels:
+        found.append(
+            Problem("events", "event_labels needs an events table, and there is none; add it, or delete the key")
+        )
+    found += spelling_problems(spellings, distinct)
     if len(person_table):
         found += checks.duplicate_persons(persons.file, person_table)
-        found += checks.single_person_groups(persons.file, person_table)
+        found += checks.single_person_groups(persons.file, person_table, distinct)
     if len(visit_table):
         found += checks.duplicate_visits(visits.file, visit_table)
     if _has_persons(person_table) and _has_persons(visit_table):
@@ -75,13 +109,15 @@ def check_tables(
         found += checks.persons_without_visits(persons.file, person_table, visits.file, visit_table)
     if events is not None and event_table is not None and len(event_table):
         found += checks.duplicate_events(events.file, event_table)
-        found += checks.event_spellings(events.file, event_table)
         found += checks.visits_after_exit(visits.file, visit_table, events.file, event_table)
         if _has_persons(person_table) and _has_persons(event_table):
             found += checks.unknown_persons(events.file, event_table, persons.file, person_table)
             found += checks.persons_without_exit(persons.file, person_table, events.file, event_table)
     files = {"persons": persons.file, "visits": visits.file, "events": events.file if events else "events"}
-    doubtful = study_warnings(files, person_table, visit_table, event_table, {**LIMITS, **extra_limits})
+    limits = limits_of(visit_table["outcome"].unique(), extra_limits)
+    doubtful = study_warnings(files, person_table, visit_table, event_table, limits)
+    if event_table is not None:
+        doubtful += tuple(doubtful_events(files["events"], event_table, event_labels or {}))
     return Tables(person_table, visit_table, event_table, files, tuple(found), doubtful)
 
 
@@ -93,7 +129,7 @@ def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
         columns[name] = _taken(labels(file, cells[name], locate), found)
     columns["drug_start_week"] = _taken(
         numbers(
-            file, cells["drug_start_week"], locate, blank=NEVER, infinite=True, table="persons",
+            file, cells["drug_start_week"], locate, blank=NEVER, infinite=True, near="week", table="persons",
             randomised=date_column(cells),
         ),
         found,
@@ -133,7 +169,25 @@ def _stratum_labels(file: str, table: pd.DataFrame) -> list[Problem]:
     return problems
 
 
-def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem], randomised: str | None) -> pd.DataFrame:
+def _label_columns(file: str, persons: pd.DataFrame) -> Iterator[LabelColumn]:
+    """Columns of labels of the persons table; `trial` where it holds text."""
+    for name in ("start_group", "stratum", "trial"):
+        if name in persons and not pd.api.types.is_numeric_dtype(persons[name].dtype):
+            cells = persons[name].map(lambda cell: cell if isinstance(cell, str) else "")
+            yield LabelColumn(file, name, cells, persons["person"])
+
+
+def _one_time(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFrame | None) -> None:
+    """Make weeks of the three tables one where they are no further apart than rounding takes them."""
+    columns = [(persons, "drug_start_week"), (visits, "week")]
+    columns += [] if events is None else [(events, "week"), (events, "entry_week")]
+    for (table, name), weeks in zip(columns, as_one_week(*(t[name] for t, name in columns)), strict=True):
+        table[name] = weeks
+
+
+def _visits(
+    raw: RawTable, extra_limits: Mapping[str, Limits], found: list[Problem], randomised: str | None
+) -> pd.DataFrame:
     wide = wide_table(raw.file, raw.cells, (*VISIT_COLUMNS, "censoring"))
     if wide is not None:
         raw = RawTable(raw.file, problems=(*raw.problems, wide))
@@ -142,7 +196,10 @@ def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem], r
     columns: dict[str, object] = {
         "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
         "week": _taken(
-            numbers(file, cells["week"], _locate(cells, week=False), table="visits", randomised=randomised), found
+            numbers(
+                file, cells["week"], _locate(cells, week=False), near="week", table="visits", randomised=randomised
+            ),
+            found,
         ),
         "outcome": _taken(labels(file, cells["outcome"], locate), found),
         "value": _taken(numbers(file, cells["value"], locate, censor=True), found),
@@ -152,20 +209,29 @@ def _visits(raw: RawTable, limits: Mapping[str, Limits], found: list[Problem], r
     else:
         columns["censoring"] = [""] * len(cells)
     table = pd.DataFrame(columns, index=cells.index)
+    limits = limits_of(table["outcome"].unique(), extra_limits)
+    zero = table["outcome"].isin(list(limits_of(limits, {}))) & (table["value"].abs() < NEAR)  # of known unit
+    table["value"] = table["value"].where(~zero, 0.0)
     found += row_problems(file, table, visits_schema(limits))
     return table
 
 
-def _events(raw: RawTable, found: list[Problem], randomised: str | None) -> pd.DataFrame:
+def _events(
+    raw: RawTable, event_labels: Mapping[str, str], found: list[Problem], randomised: str | None
+) -> pd.DataFrame:
     cells, file = _structure(raw, EVENT_COLUMNS, ("entry_week",), found), raw.file
     locate = _locate(cells, week=False)
     columns: dict[str, object] = {
         "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
-        "week": _taken(numbers(file, cells["week"], locate, table="events", randomised=randomised), found),
+        "week": _taken(numbers(file, cells["week"], locate, near="week", table="events", randomised=randomised), found),
         "event": _taken(labels(file, cells["event"], _locate(cells, week=True)), found),
     }
+    written = columns["event"]
+    found += absent_labels(file, written, event_labels)  # type: ignore[arg-type]
+    columns["event"] = [event_labels.get(label, label) for label in written]  # type: ignore[attr-defined]
     if "entry_week" in cells:
-        columns["entry_week"] = _taken(numbers(file, cells["entry_week"], _locate(cells, week=True), blank=0.0), found)
+        entry = numbers(file, cells["entry_week"], _locate(cells, week=True), blank=0.0, near="week")
+        columns["entry_week"] = _taken(entry, found)
     else:
         columns["entry_week"] = np.zeros(len(cells))
     table = pd.DataFrame(columns, index=cells.index)

@@ -11,7 +11,9 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.study.cells import labels, numbers
 from bayesmodels.study.files import RawTable
+from bayesmodels.study.labels import LabelColumn, spelling_problems
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
+from bayesmodels.study.settings import check_distinct
 
 OneSided = Literal["unused", "used"]
 
@@ -22,10 +24,13 @@ LABELS = (
     "overlap_group", "part_of", "treatment_class", "surrogate_censoring", "outcome_censoring", "certainty", "source",
 )  # fmt: skip
 COLUMNS = (*REQUIRED, "within_correlation", *LABELS)
+SPELT = ("trial", "overlap_group", "part_of", "treatment_class")
+"""Columns of labels."""
+
 CENSORING = ("", "left", "right")
 
 
-def check_trials(raw: RawTable, one_sided: OneSided) -> tuple[pd.DataFrame, pd.DataFrame]:
+def check_trials(raw: RawTable, one_sided: OneSided, distinct_labels: object = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows that enter a likelihood, and the rows that do not, with the reason.
 
     Returns
@@ -49,7 +54,10 @@ def check_trials(raw: RawTable, one_sided: OneSided) -> tuple[pd.DataFrame, pd.D
         raise BadInput(in_order(found))
     if one_sided not in ("unused", "used"):
         raise BadInput(f'one_sided: expected "unused" or "used", got "{plain(one_sided)}"')
+    distinct, wrong = check_distinct(distinct_labels)
+    found += wrong
     rows = _parsed(raw, found)
+    found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     found += _row_problems(raw.file, rows)
     kinds, reasons = _kinds(rows), _reasons(rows, one_sided)
     rows = rows.assign(**kinds)
@@ -108,7 +116,7 @@ def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
     for column in COLUMNS:
         cells = raw.cells[column] if column in raw.cells else blank.rename(column)
         if column in NUMBERS:
-            columns[column], problems = numbers(raw.file, cells, nowhere, blank=np.nan)
+            columns[column], problems = numbers(raw.file, cells, nowhere, blank=np.nan, near="zero")
         else:
             columns[column], problems = labels(raw.file, cells, nowhere, blank=None if column == "trial" else "")
         found += problems

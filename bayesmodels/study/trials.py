@@ -14,6 +14,7 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.doubtful import trial_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.problem import Problem, plain
 from bayesmodels.study.trial_checks import COLUMNS, ENDPOINTS, OneSided, check_trials
 
@@ -82,6 +83,7 @@ class TrialTable:
         outcome: Endpoint = OUTCOME,
         one_sided: OneSided = "unused",
         name: str = "trials",
+        distinct_labels: DistinctLabels = (),
     ) -> TrialTable:
         """A table of effects from a DataFrame.
 
@@ -99,13 +101,16 @@ class TrialTable:
             Whether rows with one of the two effects enter: they inform its mean and spread, not the association.
         name : str
             For titles.
+        distinct_labels : sequence of sequence of str
+            Groups of labels that differ only by case, spaces, punctuation or Unicode form and are not the same; other
+            such labels are refused.
 
         Raises
         ------
         BadInput
             With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
         """
-        return _checked(from_frame(frame, "trials"), surrogate, outcome, one_sided, name)
+        return _checked(from_frame(frame, "trials"), surrogate, outcome, one_sided, name, distinct_labels)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -198,13 +203,14 @@ def read_trials(
     outcome: Endpoint = OUTCOME,
     one_sided: OneSided = "unused",
     name: str | None = None,
+    distinct_labels: DistinctLabels = (),
 ) -> TrialTable:
     """A table of effects from a .csv or .parquet file, with the columns of `TrialTable.from_frame`.
 
     Parameters
     ----------
     path : str or Path
-    surrogate, outcome, one_sided
+    surrogate, outcome, one_sided, distinct_labels
         As in `TrialTable.from_frame`.
     name : str, optional
         For titles; default: the file's name.
@@ -215,11 +221,19 @@ def read_trials(
         With every problem found.
     """
     expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
-    return _checked(read_table(Path(path)), surrogate, outcome, one_sided, name or Path(path).stem)
+    raw, title = read_table(Path(path)), name or Path(path).stem
+    return _checked(raw, surrogate, outcome, one_sided, title, distinct_labels)
 
 
-def _checked(raw: RawTable, surrogate: Endpoint, outcome: Endpoint, one_sided: OneSided, name: str) -> TrialTable:
-    rows, unused = check_trials(raw, one_sided)
+def _checked(
+    raw: RawTable,
+    surrogate: Endpoint,
+    outcome: Endpoint,
+    one_sided: OneSided,
+    name: str,
+    distinct_labels: DistinctLabels,
+) -> TrialTable:
+    rows, unused = check_trials(raw, one_sided, distinct_labels)
     rows["programme"] = rows["overlap_group"].where(rows["overlap_group"] != "", rows["trial"])
     ends = {"surrogate": surrogate.unit, "outcome": outcome.unit}
     return TrialTable(str(name), surrogate, outcome, rows, unused, trial_warnings(raw.file, raw.cells, rows, ends))

@@ -12,11 +12,13 @@ def lines(persons, visits, events):
     return list(caught.value.problems)
 
 
-def test_the_rarer_spelling_is_to_be_corrected(persons, visits, events):
+def test_both_spellings_are_named_with_their_counts(persons, visits, events):
     events["event"] = ["Death", "death", "death", "none"]
     assert lines(persons, visits, events) == [
-        'events, row 2 (person P1, week 30): expected one spelling of each event, got "Death", which differs from '
-        '"death" only by case; write "death"'
+        'events, row 2 (person P1): expected one spelling of each event, got "death" (2 rows), "Death" (1 row), which '
+        'differ only by case, spaces, punctuation or Unicode form ("Death": row 2); write one of them throughout, or, '
+        "where they are not the same, say so in the configuration: [study] distinct_labels = "
+        '[["death", "Death"]]'
     ]
 
 
@@ -24,9 +26,12 @@ def test_the_rarer_spelling_is_to_be_corrected(persons, visits, events):
 def test_none_is_written_in_small_letters(persons, visits, events, others):
     """Even where it is the commoner spelling, or the only one: any other label is an event."""
     events["event"] = ["None", "None", "death", others]
-    wrong = [line.split(":")[0] for line in lines(persons, visits, events)]
-    assert wrong[:2] == ["events, row 2 (person P1, week 30)", "events, row 3 (person P2, week 52)"]
-    assert len(wrong) == 2 + (others == "None")
+    n = 2 + (others == "None")
+    assert lines(persons, visits, events) == [
+        f'events, row 2 (person P1, week 30): expected "none" where nothing happened, got "None" ({n} rows), which '
+        'differs from it only by case, spaces, punctuation or Unicode form; write "none", or say what it is: '
+        '[study] event_labels = {None = "none"}'
+    ]
 
 
 def test_a_label_with_a_space_is_refused(persons, visits, events):

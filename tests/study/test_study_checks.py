@@ -177,10 +177,15 @@ def test_unknown_person_with_many_rows_and_one_in_events(refused):
 
 def test_start_group_of_one_person(refused):
     assert refused(put("persons", 2, "start_group", "Early")) == [
-        'persons, row 2 (person P1): expected two persons or more in each start group, got one in "Early"; correct the '
-        'label, or leave the person out (groups: "Early", "early", "delayed")',
+        'persons, row 3 (person P2): expected one spelling of each start_group, got "Early" (1 row), "early" (1 row), '
+        'which differ only by case, spaces, punctuation or Unicode form ("early": row 3); write one of them throughout, '
+        'or, where they are not the same, say so in the configuration: [study] distinct_labels = [["Early", "early"]]'
+    ]
+    assert refused(put("persons", 2, "start_group", "late")) == [
+        'persons, row 2 (person P1): expected two persons or more in each start group, got one in "late"; correct the '
+        'label, or leave the person out (groups: "late", "early", "delayed")',
         'persons, row 3 (person P2): expected two persons or more in each start group, got one in "early"; correct the '
-        'label, or leave the person out (groups: "Early", "early", "delayed")',
+        'label, or leave the person out (groups: "late", "early", "delayed")',
     ]
 
 

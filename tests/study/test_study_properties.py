@@ -1,15 +1,16 @@
-"""Any mess gives a study or a `BadInput`, never another exception; the three ways in agree."""
+"""Any mess gives a study or a `BadInput`, never another exception and never fewer rows; the three ways in agree."""
 
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study import MeansTable, Study, problems, read_study
+from bayesmodels.study import MeansTable, Study, TrialTable, problems, read_study
 
 RELAXED = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -103,6 +104,15 @@ def test_any_text(text):
 TEXT = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=6)
 
 
+def weeks_apart(pairs):
+    """No person has two visits within 1e-5 of a week, which could be one."""
+    return all(
+        one != other or abs(first - second) > 1e-5
+        for k, (one, first) in enumerate(pairs)
+        for other, second in pairs[:k]
+    )
+
+
 @st.composite
 def good(draw):
     """Frames of a good study with odd labels, odd numbers, text and number covariates, and gaps."""
@@ -119,7 +129,7 @@ def good(draw):
             "site": draw(st.lists(st.one_of(TEXT, st.none()), min_size=n, max_size=n)),
         }
     )
-    pairs = draw(st.lists(st.tuples(st.sampled_from(people), week), unique=True, max_size=12))
+    pairs = draw(st.lists(st.tuples(st.sampled_from(people), week), max_size=12).filter(weeks_apart))
     pairs += [(person, 501.0) for person in people]
     visits = pd.DataFrame(pairs, columns=["person", "week"])
     visits["outcome"] = draw(TEXT.filter(lambda name: name != "svc"))
@@ -172,3 +182,79 @@ def test_any_means(frame, reference, starts):
         plain_lines(error)
     else:
         assert len(repr(table)) > 0
+
+
+ODD_CELLS = (
+    "", " ", "NA", "none", "None", "0", "1e-300", 5.397605e-79, -0.0, 0, 1, -1, 1e308, np.inf, np.nan, None, "Early",
+    "early ", "ALSFRS-R", "Death", "dead", "censored", "2020-01-01", "<5", "1,5", "\u00e9", "e\u0301", True, 28.0000001,
+    "P1", "all", b"x", pd.NaT, 10**400, "a\nb", "\u200b", "x" * 300, ("t",), 1 + 2j,
+)  # fmt: skip
+
+
+def mutated(rng, tables):
+    """Tables with one to four changes: cells, columns, rows and labels."""
+    tables = {name: table.astype(object) for name, table in tables.items()}
+    for _ in range(rng.integers(1, 5)):
+        name = list(tables)[rng.integers(len(tables))]
+        table = tables[name]
+        if not len(table) or not len(table.columns):
+            continue
+        row, column = rng.integers(len(table)), rng.integers(len(table.columns))
+        label = table.columns[column]
+        match rng.integers(9):
+            case 0 | 1 | 2:
+                cell = np.empty(1, object)
+                cell[0] = ODD_CELLS[rng.integers(len(ODD_CELLS))]
+                values = table.iloc[:, column].to_numpy(object).copy()
+                values[row] = cell[0]
+                table.isetitem(column, pd.Series(list(values), index=table.index, dtype=object))
+            case 3:
+                table = table.drop(columns=label)
+            case 4:
+                table = table.rename(columns={label: ("arm", "id", "", "age", "value", 3)[rng.integers(6)]})
+            case 5:
+                table = pd.concat([table, table.iloc[[row]]], ignore_index=True)
+            case 6:
+                table = table.drop(index=table.index[row]).reset_index(drop=True)
+            case 7:
+                words = table.iloc[:, column].map(
+                    lambda c: c.upper() if isinstance(c, str) and rng.random() < 0.5 else c
+                )
+                table.isetitem(column, words)
+            case 8:
+                table.isetitem(column, table.iloc[:, column].sample(frac=1, random_state=int(rng.integers(99))).array)
+        tables[name] = table
+    return tables
+
+
+def seeds(fast, total):
+    return [pytest.param(seed, marks=() if seed < fast else pytest.mark.slow) for seed in range(total)]
+
+
+@pytest.mark.parametrize("seed", seeds(12, 400))
+def test_a_valid_study_with_a_few_changes(persons, visits, events, seed):
+    """Refused with plain lines, or read with every row."""
+    tables = mutated(np.random.default_rng(seed), {"persons": persons, "visits": visits, "events": events})
+    try:
+        study = Study.from_frames(**tables, reference_group="delayed", strata=bool(seed % 2))
+    except BadInput as error:
+        plain_lines(error)
+    else:
+        for name, table in tables.items():
+            assert len(getattr(study, name)) == len(table)
+
+
+@pytest.mark.parametrize("seed", seeds(12, 200))
+def test_a_valid_table_of_trials_with_a_few_changes(seed):
+    """Refused with plain lines, or read with every row: used, or unused with the reason."""
+    rows = [(f"T{k}", 0.1 * k, 0.2, 0.3, 0.1 + k / 10, 0.5, f"g{k}", "drug", "printed") for k in range(5)]
+    columns = ["trial", "surrogate_effect", "surrogate_se", "outcome_effect", "outcome_se", "within_correlation"]
+    columns += ["overlap_group", "treatment_class", "certainty"]
+    tables = mutated(np.random.default_rng(seed), {"trials": pd.DataFrame(rows, columns=columns)})
+    try:
+        table = TrialTable.from_frame(tables["trials"])
+    except BadInput as error:
+        plain_lines(error)
+    else:
+        assert len(table.frame) + len(table.unused) == len(tables["trials"])
+        assert (table.unused["reason"] != "").all()

@@ -1,0 +1,185 @@
+"""Labels of tables: when two spellings may be one label, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from unicodedata import category, normalize
+
+import pandas as pd
+
+from bayesmodels.study.problem import Problem, plain, quoted, row_ranges
+
+DistinctLabels = Sequence[Sequence[str]]
+"""Groups of labels that look like spellings of one and are not: ``[["a", "A"]]``."""
+
+DIFFER = "case, spaces, punctuation or Unicode form"
+
+_MARKS = re.compile(r"[-./]+")
+_SLASHES = "\u2044\u2215"
+_MINUS = "\u2212"
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """A column of labels whose spellings are compared.
+
+    Parameters
+    ----------
+    file, name : str
+    cells : pandas.Series
+        Labels by row; "" where there is none.
+    persons : pandas.Series, optional
+        Whom the rows are about.
+    """
+
+    file: str
+    name: str
+    cells: pd.Series
+    persons: pd.Series | None = None
+
+
+def label_key(text: str) -> str:
+    """The key that two spellings of one label share.
+
+    Without case, Unicode form (NFKC), spaces and underscores, and without hyphens, dots and slashes between letters.
+    Marks beside a digit count, a final hyphen and ``+ < > = %`` too: ``1.5 mg`` is not ``15 mg``.
+
+    Parameters
+    ----------
+    text : str
+    """
+    key = str(text)
+    while (folded := _folded(key)) != key:
+        key = folded
+    return key
+
+
+def _folded(text: str) -> str:
+    text = normalize("NFKC", normalize("NFKD", normalize("NFD", text).casefold()).casefold())
+    kept = "".join(_plain_mark(c) for c in text if not c.isspace() and c != "_")
+    return _MARKS.sub(lambda marks: "" if _between_letters(kept, *marks.span()) else marks[0], kept)
+
+
+def _plain_mark(character: str) -> str:
+    if character == _MINUS or category(character) == "Pd":
+        return "-"
+    return "/" if character in _SLASHES else character
+
+
+def _between_letters(text: str, start: int, end: int) -> bool:
+    return start > 0 and end < len(text) and _is_letter(text[start - 1]) and _is_letter(text[end])
+
+
+def _is_letter(character: str) -> bool:
+    return category(character)[0] in "LM"  # a combining mark belongs to the letter before it
+
+
+def alike(name: object, known: Iterable[str]) -> str | None:
+    """The one of `known` that is spelt otherwise than `name` and has the same key; None if `name` is there itself.
+
+    Parameters
+    ----------
+    name : object
+        What a configuration says.
+    known : iterable of str
+        What a table has.
+    """
+    options = list(known)
+    if name in options:
+        return None
+    key = label_key(str(name))
+    return next((option for option in options if label_key(option) == key), None)
+
+
+def spelt(name: object, known: Iterable[str], write: str = "{}") -> str:
+    """What to write for a label that the table spells otherwise, after a semicolon; "" where none is alike.
+
+    Parameters
+    ----------
+    name : object
+    known : iterable of str
+    write : str
+        What to write, with braces for the table's spelling in quotes.
+    """
+    there = alike(name, known)
+    if there is None:
+        return ""
+    return f"; {quoted([there])} differs only by {DIFFER}: write {write.format(as_toml(there))}"
+
+
+def as_toml(value: str | Mapping[str, str] | Iterable[Iterable[str]]) -> str:
+    """A label, labels by label, or lists of labels as TOML writes them."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        pairs = (f"{key if _BARE.fullmatch(key) else as_toml(key)} = {as_toml(value[key])}" for key in value)
+        return f"{{{', '.join(pairs)}}}"
+    return f"[{', '.join('[' + ', '.join(as_toml(label) for label in group) + ']' for group in value)}]"
+
+
+def counted(labels: Mapping[str, int]) -> str:
+    """Labels in quotes with their numbers of rows."""
+    return ", ".join(f"{quoted([label])} ({n:,} row{'s' * (n != 1)})" for label, n in labels.items())
+
+
+def spelling_problems(
+    columns: Sequence[LabelColumn], distinct: DistinctLabels = (), section: str = "study"
+) -> list[Problem]:
+    """Labels of a column that share a key: a line for each set of spellings, with counts and both ways out.
+
+    Parameters
+    ----------
+    columns : sequence of LabelColumn
+    distinct : sequence of sequence of str
+        Labels that are said not to be the same.
+    section : str
+        Of the configuration, where `distinct_labels` belongs.
+    """
+    found = [(column, counts) for column in columns for counts in one_spelling_or_more(column.cells, distinct)]
+    line = as_toml(list(dict.fromkeys([*map(tuple, distinct), *(tuple(counts) for _, counts in found)])))
+    return [_spelling_problem(column, counts, f"[{section}] distinct_labels = {line}") for column, counts in found]
+
+
+def one_spelling_or_more(cells: pd.Series, distinct: DistinctLabels = ()) -> list[dict[str, int]]:
+    """Sets of labels that share a key and are not said to be distinct, the commonest first, with their counts."""
+    counts = cells[cells != ""].value_counts(sort=False)
+    by_key: dict[str, list[str]] = {}
+    for label in sorted(counts.index, key=lambda label: (-counts[label], label)):
+        by_key.setdefault(label_key(label), []).append(label)
+    apart = [set(group) for group in distinct]
+    sets = []
+    for labels in by_key.values():
+        doubtful = {
+            label
+            for pair in combinations(labels, 2)
+            if not any(set(pair) <= group for group in apart)
+            for label in pair
+        }
+        if doubtful:
+            sets.append({label: int(counts[label]) for label in labels if label in doubtful})
+    return sets
+
+
+def _spelling_problem(column: LabelColumn, counts: dict[str, int], way_out: str) -> Problem:
+    commonest, *rarer = counts
+    rows = column.cells.index[column.cells.isin(rarer)]
+    person = "" if column.persons is None else str(column.persons[rows[0]])
+    where = f"row{'s' * (len(rows) > 1)} {plain(row_ranges(rows), 80)}"
+    text = (
+        f"expected one spelling of each {column.name}, got {counted(counts)}{_unseen(counts)}, which differ only by "
+        f"{DIFFER} ({quoted(rarer)}: {where}); write one of them throughout, or, where they are not the same, say so "
+        f"in the configuration: {way_out}"
+    )
+    return Problem(column.file, text, row=int(rows[0]), person=person, kind=f"spelling {column.name} {commonest}")
+
+
+def _unseen(labels: Iterable[str]) -> str:
+    """The characters of labels that look the same."""
+    forms = [normalize("NFKC", label) for label in labels]
+    twins = [ascii(label)[1:-1] for label, form in zip(labels, forms, strict=True) if forms.count(form) > 1]
+    return f" (written {', '.join(plain(twin) for twin in twins)})" if twins else ""

@@ -29,7 +29,8 @@ class Good(StrEnum):
 
 app = typer.Typer(
     help="Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials.",
-    epilog="Exit codes: 0 good, 1 an error of ours, 2 bad input, 3 the chains did not converge, 130 interrupted.",
+    epilog="Exit codes: 0 good (short chains too), 1 an error of ours, 2 bad input, 3 the chains did not converge, "
+    "130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,  # or [report] in a help text is taken for markup and left out
     add_completion=False,
@@ -190,7 +191,7 @@ def _end(result: RunResult, quiet: bool, as_json: bool) -> None:
         print(json.dumps({"run": str(result.folder), "verdict": result.verdict}))
     elif not quiet:
         print(result.sentence())
-    if result.verdict != "ok":
+    if result.verdict == "not_converged":
         raise typer.Exit(NOT_CONVERGED)
 
 

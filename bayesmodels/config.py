@@ -229,8 +229,8 @@ def read_report_settings(path: Path) -> ReportSettings:
 def config_hash(config: Config, digests: Iterable[str]) -> str:
     """Return the 8 hex digits that identify a run.
 
-    SHA-256 of the checked configuration as sorted JSON, without paths, name, cores and progress, and of the digests of
-    the data.
+    SHA-256 of the checked configuration as sorted JSON, without paths, name, cores, progress and limits of convergence,
+    and of the digests of the data.
     """
     sections = config.sections
     spec = {
@@ -240,7 +240,7 @@ def config_hash(config: Config, digests: Iterable[str]) -> str:
         "data": sections.data.model_dump(mode="json", exclude={"name", "table"}) if sections.data else None,
         "model": config.model.model_dump(mode="json") if hasattr(config.model, "model_dump") else sections.model,
         "sampling": sections.sampling.model_dump(mode="json", exclude={"cores", "progress"}),
-        "report": sections.report.model_dump(mode="json"),
+        "report": sections.report.model_dump(mode="json", exclude={"convergence"}),
         "archive": sections.archive.model_dump(mode="json"),
         "digests": list(digests),
     }

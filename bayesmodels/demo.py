@@ -5,9 +5,10 @@ Leaves ``<out>/demo/report.html``, the tables behind it, both posteriors, and th
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -17,7 +18,7 @@ from bayesmodels.folders import made_folder
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
-from bayesmodels.reporting import Block, Lead, ReportSettings, report, write_page
+from bayesmodels.reporting import Block, ReportSettings, report, write_page
 from bayesmodels.reporting.files import write_whole
 from bayesmodels.run import RunResult
 from bayesmodels.simulation import simulate_trial, valor_design
@@ -58,13 +59,16 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
     results = run_valor(settings, tell)
     _write_tables(results, folder / "tables")
     save(results.fits[MAIN].posterior, folder / "valor_posterior.nc")
-    block, reasons = _simulated(folder / "simulated", settings, tell)
+    block, simulated = _simulated(folder / "simulated", settings, tell)
     stamp = None
     if results.not_converged:
         stamp = f"Chains that did not converge: {' '.join(results.not_converged)} Do not act on the numbers they give."
     write_page(folder / "report.html", TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
-    reasons = [*results.not_converged, *(f"simulated trial: {reason}" for reason in reasons)]
-    return RunResult(folder, {"verdict": "not_converged" if reasons else "ok", "reasons": reasons})
+    lines = [f"simulated trial: {reason}" for reason in simulated["reasons"]]
+    failed = [*results.not_converged, *(lines if simulated["verdict"] == "not_converged" else ())]
+    short = [*results.short, *(lines if simulated["verdict"] == "short" else ())]
+    verdict = "not_converged" if failed else "short" if short else "ok"
+    return RunResult(folder, {"verdict": verdict, "reasons": failed or short})
 
 
 def simulated_study(seed: int) -> Study:
@@ -80,27 +84,24 @@ def simulated_study(seed: int) -> Study:
     )
 
 
-def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> tuple[Block, list[str]]:
+def _simulated(folder: Path, settings: NutsSettings, tell: Tell) -> tuple[Block, dict[str, Any]]:
     tell("simulated trial: fitting NfL and ALSFRS-R of 108 simulated persons")
     study = simulated_study(settings.seed or 0)
     posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
     save(posterior, folder / "posterior.nc")
     tell("simulated trial: reporting")
     made = report(posterior, folder, ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
-    lead = Lead(
-        [
+    lead = replace(
+        made.lead,
+        paragraphs=[
             "Simulated, not data: 72 early and 36 delayed starters drawn from a generator calibrated to VALOR's "
             "published means. It shows what the patient-level model reports from tables of persons and visits; it "
             "says nothing about the drug. The generator is not the model: its person rates are skewed and persons "
             "leave by death.",
             *made.lead.paragraphs,
         ],
-        made.lead.identified,
-        made.lead.not_identified,
-        made.lead.verdicts,
     )
-    reasons: list[str] = json.loads(posterior.attrs["convergence"])["reasons"]
-    return Block(SIMULATED, made.sections, lead, made.stamp), reasons
+    return Block(SIMULATED, made.sections, lead, made.stamp), made.convergence
 
 
 def _write_tables(results: ValorResults, folder: Path) -> None:

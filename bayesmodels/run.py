@@ -39,7 +39,7 @@ class RunResult:
     ----------
     folder : Path
     convergence : dict
-        Verdict, reasons and numbers, as in the posterior's root attribute.
+        Grade of the draws by the report's limits, reasons and numbers (`Report.convergence`).
     """
 
     folder: Path
@@ -47,15 +47,23 @@ class RunResult:
 
     @property
     def verdict(self) -> str:
-        """`ok` or `not_converged`."""
-        return str(self.convergence["verdict"])
+        """`ok`, `short` or `not_converged`; `not recorded` where divergences were not."""
+        return str(self.convergence["verdict"] or "not recorded")
 
     def sentence(self) -> str:
         """Say where the report is and whether the chains converged."""
-        if self.verdict == "ok":
-            return f"{self.folder / 'report.html'}: the chains converged"
-        reasons = "; ".join(self.convergence["reasons"])
-        return f"{self.folder / 'report.html'}: the chains did NOT converge ({reasons}); every page says so"
+        page, reasons = self.folder / "report.html", "; ".join(self.convergence["reasons"])
+        match self.verdict:
+            case "ok":
+                return f"{page}: the chains converged"
+            case "short":
+                return (
+                    f"{page}: the chains are short ({reasons}); the page says how many draws would do, and "
+                    "marks the numbers that this leaves uncertain"
+                )
+            case "not_converged":
+                return f"{page}: the chains did NOT converge ({reasons}); every page says so"
+        return f"{page}: divergences were not recorded, so whether the chains converged is not known"
 
 
 def run(
@@ -162,20 +170,27 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
     folder = RunFolder(target)
     with folder.locked():
         folder.sweep()
-        write_report(folder, tree, read_report_settings(chosen) if chosen else None, None)
-    return RunResult(target, json.loads(tree.attrs["convergence"]))
+        found = write_report(folder, tree, read_report_settings(chosen) if chosen else None, None)
+    return RunResult(target, found)
 
 
 def write_report(
     folder: RunFolder, tree: xr.DataTree, settings: ReportSettings | None, stopwatch: Stopwatch | None
-) -> None:
-    """Write page, `summary.json`, tables and figures, each whole; `summary.json` gets the time spent until then."""
+) -> dict[str, Any]:
+    """Write page, `summary.json`, tables and figures, each whole; `summary.json` gets the time spent until then.
+
+    Returns
+    -------
+    dict
+        The report's grade of the draws, with reasons and numbers.
+    """
     from bayesmodels.reporting import report
     from bayesmodels.reporting.settings import ReportSettings
 
     drafts = folder.path / DRAFTS / "report"
     drafts.mkdir(parents=True)
-    report(tree, settings=settings or ReportSettings()).save(drafts)
+    made = report(tree, settings=settings or ReportSettings())
+    made.save(drafts)
     if stopwatch is not None:
         path = drafts / "summary.json"
         summary = json.loads(path.read_text(encoding="utf-8"))
@@ -183,6 +198,7 @@ def write_report(
         path.write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     folder.publish(drafts)
     folder.sweep()
+    return made.convergence
 
 
 def _begin(folder: RunFolder, config: Config, name: str) -> None:
@@ -224,8 +240,7 @@ class _Work:
             with progress_wanted(self.config.sections.sampling.progress):
                 tree = self._posterior(data)
             self.phase("report")
-            write_report(self.folder, tree, self.config.sections.report, self.stopwatch)
-            verdict = json.loads(tree.attrs["convergence"])
+            verdict = write_report(self.folder, tree, self.config.sections.report, self.stopwatch)
             self.note(status="finished", phase="finished", convergence=verdict, error=None)
             self.folder.log(f"finished: {verdict['verdict']}")
             return RunResult(self.folder.path, verdict)

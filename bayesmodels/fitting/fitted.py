@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import xarray as xr
 
+from bayesmodels.diagnostics import convergence
 from bayesmodels.errors import BadInput, expect
-from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.fitting.prior import prior_draws

@@ -25,7 +25,7 @@ _HOME = {
     "TrialTable": "study",
     "alsaq5": "models.presets",
     "alsfrs_r": "models.presets",
-    "convergence": "fitting",
+    "convergence": "diagnostics",
     "dropout_sensitivity": "fitting.dropout_sensitivity",
     "eq5d5l": "models.presets",
     "fit": "fitting",

@@ -66,7 +66,8 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Bayesian longitudinal models of biomarkers and clinical outcomes in delayed-start trials.",
-    epilog="Exit codes: 0 good, 1 an error of ours, 2 bad input, 3 the chains did not converge, 130 interrupted.",
+    epilog="Exit codes: 0 good (short chains too), 1 an error of ours, 2 bad input, 3 the chains did not converge, "
+    "130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode=None,  # or [report] in a help text is taken for markup and left out
     add_completion=False,

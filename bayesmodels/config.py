@@ -251,8 +251,9 @@ def read_report_settings(path: Path) -> ReportSettings:
 def config_hash(config: Config, digests: Iterable[str]) -> str:
     """Return the 8 hex digits that identify a run.
 
-    SHA-256 of the checked configuration as sorted JSON, without paths, name, cores and progress, and of the digests of
-    the data. `event_labels` and `distinct_labels` are in the digests: these are of the tables as they say to read them.
+    SHA-256 of the checked configuration as sorted JSON, without paths, name, cores, progress and limits of convergence,
+    and of the digests of the data. `event_labels` and `distinct_labels` are in the digests: these are of the tables as
+    they say to read them.
     """
     said = {"distinct_labels", "event_labels"}
     sections = config.sections
@@ -263,7 +264,7 @@ def config_hash(config: Config, digests: Iterable[str]) -> str:
         "data": sections.data.model_dump(mode="json", exclude={"name", "table"} | said) if sections.data else None,
         "model": config.model.model_dump(mode="json") if hasattr(config.model, "model_dump") else sections.model,
         "sampling": sections.sampling.model_dump(mode="json", exclude={"cores", "progress"}),
-        "report": sections.report.model_dump(mode="json"),
+        "report": sections.report.model_dump(mode="json", exclude={"convergence"}),
         "archive": sections.archive.model_dump(mode="json"),
         "digests": list(digests),
     }

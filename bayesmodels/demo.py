@@ -5,10 +5,11 @@ Leaves ``<out>/demo/report.html``, the tables behind it, both posteriors, and th
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -20,7 +21,7 @@ from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.posterior import save
-from bayesmodels.reporting import Block, Lead, ReportSettings, compose, report
+from bayesmodels.reporting import Block, ReportSettings, compose, report
 from bayesmodels.run import RunResult
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import simulate_trial, valor_design
@@ -64,7 +65,7 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
         results = run_valor(settings, tell)
         folder.write_all({f"tables/{name}.csv": partial(table_csv, table) for name, table in _tables(results).items()})
         _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
-        block, reasons = _simulated(folder, settings, tell)
+        block, simulated = _simulated(folder, settings, tell)
         stamp = None
         if results.not_converged:
             said = " ".join(results.not_converged)
@@ -72,8 +73,11 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
         page = compose(TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
         folder.write("report.html", page.encode())
         folder.note(status="finished")
-    reasons = [*results.not_converged, *(f"simulated trial: {reason}" for reason in reasons)]
-    return RunResult(folder.path, {"verdict": "not_converged" if reasons else "ok", "reasons": reasons})
+    lines = [f"simulated trial: {reason}" for reason in simulated["reasons"]]
+    failed = [*results.not_converged, *(lines if simulated["verdict"] == "not_converged" else ())]
+    short = [*results.short, *(lines if simulated["verdict"] == "short" else ())]
+    verdict = "not_converged" if failed else "short" if short else "ok"
+    return RunResult(folder.path, {"verdict": verdict, "reasons": failed or short})
 
 
 def simulated_study(seed: int) -> Study:
@@ -104,7 +108,7 @@ def _save(folder: ListedFolder, name: str, posterior: xr.DataTree) -> None:
     folder.confirm([name])
 
 
-def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tuple[Block, list[str]]:
+def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tuple[Block, dict[str, Any]]:
     tell("simulated trial: fitting NfL and ALSFRS-R of 108 simulated persons")
     study = simulated_study(settings.seed or 0)
     posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
@@ -112,21 +116,17 @@ def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tupl
     tell("simulated trial: reporting")
     made = report(posterior, settings=ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
     folder.write_all({f"simulated/{name}": content for name, content in made.files().items()})
-    lead = Lead(
-        [
+    lead = replace(
+        made.lead,
+        paragraphs=[
             "Simulated, not data: 72 early and 36 delayed starters drawn from a generator calibrated to VALOR's "
             "published means. It shows what the patient-level model reports from tables of persons and visits; it "
             "says nothing about the drug. The generator is not the model: its person rates are skewed and persons "
             "leave by death.",
             *made.lead.paragraphs,
         ],
-        made.lead.identified,
-        made.lead.not_identified,
-        made.lead.verdicts,
-        made.lead.warnings,
     )
-    reasons: list[str] = json.loads(posterior.attrs["convergence"])["reasons"]
-    return Block(SIMULATED, made.sections, lead, made.stamp), reasons
+    return Block(SIMULATED, made.sections, lead, made.stamp), made.convergence
 
 
 def _tables(results: ValorResults) -> dict[str, pd.DataFrame]:

@@ -213,11 +213,11 @@ def require_draws(tree: xr.DataTree) -> None:
     MissingVariable
         No group `posterior`.
     BadInput
-        No variable, or every draw of every variable is NaN or infinite.
+        Every draw of every variable is NaN or infinite.
     """
     require(tree, groups=["posterior"])
-    variables = tree["posterior"].data_vars.values()
-    if not any(variable.dtype.kind in "iub" or np.isfinite(variable.to_numpy()).any() for variable in variables):
+    variables = list(tree["posterior"].data_vars.values())
+    if variables and not any(variable.dtype.kind in "iub" or np.isfinite(variable.to_numpy()).any() for variable in variables):
         raise BadInput("posterior: expected draws that are numbers, got none; every one is NaN or infinite: fit again")
 
 

@@ -40,7 +40,7 @@ class RunResult:
     ----------
     folder : Path
     convergence : dict
-        Verdict, reasons and numbers, as in the posterior's root attribute.
+        Grade of the draws by the report's limits, reasons and numbers (`Report.convergence`).
     warnings : tuple of str
         What is doubtful about the data.
     """
@@ -51,15 +51,23 @@ class RunResult:
 
     @property
     def verdict(self) -> str:
-        """`ok` or `not_converged`."""
-        return str(self.convergence["verdict"])
+        """`ok`, `short` or `not_converged`; `not recorded` where divergences were not."""
+        return str(self.convergence["verdict"] or "not recorded")
 
     def sentence(self) -> str:
         """Say where the report is and whether the chains converged."""
-        if self.verdict == "ok":
-            return f"{self.folder / 'report.html'}: the chains converged"
-        reasons = "; ".join(self.convergence["reasons"])
-        return f"{self.folder / 'report.html'}: the chains did NOT converge ({reasons}); every page says so"
+        page, reasons = self.folder / "report.html", "; ".join(self.convergence["reasons"])
+        match self.verdict:
+            case "ok":
+                return f"{page}: the chains converged"
+            case "short":
+                return (
+                    f"{page}: the chains are short ({reasons}); the page says how many draws would do, and "
+                    "marks the numbers that this leaves uncertain"
+                )
+            case "not_converged":
+                return f"{page}: the chains did NOT converge ({reasons}); every page says so"
+        return f"{page}: divergences were not recorded, so whether the chains converged is not known"
 
 
 def run(
@@ -180,8 +188,8 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
     beside = source.resolve().with_name(f"{source.resolve().name if source.is_dir() else source.stem}-report")
     target = Path(out) if out is not None else source if listed else beside
     made_folder(target)  # said before the report is made, not after
-    report(tree, target, settings)
-    return RunResult(target, json.loads(tree.attrs["convergence"]), _warnings(tree))
+    made = report(tree, target, settings)
+    return RunResult(target, made.convergence, _warnings(tree))
 
 
 def load_own(folder: RunFolder) -> xr.DataTree:
@@ -270,7 +278,7 @@ class _Work:
             self.phase("report")
             made = report(tree, settings=self.config.sections.report)
             self.folder.write_all(made.files(self.stopwatch.seconds))
-            verdict = json.loads(tree.attrs["convergence"])
+            verdict = made.convergence
             self.folder.log(f"finished: {verdict['verdict']}")
             self.folder.confirm([LOG])
             self.note(status="finished", phase="finished", convergence=verdict, error=None)

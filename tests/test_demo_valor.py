@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -68,7 +69,7 @@ def test_every_later_mean_is_predicted_by_every_model(results) -> None:
 
 
 def test_page_leads_with_what_is_and_is_not_identified(results, tmp_path) -> None:
-    lead = valor_lead(results)
+    lead = valor_lead(dataclasses.replace(results, not_converged=()))
     assert "NfL response" in lead.identified[0]
     assert "size of the functional effect" in lead.not_identified[0]
     page = write_page(tmp_path / "page.html", "VALOR", lead, valor_sections(results)).read_text()
@@ -84,8 +85,16 @@ def test_page_leads_with_what_is_and_is_not_identified(results, tmp_path) -> Non
 
 
 def test_short_chains_are_named(results) -> None:
-    assert len(results.not_converged) == 10  # 200 draws are too few by the thresholds
+    assert len(results.not_converged) + len(results.short) == 10  # 200 draws are too few by the thresholds
     assert MAIN in results.not_converged[0]
+    assert all("Short chains: " in line and "draws per chain would do" in line for line in results.short)
+
+
+def test_a_fit_that_did_not_converge_leaves_nothing_identified(results) -> None:
+    lead = valor_lead(results)
+    assert (lead.identified, lead.not_identified) == ((), ())
+    assert lead.why == results.not_converged
+    assert "Longer chains" in lead.to_try[0]
 
 
 def test_tables_survive_csv_and_numbers_are_finite(results) -> None:

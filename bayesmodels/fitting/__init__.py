@@ -1,4 +1,4 @@
-"""Fitting: NUTS settings, sampling, convergence, and the posterior that describes itself.
+"""Fitting: NUTS settings, sampling, and the posterior that describes itself.
 
 Nothing heavy is imported until a name is used.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .diagnostics import Convergence, convergence
     from .fitted import fit
     from .prior import prior_draws
     from .samplers import compile_model
@@ -16,16 +15,14 @@ if TYPE_CHECKING:
     from .settings import NutsSettings
 
 _HOME = {
-    "Convergence": "diagnostics",
     "NutsSettings": "settings",
     "compile_model": "samplers",
-    "convergence": "diagnostics",
     "fit": "fitted",
     "prior_draws": "prior",
     "sample": "sampling",
 }
 
-__all__ = ["Convergence", "NutsSettings", "compile_model", "convergence", "fit", "prior_draws", "sample"]
+__all__ = ["NutsSettings", "compile_model", "fit", "prior_draws", "sample"]
 
 
 def __getattr__(name: str) -> object:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import xarray as xr
 
+from bayesmodels.diagnostics import convergence
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import made_folder
-from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.doubtful_data import all_warnings
 from bayesmodels.fitting.event_groups import event_groups
 from bayesmodels.fitting.likelihood import person_log_likelihood

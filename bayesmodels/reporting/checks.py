@@ -60,9 +60,21 @@ def coverage_table(tree: xr.DataTree, prob: float) -> pd.DataFrame:
 
 
 def convergence_table(context: FitContext) -> pd.DataFrame:
-    """Verdict and diagnostics with their thresholds: `diagnostic`, `value`, `threshold`."""
-    found, limits = context.convergence, context.convergence.get("thresholds", {})
-    names = ("max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "min_ebfmi")
-    rows = [{"diagnostic": "verdict", "value": found.get("verdict", "not recorded"), "threshold": "ok"}]
-    rows += [{"diagnostic": name, "value": found.get(name), "threshold": limits.get(name)} for name in names]
-    return pd.DataFrame(rows)
+    """Verdict and diagnostics: `diagnostic`, `value`, `threshold` and `not_converged` (short, not converged beyond)."""
+    found, limits = context.convergence, context.limits
+    divergent = limits.most_divergent(found.get("draws") or 0)
+    names = {
+        "max_rhat": (limits.rhat, limits.worst_rhat),
+        "min_ess_bulk": (limits.ess, limits.worst_ess),
+        "min_ess_tail": (limits.ess, None),
+        "divergences": (divergent, divergent),
+        "min_ebfmi": (limits.ebfmi, limits.ebfmi),
+    }
+    rows: list[dict[str, object]] = [
+        {"diagnostic": "verdict", "value": context.grade or "not recorded", "threshold": "ok"}
+    ]
+    rows += [
+        {"diagnostic": name, "value": found.get(name), "threshold": short, "not_converged": failed}
+        for name, (short, failed) in names.items()
+    ]
+    return pd.DataFrame(rows, columns=["diagnostic", "value", "threshold", "not_converged"])

@@ -12,7 +12,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.convergence_limits import ConvergenceLimits
+from bayesmodels.diagnostics import convergence as graded
 from bayesmodels.errors import BadInput
+from bayesmodels.posterior import CONTENTS, NOT_VERIFIED
 from bayesmodels.vocabulary import ALL, VARIABLES
 
 LABELS = {
@@ -90,6 +93,9 @@ class FitContext:
     ----------
     warnings : tuple of str
         Root attribute `warnings`: what is legitimate but doubtful in the data, without persons.
+    convergence : dict
+        Grade and numbers of the draws (`Convergence.summary`), not the record of the fit; `verdict` is None where
+        divergences were not recorded.
     notes : tuple of str
         Root attribute `notes`: sentences for the first screen.
     extra_sections : tuple of dict
@@ -99,6 +105,12 @@ class FitContext:
         Of the log hazard ratios of covariates, by `hazard_covariate`.
     exits_follow_course : bool
         The model has hazards that depend on persons' courses.
+    limits : ConvergenceLimits
+        That the draws were graded by.
+    worst : tuple of str
+        Scalars with the largest R-hat.
+    short_sentence : str
+        What short chains lack, and how many draws would do; blank where they are not short.
     """
 
     model_type: str
@@ -119,14 +131,39 @@ class FitContext:
     extra_sections: tuple[dict[str, Any], ...] = ()
     hazard_units: dict[str, str] = field(default_factory=dict)
     exits_follow_course: bool = False
+    limits: ConvergenceLimits = field(default_factory=ConvergenceLimits)
+    worst: tuple[str, ...] = ()
+    short_sentence: str = ""
+
+    @property
+    def grade(self) -> str | None:
+        """`ok`, `short` or `not_converged`; None where it is not known."""
+        return self.convergence.get("verdict")
+
+    @property
+    def unconverged(self) -> bool:
+        """Whether the chains did not converge: then the fit identifies nothing."""
+        return self.grade == "not_converged"
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What a reader must know of the chains before any number: that they are short, that limits are loose."""
+        found = []
+        if self.short_sentence:
+            found.append(f"{self.short_sentence} Numbers that this leaves uncertain show their Monte-Carlo error.")
+        if self.limits.looser:
+            found.append(
+                "Convergence was judged by looser limits than the package's ([report.convergence]): "
+                f"{', '.join(self.limits.looser)}."
+            )
+        return tuple(found)
 
     @property
     def stamp(self) -> str | None:
         """What every page, section and figure of a fit that did not converge carries; None where it did."""
-        verdict = self.convergence.get("verdict")
-        if verdict == "ok":
+        if self.grade in ("ok", "short"):
             return None
-        if verdict is None:
+        if self.grade is None:
             return "Convergence was not recorded for this fit: every number below is provisional."
         reasons = "; ".join(str(reason) for reason in self.convergence.get("reasons", ()))
         return f"This fit did not converge{': ' + reasons if reasons else ''}. Do not act on any number below."
@@ -138,8 +175,13 @@ class FitContext:
         return self.controlled_week if self.controlled_week is not None else min(later, default=None)
 
 
-def read_context(tree: xr.DataTree) -> FitContext:
-    """Read the root attributes and the coordinates of the group `posterior`.
+def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> FitContext:
+    """Read the root attributes and the coordinates of the group `posterior`, and grade its draws.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+    limits : ConvergenceLimits, optional
 
     Raises
     ------
@@ -148,6 +190,7 @@ def read_context(tree: xr.DataTree) -> FitContext:
     """
     draws = tree["posterior"].to_dataset()
     data = _nested(tree, "data")
+    judged = graded(tree, limits)
     start_groups = _labels(draws, "start_group")
     starts = _by_label(draws, "start_group", "drug_start_week") or data.get("drug_start_week", {})
     drug_start_week = {group: math.inf if week is None else float(week) for group, week in starts.items()}
@@ -157,7 +200,7 @@ def read_context(tree: xr.DataTree) -> FitContext:
         model=_nested(tree, "model"),
         data=data,
         sampling=_nested(tree, "settings"),
-        convergence=_nested(tree, "convergence"),
+        convergence=judged.summary() | _not_recorded(tree, judged.verdict),
         seconds=_nested(tree, "seconds"),
         versions=_nested(tree, "versions"),
         seed=str(tree.attrs.get("seed", "not recorded")),
@@ -166,11 +209,24 @@ def read_context(tree: xr.DataTree) -> FitContext:
         drug_start_week=drug_start_week,
         contrasts=tuple(_contrast(label, start_groups, drug_start_week) for label in _labels(draws, "contrast")),
         controlled_week=None if controlled is None else float(controlled),
-        warnings=tuple(str(line) for line in _nested_list(tree, "warnings")),
+        warnings=(*map(str, _nested_list(tree, "warnings")), *_unverified(tree)),
         notes=tuple(_nested_list(tree, "notes")),
         extra_sections=tuple(_nested_list(tree, "extra_sections")),
         hazard_units=_by_label(draws, "hazard_covariate", "hazard_unit"),
         exits_follow_course="association" in draws,
+        limits=judged.limits,
+        worst=judged.worst() if judged.verdict == "not_converged" else (),
+        short_sentence=judged.short_sentence() if judged.verdict == "short" else "",
+    )
+
+
+def _unverified(tree: xr.DataTree) -> tuple[str, ...]:
+    """What to say of a file whose contents could not be compared with a digest."""
+    if tree.attrs.get(CONTENTS) != NOT_VERIFIED:
+        return ()
+    return (
+        "The posterior's contents are not verified: its file carries no digest of them (an earlier version or another "
+        "program wrote it).",
     )
 
 
@@ -225,6 +281,14 @@ def _trial_units(outcomes: dict[str, Outcome], endpoint: Outcome) -> dict[str, s
 def stratum_label(stratum: str) -> str:
     """A stratum's name for readers; `all` is the trial's mixture."""
     return "all persons" if stratum == ALL else stratum
+
+
+def _not_recorded(tree: xr.DataTree, verdict: str) -> dict[str, None]:
+    """What is not known without the sampler's statistics; chains that disagree are known without."""
+    if "sample_stats" in tree.children:
+        return {}
+    unknown = dict.fromkeys(("divergences", "min_ebfmi"))
+    return unknown if verdict == "not_converged" else {"verdict": None, **unknown}
 
 
 def _outcomes(draws: xr.Dataset, model: dict[str, Any]) -> dict[str, Outcome]:

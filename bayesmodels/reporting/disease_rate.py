@@ -16,6 +16,7 @@ from bayesmodels.posterior import require
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.effects import LEARNED
 from bayesmodels.reporting.intervals import beside_prior, flat
+from bayesmodels.reporting.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.reporting.page import Section
 from bayesmodels.reporting.wording import chance, estimate
 
@@ -135,7 +136,8 @@ def disease_rate_table(tree: xr.DataTree, context: FitContext, prob: float) -> p
     DataFrame
         start_group, unit, mean, sd, median, lower, upper, prior_median, prior_sd, prior_lower, prior_upper,
         width_ratio, probability_slower and probability_futility_ratio (Pr below the rule's two ratios, 1 and .9),
-        verdict (of the rule at a final analysis), direction.
+        verdict (of the rule at a final analysis; blank where the chains did not converge), direction,
+        monte_carlo_error.
 
     Raises
     ------
@@ -147,12 +149,13 @@ def disease_rate_table(tree: xr.DataTree, context: FitContext, prob: float) -> p
     prior = _active(tree, "prior", context.start_groups) if "prior" in tree.children else None
     table = beside_prior(posterior, prior, prob).assign(unit="ratio")
     decisions = [HEALEY_RULE.decide(flat(posterior.sel(start_group=g)), final=True) for g in table["start_group"]]
-    return table.assign(
+    table = table.assign(
         probability_slower=[decision.below_success for decision in decisions],
         probability_futility_ratio=[decision.below_futility for decision in decisions],
-        verdict=[decision.verdict for decision in decisions],
+        verdict=["" if context.unconverged else decision.verdict for decision in decisions],
         direction="below 1 favours the active arm",
     )
+    return with_errors(table, {"disease_rate_ratio": posterior}, context, "disease_rate_ratio")
 
 
 def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -174,6 +177,7 @@ def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
         )
         if not known:
             text += _why_open(row)
+        text += error_in_brackets(row[ERROR])
         (identified if known else open_questions).append(text)
     return identified, open_questions
 
@@ -189,7 +193,7 @@ def disease_rate_section(table: pd.DataFrame, interval_label: str) -> Section:
             f"Prior median ({interval_label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
             f"Pr(DRR < {rule.success_ratio:g})": chance(row["probability_slower"]),
             f"Pr(DRR < {rule.futility_ratio:g})": chance(row["probability_futility_ratio"]),
-            "Rule, at a final analysis": row["verdict"],
+            "Rule, at a final analysis": row["verdict"] or "none: the chains did not converge",
         }
         for row in table.to_dict("records")
     ]
@@ -203,7 +207,11 @@ def disease_rate_section(table: pd.DataFrame, interval_label: str) -> Section:
             f"an interim one if Pr(DRR < {rule.futility_ratio:g}) < {rule.futility:g}. Source: the HEALEY ALS platform "
             "trial's. Whether it was declared for this trial beforehand, the software cannot know.",
         ],
-        {f"Disease rate ratio by active arm: median and {interval_label}": pd.DataFrame(rows)},
+        {
+            f"Disease rate ratio by active arm: median and {interval_label}": pd.DataFrame(
+                shown_with_errors(rows, table[ERROR], "Posterior median")
+            )
+        },
         (),
         "Controls of all regimens enter every arm's ratio.",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -26,6 +27,8 @@ from bayesmodels.reporting.event_sections import follow_up_sections
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
 from bayesmodels.reporting.findings import Findings, find
 from bayesmodels.reporting.first_screen import first_screen
+from bayesmodels.reporting.monte_carlo import ERROR
+from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Block, Lead, Section, compose
 from bayesmodels.reporting.prediction_report import prediction_figures
 from bayesmodels.reporting.rank_report import rank_figures
@@ -72,6 +75,8 @@ class Report:
         Content of ``summary.json``.
     stamp : str or None
         The warning of a fit that did not converge.
+    convergence : dict
+        Grade of the draws by the report's limits, reasons and numbers.
     checklist : Checklist or None
         Of a report on a surrogate, where one is declared.
     run : str or None
@@ -85,6 +90,7 @@ class Report:
     figures: LazyFigures
     summary: dict[str, Any]
     stamp: str | None
+    convergence: dict[str, Any]
     checklist: Checklist | None = None
     run: str | None = None
 
@@ -100,22 +106,22 @@ class Report:
 
     def sentence(self) -> str:
         """The first screen as plain text."""
-        lines = [self.stamp] if self.stamp else []
+        lines = [*([self.stamp] if self.stamp else []), *self.lead.cautions]
         lines += [f"{v.rung}: {v.answer}. {v.sentence}" for v in self.lead.verdicts]
         if self.lead.warnings:
             lines += ["Warnings about the data:", *(f"  {line}" for line in self.lead.warnings), ""]
-        lines += [*self.lead.paragraphs, "", "Identified:"]
-        lines += [f"  {line}" for line in self.lead.identified] + ["", "Not identified:"]
-        return "\n".join([*lines, *(f"  {line}" for line in self.lead.not_identified)])
+        lines += self.lead.paragraphs
+        for heading, found, none in self.lead.lists:
+            lines += ["", f"{heading}:", *(f"  {line}" for line in found or [none])]
+        return "\n".join(lines)
 
     def save(self, folder: str | Path) -> Path:
         """Write ``summary.json``, ``curves.csv``, ``report.html``, ``tables/*.csv`` and ``figures/*.png|svg``.
 
         With a declared surrogate also ``checklist.json``. The folder is made if it is not there, and gets a
         ``manifest.json`` with the list of these files. Every file is written under a temporary name, flushed to disk,
-        then renamed; nothing is deleted, and only files that the manifest lists are replaced.
-
-        Names of tables and figures that hold labels of the user's become names that every system takes (`safe_labels`).
+        then renamed; nothing is deleted, and only files that the manifest lists are replaced. Names of tables and
+        figures that hold labels of the user's become names that every system takes (`safe_labels`).
 
         Parameters
         ----------
@@ -170,17 +176,17 @@ class Report:
         return self.sentence()
 
     def _repr_html_(self) -> str:
-        def lines(items: Any) -> str:
-            return "".join(f"<li>{escape(item)}</li>" for item in items)
+        def listed(heading: str, lines: Sequence[str]) -> str:
+            return f"<h4>{escape(heading)}</h4><ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
 
         stamp = f"<p><strong>{escape(self.stamp)}</strong></p>" if self.stamp else ""
+        cautions = "".join(f"<p><em>{escape(text)}</em></p>" for text in self.lead.cautions)
         paragraphs = "".join(f"<p>{escape(text)}</p>" for text in self.lead.paragraphs)
+        lists = "".join(listed(heading, found or [none]) for heading, found, none in self.lead.lists)
         verdicts = "".join(verdict._repr_html_() for verdict in self.lead.verdicts)
-        doubts = f"<h4>Warnings about the data</h4><ul>{lines(self.lead.warnings)}</ul>" if self.lead.warnings else ""
+        doubts = listed("Warnings about the data", self.lead.warnings) if self.lead.warnings else ""
         return (
-            f"<h3>{escape(self.title)}</h3>{stamp}{verdicts}{doubts}{paragraphs}"
-            f"<h4>Identified</h4><ul>{lines(self.lead.identified)}</ul>"
-            f"<h4>Not identified</h4><ul>{lines(self.lead.not_identified)}</ul>"
+            f"<h3>{escape(self.title)}</h3>{stamp}{cautions}{verdicts}{doubts}{paragraphs}{lists}"
             f"<p>Tables: {escape(', '.join(self.tables))}. Figures: {escape(', '.join(self.figures))}.</p>"
         )
 
@@ -235,6 +241,7 @@ def report(
             _surrogacy_json(findings),
         ),
         stamp=findings.context.stamp,
+        convergence=findings.context.convergence,
         checklist=findings.checklist,
         run=tree.attrs.get("run"),
     )
@@ -257,8 +264,18 @@ def _surrogacy_json(findings: Findings) -> dict[str, Any] | None:
 
 def _trial_lead(findings: Findings) -> Lead:
     assert findings.trials is not None
-    settings, notes = findings.settings, (*findings.context.notes, *findings.settings.notes)
-    return trial_lead(findings.trials, settings.interval_label, settings.interval, notes)
+    context, settings = findings.context, findings.settings
+    notes = (*context.notes, *settings.notes)
+    lead = trial_lead(findings.trials, settings.interval_label, settings.interval, notes, _r2_error(findings))
+    if context.unconverged:
+        return Lead(lead.paragraphs, cautions=context.cautions, why=why(context), to_try=to_try(findings.tree, context))
+    return replace(lead, cautions=context.cautions)
+
+
+def _r2_error(findings: Findings) -> float:
+    """Monte-Carlo error of R2 over trials; NaN where the chains are long enough."""
+    table = findings.tables["parameters"].set_index("name")[ERROR]
+    return float(table.get("trial_r2", math.nan))
 
 
 def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:

@@ -17,6 +17,7 @@ import xarray as xr
 from bayesmodels.posterior import require
 from bayesmodels.reporting.context import FitContext, stratum_label, units
 from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
+from bayesmodels.reporting.monte_carlo import with_errors
 
 EFFECTS = (
     "drug_effect",
@@ -48,7 +49,7 @@ class EffectTable:
         One row an effect: `name`, `outcome`, `stratum`, `start_group`, `contrast` (blank where it does not apply),
         `unit`, `mean`, `sd`, `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`,
         `prior_upper`, `width_ratio` (posterior over prior width), `probability_favours` (the drug;
-        NaN where the sign says nothing), `direction`.
+        NaN where the sign says nothing), `direction`, `monte_carlo_error`.
     interval_label : str
         Kind and level of the interval.
     """
@@ -94,7 +95,7 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
         for sign, row in zip(signs, table.itertuples(index=False), strict=True)
     ]
     table["direction"] = ["" if math.isnan(s) else f"{'+' if s > 0 else '-'} favours the drug" for s in signs]
-    return EffectTable(table, interval_label)
+    return EffectTable(with_errors(table, posterior, context), interval_label)
 
 
 def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr.DataArray | None:

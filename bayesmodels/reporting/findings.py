@@ -19,6 +19,7 @@ from bayesmodels.reporting.dropout_report import dropout_tables
 from bayesmodels.reporting.effects import effect_table
 from bayesmodels.reporting.estimand_table import estimand_table
 from bayesmodels.reporting.event_tables import event_tables
+from bayesmodels.reporting.monte_carlo import with_errors
 from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.prediction_report import prediction_tables
@@ -83,7 +84,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
         Every week and outcome of the settings that the posterior does not have.
     """
     require_draws(tree)
-    context = read_context(tree)
+    context = read_context(tree, settings.convergence)
     coords, variables = tree["posterior"].coords, tree["posterior"].data_vars
     weeks, visits = (coords[dim].values.tolist() if dim in coords else [] for dim in ("week", "visit_week"))
     problems = list(settings.problems(context.outcomes, weeks, visits if "visit_mean" in variables else ()))
@@ -91,6 +92,7 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
         raise BadInput(problems)
     observed = observed_persons(tree, context.data)
     prob, label = settings.interval, settings.interval_label
+    posterior = dict(tree["posterior"].data_vars)
     tables = {"parameters": parameter_table(tree, context, prob), "convergence": convergence_table(context)}
     if "drug_effect" in variables:
         tables["effects"] = effect_table(tree, context, prob, label).table
@@ -101,11 +103,12 @@ def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:
     tables["period_rates"] = period_rate_table(tree, context, prob, observed)
     if "difference" in variables:
         for name, table in _DELAYED_START.items():
-            tables[name] = table(tree, context, settings, observed)
+            found = table(tree, context, settings, observed)
+            tables[name] = with_errors(found, posterior, context, "difference") if name in _MEDIANS else found
     if {"observed_summary", "predictive_summary"} <= set(tree.children) and "outcome" in tree["observed_summary"].dims:
         tables["predictive_checks"] = predictive_cells(tree, prob)
         tables["predictive_coverage"] = coverage_table(tree, prob)
-    trials = trial_evidence(tree, prob, settings.margin, settings.trial_verdict)
+    trials = trial_evidence(tree, prob, settings.margin, settings.trial_verdict, not context.unconverged)
     if trials is not None:
         tables |= {"trial_effects": trials.rows, "trial_thresholds": trials.thresholds, "unused_rows": trials.unused}
         tables |= {"leave_one_out": trials.leave_one_out, "trials_needed": trials.needed}
@@ -128,6 +131,8 @@ def _estimand_weeks(tree: xr.DataTree, settings: ReportSettings, tables: dict[st
     deltas = tables.get("deltas", pd.DataFrame())
     return sorted(set(deltas["week"])) if len(deltas) else [float(tree["event_curves"]["week"].max())]
 
+
+_MEDIANS = ("differences", "deltas")
 
 _DELAYED_START = {
     "differences": difference_table,

@@ -15,6 +15,8 @@ from bayesmodels.reporting.effects import LEARNED, PARTLY
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.intervals import LOG_NORMAL, NOTHING
+from bayesmodels.reporting.monte_carlo import ERROR, error_in_brackets
+from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Lead
 from bayesmodels.reporting.wording import as_percent, chance, estimate, signed
 
@@ -44,7 +46,16 @@ _WOULD_CHANGE = {
 
 
 def first_screen(findings: Findings) -> Lead:
-    """What the fit is, in a paragraph, and the two lists."""
+    """What the fit is, in a paragraph, and the two lists; of chains that did not converge why, and what to try."""
+    context = findings.context
+    notes = [*context.notes, *findings.settings.notes]
+    verdicts = () if findings.surrogate is None else findings.surrogate.verdicts
+    what = _what(context, findings.settings.interval_label)
+    if context.unconverged:
+        return Lead(
+            (what, *notes), verdicts=verdicts, cautions=context.cautions, why=why(context),
+            to_try=to_try(findings.tree, context),
+        )  # fmt: skip
     identified: list[str] = []
     open_questions: list[str] = []
     if "disease_rates" in findings.tables:
@@ -59,10 +70,7 @@ def first_screen(findings: Findings) -> Lead:
     for row in _headline_differences(findings):
         known = row["withheld"] == "" and (row["lower"] > 0 or row["upper"] < 0) and row["width_ratio"] < LEARNED
         (identified if known else open_questions).append(_difference_line(findings, row))
-    notes = [*findings.context.notes, *findings.settings.notes]
-    verdicts = () if findings.surrogate is None else findings.surrogate.verdicts
-    what = _what(findings.context, findings.settings.interval_label)
-    return Lead((what, *notes, RULE), identified, open_questions, verdicts)
+    return Lead((what, *notes, RULE), identified, open_questions, verdicts, context.cautions)
 
 
 def _what(context: FitContext, interval: str) -> str:
@@ -115,10 +123,11 @@ def _effect_line(findings: Findings, row: dict[str, Any]) -> str:
         f"{outcome.label}{where}: {_NAMES[row['name']]} {estimate(*numbers)} {row['unit']}"
         f"{f', that is {percent}' if percent else ''}{direction}."
     )
+    error = error_in_brackets(row[ERROR])
     if _is_identified(row, has_sign):
-        return f"{text} {_width(row['width_ratio'])}"
+        return f"{text} {_width(row['width_ratio'])}{error}"
     crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
-    return f"{text}{crosses} {_width(row['width_ratio'])} {_WOULD_CHANGE[row['name']]}"
+    return f"{text}{crosses} {_width(row['width_ratio'])} {_WOULD_CHANGE[row['name']]}{error}"
 
 
 def _width(ratio: float) -> str:
@@ -150,5 +159,5 @@ def _difference_line(findings: Findings, row: dict[str, Any]) -> str:
         f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
         f"{row['week']:g}{f' ({OPEN_LABEL})' if after else ''}: {estimate(*numbers)} {outcome.unit}"
         f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
-        f"{chance(row['probability_favours'])} that it favours {contrast.early}."
+        f"{chance(row['probability_favours'])} that it favours {contrast.early}.{error_in_brackets(row[ERROR])}"
     )

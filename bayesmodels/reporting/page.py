@@ -63,13 +63,42 @@ class Section:
 
 @dataclass(frozen=True)
 class Lead:
-    """The first screen: what this is, a surrogate's evidence, doubts about the data, what is identified, what not."""
+    """The first screen: what this is, how far a surrogate's evidence goes, what is identified, and what is not.
+
+    Parameters
+    ----------
+    paragraphs, identified, not_identified : sequence of str
+    verdicts : sequence of Verdict
+        Of a declared surrogate.
+    warnings : sequence of str
+        What is doubtful in the data.
+    cautions : sequence of str
+        What must be known before any number, e.g. that chains are short.
+    why, to_try : sequence of str
+        Of a fit that did not converge: why not, and what to try. Then nothing is identified.
+    """
 
     paragraphs: Sequence[str] = ()
     identified: Sequence[str] = ()
     not_identified: Sequence[str] = ()
     verdicts: Sequence[Verdict] = ()
     warnings: Sequence[str] = ()
+    cautions: Sequence[str] = ()
+    why: Sequence[str] = ()
+    to_try: Sequence[str] = ()
+
+    @property
+    def lists(self) -> tuple[tuple[str, Sequence[str], str], ...]:
+        """The lists of the first screen: heading, lines, and what stands there where there are none."""
+        if self.why:
+            return (
+                ("Nothing is identified: the chains did not converge", self.why, ""),
+                ("What to try", self.to_try, "Longer chains."),
+            )
+        return (
+            ("Identified by these data", self.identified, "None of the effects asked about."),
+            ("Not identified", self.not_identified, "None of the effects asked about is left open by these data."),
+        )
 
 
 @dataclass(frozen=True)

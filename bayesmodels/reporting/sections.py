@@ -15,6 +15,7 @@ from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.effects import LEARNED, PARTLY, how_learned
 from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons, missing_data
 from bayesmodels.reporting.findings import Findings
+from bayesmodels.reporting.monte_carlo import ERROR, shown_with_errors
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.wording import chance_of, estimate, fixed, percents, places
 
@@ -23,7 +24,8 @@ def effect_section(findings: Findings, figures: LazyFigures) -> Section:
     """Drug effects, posterior beside prior."""
     context, label = findings.context, findings.settings.interval_label
     rows = []
-    for row in findings.tables["effects"].sort_values("outcome", key=places, kind="stable").to_dict("records"):
+    effects = findings.tables["effects"].sort_values("outcome", key=places, kind="stable")
+    for row in effects.to_dict("records"):
         outcome = context.outcomes[row["outcome"]]
         numbers = (row["median"], row["lower"], row["upper"])
         rows.append(
@@ -35,7 +37,7 @@ def effect_section(findings: Findings, figures: LazyFigures) -> Section:
                 "Unit": row["unit"],
                 "In percent": percents(*numbers) if row["unit"] == "ln" and row["direction"] else "",
                 "P(favours the drug)": chance_of(row["probability_favours"], row["direction"]),
-                "Posterior / prior width": _width(row["width_ratio"]),
+                "Posterior / prior width": _width(row["width_ratio"], context.unconverged),
             }
         )
     pictures = [
@@ -49,11 +51,17 @@ def effect_section(findings: Findings, figures: LazyFigures) -> Section:
     ]
     return Section(
         "Effects of the drug, prior beside posterior",
-        [
+        []
+        if context.unconverged
+        else [
             "An effect whose posterior is as wide as its prior was not learned from these data, wherever it lies: "
             f"learned below {LEARNED:g} of the prior's width, partly learned below {PARTLY:g}.",
         ],
-        {f"Effects by outcome, start group and stratum: median and {label}": pd.DataFrame(rows)},
+        {
+            f"Effects by outcome, start group and stratum: median and {label}": pd.DataFrame(
+                shown_with_errors(rows, effects[ERROR], "Posterior median")
+            )
+        },
         pictures,
         "Which sign favours the drug stands before its probability. Later minus earlier: what is known of whether "
         "starting late gives the same effect. Effects are those of all persons, as if alive and followed.",
@@ -153,19 +161,25 @@ def convergence_section(findings: Findings) -> Section:
     """Verdict, diagnostics, what ran, versions and seconds."""
     context = findings.context
     names = {
-        "max_rhat": "worst rank-normalised R-hat (at most)",
-        "min_ess_bulk": "smallest bulk effective sample size (at least)",
-        "min_ess_tail": "smallest tail effective sample size (at least)",
-        "divergences": "divergent draws (at most)",
-        "min_ebfmi": "smallest E-BFMI (at least)",
+        "max_rhat": "worst rank-normalised R-hat",
+        "min_ess_bulk": "smallest bulk effective sample size",
+        "min_ess_tail": "smallest tail effective sample size",
+        "divergences": "divergent draws",
+        "min_ebfmi": "smallest E-BFMI",
     }
     table = findings.tables["convergence"].astype(object)
     shown = pd.DataFrame(
         {
             "Diagnostic": [names.get(name, name) for name in table["diagnostic"]],
             "Value": [fixed(v, 3) if isinstance(v, float) and abs(v) < 10 else v for v in table["value"]],
-            "Threshold": table["threshold"].to_list(),
+            "Short beyond": table["threshold"].to_list(),
+            "Not converged beyond": table["not_converged"].to_list(),
         }
+    )
+    counted = (
+        f"{context.convergence['scalars']} scalars were judged. Not converged are also chains of which more than "
+        f"{context.limits.most_above(context.convergence['scalars']):g} scalars have an R-hat above "
+        f"{context.limits.rhat:g}, or one is undefined."
     )
     ran = context.sampling.get("ran", context.sampling)
     facts = {"Seed": context.seed, **{f"Sampling: {k}": _short(v) for k, v in ran.items()}}
@@ -173,7 +187,8 @@ def convergence_section(findings: Findings) -> Section:
     facts |= {f"Version of {k}": _short(v) for k, v in context.versions.items()}
     facts["Data digest"] = str(context.data.get("digest", "not recorded"))[:16]
     ran_table = pd.DataFrame({"Fact": list(facts), "Value": list(facts.values())})
-    return Section("Convergence and how it was run", (), {"Convergence": shown, "What ran": ran_table})
+    tables = {"Convergence": shown, "What ran": ran_table}
+    return Section("Convergence and how it was run", (*context.cautions, counted), tables)
 
 
 def parameter_section(findings: Findings) -> Section:
@@ -197,9 +212,8 @@ def parameter_section(findings: Findings) -> Section:
         }
         for row in table.to_dict("records")
     ]
-    return Section(
-        "All population parameters", (), {f"Posterior median and {label}": pd.DataFrame(rows)}, collapsed=True
-    )
+    shown = pd.DataFrame(shown_with_errors(rows, table[ERROR], "Median"))
+    return Section("All population parameters", (), {f"Posterior median and {label}": shown}, collapsed=True)
 
 
 def absent_section(findings: Findings) -> Section:
@@ -241,9 +255,11 @@ def split_name(name: str, kind: str, findings: Findings) -> tuple[Any, str]:
     raise KeyError(name)
 
 
-def _width(ratio: float) -> str:
-    """Posterior over prior width, and what it says."""
-    return "–" if math.isnan(ratio) else f"{ratio:.2f}: {how_learned(ratio)}"
+def _width(ratio: float, unconverged: bool) -> str:
+    """Posterior over prior width, and what it says; of chains that did not converge nothing."""
+    if math.isnan(ratio):
+        return "–"
+    return f"{ratio:.2f}" if unconverged else f"{ratio:.2f}: {how_learned(ratio)}"
 
 
 def _effect_name(row: Mapping[str, Any]) -> str:

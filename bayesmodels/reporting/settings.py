@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from bayesmodels.convergence_limits import ConvergenceLimits
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 
@@ -45,6 +46,8 @@ class ReportSettings(BaseModel):
         The biomarker to evaluate as a surrogate, and for which outcome; both, or neither.
     surrogacy : SurrogacySettings
         `[report.surrogacy]`.
+    convergence : ConvergenceLimits
+        `[report.convergence]`: limits of the grades of convergence. Looser ones than the package's are printed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +66,7 @@ class ReportSettings(BaseModel):
     surrogate: str | None = None
     outcome: str | None = None
     surrogacy: SurrogacySettings = SurrogacySettings()
+    convergence: ConvergenceLimits = ConvergenceLimits()
 
     @model_validator(mode="after")
     def _a_pair(self) -> ReportSettings:

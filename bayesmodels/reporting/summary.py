@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.intervals import STATISTICS
+from bayesmodels.reporting.monte_carlo import ERROR
 from bayesmodels.vocabulary import DIMS
 
 
@@ -55,7 +56,11 @@ def summary(
             "data": context.data,
             "interval": {"kind": "eti", "prob": prob},
             "warnings": list(context.warnings),
-            "convergence": {"verdict": found.get("verdict"), **{name: found.get(name) for name in diagnostics}},
+            "convergence": {
+                "verdict": context.grade,
+                "reasons": found["reasons"],
+                **{name: found.get(name) for name in diagnostics},
+            },
             "parameters": [
                 {"name": row["name"], "index": _index(row), **{k: row[k] for k in _PARAMETER}}
                 for row in parameters.to_dict("records")
@@ -69,7 +74,7 @@ def summary(
                     {
                         "name": "group_drug_effect",
                         "index": _index(row),
-                        **{k: row[k] for k in ("unit", *STATISTICS)},
+                        **{k: row[k] for k in ("unit", *STATISTICS, ERROR)},
                         "week": None,
                         "probability_favours": None,
                         "direction": "+ larger in the later start",
@@ -105,8 +110,8 @@ def schema() -> dict[str, Any]:
     return json.loads((files("bayesmodels.reporting") / "summary.schema.json").read_text(encoding="utf-8"))
 
 
-_PARAMETER = ("unit", *STATISTICS, "rhat", "ess_bulk")
-_CONTRAST = ("week", "unit", *STATISTICS, "probability_favours", "direction")
+_PARAMETER = ("unit", *STATISTICS, ERROR, "rhat", "ess_bulk", "ess_tail")
+_CONTRAST = ("week", "unit", *STATISTICS, ERROR, "probability_favours", "direction")
 
 
 def _index(row: dict[str, Any]) -> dict[str, str]:

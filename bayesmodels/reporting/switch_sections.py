@@ -12,6 +12,7 @@ from bayesmodels.reporting.context import FitContext, stratum_label
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons
 from bayesmodels.reporting.findings import Findings
+from bayesmodels.reporting.monte_carlo import ERROR, shown_with_errors
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.sections import split_name
 from bayesmodels.reporting.settings import ReportSettings
@@ -68,7 +69,11 @@ def difference_section(findings: Findings, figures: LazyFigures) -> Section:
             "Delta_1 is at the last curve week up to the switch; Delta_2 at the last visit at which both groups have "
             "data. Where fewer than half of either group are still observed the probability is withheld.",
         ],
-        {f"Differences at chosen weeks: median and {settings.interval_label}, raw": pd.DataFrame(rows)},
+        {
+            f"Differences at chosen weeks: median and {settings.interval_label}, raw": pd.DataFrame(
+                shown_with_errors(rows, findings.tables["deltas"][ERROR], "Difference")
+            )
+        },
         pictures,
         f"Estimand of every row: {all_persons(context)}. Which sign of the raw difference favours whom stands before "
         "the probability. Differences at every curve week are in tables/differences.csv and summary.json.",

@@ -13,7 +13,7 @@ from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
-from bayesmodels.studies.pages import opening
+from bayesmodels.studies.pages import grades_said, opening
 from bayesmodels.studies.ranks import ecdf_figure, uniformity_table
 from bayesmodels.studies.recovery_page import unfinished
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
@@ -113,7 +113,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any], done: str) -> str:
         f"{manifest['rhat_above_1.01']} (above 1.05 in {manifest['rhat_above_1.05']}), smallest bulk ESS of a fit: "
         f"median {manifest['median_min_ess_bulk']:.0f}; bulk or tail ESS below 100 in {manifest['ess_below_100']}; "
         f"divergences in {manifest['fits_with_divergences']} fits. By the package's verdict, made for reports and more "
-        f"draws, {manifest['converged_by_the_package_verdict']} of {n} converged.",
+        f"draws, {grades_said(manifest, n)}.",
         "",
         f"Cost: {manifest['cpu_seconds']:.0f} CPU seconds with compilation, {manifest['fits_per_cpu_hour']:.0f} fits "
         f"per CPU hour, median {manifest['median_cpu_seconds_a_fit']:.1f} CPU seconds a fit, on a shared machine.",

@@ -13,7 +13,7 @@ import pandas as pd
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.safe_labels import table_csv
-from bayesmodels.studies.pages import opening
+from bayesmodels.studies.pages import grades_said, opening
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 
 FOLDER = "reports/validation/TrialLevelModel-few-trials"
@@ -126,6 +126,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         ours, source = wide[trials, r2, quantity]
         return f"{ours:.2f} ({source:.2f})"
 
+    graded = f"; by the package's verdict {grades_said(manifest, manifest['fits'])}" if "grades" in manifest else ""
     lines = [
         *opening(manifest, verdict(table)),
         "## Table",
@@ -154,7 +155,7 @@ def page(table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         f"Sampling: {settings['chains']} chain of {settings['tune']} + {settings['draws']} draws, target acceptance "
         f"{settings['target_accept']}. All {manifest['fits']} fits count, converged or not: R-hat above 1.01 in "
         f"{manifest['rhat_above_1.01']}, above 1.05 in {manifest['rhat_above_1.05']}; smallest ESS of a fit below 100 "
-        f"in {manifest['ess_below_100']}; divergences in {manifest['fits_with_divergences']}.",
+        f"in {manifest['ess_below_100']}; divergences in {manifest['fits_with_divergences']}{graded}.",
         "",
         f"Cost: {manifest['cpu_seconds']:.0f} CPU seconds, median {manifest['median_cpu_seconds_a_fit']:.2f} a fit.",
         "",

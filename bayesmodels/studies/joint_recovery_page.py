@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.studies.joint_recovery import FITTED, LAYOUTS, TRUTH, main_quantities
-from bayesmodels.studies.pages import opening
+from bayesmodels.studies.pages import grades_said, opening
 from bayesmodels.studies.recovery_page import unfinished
 from bayesmodels.studies.recovery_report import binomial_limits
 
@@ -159,12 +159,14 @@ def _luck(manifest: dict[str, Any], first: str, last: str) -> str:
 
 def _convergence(fitted: str, manifest: dict[str, Any]) -> str:
     found, n = manifest["convergence"][fitted], manifest["trials"]
+    passed = f"{found['converged_by_the_package_verdict']} converged"
+    graded = grades_said(found, n) if "grades" in found else passed
     return (
         f"{_title(fitted)}: R-hat above 1.01 in {found['rhat_above_1.01']} of {n} (above 1.05 in "
         f"{found['rhat_above_1.05']}), bulk or tail ESS below 400 in {found['ess_below_400']} (below 100 in "
         f"{found['ess_below_100']}; median of the smallest bulk ESS {found['median_min_ess_bulk']:.0f}), divergences "
-        f"in {found['fits_with_divergences']}; {found['converged_by_the_package_verdict']} converged by the package's "
-        "verdict, made for reports and twice as many draws."
+        f"in {found['fits_with_divergences']}; {graded} by the package's verdict, made for reports and twice as many "
+        "draws."
     )
 
 

@@ -30,3 +30,11 @@ def opening(manifest: Mapping[str, Any], verdict: str, unfinished: list[str] | N
         verdict,
         "",
     ]
+
+
+def grades_said(counts: dict[str, Any], n: int) -> str:
+    """How many of n fits have each grade (`recovery_report.convergence_counts`); without grades how many converged."""
+    if "grades" not in counts:
+        return f"{counts['converged_by_the_package_verdict']} of {n} converged"
+    found = counts["grades"]
+    return f"{found['ok']} of {n} are ok, {found['short']} short and {found['not_converged']} not converged"

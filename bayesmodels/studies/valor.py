@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.diagnostics import Convergence, convergence
 from bayesmodels.evidence import means_table
-from bayesmodels.fitting import NutsSettings, convergence, fit, sample
+from bayesmodels.fitting import NutsSettings, fit, sample
 from bayesmodels.fitting.means_likelihood import means_log_likelihood
 from bayesmodels.fitting.predict_means import MeansPrediction, parameter_draws, predictive_draws
 from bayesmodels.models.means_outcome import MeansOutcome
@@ -78,6 +79,8 @@ class ValorResults:
         Fall of NfL by stratum (ln; median, lower, upper) by prior of the fall.
     not_converged : tuple of str
         One sentence a fit whose chains did not converge.
+    short : tuple of str
+        One sentence a fit whose chains are short.
     """
 
     fits: dict[str, MeansFit]
@@ -88,6 +91,7 @@ class ValorResults:
     trap: pd.DataFrame
     fall_priors: pd.DataFrame
     not_converged: tuple[str, ...]
+    short: tuple[str, ...] = ()
 
 
 def fitted_means(outcomes: tuple[str, ...], start_week: float = START_WEEKS[0]) -> MeansTable:
@@ -144,6 +148,7 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
         trap=pd.DataFrame([_trap_row(fitted) for fitted in trapped]),
         fall_priors=pd.concat([_falls(fitted) for fitted in falls], ignore_index=True),
         not_converged=tuple(line for fitted in made for line in not_converged(fitted)),
+        short=tuple(line for fitted in made for line in short(fitted)),
     )
 
 
@@ -178,12 +183,24 @@ def _fit_function(variant: str, data: MeansTable, settings: NutsSettings) -> Mea
 
 def not_converged(fitted: MeansFit) -> list[str]:
     """One sentence if the chains did not converge."""
+    found = _graded(fitted)
+    return [f"{_name(fitted)}: {'; '.join(found.reasons)}."] if found.verdict == "not_converged" else []
+
+
+def short(fitted: MeansFit) -> list[str]:
+    """One sentence if the chains are short."""
+    found = _graded(fitted)
+    return [f"{_name(fitted)}. {found.short_sentence()}"] if found.verdict == "short" else []
+
+
+def _name(fitted: MeansFit) -> str:
+    return f"{fitted.data.name}, {fitted.label}"
+
+
+def _graded(fitted: MeansFit) -> Convergence:
     names = [p.name for outcome in fitted.model.outcomes for p in outcome.parameters()]
     free = {"posterior": fitted.posterior["posterior"].to_dataset()[names]}
-    verdict = convergence(xr.DataTree.from_dict(free | {"sample_stats": fitted.posterior["sample_stats"].to_dataset()}))
-    if verdict.verdict == "ok":
-        return []
-    return [f"{fitted.data.name}, {fitted.label}: {'; '.join(verdict.reasons)}."]
+    return convergence(xr.DataTree.from_dict(free | {"sample_stats": fitted.posterior["sample_stats"].to_dataset()}))
 
 
 def predict(fitted: MeansFit, later: MeansTable, seed: int, start_week: float | None = None) -> MeansPrediction:

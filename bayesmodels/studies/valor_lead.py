@@ -11,9 +11,23 @@ from bayesmodels.studies.valor import MAIN, START_WEEKS, MeansFit, ValorResults
 
 AFTER_SWITCH = "Beyond week 28 all persons are offered the drug: early against delayed start, not drug against placebo."
 
+LONGER = "Longer chains: more draws and more tuning; by default the demo takes 1,000 of each in four chains."
+
 
 def valor_lead(results: ValorResults) -> Lead:
-    """First screen: the NfL response is identified, the size of the functional effect is not."""
+    """First screen: the NfL response is identified, the size of the functional effect is not.
+
+    Where the chains of a fit did not converge nothing is, for the fits are read against each other.
+    """
+    paragraphs = [
+        "Real input: means by visit that were published for VALOR (tofersen in SOD1-ALS; 72 persons early "
+        "start, 36 delayed start), plasma NfL and ALSFRS-R in the faster- and slower-progressing stratum. The "
+        "model is fitted to weeks 2 to 28 only and then asked for what was published later.",
+        f"{AFTER_SWITCH} NfL: down is good. ALSFRS-R: up is good. Intervals are 95 %, equal-tailed.",
+    ]
+    cautions = [" ".join(results.short)] if results.short else []
+    if results.not_converged:
+        return Lead(paragraphs, cautions=cautions, why=results.not_converged, to_try=[LONGER])
     nfl = nfl_response(results.fits[MAIN]).set_index("quantity")
     slowing = {label: _slowing(results.fits[label]) for label in (MAIN, "slowing, linear")}
     trapped = results.trap.set_index("model").loc["slowing, linear"]
@@ -21,12 +35,8 @@ def valor_lead(results: ValorResults) -> Lead:
     function = results.starts.set_index(["delayed_start_week", "model"])["alsfrs_r"]
     main, none = ((START_WEEKS[0], label) for label in (MAIN, "no effect, decelerating"))
     return Lead(
-        paragraphs=[
-            "Real input: means by visit that were published for VALOR (tofersen in SOD1-ALS; 72 persons early "
-            "start, 36 delayed start), plasma NfL and ALSFRS-R in the faster- and slower-progressing stratum. The "
-            "model is fitted to weeks 2 to 28 only and then asked for what was published later.",
-            f"{AFTER_SWITCH} NfL: down is good. ALSFRS-R: up is good. Intervals are 95 %, equal-tailed.",
-        ],
+        paragraphs=paragraphs,
+        cautions=cautions,
         identified=[
             f"The NfL response. After a lag of {nfl.loc['lag', 'shown']} months NfL approaches its plateau with a time "
             f"constant of {nfl.loc['time constant', 'shown']} months.",

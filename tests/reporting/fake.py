@@ -81,6 +81,7 @@ def group_draws(seed: int, spread: float, own: bool) -> xr.Dataset:
     ]
     by_group = ("outcome", "start_group", "stratum", "week")
     variables = {
+        "gain": ((), gain["early"]),  # what the sampler moves; tables do not know it
         "population_rate": (("outcome", "stratum"), rate),
         "drug_effect": (("outcome", "stratum"), effects),
         "group_drug_effect": (("outcome", "stratum", "start_group"), grouped),
@@ -110,6 +111,34 @@ def group_draws(seed: int, spread: float, own: bool) -> xr.Dataset:
             "drug_start_week": ("start_group", [0.0, 28.0]),
         },
     )
+
+
+def reordered(draws: xr.Dataset, verdict: str) -> xr.Dataset:
+    """The same draws in another order, so that every mean, SD and quantile stays as it is.
+
+    "short": neighbours in value follow each other five at a time, and chains are alike: about 200 effective draws of
+    what depends on the early group's gain. "not_converged": sorted, so that no two chains have a value in common.
+    """
+    if verdict == "ok":
+        return draws
+    order = np.argsort(normal_draws(1).ravel())
+    if verdict == "short":
+        groups, rng = order.reshape(200, 5), np.random.default_rng(3)
+        halves = [rng.permutation(groups[half::8]) for half in range(8)]
+        order = np.concatenate(halves).ravel()
+
+    def moved(values: xr.DataArray) -> xr.DataArray:
+        flat = values.to_numpy().reshape(SHAPE[0] * SHAPE[1], *values.shape[2:])
+        return values.copy(data=flat[order].reshape(values.shape))
+
+    return draws.map(moved)
+
+
+def sampler_statistics(divergent: int) -> xr.Dataset:
+    diverging = np.zeros(SHAPE, bool)
+    diverging.ravel()[:divergent] = True
+    dims = ("chain", "draw")
+    return xr.Dataset({"diverging": (dims, diverging), "energy": (dims, np.random.default_rng(7).normal(size=SHAPE))})
 
 
 def observed_groups() -> tuple[xr.Dataset, xr.Dataset]:
@@ -156,18 +185,22 @@ def fake_posterior(own: bool = True, verdict: str = "ok", **attrs: str) -> xr.Da
         "schema": "1",
         "model": json.dumps({"type": "longitudinal", "pooling": "partial" if own else "complete"}),
         "model_type": "longitudinal",
-        "settings": json.dumps({"requested": {"draws": 250}, "ran": {"sampler": "nutpie", "chains": 4, "draws": 250}}),
+        "settings": json.dumps(
+            {"draws": 250, "tune": 300, "chains": 4, "target_accept": 0.9, "ran": {"sampler": "nutpie", "draws": 250}}
+        ),
         "data": json.dumps(data),
         "versions": json.dumps({"bayesmodels": "0.1.0"}),
         "seed": "1",
         "seconds": json.dumps({"wall": 30.0, "cpu": 40.0, "compile": 20.0, "sample": 5.0}),
         "convergence": json.dumps(convergence),
+        "free_variables": json.dumps(["gain"]),
         **attrs,
     }
     return xr.DataTree.from_dict(
         {
             "/": xr.Dataset(attrs=root),
-            "posterior": group_draws(1, 1.0, own),
+            "posterior": reordered(group_draws(1, 1.0, own), verdict),
+            "sample_stats": sampler_statistics(12 if verdict == "not_converged" else 0),
             "prior": group_draws(100, 10.0, own),
             "observed_summary": observed,
             "predictive_summary": predictive,
@@ -175,9 +208,17 @@ def fake_posterior(own: bool = True, verdict: str = "ok", **attrs: str) -> xr.Da
     )
 
 
+def chosen(dataset: xr.Dataset, **labels: list[str]) -> xr.Dataset:
+    """Labels of the dims that a group has."""
+    return dataset.sel({dim: label for dim, label in labels.items() if dim in dataset.dims})
+
+
+def part_of(tree: xr.DataTree, **labels: list[str]) -> xr.DataTree:
+    """A posterior with some of its labels only."""
+    groups = {name: chosen(node.to_dataset(), **labels) for name, node in tree.children.items()}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})
+
+
 def one_outcome(tree: xr.DataTree) -> xr.DataTree:
     """ALSFRS-R in all persons only: fewer figures to draw."""
-    groups = {
-        name: node.to_dataset().sel(outcome=["alsfrs_r"], stratum=["all"]) for name, node in tree.children.items()
-    }
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})
+    return part_of(tree, outcome=["alsfrs_r"], stratum=["all"])

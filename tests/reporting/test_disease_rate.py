@@ -17,7 +17,7 @@ from bayesmodels.reporting.disease_rate import (
     disease_rate_table,
 )
 
-LEVELS = (np.arange(4000) + 0.5) / 4000
+LEVELS = np.random.default_rng(1).permutation((np.arange(4000) + 0.5) / 4000)
 
 
 def draws(mean, sd):
@@ -60,7 +60,7 @@ def test_rules_and_draws_are_checked():
 @pytest.fixture
 def tree():
     groups = ["drug_A", "drug_B", "placebo"]
-    own = np.stack([draws(0.7, 0.1), draws(0.95, 0.1), np.full(4000, np.nan)], axis=1)[None]
+    own = np.stack([draws(0.7, 0.1), draws(0.95, 0.1), np.full(4000, np.nan)], axis=1).reshape(4, 1000, 3)
     prior = np.stack([2 * LEVELS, 2 * LEVELS, np.full(4000, np.nan)], axis=1)[None]
     dims = ("chain", "draw", "start_group")
     coords = {"start_group": groups, "drug_start_week": ("start_group", [0.0, 0.0, np.inf])}

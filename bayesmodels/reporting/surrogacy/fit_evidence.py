@@ -20,7 +20,7 @@ from bayesmodels.reporting.surrogacy.courses import Courses, in_months, read_cou
 from bayesmodels.reporting.surrogacy.declared import Declared, declared
 from bayesmodels.reporting.surrogacy.earliness import earliest_week, earliness_table
 from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence, no_comparison
-from bayesmodels.reporting.surrogacy.identifiability import NOT_CONVERGED, SINGLE_TRIAL
+from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL
 from bayesmodels.reporting.surrogacy.individual import (
     VectorAssociation,
     correlation_table,
@@ -34,6 +34,7 @@ from bayesmodels.reporting.surrogacy.mediation import exposure_arms, mediation_c
 from bayesmodels.reporting.surrogacy.proportion_explained import proportion_explained
 from bayesmodels.reporting.surrogacy.relative_effect import relative_effect
 from bayesmodels.reporting.surrogacy.single_trial import SingleTrial, single_table, single_trial
+from bayesmodels.reporting.surrogacy.verdict import NOT_CONVERGED
 
 
 def surrogate_evidence(
@@ -54,7 +55,7 @@ def surrogate_evidence(
     except MissingVariable:
         return means_evidence(tree, context, settings, d)
     prior = read_courses(tree, context, observed, "prior") if "prior" in tree.children else None
-    design = NOT_CONVERGED if context.convergence.get("verdict") == "not_converged" else ""
+    design = NOT_CONVERGED if context.unconverged else ""
     tables = dict(_person_tables(courses, prior, d, observed, settings.interval))
     if d.contrast is None:
         return _one_group(courses, prior, d, settings, tables, design)

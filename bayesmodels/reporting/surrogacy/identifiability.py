@@ -12,11 +12,8 @@ import numpy as np
 
 from bayesmodels.reporting.intervals import probability
 from bayesmodels.reporting.surrogacy.settings import CutOffs
-from bayesmodels.reporting.surrogacy.verdict import Answer, Verdict
+from bayesmodels.reporting.surrogacy.verdict import LONGER_CHAINS, NOT_CONVERGED, Answer, Verdict
 from bayesmodels.reporting.wording import chance, estimate
-
-NOT_CONVERGED = "the chains did not converge"
-"""Why nothing is assessable from such a fit."""
 
 SINGLE_TRIAL = Verdict(
     "trial",
@@ -171,4 +168,4 @@ def individual_verdict(
 
 
 def _or_longer_chains(design: str, data: str) -> str:
-    return "Longer chains, until they converge." if design == NOT_CONVERGED else data
+    return LONGER_CHAINS if design == NOT_CONVERGED else data

@@ -14,7 +14,6 @@ from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.declared import Declared
 from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence, no_comparison
 from bayesmodels.reporting.surrogacy.identifiability import (
-    NOT_CONVERGED,
     SINGLE_TRIAL,
     individual_verdict,
     response_verdict,
@@ -22,6 +21,7 @@ from bayesmodels.reporting.surrogacy.identifiability import (
 from bayesmodels.reporting.surrogacy.prentice import prentice
 from bayesmodels.reporting.surrogacy.relative_effect import relative_effect
 from bayesmodels.reporting.surrogacy.single_trial import single_table
+from bayesmodels.reporting.surrogacy.verdict import NOT_CONVERGED
 
 
 def means_evidence(tree: xr.DataTree, context: FitContext, settings: ReportSettings, d: Declared) -> SurrogateEvidence:
@@ -32,7 +32,7 @@ def means_evidence(tree: xr.DataTree, context: FitContext, settings: ReportSetti
     arms = _mean_arms(tree, d)
     if arms is not None:
         level, cut = settings.interval, settings.surrogacy.cut_offs
-        design = NOT_CONVERGED if context.convergence.get("verdict") == "not_converged" else ""
+        design = NOT_CONVERGED if context.unconverged else ""
         response = response_verdict(
             arms.favourable.alpha, d.regions.surrogate, cut, surrogate=d.surrogate.label, unit=d.surrogate.unit,
             where=d.surrogate_where, level=level, design=design or d.surrogate_not_randomised,

@@ -65,7 +65,7 @@ def single_checklist(
     )
     if entries["D6"].status == "met" and "surrogacy_sensitivity" not in tables:
         entries["D6"] = Entry("not met", "tables/surrogacy_mediation.csv; no sensitivity to unmeasured confounding")
-    checked = context.convergence.get("verdict") == "ok" and "predictive_coverage" in tables
+    checked = context.grade in ("ok", "short") and "predictive_coverage" in tables
     entries["C6"] = (
         Entry("met", f"{PAGE}, Convergence and how it was run; Predictive checks")
         if checked
@@ -74,7 +74,7 @@ def single_checklist(
     strata = f"{PAGE}, Effects of the drug: by stratum; drug classes need several trials"
     if context.model.get("pooling") and len(set(context.data.get("strata") or ())) > 1:
         entries["D11"] = Entry("met", strata)
-    if context.convergence.get("verdict") == "not_converged":
+    if context.unconverged:
         late = {item for item, entry in entries.items() if item[0] in "DE" and entry.status == "met"}
         entries |= {item: Entry("not met", "the chains did not converge") for item in late}
     if not settings.role:

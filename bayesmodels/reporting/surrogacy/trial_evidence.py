@@ -119,7 +119,11 @@ class TrialEvidence:
 
 
 def trial_evidence(
-    tree: xr.DataTree, prob: float, margin: float | None, cuts: TrialVerdictSettings | None = None
+    tree: xr.DataTree,
+    prob: float,
+    margin: float | None,
+    cuts: TrialVerdictSettings | None = None,
+    converged: bool = True,
 ) -> TrialEvidence | None:
     """Read the trial rung; None where the posterior is not of a trial-level model.
 
@@ -131,6 +135,8 @@ def trial_evidence(
     margin : float, optional
         Minimal important difference of the outcome effect, in its good direction.
     cuts : TrialVerdictSettings, optional
+    converged : bool
+        Whether the chains did; where not, nothing is assessable.
     """
     if "trial_correlation" not in tree["posterior"].data_vars or "observed_summary" not in tree.children:
         return None
@@ -171,7 +177,12 @@ def trial_evidence(
         unused=_unused(tree),
         information=information,
         verdict=trial_verdict(
-            draws, information, paired["programme"].nunique(), cuts, direction(draws, surrogate_good, outcome_good)
+            draws,
+            information,
+            paired["programme"].nunique(),
+            cuts,
+            direction(draws, surrogate_good, outcome_good),
+            converged,
         ),
         prior_r2=prior_information(draws.rho, prior_rho, prob).prior_r2,
         cuts=cuts,

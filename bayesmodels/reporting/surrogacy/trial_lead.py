@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from bayesmodels.reporting.monte_carlo import error_in_brackets
 from bayesmodels.reporting.page import Lead
 from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence
 from bayesmodels.reporting.surrogacy.trial_figures import described
@@ -14,8 +17,23 @@ FEW = 3
 """Up to so many trials, the first screen names each effect."""
 
 
-def trial_lead(evidence: TrialEvidence, label: str, prob: float, notes: tuple[str, ...] = ()) -> Lead:
-    """The first screen."""
+def trial_lead(
+    evidence: TrialEvidence, label: str, prob: float, notes: tuple[str, ...] = (), r2_error: float = math.nan
+) -> Lead:
+    """The first screen.
+
+    Parameters
+    ----------
+    evidence : TrialEvidence
+    label : str
+        Kind and level of the intervals.
+    prob : float
+        Their probability.
+    notes : tuple of str
+        Sentences of the posterior and the settings.
+    r2_error : float
+        Monte-Carlo error of R2; NaN where the chains are long enough.
+    """
     verdict, information = evidence.verdict, evidence.information
     n, unused = len(evidence.rows), len(evidence.unused)
     what = (
@@ -28,6 +46,7 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, notes: tuple[st
     line = (
         f"R² of effects over trials: {r2}; a priori {estimate(*evidence.prior_r2)}. The data moved the correlation by "
         f"{information.bits:.2f} bits; R²'s interval is {information.width_ratio:.2f} times as wide as the prior's."
+        f"{error_in_brackets(r2_error)}"
     )
     known, unknown = _responses(evidence, prob)
     (unknown if verdict.verdict in ("not assessable", "uncertain") else known).insert(0, line)

@@ -10,7 +10,7 @@ from bayesmodels.reporting.surrogacy.prior_information import PriorInformation
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 from bayesmodels.reporting.surrogacy.trial_direction import Direction
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
-from bayesmodels.reporting.surrogacy.verdict import Answer
+from bayesmodels.reporting.surrogacy.verdict import LONGER_CHAINS, NOT_CONVERGED, Answer
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -52,6 +52,7 @@ def trial_verdict(
     programmes: int,
     settings: TrialVerdictSettings | None = None,
     direction: Direction | None = None,
+    converged: bool = True,
 ) -> TrialVerdict:
     """Judge the trial rung.
 
@@ -64,6 +65,8 @@ def trial_verdict(
     settings : TrialVerdictSettings, optional
     direction : Direction, optional
         None where the good directions are not stated: then the association is judged whatever its sign.
+    converged : bool
+        Whether the chains did; where not, nothing is assessable.
     """
     cut = settings or TrialVerdictSettings()
     median, lower, upper = (float(q) for q in np.quantile(np.abs(draws.rho), [0.5, 0.025, 0.975]))
@@ -74,6 +77,9 @@ def trial_verdict(
         iqwig = "not valid"
     elif iqwig == "valid" and wrong > 1 - cut.direction_probability:
         iqwig = "unclear"
+    if not converged:
+        why = (f"{NOT_CONVERGED[0].upper()}{NOT_CONVERGED[1:]}.",)
+        return TrialVerdict("not assessable", why, LONGER_CHAINS, programmes, (median, lower, upper), "not assessable")
     reasons: list[str] = []
     if programmes < cut.min_programmes:
         reasons.append(

@@ -17,6 +17,12 @@ Answer = Literal["not assessable", "not supported", "uncertain", "supported"]
 RUNGS: tuple[Rung, ...] = get_args(Rung)
 ANSWERS: tuple[Answer, ...] = get_args(Answer)
 
+NOT_CONVERGED = "the chains did not converge"
+"""Why nothing is assessable from such a fit."""
+
+LONGER_CHAINS = "Longer chains, until they converge."
+"""What would change that."""
+
 
 @dataclass(frozen=True)
 class Verdict:

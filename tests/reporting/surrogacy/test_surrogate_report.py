@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
-from fake import fake_posterior
+from fake import chosen, fake_posterior, part_of
 from persons import MONTH, persons_posterior
 from pydantic import ValidationError
 
@@ -161,8 +161,7 @@ def test_saved_files(made):
 
 def one_stratum(tree):
     """All persons only: a quicker report."""
-    groups = {n: node.to_dataset().sel(stratum=["all"]) for n, node in tree.children.items()}
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})
+    return part_of(tree, stratum=["all"])
 
 
 def test_nothing_is_guessed_where_no_surrogate_is_declared():
@@ -271,7 +270,7 @@ def test_one_start_group_has_an_individual_rung_only():
     tree = persons_posterior()
     groups = {}
     for name, node in tree.children.items():
-        dataset = node.to_dataset().sel(start_group=["early"])
+        dataset = chosen(node.to_dataset(), start_group=["early"])
         groups[name] = dataset.drop_dims("contrast") if "contrast" in dataset.dims else dataset
     alone = xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})
     found = evaluated(alone)

@@ -163,7 +163,8 @@ def test_a_seed_that_was_not_given_is_drawn_once_and_kept(interrupted):
 
 def test_json_gives_folder_and_verdict_and_stderr_one_line_a_phase(interrupted):
     folder, _, _, _, last = interrupted
-    assert json.loads(last.stdout) == {"run": str(folder), "verdict": "ok"}
+    said = {"run": str(folder), "verdict": "ok", "reasons": [], "warnings": [], "exit": 0}
+    assert json.loads(last.stdout) == said
     assert [line.split(" ", 1)[1] for line in last.stderr.splitlines()] == ["posterior found", "report"]
 
 
@@ -248,7 +249,9 @@ def test_few_draws_are_not_converged_and_again_replaces(tmp_path):
     (first.folder / "stray.txt").write_text("left by hand")
     done = invoke("fit", config, "--out", tmp_path / "runs", "--again", "--quiet", "--json")
     assert done.exit_code == 3
-    assert json.loads(done.stdout) == {"run": str(first.folder), "verdict": "not_converged"}
+    said = json.loads(done.stdout)
+    assert (said["run"], said["verdict"], said["exit"]) == (str(first.folder), "not_converged", 3)
+    assert any("R-hat above 1.01" in reason for reason in said["reasons"])
     assert not (first.folder / "stray.txt").exists()
 
 

@@ -217,7 +217,9 @@ def require_draws(tree: xr.DataTree) -> None:
     """
     require(tree, groups=["posterior"])
     variables = list(tree["posterior"].data_vars.values())
-    if variables and not any(variable.dtype.kind in "iub" or np.isfinite(variable.to_numpy()).any() for variable in variables):
+    if variables and not any(
+        variable.dtype.kind in "iub" or np.isfinite(variable.to_numpy()).any() for variable in variables
+    ):
         raise BadInput("posterior: expected draws that are numbers, got none; every one is NaN or infinite: fit again")
 
 

@@ -46,12 +46,14 @@ def write_tree(tree: xr.DataTree, path: Path, *, private: bool = False) -> Path:
 
     bare = tree.copy(deep=False)
     bare.attrs = {name: value for name, value in tree.attrs.items() if name != DIGEST}
-    file = io.BytesIO(bare.to_netcdf(engine="h5netcdf"))
+    with bare.to_netcdf(engine="h5netcdf") as written:
+        file = io.BytesIO(written)
     with xr.open_datatree(file, engine="h5netcdf") as opened:
         digest = contents_sha256(opened.load())
     with h5py.File(file, "r+") as opened:
         opened.attrs[DIGEST] = digest
-    return write_whole(path, file.getbuffer(), private=private)
+    with file.getbuffer() as content:
+        return write_whole(path, content, private=private)
 
 
 def read_tree(path: Path, *, verify: bool = True) -> tuple[xr.DataTree, bool]:

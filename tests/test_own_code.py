@@ -65,8 +65,13 @@ def test_the_readmes_part_works_as_printed_beside_the_configuration(tmp_path, fo
     code, line = readme_part()
     config_in(tmp_path, line, code)
     done = invoke("check", tmp_path / "trial.toml")
-    assert (done.exit_code, done.stdout.splitlines()) == (0, [f"{tmp_path / 'trial.toml'}: no problems found"])
-    assert done.stderr.splitlines() == ["note: this configuration imports and runs code: my_parts:GradualSlowing"]
+    assert (done.exit_code, done.stdout.splitlines()) == (
+        0,
+        [f"{tmp_path / 'trial.toml'}: no problems found, 1 warning"],
+    )
+    note, warning = done.stderr.splitlines()
+    assert note == "note: this configuration imports and runs code: my_parts:GradualSlowing"
+    assert warning.startswith("warning: visits.csv: the model leaves out ")
 
 
 def test_the_folder_is_searched_while_reading_only(tmp_path, forgotten):

@@ -78,7 +78,8 @@ def test_warnings_are_told_with_the_person_and_logged_without(tmp_path):
     tables["persons"]["age"] = [999, 50, 61, 47, 58, 66]
     study = toy_model.Study.from_frames(**tables, reference_group="delayed")
     told = []
-    work = SimpleNamespace(config=SimpleNamespace(model=toy_model.Toy()), folder=RunFolder(tmp_path), tell=told.append)
+    config = SimpleNamespace(model=toy_model.Toy(), sections=SimpleNamespace(dropout=None, rank=None))
+    work = SimpleNamespace(config=config, folder=RunFolder(tmp_path), tell=told.append)
     _Work._warn(work, study)
     (line,) = (tmp_path / "log.txt").read_text().splitlines()
     assert "warning: persons, row 2: age is 999, far from all other values" in line

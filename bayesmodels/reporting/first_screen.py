@@ -70,7 +70,7 @@ def first_screen(findings: Findings) -> Lead:
     for row in _headline_differences(findings):
         known = row["withheld"] == "" and (row["lower"] > 0 or row["upper"] < 0) and row["width_ratio"] < LEARNED
         (identified if known else open_questions).append(_difference_line(findings, row))
-    return Lead((what, *notes, RULE), identified, open_questions, verdicts, context.cautions)
+    return Lead((what, *notes, RULE), identified, open_questions, verdicts, cautions=context.cautions)
 
 
 def _what(context: FitContext, interval: str) -> str:

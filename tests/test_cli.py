@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,6 +112,20 @@ def test_a_demo_that_did_not_converge_says_so_and_exits_3(tmp_path, monkeypatch)
             "run": str(tmp_path / "demo"), "verdict": verdict["verdict"], "reasons": verdict["reasons"],
             "warnings": [], "exit": done.exit_code,
         }  # fmt: skip
+
+
+def test_short_chains_are_said_and_exit_0(tmp_path, monkeypatch):
+    found = {"verdict": "short", "reasons": ["tail ESS below 400 in 2 of 26 scalars (x)"]}
+    monkeypatch.setattr(demo, "run_demo", lambda out, quiet: RunResult(out / "demo", found))
+    done = invoke("demo", "--out", tmp_path)
+    assert done.exit_code == 0
+    assert "the chains are short (tail ESS below 400 in 2 of 26 scalars (x))" in done.stdout
+    assert json.loads(invoke("demo", "--out", tmp_path, "--json").stdout)["verdict"] == "short"
+
+
+def test_a_posterior_without_the_samplers_statistics_is_said_not_to_be_known():
+    said = RunResult(Path("x"), {"verdict": None, "reasons": []})
+    assert "not known" in said.sentence()
 
 
 def test_help_says_what_json_prints_and_keeps_names_in_brackets():

@@ -165,6 +165,16 @@ def test_what_changes_the_result_changes_the_hash(written, change):
     assert _hash(written, change) != _hash(written)
 
 
+def test_limits_of_convergence_are_no_part_of_the_hash_and_are_checked(written):
+    own = ("[sampling]", "[report.convergence]\nworst_rhat = 1.1\n[sampling]")
+    assert _hash(written, own) == _hash(written)
+    assert read_report_settings(written("[report.convergence]\ness = 200\n")).convergence.ess == 200
+    with pytest.raises(BadConfig, match="did you mean 'worst_ess'"):
+        read_report_settings(written("[report.convergence]\nworst_es = 20\n"))
+    with pytest.raises(BadConfig, match=r"worst_ess: expected 400 \(ess\) or less, got 500"):
+        read_report_settings(written("[report.convergence]\nworst_ess = 500\n"))
+
+
 def test_the_data_change_the_hash(written):
     assert _hash(written, digests=("abd",)) != _hash(written)
     assert len(_hash(written)) == 8

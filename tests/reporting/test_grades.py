@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from fake import fake_posterior, one_outcome, part_of, sampler_statistics
@@ -188,6 +189,27 @@ def test_six_persons_whose_score_never_changes():
     assert not made.lead.identified
     assert made.lead.to_try[0].startswith("ALSFRS-R does not vary: every value is 40.")
     assert "target_accept = 0.95 (now 0.9)" in " ".join(made.lead.to_try)
+
+
+@pytest.mark.slow
+def test_six_persons_whose_score_never_changes_fitted():
+    from bayesmodels import LongitudinalModel, NutsSettings, Study, alsfrs_r, fit
+
+    persons = pd.DataFrame({"person": [f"p{k}" for k in range(6)], "start_group": ["early", "delayed"] * 3})
+    persons["drug_start_week"] = persons["start_group"].map({"early": 0, "delayed": 28})
+    visits = pd.DataFrame(
+        [
+            {"person": person, "week": week, "outcome": "alsfrs_r", "value": 40}
+            for person in persons["person"]
+            for week in (0, 8, 16, 28, 40, 52)
+        ]
+    )
+    study = Study.from_frames(persons, visits, name="constant", reference_group="delayed")
+    posterior = fit(LongitudinalModel(outcomes=(alsfrs_r(),)), study, NutsSettings(seed=1, progress=False))
+    made = report(posterior)
+    assert made.convergence["verdict"] == "not_converged"
+    assert not made.lead.identified
+    assert made.lead.to_try[0].startswith("ALSFRS-R does not vary: every value is 40.")
 
 
 def test_remedies_follow_the_reasons():

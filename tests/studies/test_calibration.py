@@ -12,6 +12,8 @@ from bayesmodels.studies import model_visits
 from bayesmodels.studies.calibration import SMALL_LAYOUT, CalibrationSpec
 from bayesmodels.studies.calibration_report import write_report
 from bayesmodels.studies.model_trials import OUTCOMES, draw_truth, free_variables
+from bayesmodels.studies.pages import grades_said
+from bayesmodels.studies.recovery_report import convergence_counts, fits_table
 
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
 
@@ -50,3 +52,17 @@ def test_report_tells_a_biased_quantity_from_a_calibrated_one(tmp_path):
     assert manifest["fits_per_cpu_hour"] == 3600
     assert manifest["converged_by_the_package_verdict"] == 200
     assert (tmp_path / "ecdf.png").stat().st_size < 200_000
+
+
+def test_grades_are_counted_apart_and_short_chains_have_converged():
+    numbers = {"max_rhat": 1.03, "min_ess_bulk": 150.0, "min_ess_tail": 90.0, "divergences": 0, "min_ebfmi": 0.9}
+    records = [{"trial": k, **numbers} for k in range(4)]
+    graded = [r | {"verdict": v} for r, v in zip(records, ("ok", "short", "short", "not_converged"), strict=True)]
+    fits = fits_table(graded)
+    assert fits["converged"].tolist() == [True, True, True, False]
+    counts = convergence_counts(fits)
+    assert counts["grades"] == {"ok": 1, "short": 2, "not_converged": 1}
+    assert grades_said(counts, 4) == "1 of 4 are ok, 2 short and 1 not converged"
+    earlier = fits_table(records)  # made before there were three grades: by the one limit of then
+    assert not earlier["converged"].any()
+    assert grades_said(convergence_counts(earlier), 4) == "0 of 4 converged"

@@ -216,11 +216,12 @@ def _computed(values: np.ndarray) -> np.ndarray:
     found = np.full((len(DIAGNOSTICS), *values.shape[2:]), np.nan)
     for place in np.argwhere(~_still(values)):
         scalar = values[(slice(None), slice(None), *place)]
-        found[(slice(None), *place)] = (
-            array_stats.rhat(scalar, method="rank", **axes),
-            array_stats.ess(scalar, method="bulk", **axes),
-            array_stats.ess(scalar, method="tail", prob=(0.05, 0.95), **axes),
-        )
+        with np.errstate(divide="ignore", invalid="ignore"):  # chains of which each stands still
+            found[(slice(None), *place)] = (
+                array_stats.rhat(scalar, method="rank", **axes),
+                array_stats.ess(scalar, method="bulk", **axes),
+                array_stats.ess(scalar, method="tail", prob=(0.05, 0.95), **axes),
+            )
     return found
 
 
@@ -308,7 +309,7 @@ def _scalars(words: str, table: pd.DataFrame, those: pd.Series) -> str:
 
 
 def _said(value: float, decimals: int) -> str:
-    return f"{value:.{decimals}f}" if math.isfinite(value) else "undefined"
+    return "undefined" if math.isnan(value) else f"{value:.{decimals}f}"
 
 
 def _plain(value: float) -> float | None:

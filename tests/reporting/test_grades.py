@@ -205,7 +205,9 @@ def test_six_persons_whose_score_never_changes_fitted():
         ]
     )
     study = Study.from_frames(persons, visits, name="constant", reference_group="delayed")
-    posterior = fit(LongitudinalModel(outcomes=(alsfrs_r(),)), study, NutsSettings(seed=1, progress=False))
+    posterior = fit(
+        LongitudinalModel(outcomes=(alsfrs_r(),)), study, NutsSettings(draws=250, tune=250, seed=1, progress=False)
+    )
     made = report(posterior)
     assert made.convergence["verdict"] == "not_converged"
     assert not made.lead.identified

@@ -45,8 +45,8 @@ lint: $(STAMP)  ## ruff and the floors of the architecture
 types: $(STAMP)  ## mypy on the public modules
 	$(BIN)/mypy
 
-fast: $(STAMP)  ## the tests that are not marked slow
-	$(BIN)/pytest -q
+fast: $(STAMP)  ## the tests that are not marked slow, on every core; a file's tests share one process
+	$(BIN)/pytest -q -n auto --dist loadfile
 
 notebooks: $(STAMP)  ## execute the notebooks (they ask for few draws)
 	@if compgen -G 'notebooks/*.ipynb' >/dev/null; then \

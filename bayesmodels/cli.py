@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 OK, FAILED, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
+GOES_ON = "interrupted; the run goes on with --resume"
+
+
 class Good(StrEnum):
     """Sign of an effect that favours the active treatment."""
 
@@ -106,6 +109,7 @@ def fit(
     with _answering(quiet, as_json) as answer:
         from bayesmodels.run import run, to_stderr
 
+        answer.interrupted = GOES_ON
         answer.of_run(run(config, out, resume=resume, again=again, tell=_silent if quiet else to_stderr))
 
 
@@ -154,6 +158,7 @@ def trial_level(
             seed=seed,
         )
         tell = _silent if quiet else to_stderr
+        answer.interrupted = GOES_ON
         answer.of_run(run_trial_level(job, out, resume=resume, again=again, tell=tell))
 
 
@@ -235,6 +240,7 @@ class _Answer:
     text: str = ""
     lines: Sequence[str] = ()
     code: int = OK
+    interrupted: str = "interrupted"
 
     def of_run(self, result: RunResult) -> None:
         """Say where a run is and how it went."""
@@ -280,7 +286,7 @@ def _answering(quiet: bool, as_json: bool) -> Iterator[_Answer]:
     except BayesmodelsError as error:
         answer.of_error(_kind(error), str(error).splitlines(), FAILED, before="error: ")
     except KeyboardInterrupt:
-        answer.of_error("interrupted", ["interrupted; a run goes on with --resume"], INTERRUPTED)
+        answer.of_error("interrupted", [answer.interrupted], INTERRUPTED)
     except Exception as error:
         if not as_json or isinstance(error, typer.Exit | _UsageError):
             raise

@@ -62,17 +62,19 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
         if folder.manifest() is not None:
             folder.empty()
         folder.begin("demo", None)
-        results = run_valor(settings, tell)
-        folder.write_all({f"tables/{name}.csv": partial(table_csv, table) for name, table in _tables(results).items()})
-        _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
-        block, simulated = _simulated(folder, settings, tell)
-        stamp = None
-        if results.not_converged:
-            said = " ".join(results.not_converged)
-            stamp = f"Chains that did not converge: {said} Do not act on the numbers they give."
-        page = compose(TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
-        folder.write("report.html", page.encode())
-        folder.note(status="finished")
+        with folder.ending():
+            results = run_valor(settings, tell)
+            folder.write_all(
+                {f"tables/{name}.csv": partial(table_csv, table) for name, table in _tables(results).items()}
+            )
+            _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
+            block, simulated = _simulated(folder, settings, tell)
+            stamp = None
+            if results.not_converged:
+                said = " ".join(results.not_converged)
+                stamp = f"Chains that did not converge: {said} Do not act on the numbers they give."
+            page = compose(TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
+            folder.write("report.html", page.encode())
     lines = [f"simulated trial: {reason}" for reason in simulated["reasons"]]
     failed = [*results.not_converged, *(lines if simulated["verdict"] == "not_converged" else ())]
     short = [*results.short, *(lines if simulated["verdict"] == "short" else ())]

@@ -7,12 +7,17 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bayesmodels.errors import BadInput, BayesmodelsError, DiskFull
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """What the system says where there is no room: disk full, quota used up, file larger than this process may write."""
+
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+"""Flag of `os.open` against symbolic links; 0 on systems without it."""
 
 OWNER_ONLY, EVERYBODY = 0o600, 0o666
 """Permissions of a new file, before the process's own mask."""
@@ -43,9 +48,9 @@ def write_whole(path: Path, content: bytes | memoryview, *, private: bool = Fals
         kind = "symbolic link" if path.is_symlink() else "folder"
         raise BadInput(f"{path}: expected a file or nothing of that name, found a {kind}; choose another name")
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
+    with said_in_words(path):
         descriptor = os.open(
-            partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, OWNER_ONLY if private else EVERYBODY
+            partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_FOLLOW, OWNER_ONLY if private else EVERYBODY
         )
         try:
             with open(descriptor, "wb") as file:
@@ -55,9 +60,16 @@ def write_whole(path: Path, content: bytes | memoryview, *, private: bool = Fals
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
+    return path
+
+
+@contextmanager
+def said_in_words(path: Path) -> Iterator[None]:
+    """Turn what the system says about a file that cannot be written into `DiskFull` or `BadInput`."""
+    try:
+        yield
     except OSError as error:
         raise _in_words(path, error) from error
-    return path
 
 
 def is_partial(name: str, of: str) -> bool:

@@ -6,21 +6,20 @@ the file is whole, so that the list is true at every moment, also of a process t
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from bayesmodels.errors import BadInput, DamagedFile, RunExists
-from bayesmodels.files import file_sha256, is_partial, made_folder, write_whole
+from bayesmodels.errors import BadInput, DamagedFile, DiskFull, RunExists
+from bayesmodels.files import NO_FOLLOW, file_sha256, is_partial, made_folder, said_in_words, write_whole
 
 PROGRAM = "bayesmodels"
 SCHEMA = 2
@@ -32,18 +31,27 @@ EARLIER = 1
 MANIFEST = "manifest.json"
 LOCK = ".lock"
 
+_NO_DIGEST = {"sha256": None, "bytes": None}
+"""Entry of a file that is being made."""
+
 Status = Literal["running", "finished", "failed", "interrupted", "replacing"]
 STATUSES: tuple[Status, ...] = ("running", "finished", "failed", "interrupted", "replacing")
 
 Kind = Literal["run", "report", "demo"]
 """What a folder holds: a run that can be resumed, a report of a posterior kept elsewhere, or the demo."""
 
-ELSEWHERE = "choose another --out, or delete the folder yourself"
+ELSEWHERE = "choose another --out"
+OR_DELETE = f"{ELSEWHERE}, or delete the folder yourself"
+"""What to do about a folder of which a manifest says that it is the package's."""
+
 LEFT = (
-    "the folder is left as it is; choose another --out, or delete the folder yourself; a posterior.nc there can be "
-    "reported by itself (bayesmodels report FILE --out FOLDER)"
+    f"the folder is left as it is; {ELSEWHERE}; a posterior.nc there can be reported by itself "
+    "(bayesmodels report FILE --out FOLDER)"
 )
 """What to do about a folder whose manifest cannot be trusted."""
+
+MOVE = "move it elsewhere, then give the same command again"
+MOVE_OR = f"{MOVE}, or {ELSEWHERE}"
 
 
 @dataclass(frozen=True)
@@ -107,9 +115,7 @@ class ListedFolder:
             Further entries of the manifest.
         """
         made_folder(self.path)
-        for entry in self.path.iterdir():
-            if is_partial(entry.name, MANIFEST) and not entry.is_symlink():
-                entry.unlink()
+        self._delete_partials(self.path / MANIFEST)
         head = {"program": PROGRAM, "schema": SCHEMA, "version": version(PROGRAM), "kind": kind, "run": run}
         self._write_manifest({**head, "status": "running", **facts, "files": {}})
 
@@ -129,7 +135,18 @@ class ListedFolder:
         """
         files, names = self._listed()["files"], list(names)
         self._check_free(names, files)
-        self.note(files=files | {name: {"sha256": None, "bytes": None} for name in names})
+        self.note(files=files | dict.fromkeys(names, _NO_DIGEST))
+
+    def check_free(self, names: Iterable[str]) -> None:
+        """Refuse names of files that are there and are not listed, and ways to them through symbolic links.
+
+        Raises
+        ------
+        BadInput
+            Every one of them.
+        """
+        manifest = self.manifest()
+        self._check_free(names, {} if manifest is None else manifest.get("files", {}))
 
     def confirm(self, names: Iterable[str]) -> None:
         """Enter the digest of files that are whole; names without a file keep none."""
@@ -147,6 +164,9 @@ class ListedFolder:
     def write_all(self, files: Mapping[str, Callable[[], bytes]], *, private: bool = False) -> None:
         """Write files in order, listed before they are made.
 
+        The digest of a file that is replaced is its old one until all are written, or until the writing ended early: a
+        process that is killed leaves files that differ from the list, never files that are not listed.
+
         Parameters
         ----------
         files : mapping of str to callable
@@ -154,7 +174,9 @@ class ListedFolder:
         private : bool
             Whether only their owner may read them.
         """
-        self.enter(files)
+        listed = self._listed()["files"]
+        self._check_free(files, listed)
+        self.note(files=dict.fromkeys(files, _NO_DIGEST) | listed)
         done: dict[str, dict[str, Any]] = {}
         try:
             for name, content_of in files.items():
@@ -169,7 +191,8 @@ class ListedFolder:
     def write_report(self, files: Mapping[str, Callable[[], bytes]], run: str | None) -> None:
         """Write a report's files where there is no such file, or one that a manifest lists; nothing is deleted.
 
-        A folder without a manifest gets one.
+        A folder without a manifest gets one. In a folder of reports a later report takes the place of an earlier one;
+        what only the earlier one had stays, and the list tells of it.
 
         Parameters
         ----------
@@ -202,8 +225,22 @@ class ListedFolder:
         elif manifest["kind"] != "report":
             raise BadInput(f"{self.path}: holds the {manifest['kind']}; choose another folder")
         self.note(run=run, status="running")
-        self.write_all(files)
-        self.note(status="finished")
+        with self.ending():
+            self.write_all(files)
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Note how the work in the folder ends: finished, interrupted or failed; where there is room for that."""
+        status: Status = "failed"
+        try:
+            yield
+            status = "finished"
+        except KeyboardInterrupt:
+            status = "interrupted"
+            raise
+        finally:
+            with suppress(DiskFull):
+                self.note(status=status)
 
     def place(self, name: str) -> Path:
         """Return the path of a file in the folder.
@@ -217,7 +254,7 @@ class ListedFolder:
         for part in PurePosixPath(name).parts:
             place = place / part
             if place.is_symlink():
-                raise BadInput(f"{place}: expected a file or folder of {PROGRAM}, found a symbolic link; {ELSEWHERE}")
+                raise BadInput(f"{place}: expected a file or folder of {PROGRAM}, found a symbolic link; {MOVE_OR}")
         return place
 
     def is_as_written(self, name: str) -> bool | None:
@@ -229,13 +266,21 @@ class ListedFolder:
         return place.is_file() and file_sha256(place) == entry["sha256"]
 
     def append(self, name: str, text: str) -> None:
-        """Append to a listed text file."""
-        descriptor = os.open(self.place(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-        with open(descriptor, "a", encoding="utf-8") as file:
-            file.write(text)
+        """Append to a listed text file.
+
+        Raises
+        ------
+        DiskFull
+            There is no room.
+        """
+        with said_in_words(self.path / name):
+            descriptor = os.open(self.place(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_FOLLOW, 0o666)
+            with open(descriptor, "a", encoding="utf-8") as file:
+                file.write(text)
 
     def sweep(self) -> None:
         """Delete what a process that ended was still writing: temporary files of names that have no digest yet."""
+        self._delete_partials(self.path / MANIFEST)
         for name, entry in self._listed()["files"].items():
             if entry["sha256"] is None:
                 self._delete_partials(self.place(name))
@@ -254,7 +299,7 @@ class ListedFolder:
         places = [self.place(name) for name in names]
         folders = [place for place in places if place.is_dir()]
         if folders:
-            raise BadInput(f"{folder}: expected a file of {PROGRAM}, found a folder; {ELSEWHERE}" for folder in folders)
+            raise BadInput(f"{folder}: expected a file of {PROGRAM}, found a folder; {MOVE_OR}" for folder in folders)
         self.note(status="replacing")
         for place in places:
             self._delete_partials(place)
@@ -267,8 +312,10 @@ class ListedFolder:
 
     def worker(self) -> str | None:
         """Return the number of the process that holds the lock; None where nobody does."""
+        import fcntl
+
         try:
-            descriptor = os.open(self.path / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(self.path / LOCK, os.O_RDONLY | NO_FOLLOW | os.O_NONBLOCK)
         except OSError:
             return None
         with open(descriptor, encoding="utf-8", errors="replace") as file:
@@ -280,7 +327,7 @@ class ListedFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; the lock goes with the process, however it ends.
+        """Hold the folder; the lock goes with the process, however it ends. POSIX only.
 
         Raises
         ------
@@ -288,32 +335,43 @@ class ListedFolder:
             Another process works in this folder.
         BadInput
             The folder cannot be made, or what is called `.lock` there is not a lock of this package.
+        DiskFull
+            There is no room.
         """
         made_folder(self.path)
-        place = self.path / LOCK
-        foreign = BadInput(f"{place}: expected a lock file of {PROGRAM}, found something else; {ELSEWHERE}")
+        descriptor = self._own_lock()
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(place, flags, 0o666)
-        except OSError as error:
-            raise foreign from error
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size > 20:
-            os.close(descriptor)
-            raise foreign
-        with open(descriptor, "r+", encoding="utf-8", errors="replace") as file:
-            said = file.read()
-            if said and not said.strip().isdecimal():
-                raise foreign
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise self.busy(said.strip() or "unknown") from error
-            file.seek(0)
-            file.truncate()
-            file.write(str(os.getpid()))
-            file.flush()
+            with said_in_words(self.path / LOCK):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
+        finally:
+            os.close(descriptor)
+
+    def _own_lock(self) -> int:
+        """Descriptor of the lock file, locked; refused where it is not a plain file that holds a process's number."""
+        import fcntl
+
+        place = self.path / LOCK
+        try:
+            with said_in_words(place):
+                descriptor = os.open(place, os.O_RDWR | os.O_CREAT | NO_FOLLOW | os.O_NONBLOCK, 0o666)
+        except BadInput as error:
+            raise BadInput(f"{place}: expected a lock file of {PROGRAM}, found something else; {MOVE}") from error
+        try:
+            found = os.fstat(descriptor)
+            said = os.pread(descriptor, 21, 0).decode(errors="replace").strip() if stat.S_ISREG(found.st_mode) else "-"
+            if (said and not said.isdecimal()) or found.st_nlink != 1:
+                linked = ", or one with a second hard link" if found.st_nlink != 1 else ""
+                raise BadInput(f"{place}: expected a lock file of {PROGRAM}, found something else{linked}; {MOVE}")
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise self.busy(said or "unknown") from error
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def busy(self, worker: str) -> RunExists:
         """Return the refusal of a folder in which another process works."""
@@ -325,13 +383,11 @@ class ListedFolder:
         for name in names:
             try:
                 if self.place(name).exists() and name not in listed:
-                    problems.append(
-                        f"{self.path / name}: is there already and was not written by {PROGRAM}; choose another folder"
-                    )
+                    problems.append(f"{self.path / name}: is there already and was not written by {PROGRAM}; {MOVE_OR}")
             except BadInput as error:
                 problems += error.problems
         if problems:
-            raise BadInput(problems)
+            raise BadInput(dict.fromkeys(problems))
 
     def _listed(self) -> dict[str, Any]:
         manifest = self.manifest()

@@ -17,7 +17,7 @@ from bayesmodels.listed_folder import SCHEMA
 from bayesmodels.posterior import load, save
 from bayesmodels.run_analyses import check_analyses, data_warnings, declared_analyses
 from bayesmodels.run_data import load_data
-from bayesmodels.run_folder import CONFIG, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
+from bayesmodels.run_folder import CONFIG, FILES, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
 from bayesmodels.run_interrupt import heeded_interrupts
 from bayesmodels.run_log import without_persons
 
@@ -138,6 +138,7 @@ def run_in(
     what = _identity(config, data)
     with folder.locked():
         earlier = folder.manifest()  # another process may have begun or finished meanwhile
+        folder.check_free(FILES)  # before anything is deleted, sampled or made
         if again or earlier is None or earlier["status"] == "replacing":
             if earlier is not None:
                 folder.empty()
@@ -149,6 +150,7 @@ def run_in(
             folder.sweep()
             folder.note(status="running")
             folder.write(CONFIG, config.text.encode())
+            folder.enter([LOG])
         with heeded_interrupts() as heed_interrupt:
             return _Work(folder, config, tell, heed_interrupt).go(data)
 
@@ -179,6 +181,8 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
     folder = RunFolder(source)
     manifest = folder.manifest() if source.is_dir() else None
     listed = manifest is not None and manifest["schema"] == SCHEMA
+    if manifest is not None and listed and manifest["kind"] != "run":
+        raise BadInput(f"{source}: holds a {manifest['kind']}, not a run; give the posterior's file")
     tree = load_own(folder) if listed else load(folder.posterior if source.is_dir() else source)
     if manifest is not None and not listed and tree.attrs.get("seed") != str(manifest.get("seed")):
         raise BadInput(f"{folder.posterior}: has another seed than the run in its folder; report it from elsewhere")
@@ -204,17 +208,24 @@ def load_own(folder: RunFolder) -> xr.DataTree:
     """
     manifest = folder.manifest() or {}
     mend = "give the run's own command with --resume to make it again from its finished chains"
+    apart = f"move it elsewhere and report it from there, then {mend}"
     if not folder.posterior.is_file():
         raise BadInput(f"{folder.path}: this run has no posterior yet ({manifest['status']}); {mend}")
+    written = folder.is_as_written(POSTERIOR)
     try:
-        tree = load(folder.place(POSTERIOR), verify=not folder.is_as_written(POSTERIOR))
+        tree = load(folder.place(POSTERIOR), verify=not written)
     except DamagedFile as error:
         raise DamagedFile(f"{error}; {mend}") from error
+    if written is False:
+        raise BadInput(
+            f"{folder.posterior}: a whole file, but not the one that this run wrote: changed since, or of another run "
+            f"({tree.attrs.get('run', 'none is named in it')}); {apart}"
+        )
     digest = json.loads(tree.attrs.get("data", "{}")).get("digest")
     if (tree.attrs.get("run"), digest) != (manifest["run"], manifest["data"]):
         raise BadInput(
             f"{folder.posterior}: belongs to another run ({tree.attrs.get('run', 'not named in it')}), not to "
-            f"{manifest['run']}; move it elsewhere and report it from there, then {mend}"
+            f"{manifest['run']}; {apart}"
         )
     return tree
 

@@ -8,13 +8,18 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bayesmodels.errors import BadInput, DamagedFile, RunExists
-from bayesmodels.listed_folder import EARLIER, ELSEWHERE, PROGRAM, ListedFolder
+from bayesmodels.errors import BadInput, RunExists
+from bayesmodels.listed_folder import EARLIER, OR_DELETE, PROGRAM, ListedFolder
 
 POSTERIOR = "posterior.nc"
+SUMMARY = "summary.json"
+CURVES = "curves.csv"
 REPORT = "report.html"
 LOG = "log.txt"
 CONFIG = "config.toml"
+
+FILES = (CONFIG, LOG, POSTERIOR, SUMMARY, CURVES, REPORT)
+"""What every run leaves beside chains, tables and figures."""
 
 
 class RunFolder(ListedFolder):
@@ -73,7 +78,7 @@ def check_new(folder: RunFolder, resume: bool, again: bool, *, locked: bool = Fa
     if manifest["schema"] == EARLIER:
         raise RunExists(
             f"{folder.path}: the run there ({status}) was made by an earlier version, which kept no list of its files; "
-            f"`bayesmodels report {folder.path}` reads it; {ELSEWHERE}"
+            f"`bayesmodels report {folder.path}` reads it; {OR_DELETE}"
         )
     if again:
         return
@@ -93,8 +98,8 @@ def check_new(folder: RunFolder, resume: bool, again: bool, *, locked: bool = Fa
 def can_be_reported(folder: RunFolder) -> bool:
     """Whether the posterior of a finished run is there and is what was written."""
     try:
-        return folder.is_as_written(POSTERIOR) is not False and folder.posterior.is_file()
-    except DamagedFile:
+        return folder.is_as_written(POSTERIOR) is True
+    except BadInput:
         return False
 
 

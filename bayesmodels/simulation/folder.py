@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect, expect_whole
-from bayesmodels.files import made_folder, write_whole
+from bayesmodels.files import made_folder, said_in_words, write_whole
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation.design import valor_design
 from bayesmodels.simulation.population import parameter_table, population_truth
@@ -70,7 +70,7 @@ def simulate(
     truth = published_truth() if truth is None else truth
     design = valor_design(n_early, n_delayed)
     folders = tuple(Path(out_dir) / f"trial-{number:03d}" for number in range(1, trials + 1))
-    taken = [folder for folder in folders if folder.exists()]
+    taken = [folder for folder in folders if folder.exists() or folder.is_symlink()]
     if taken:
         raise BadInput(f"{folder}: exists already; choose another folder or remove it" for folder in taken)
     made_folder(Path(out_dir))
@@ -85,12 +85,14 @@ def write_trial(trial: SimulatedTrial, folder: Path, truth_table: pd.DataFrame) 
     """Write a trial's three tables and its truth into a new folder, complete or not at all."""
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
     made_folder(partial.parent)
-    partial.mkdir()
+    with said_in_words(partial):
+        partial.mkdir()
     tables = {"persons": trial.persons, "visits": trial.visits, "events": trial.events, "truth": truth_table}
     try:
         for name, table in tables.items():
             write_whole(partial / f"{name}.csv", table_csv(table))
-        partial.rename(folder)
+        with said_in_words(folder):
+            partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -181,7 +181,7 @@ def test_a_linked_lock_is_not_written_through(tmp_path):
         (tmp_path / "target").write_text("12345")
         lock = folder.path / ".lock"
         make(lock)
-        with pytest.raises(BadInput, match="found something else"), folder.locked():
+        with pytest.raises(BadInput, match=r"found something else.*move it elsewhere"), folder.locked():
             pass
         assert (tmp_path / "target").read_text() == "12345"
         lock.rmdir() if lock.is_dir() else lock.unlink()
@@ -218,6 +218,35 @@ def test_report_refuses_names_that_are_taken(finished, tmp_path):
         str(tmp_path / "tables" / "curves.csv"), str(tmp_path / "report.html"),
     ]  # fmt: skip
     assert content_of(tmp_path) == before
+
+
+def test_a_folder_of_a_report_or_demo_has_no_run_to_report(finished, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "posterior.nc").write_bytes((finished[1] / "posterior.nc").read_bytes())
+    assert invoke("report", tmp_path / "a" / "posterior.nc", "--out", tmp_path / "a", "--quiet").exit_code == 0
+    ListedFolder(tmp_path / "demo").begin("demo", None)
+    for folder, kind in ((tmp_path / "a", "report"), (tmp_path / "demo", "demo")):
+        done = invoke("report", folder)
+        assert done.exit_code == 2
+        assert done.stderr.splitlines() == [f"{folder}: holds a {kind}, not a run; give the posterior's file"]
+
+
+@pytest.mark.parametrize("name", ["posterior.nc", "log.txt", "config.toml"])
+def test_again_looks_for_obstacles_before_it_deletes(finished, tmp_path, name):
+    config, folder = finished
+    listed = ListedFolder(copied(folder, tmp_path / folder.name))
+    files = listed.manifest()["files"]
+    listed.note(files={other: entry for other, entry in files.items() if other != name})
+    before = content_of(listed.path)
+    done = invoke("fit", config, "--out", tmp_path, "--again")
+    assert done.exit_code == 2
+    assert "move it elsewhere, then give the same command again" in done.stderr
+    assert content_of(listed.path) == before
+
+
+def test_deleting_is_advised_only_where_a_manifest_is_ours(tmp_path):
+    (tmp_path / "manifest.json").write_text(MANIFESTS["other program"])
+    assert "delete" not in invoke("trial-level", "als", "--out", tmp_path).stderr
 
 
 def test_a_report_s_folder_is_no_run(finished, tmp_path):

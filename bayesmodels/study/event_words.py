@@ -29,7 +29,7 @@ def _keys(*words: str) -> frozenset[str]:
     return frozenset(label_key(word) for word in words)
 
 
-NOTHING = _keys(
+WORDS_FOR_NOTHING = _keys(
     "none", "none.", "none reported", "none observed", "0", "0.0", "00", "no", "n", "false", "na", "n/a", "nan", "null",
     "not applicable", "missing", "nil", "nothing", ".", "-", "non-event", "no event", "event free", "no death",
     "not dead", "living", "survived", "survivor", "surviving", "still alive", "cens", "right censored",
@@ -85,7 +85,7 @@ def _exact_family(word: str) -> str | None:
 def means_nothing(label: str) -> bool:
     """Whether a label other than "none" usually means that nothing happened."""
     key = label_key(label)
-    return label != NONE and (key in NOTHING or key.startswith(NOTHING_BEGINS))
+    return label != NONE and (key in WORDS_FOR_NOTHING or key.startswith(NOTHING_BEGINS))
 
 
 def absent_labels(file: str, there: Iterable[str], given: Mapping[str, str]) -> list[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from bayesmodels.errors import in_full
 from bayesmodels.study.event_words import NONE, family
 from bayesmodels.study.labels import DistinctLabels, label_key, one_spelling_or_more
 from bayesmodels.study.person_labels import probable, respelling
@@ -120,8 +121,8 @@ def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events:
         exit_week=visits["person"].map(exits["week"]), event=visits["person"].map(exits["event"])
     )
     for row, person, week, exit_week, event in dated[dated["week"] > dated["exit_week"]].itertuples(name=None):
-        text = f"the visit is after the exit week {exit_week:g} in {events_file}, which is the end of follow-up"
-        until = f"the last week of follow-up ({last[person]:g} or later)"
+        text = f"the visit is after the exit week {in_full(exit_week)} in {events_file}, which is the end of follow-up"
+        until = f"the last week of follow-up ({in_full(last[person])} or later)"
         if label_key(event) == NONE:
             text += f"; write {until} there, or correct the week of the visit"
         elif family(event) == "death":

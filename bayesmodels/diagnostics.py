@@ -34,14 +34,15 @@ class Convergence:
         One row a scalar: variable, index, rhat, ess_bulk, ess_tail.
     chains, draws : int
         Chains, and draws kept of each.
-    divergences : int
-        Divergent transitions after tuning, all chains.
+    divergences : int or None
+        Divergent transitions after tuning, all chains; None where they were not recorded.
     ebfmi : tuple of float
         Energy Bayesian fraction of missing information, one value a chain.
     share_at_max_treedepth : float
         Share of draws that stopped at the deepest tree: slow, not wrong, so not part of the verdict.
     limits : ConvergenceLimits
-    verdict : {"ok", "short", "not_converged"}
+    verdict : {"ok", "short", "not_converged"} or None
+        None where divergences were not recorded: then only chains that did not converge are known.
     reasons : tuple of str
         Why the verdict is not `ok`; empty when it is.
     """
@@ -49,11 +50,11 @@ class Convergence:
     table: pd.DataFrame
     chains: int
     draws: int
-    divergences: int
+    divergences: int | None
     ebfmi: tuple[float, ...]
     share_at_max_treedepth: float
     limits: ConvergenceLimits
-    verdict: Verdict
+    verdict: Verdict | None
     reasons: tuple[str, ...]
 
     @property
@@ -88,10 +89,12 @@ class Convergence:
     def sentence(self) -> str:
         """Say the verdict and the numbers behind it, with their limits."""
         limits = self.limits
+        divergences = "unknown" if self.divergences is None else self.divergences
+        ebfmi = f"{self.min_ebfmi:.2f}" if self.ebfmi else "unknown"
         numbers = (
             f"worst R-hat {self.max_rhat:.3f} (limit {limits.rhat:g}), bulk ESS {self.min_ess_bulk:.0f} and tail ESS "
-            f"{self.min_ess_tail:.0f} (limit {limits.ess:g}), {self.divergences} divergent draws (limit "
-            f"{limits.most_divergent(self.chains * self.draws):g}), E-BFMI {self.min_ebfmi:.2f} (limit "
+            f"{self.min_ess_tail:.0f} (limit {limits.ess:g}), {divergences} divergent draws (limit "
+            f"{limits.most_divergent(self.chains * self.draws):g}), E-BFMI {ebfmi} (limit "
             f"{limits.ebfmi:g})"
         )
         if self.share_at_max_treedepth > 0:
@@ -101,6 +104,8 @@ class Convergence:
             return f"The chains converged: {numbers}."
         if self.verdict == "not_converged":
             return f"The chains did not converge ({why}): {numbers}. Do not act on any number of this fit."
+        if self.verdict is None:
+            return f"Whether the chains converged is not known ({why}): {numbers}."
         return f"{self.short_sentence()} In full: {numbers}."
 
     def short_sentence(self) -> str:
@@ -149,7 +154,8 @@ def convergence(posterior: xr.DataTree, limits: ConvergenceLimits | None = None)
     Parameters
     ----------
     posterior : xr.DataTree
-        Groups `posterior` and, for divergences and E-BFMI, `sample_stats`; the root attribute `free_variables` (JSON)
+        Groups `posterior` and `sample_stats`, with `diverging` (without it no verdict but `not_converged` is given)
+        and `energy`, for the E-BFMI; the root attribute `free_variables` (JSON)
         narrows the judgement to those and the vocabulary's population-level names, otherwise every variable counts.
     limits : ConvergenceLimits, optional
 
@@ -169,7 +175,7 @@ def convergence(posterior: xr.DataTree, limits: ConvergenceLimits | None = None)
         columns=["variable", "index", *DIAGNOSTICS],
     )
     chains, kept = draws.sizes.get("chain", 0), draws.sizes.get("draw", 0)
-    divergences = int(statistics["diverging"].sum()) if "diverging" in statistics else 0
+    divergences = int(statistics["diverging"].sum()) if "diverging" in statistics else None
     ebfmi = _ebfmi(statistics)
     deepest = float(statistics["reached_max_treedepth"].mean()) if "reached_max_treedepth" in statistics else 0.0
     verdict, reasons = _grade(table, chains * kept, divergences, ebfmi, limits)
@@ -272,8 +278,8 @@ def _ebfmi(statistics: xr.Dataset) -> tuple[float, ...]:
 
 
 def _grade(
-    table: pd.DataFrame, draws: int, divergences: int, ebfmi: tuple[float, ...], limits: ConvergenceLimits
-) -> tuple[Verdict, tuple[str, ...]]:
+    table: pd.DataFrame, draws: int, divergences: int | None, ebfmi: tuple[float, ...], limits: ConvergenceLimits
+) -> tuple[Verdict | None, tuple[str, ...]]:
     """The first grade that applies, and why."""
     rhat, bulk, tail = (table[name] for name in DIAGNOSTICS)
     most, divergent = limits.most_above(len(table)), limits.most_divergent(draws)
@@ -282,7 +288,7 @@ def _grade(
     failed.append(_scalars(f"R-hat above {limits.worst_rhat:g}", table, rhat > limits.worst_rhat))
     if (rhat > limits.rhat).sum() > most:
         failed.append(f"{above}, where at most {int(most)} may be")
-    if divergences > divergent:
+    if divergences is not None and divergences > divergent:
         failed.append(f"{divergences} divergent draws of {draws}, where at most {int(divergent)} may be")
     low = sum(x < limits.ebfmi for x in ebfmi)
     if low:
@@ -297,7 +303,10 @@ def _grade(
         _scalars(f"bulk ESS below {limits.ess:g}", table, ~(bulk >= limits.ess)),
         _scalars(f"tail ESS below {limits.ess:g}", table, ~(tail >= limits.ess)),
     )
-    return ("short" if any(short) else "ok"), tuple(reason for reason in short if reason)
+    found = tuple(reason for reason in short if reason)
+    if divergences is None:
+        return None, ("divergences were not recorded", *found)
+    return ("short" if found else "ok"), found
 
 
 def _scalars(words: str, table: pd.DataFrame, those: pd.Series) -> str:

@@ -94,6 +94,12 @@ def expect_numbers(value: object, name: str) -> tuple[float, ...]:
     return tuple(float(x) for x in listed)
 
 
+def in_full(number: float) -> str:
+    """A number as the shortest decimal that reads back the same (52, 52.285714285714285), for a remedy to copy."""
+    rounded = f"{number:g}"
+    return rounded if float(rounded) == number else repr(float(number))
+
+
 def _short(value: object) -> str:
     """A value in a message: on one line, and not long."""
     text = " ".join(repr(value).split())

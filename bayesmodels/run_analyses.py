@@ -10,7 +10,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.models.labels import events_taken
 from bayesmodels.run_ranks import observed_ranks, rank_group
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import study_questions
+from bayesmodels.study.event_words import likely_answers, study_questions
 from bayesmodels.study.problem import Problem
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def check_analyses(config: Config, data: Any) -> None:
         `[rank]`.
     """
     if isinstance(data, Study):
-        asked = study_questions(data, [events_taken(config.model), *event_parts(config).values()])
+        asked = study_questions(data, _words(config))
         if asked:
             raise BadInput(asked)
     problems = _report_problems(config, config.model.build(data))
@@ -66,11 +66,18 @@ def event_parts(config: Config) -> dict[str, dict[str, str]]:
     return parts
 
 
+def _words(config: Config) -> list[dict[str, str]]:
+    """Words for events of the model and of each section, each to the label of the events table that it takes."""
+    return [events_taken(config.model), *event_parts(config).values()]
+
+
 def data_warnings(config: Config, data: Any) -> tuple[Problem, ...]:
-    """What is doubtful in the data for what a configuration makes of them (`all_warnings`)."""
+    """What is doubtful in the data for what a configuration makes of them, beside what `check_analyses` asks about."""
     from bayesmodels.fitting.doubtful_data import all_warnings
 
-    return all_warnings(config.model, data, event_parts(config))
+    known = isinstance(data, Study) and data.events is not None
+    asked = likely_answers(data.events, _words(config), data.event_labels, data.distinct_labels) if known else ()
+    return all_warnings(config.model, data, event_parts(config), asked)
 
 
 def declared_analyses(

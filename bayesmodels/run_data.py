@@ -68,17 +68,6 @@ def _trials(given: TrialsSection, config: Config) -> Any:
     )
 
 
-def check(path: str | Path) -> list[str]:
-    """List every problem of a study's folder, or of a configuration and the tables it names.
-
-    Returns
-    -------
-    list of str
-        One plain line each; empty if all is well.
-    """
-    return checked(path)[0]
-
-
 def checked(path: str | Path) -> tuple[list[str], list[str]]:
     """Check a study's folder, or a configuration and the tables it names.
 

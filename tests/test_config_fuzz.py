@@ -9,7 +9,7 @@ from config_mutations import JOINT, MEANS, TRIALS, as_toml, spoilt
 
 from bayesmodels.config import Config, read_config
 from bayesmodels.errors import BadInput
-from bayesmodels.run_data import check
+from bayesmodels.run_data import checked
 
 EXAMPLES = Path(__file__).parents[1] / "data" / "examples"
 EXAMPLE = tomllib.loads((EXAMPLES / "trial.toml").read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ def test_check_and_read_config_agree_on_a_spoilt_configuration(tmp_path, seed):
     (tmp_path / "simulated-trial").symlink_to(EXAMPLES / "simulated-trial")
     path = write(tmp_path, spoilt(SOUND[seed % 4], np.random.default_rng(seed)))
     config, lines = attempt(path)
-    found = check(path)
+    found = checked(path)[0]
     assert set(lines) <= set(found)
     assert readable(found), found
     if config is None:
@@ -88,7 +88,7 @@ def test_check_and_read_config_agree_on_a_spoilt_configuration(tmp_path, seed):
 def test_each_kind_of_nonsense_has_its_line(tmp_path, text, line):
     path = tmp_path / "trial.toml"
     path.write_text(text, encoding="utf-8")
-    for lines in (attempt(path)[1], check(path)):
+    for lines in (attempt(path)[1], checked(path)[0]):
         assert any(found.replace(f"{tmp_path}/", "").startswith(line) for found in lines), lines
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.models.valor_means import valor_nfl
-from bayesmodels.reporting import write_page
+from bayesmodels.reporting import compose
 from bayesmodels.studies import valor
 from bayesmodels.studies.valor import MAIN, VARIANTS, other_fall_priors, run_valor
 from bayesmodels.studies.valor_lead import nfl_response, percent, valor_lead
@@ -68,11 +68,11 @@ def test_every_later_mean_is_predicted_by_every_model(results) -> None:
     assert with_effect.to_dict() == {label: label.startswith("slowing") for label in VARIANTS}
 
 
-def test_page_leads_with_what_is_and_is_not_identified(results, tmp_path) -> None:
+def test_page_leads_with_what_is_and_is_not_identified(results) -> None:
     lead = valor_lead(dataclasses.replace(results, not_converged=()))
     assert "NfL response" in lead.identified[0]
     assert "size of the functional effect" in lead.not_identified[0]
-    page = write_page(tmp_path / "page.html", "VALOR", lead, valor_sections(results)).read_text()
+    page = compose("VALOR", lead, valor_sections(results))
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "Not a pure held-out test" in words
     assert "early against delayed start, not drug against placebo" in words

@@ -77,6 +77,18 @@ def test_more_than_four_divergent_draws_are_too_many(good, divergent, verdict):
     assert found.reasons == (() if verdict == "ok" else ("5 divergent draws of 4000, where at most 4 may be",))
 
 
+def test_divergences_that_were_not_recorded_are_not_none(good):
+    tree = _tree(good)
+    tree["sample_stats"] = tree["sample_stats"].to_dataset().drop_vars("diverging")
+    found = convergence(tree)
+    assert (found.verdict, found.divergences, found.reasons) == (None, None, ("divergences were not recorded",))
+    assert found.summary()["divergences"] is None
+    assert repr(found).startswith("Whether the chains converged is not known (divergences were not recorded): worst R-")
+    assert "unknown divergent draws (limit 4)" in repr(found)
+    tree["posterior"] = _tree(good + np.arange(4)[:, None])["posterior"].to_dataset()
+    assert convergence(tree).verdict == "not_converged"
+
+
 @pytest.mark.parametrize(("divergent", "verdict"), [(8, "ok"), (9, "not_converged")])
 def test_of_many_draws_one_in_a_thousand_may_be_divergent(divergent, verdict):
     draws = np.random.default_rng(3).normal(size=(4, 2000))
@@ -223,8 +235,9 @@ def test_draws_that_would_do(good):
     assert found.draws_needed % 500 == 0
     assert f"About {found.draws_needed:,} draws per chain would do (there are 1,000)" in repr(found)
     by_rhat_alone = convergence(_tree(_with_rhat(1.02)))
-    if min(by_rhat_alone.min_ess_bulk, by_rhat_alone.min_ess_tail) > 400:
-        assert by_rhat_alone.draws_needed == 2000
+    assert by_rhat_alone.reasons == ("R-hat above 1.01 in 1 of 1 scalars (x)",)
+    assert min(by_rhat_alone.min_ess_bulk, by_rhat_alone.min_ess_tail) > 400
+    assert by_rhat_alone.draws_needed == 2000
 
 
 def test_limits_can_be_chosen_and_looser_ones_are_told(good):

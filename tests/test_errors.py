@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from bayesmodels.errors import BadConfig, BadInput, shown
+from bayesmodels.errors import BadConfig, BadInput, in_full, shown
 
 
 @pytest.mark.parametrize("count", [0, 1, 19, 20])
@@ -33,3 +33,12 @@ def test_an_error_travels_between_processes_with_every_problem():
     lines = [f"line {k}" for k in range(57)]
     again = pickle.loads(pickle.dumps(BadConfig(lines)))
     assert (type(again), again.problems) == (BadConfig, tuple(lines))
+
+
+def test_a_number_in_full_reads_back_the_same():
+    """Every day of ten years in weeks; six digits alone do not tell them apart from their neighbours."""
+    assert all(float(in_full(day / 7)) == day / 7 for day in range(3660))
+    weeks = {0.0: "0", 52.0: "52", 52.5: "52.5", 104: "104", -3.0: "-3", 52.2857: "52.2857"}
+    assert {week: in_full(week) for week in weeks} == weeks
+    assert in_full(366 / 7) == "52.285714285714285"
+    assert [in_full(week) for week in (float("inf"), float("nan"))] == ["inf", "nan"]

@@ -10,7 +10,7 @@ import pytest
 
 from bayesmodels.cli import app
 from bayesmodels.config import read_config
-from bayesmodels.run_data import check, load_data
+from bayesmodels.run_data import checked, load_data
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -46,7 +46,7 @@ def test_the_example_study_is_what_its_readme_says():
 
 
 def test_the_example_has_no_problems():
-    assert check(EXAMPLES / "simulated-trial") == []
+    assert checked(EXAMPLES / "simulated-trial")[0] == []
 
 
 def test_the_readme_names_files_that_are_there():
@@ -71,7 +71,7 @@ def test_the_readme_configuration_has_no_problems_with_tables_like_those_it_desc
     score = [line.split(",") for line in (tmp_path / "visits.csv").read_text().splitlines() if ",alsfrs_r," in line]
     with (tmp_path / "visits.csv").open("a", encoding="utf-8") as file:
         file.writelines(f"{person},{week},albumin,{3 + float(value) / 48:.2f}\n" for person, week, _, value in score)
-    assert check(path) == []
+    assert checked(path)[0] == []
     config = read_config(path)
     assert [outcome.name for outcome in config.model.outcomes] == ["nfl_plasma", "alsfrs_r", "albumin"]
     assert config.sections.sampling.seed == tomllib.loads(block)["sampling"]["seed"]

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from bayesmodels.cli import app
 from bayesmodels.posterior import load
 from bayesmodels.run import run
-from bayesmodels.run_data import check
+from bayesmodels.run_data import checked
 
 CONFIG = """
 [study]
@@ -275,7 +275,9 @@ def test_two_processes_cannot_work_in_one_folder(tmp_path):
 def test_a_model_of_ones_own_that_cannot_be_built_fails_in_its_folder(tmp_path):
     config = write_trial(tmp_path)
     config.write_text(config.read_text().replace("toy_model:Toy", "toy_model:Broken"))
-    assert check(config) == ["trial.toml: [model]: cannot be built with these data: ValueError: no start for Secret-0"]
+    assert checked(config)[0] == [
+        "trial.toml: [model]: cannot be built with these data: ValueError: no start for Secret-0"
+    ]
     done = invoke("fit", config, "--out", tmp_path / "runs")
     assert (done.exit_code, done.stderr.splitlines()[-1][:43]) == (1, "error: ValueError: no start for Secret-0 (w")
     log = (folder_in(tmp_path / "runs") / "log.txt").read_text()

@@ -19,7 +19,7 @@ from bayesmodels.posterior import load, possible_reports
 from bayesmodels.reporting.rank_analyses import rank_analyses
 from bayesmodels.run import run
 from bayesmodels.run_analyses import declared_analyses
-from bayesmodels.run_data import check, load_data
+from bayesmodels.run_data import checked, load_data
 from bayesmodels.vocabulary import DIMS, EVENT_GROUPS
 
 CONFIG = """
@@ -114,7 +114,7 @@ surrogacy = {surrogate_week = 9999, outcome_week = 28}
 
 def test_check_and_fit_find_every_mistake_of_report_before_anything_is_fitted(tmp_path):
     config = written(tmp_path, CONFIG + REPORT)
-    found = check(config)
+    found = checked(config)[0]
     assert found == [
         "trial.toml: [report] important_difference: expected an outcome of this fit (score), got 'scor'",
         "trial.toml: [report] surrogate: expected an outcome of this fit (score), got 'nfl'",
@@ -268,7 +268,7 @@ def test_what_the_tables_cannot_answer_is_refused_before_the_fit(tmp_path):
         .replace("deltas = [0, 0.5, 1]", 'reference = "placebo"')
     )
     config = written(tmp_path, text)
-    lines = check(config)
+    lines = checked(config)[0]
     assert lines == [
         "trial.toml: [dropout] reference: expected one of early, delayed, never_treated, got 'placebo'",
         "trial.toml: [rank] terminal: expected events of the study (death, withdrawal), got deaths; give [] where "

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.events.comparison import as_html
 from bayesmodels.events.followup import CENSORED, Array, Mask, check_level, follow_up, labels_of, text_labels
 from bayesmodels.events.nonparametric import aalen_johansen
@@ -208,7 +208,9 @@ def weighted_window(
     case, free = happened & wanted, (t > horizon) | ((t == horizon) & ~anything)
     known = happened | free
     if not free.any() and not happened[t == t.max()].all():  # all: nobody is left whose fate is unknown
-        raise NoFollowUp(f"horizon: expected follow-up of somebody to {horizon:g}, the last exit is at {t.max():g}")
+        raise NoFollowUp(
+            f"horizon: expected follow-up of somebody to {in_full(horizon)}, the last exit is at {in_full(t.max())}"
+        )
     uncensored = _uncensored_before(np.minimum(t, horizon), t, anything)
     weight = np.divide(1.0, uncensored, out=np.zeros_like(t), where=known)
     return Window(at_risk, case, known & ~case, weight)

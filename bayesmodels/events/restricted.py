@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.events.comparison import Comparison, limits_in_words, row
 from bayesmodels.events.followup import check_level, event_mask, follow_up
 from bayesmodels.events.nonparametric import counts
@@ -96,10 +96,11 @@ def restricted_mean(
             "is unknown; take that time from all times for the mean of those without the event by then"
         )
     if span.note and until > span.end:
-        raise BadInput(f"until: expected at most {span.end:g}, got {until:g}. {span.note}")
+        raise BadInput(f"until: expected at most {in_full(span.end)}, got {in_full(until)}. {span.note}")
     if until > who.time.max() and left > 0:
         raise BadInput(
-            f"until: expected at most the last exit, {who.time.max():g}, got {until:g}; survival beyond it is unknown"
+            f"until: expected at most the last exit, {in_full(who.time.max())}, got {in_full(until)}; "
+            "survival beyond it is unknown"
         )
     edges = np.concatenate([[0.0], t, [until]])
     areas = np.concatenate([[1.0], survival]) * np.diff(edges)

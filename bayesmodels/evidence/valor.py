@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.evidence.published import load
 from bayesmodels.study.means import MeansTable
 from bayesmodels.study.problem import nearest, plain, quoted
@@ -108,8 +108,10 @@ def _in_weeks(rows: pd.DataFrame, windows: Mapping[str, tuple[float, float]]) ->
     for label, (first, last) in windows.items():
         part = rows[(rows["series"] == label) & rows["week"].between(first, last)]
         if not len(part):
-            there = ", ".join(f"{week:g}" for week in sorted(rows.loc[rows["series"] == label, "week"].unique()))
-            raise BadInput(f"{FILE}: series {label} has no week from {first:g} to {last:g}; it has {there}")
+            there = ", ".join(in_full(week) for week in sorted(rows.loc[rows["series"] == label, "week"].unique()))
+            raise BadInput(
+                f"{FILE}: series {label} has no week from {in_full(first)} to {in_full(last)}; it has {there}"
+            )
         parts.append(part)
     return pd.concat(parts) if parts else rows.iloc[:0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from bayesmodels.models.labels import Parts, unused_labels
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.parts.priors import Normal
 from bayesmodels.study.doubtful import NO_ROW, at_limit, implausible, value_problem, values_at_limits
+from bayesmodels.study.event_words import EVENT_WORDS
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, plain, row_ranges
 from bayesmodels.study.study import Study
 from bayesmodels.vocabulary import months
@@ -23,7 +24,7 @@ NAMED = 5
 """Implausible values of an outcome that have a line each; more share one."""
 
 
-def all_warnings(model: Any, data: Any, parts: Parts | None = None) -> tuple[Problem, ...]:
+def all_warnings(model: Any, data: Any, parts: Parts | None = None, asked: Collection[str] = ()) -> tuple[Problem, ...]:
     """Everything that is legitimate but doubtful in these data for this model.
 
     Parameters
@@ -33,6 +34,8 @@ def all_warnings(model: Any, data: Any, parts: Parts | None = None) -> tuple[Pro
         The warnings of its tables are in `data.warnings`, where it has them.
     parts : mapping, optional
         Sections of a configuration that take labels of events too (`unused_labels`).
+    asked : collection of str
+        Labels of events that a problem asks about: no warning asks again, or says that they are not used.
 
     Returns
     -------
@@ -44,7 +47,9 @@ def all_warnings(model: Any, data: Any, parts: Parts | None = None) -> tuple[Pro
     of_model = data_warnings(model, data)
     settled = {line.kind for line in of_model}
     settled |= {at_limit(k.name) for k in _outcomes(model) if k.censor_at_limits}
-    return (*(line for line in of_tables if line.kind not in settled), *of_model, *unused_labels(model, data, parts))
+    settled |= {EVENT_WORDS} if asked else set()
+    unused = unused_labels(model, data, parts, asked)
+    return (*(line for line in of_tables if line.kind not in settled), *of_model, *unused)
 
 
 def data_warnings(model: Any, data: Any) -> tuple[Problem, ...]:

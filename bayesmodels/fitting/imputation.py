@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.events import Comparison, ancova, pool
 from bayesmodels.events.trial import visit_matrix
 from bayesmodels.fitting.collapsed import collapsed_or_error, thinned
@@ -118,8 +118,8 @@ def impute(
     if outcome not in spec:
         problems.append(f"outcome: expected one of the model's ({', '.join(spec)}), got {outcome!r}")
     problems += [
-        f"weeks: expected nominal visit weeks ({', '.join(f'{w:g}' for w in nominal)}), got {week:g}; visits count for "
-        "the nearest of them: give visit_weeks to choose others"
+        f"weeks: expected nominal visit weeks ({', '.join(in_full(w) for w in nominal)}), got {in_full(week)}; "
+        "visits count for the nearest of them: give visit_weeks to choose others"
         for week in wanted
         if week not in nominal
     ]
@@ -202,7 +202,10 @@ def imputed_ancova(
     """
     absent = [w for w in (0.0, float(week)) if w not in tables.weeks]
     if absent:
-        raise BadInput(f"week: expected weeks of the completed tables (0 and {week:g}); impute week {absent[0]:g} too")
+        raise BadInput(
+            f"week: expected weeks of the completed tables (0 and {in_full(week)}); impute week "
+            f"{in_full(absent[0])} too"
+        )
     persons = study.persons
     if group not in study.start_groups or group == study.reference_group:
         raise BadInput(f"group: expected a start group other than {study.reference_group!r}, got {group!r}")

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.models.design import NEVER
 from bayesmodels.study import Study
 from bayesmodels.study.event_words import study_questions
@@ -147,8 +147,8 @@ def _problems(study: Study, events: Sequence[Sequence[str]]) -> list[Problem]:
         found.append(
             Problem(
                 file,
-                f"expected {row['event']} after the week of entry ({row['entry_week']:g}), got week {row['week']:g}, "
-                "without time at risk; give the fraction of a week, or write none",
+                f"expected {row['event']} after the week of entry ({in_full(row['entry_week'])}), got week "
+                f"{in_full(row['week'])}, without time at risk; give the fraction of a week, or write none",
                 row=FIRST_ROW + int(i),
                 person=row["person"],
                 week=row["week"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bayesmodels.study import MeansTable, Study, TrialTable
@@ -32,7 +32,9 @@ def events_taken(model: Any) -> dict[str, str]:
     return taken | {label: label for label in getattr(model, "other_exits", ())}
 
 
-def unused_labels(model: Any, data: Study | MeansTable | TrialTable, parts: Parts | None = None) -> list[Problem]:
+def unused_labels(
+    model: Any, data: Study | MeansTable | TrialTable, parts: Parts | None = None, asked: Collection[str] = ()
+) -> list[Problem]:
     """Labels that no part of a model takes, with their numbers of rows: a line for outcomes, one for events.
 
     Parameters
@@ -44,6 +46,8 @@ def unused_labels(model: Any, data: Study | MeansTable | TrialTable, parts: Part
         rows of a trial table that do not enter are in `TrialTable.unused`.
     parts : mapping, optional
         Sections of a configuration that take labels of events too, such as ``{"[dropout]": {"death": "death"}}``.
+    asked : collection of str
+        Labels of events that a question is about: they are refused until it is answered, and not named here.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def unused_labels(model: Any, data: Study | MeansTable | TrialTable, parts: Part
             text = f"the model leaves out {counted(counts)} of {data.counts['n_visits']:,} visits"
             found.append(Problem(data.tables.files["visits"], text, kind="unused outcomes"))
     taken = events_taken(model)
-    known = {NONE, *taken.values()}
+    known = {NONE, *taken.values(), *asked}
     counts = {k: n for k, n in (data.counts["events"] or {}).items() if k not in known}
     if counts:
         what = "no event of the model takes" if taken else "the model has no events; among those of the table are"

@@ -2,7 +2,7 @@
 
 from bayesmodels.reporting.document import Report, report
 from bayesmodels.reporting.effects import EffectTable
-from bayesmodels.reporting.page import Block, Lead, Picture, Section, compose, write_page
+from bayesmodels.reporting.page import Block, Lead, Picture, Section, compose
 from bayesmodels.reporting.settings import ReportSettings
 
 __all__ = [
@@ -15,5 +15,4 @@ __all__ = [
     "Section",
     "compose",
     "report",
-    "write_page",
 ]

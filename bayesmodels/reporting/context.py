@@ -164,7 +164,10 @@ class FitContext:
         if self.grade in ("ok", "short"):
             return None
         if self.grade is None:
-            return "Convergence was not recorded for this fit: every number below is provisional."
+            return (
+                "Convergence was not recorded for this fit (its divergences are not known): every number below is "
+                "provisional."
+            )
         reasons = "; ".join(str(reason) for reason in self.convergence.get("reasons", ()))
         return f"This fit did not converge{': ' + reasons if reasons else ''}. Do not act on any number below."
 
@@ -200,7 +203,7 @@ def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> 
         model=_nested(tree, "model"),
         data=data,
         sampling=_nested(tree, "settings"),
-        convergence=judged.summary() | _not_recorded(tree, judged.verdict),
+        convergence=judged.summary(),
         seconds=_nested(tree, "seconds"),
         versions=_nested(tree, "versions"),
         seed=str(tree.attrs.get("seed", "not recorded")),
@@ -281,14 +284,6 @@ def _trial_units(outcomes: dict[str, Outcome], endpoint: Outcome) -> dict[str, s
 def stratum_label(stratum: str) -> str:
     """A stratum's name for readers; `all` is the trial's mixture."""
     return "all persons" if stratum == ALL else stratum
-
-
-def _not_recorded(tree: xr.DataTree, verdict: str) -> dict[str, None]:
-    """What is not known without the sampler's statistics; chains that disagree are known without."""
-    if "sample_stats" in tree.children:
-        return {}
-    unknown = dict.fromkeys(("divergences", "min_ebfmi"))
-    return unknown if verdict == "not_converged" else {"verdict": None, **unknown}
 
 
 def _outcomes(draws: xr.Dataset, model: dict[str, Any]) -> dict[str, Outcome]:

@@ -10,14 +10,12 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from bayesmodels.files import write_whole
 from bayesmodels.reporting.drawing import svg_bytes
 from bayesmodels.reporting.surrogacy.verdict import Verdict
 
@@ -111,19 +109,13 @@ class Block:
     stamp: str | None = None
 
 
-def write_page(
-    path: str | Path,
-    title: str,
-    lead: Lead | Sequence[str],
-    sections: Sequence[Section | Block],
-    stamp: str | None = None,
-) -> Path:
-    """Write the page, under a temporary name first.
+def compose(
+    title: str, lead: Lead | Sequence[str], sections: Sequence[Section | Block], stamp: str | None = None
+) -> str:
+    """The page as one HTML string.
 
     Parameters
     ----------
-    path : str or Path
-        The HTML file; its folder must exist.
     title : str
     lead : Lead or sequence of str
         First screen; a sequence is taken as its paragraphs.
@@ -132,13 +124,6 @@ def write_page(
     stamp : str, optional
         A warning on top of the page and on each loose section and figure, e.g. "This fit did not converge".
     """
-    return write_whole(Path(path), compose(title, lead, sections, stamp).encode())
-
-
-def compose(
-    title: str, lead: Lead | Sequence[str], sections: Sequence[Section | Block], stamp: str | None = None
-) -> str:
-    """The page as one HTML string; parameters as `write_page`."""
     if not isinstance(lead, Lead):
         lead = Lead(paragraphs=(lead,) if isinstance(lead, str) else tuple(lead))
     template = _environment().get_template("page.html.j2")

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.convergence_limits import ConvergenceLimits
+from bayesmodels.errors import in_full
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 
@@ -118,23 +119,23 @@ class ReportSettings(BaseModel):
             if week >= max(weeks):
                 yield (
                     f"[report] parallel_from_week, {name}: expected a week before the last curve week "
-                    f"({max(weeks):g}), got {week:g}"
+                    f"({in_full(max(weeks))}), got {in_full(week)}"
                 )
         kind = "week of a visit" if visits else "curve week"
         known_weeks = [week for week in visits or weeks if week > 0]
         for field in ("surrogate_week", "outcome_week") if self.surrogate is not None else ():
             week = getattr(self.surrogacy, field)
             if week is not None and week not in known_weeks:
-                there = ", ".join(f"{w:g}" for w in known_weeks)
-                yield f"[report.surrogacy] {field}: expected a {kind} ({there}), got {week:g}"
+                there = ", ".join(in_full(w) for w in known_weeks)
+                yield f"[report.surrogacy] {field}: expected a {kind} ({there}), got {in_full(week)}"
 
 
 def week_problems(field: str, wanted: Collection[float], weeks: Collection[float]) -> Iterator[str]:
     """A line where some of the weeks that a setting names are not curve weeks."""
     absent = [week for week in wanted if week not in weeks]
     if absent:
-        there = ", ".join(f"{week:g}" for week in weeks)
+        there = ", ".join(in_full(week) for week in weeks)
         yield (
-            f"[report] {field}: expected curve weeks ({there}), got {', '.join(f'{week:g}' for week in absent)}; "
+            f"[report] {field}: expected curve weeks ({there}), got {', '.join(in_full(week) for week in absent)}; "
             "add them to [study] curve_weeks and fit again"
         )

@@ -6,15 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from bayesmodels.study.labels import DistinctLabels, one_spelling_or_more
+from bayesmodels.errors import in_full
+from bayesmodels.study.event_words import NONE, family
+from bayesmodels.study.labels import DistinctLabels, label_key, one_spelling_or_more
 from bayesmodels.study.person_labels import probable, respelling
 from bayesmodels.study.problem import Problem, plain, quoted
-
-NOTHING = "none"
-"""Event of those to whom nothing happened until the end of follow-up."""
-
-DEATHS = ("death", "dead", "died", "deceased", "exitus")
-"""Words after which there is no visit, in small letters."""
 
 
 def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -> Iterator[Problem]:
@@ -125,16 +121,16 @@ def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events:
         exit_week=visits["person"].map(exits["week"]), event=visits["person"].map(exits["event"])
     )
     for row, person, week, exit_week, event in dated[dated["week"] > dated["exit_week"]].itertuples(name=None):
-        text = f"the visit is after the exit week {exit_week:g} in {events_file}, which is the end of follow-up"
-        until = f"the last week of follow-up ({last[person]:g} or later)"
-        if event.casefold() == NOTHING:
+        text = f"the visit is after the exit week {in_full(exit_week)} in {events_file}, which is the end of follow-up"
+        until = f"the last week of follow-up ({in_full(last[person])} or later)"
+        if label_key(event) == NONE:
             text += f"; write {until} there, or correct the week of the visit"
-        elif event.casefold() in DEATHS:
+        elif family(event) == "death":
             text += f" (event {quoted([event])}); correct one of the two weeks"
         else:
             text += (
                 f" (event {quoted([event])}); correct the week that is wrong; if follow-up went on after the event, "
-                f'write event "{NOTHING}" and {until} there, or leave out the visits after the event'
+                f'write event "{NONE}" and {until} there, or leave out the visits after the event'
             )
         yield Problem(file, text, row=row, person=person, week=week, kind="after exit")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from bayesmodels.errors import in_full
 from bayesmodels.study.limits import Limits
 from bayesmodels.study.person_labels import person_key
 from bayesmodels.study.problem import Problem, in_order, plain, quoted, row_ranges
@@ -245,7 +246,7 @@ def means_warnings(file: str, rows: pd.DataFrame) -> tuple[Problem, ...]:
             )
             found.append(Problem(file, text, kind=f"ratios {outcome}"))
         for value, at in missing_codes(estimates).items():
-            which = [f"{plain(part.at[k, 'start_group'])} at week {part.at[k, 'week']:g}" for k in at[:3]]
+            which = [f"{plain(part.at[k, 'start_group'])} at week {in_full(part.at[k, 'week'])}" for k in at[:3]]
             where = f"{', '.join(which)}{', ...' if len(at) > 3 else ''}"
             why = "far from all others: a missing-value code? Then delete the row"
             text = f"the estimate of {plain(outcome)} is {value:.10g} in {where}; {why}"

@@ -29,7 +29,7 @@ def _keys(*words: str) -> frozenset[str]:
     return frozenset(label_key(word) for word in words)
 
 
-NOTHING = _keys(
+WORDS_FOR_NOTHING = _keys(
     "none", "none.", "none reported", "none observed", "0", "0.0", "00", "no", "n", "false", "na", "n/a", "nan", "null",
     "not applicable", "missing", "nil", "nothing", ".", "-", "non-event", "no event", "event free", "no death",
     "not dead", "living", "survived", "survivor", "surviving", "still alive", "cens", "right censored",
@@ -85,7 +85,7 @@ def _exact_family(word: str) -> str | None:
 def means_nothing(label: str) -> bool:
     """Whether a label other than "none" usually means that nothing happened."""
     key = label_key(label)
-    return label != NONE and (key in NOTHING or key.startswith(NOTHING_BEGINS))
+    return label != NONE and (key in WORDS_FOR_NOTHING or key.startswith(NOTHING_BEGINS))
 
 
 def absent_labels(file: str, there: Iterable[str], given: Mapping[str, str]) -> list[Problem]:
@@ -125,6 +125,37 @@ def settling_line(answers: Mapping[str, str], given: Mapping[str, str]) -> str:
     return f"[study] event_labels = {as_toml(dict(given) | dict(answers))}"
 
 
+EVENT_WORDS = "event words"
+"""Kind of the problem, or warning, that asks what labels of events are."""
+
+
+def likely_answers(
+    events: pd.DataFrame,
+    parts: Sequence[Mapping[str, str]],
+    given: Mapping[str, str],
+    distinct: DistinctLabels = (),
+    *,
+    nothing: bool = True,
+) -> dict[str, str]:
+    """Labels of an events table that ask what they are, each with what it is likely to be (see `event_questions`)."""
+    taken = {label for part in parts for label in part.values()}
+    answers: dict[str, str] = {}
+    labels = _counts(events)
+    for label in sorted(labels):
+        if label_key(label) == NONE or label in given.values():  # another spelling of none: `event_spellings`
+            continue
+        synonym = next((found for part in parts if (found := _synonym(label, part, labels, distinct))), None)
+        if synonym is not None:
+            answers[label] = synonym
+        elif nothing and label not in taken and means_nothing(label):
+            answers[label] = NONE
+    return answers
+
+
+def _counts(events: pd.DataFrame) -> dict[str, int]:
+    return {str(label): int(n) for label, n in events["event"].value_counts(sort=False).items() if label}
+
+
 def event_questions(
     file: str,
     events: pd.DataFrame,
@@ -153,19 +184,10 @@ def event_questions(
     nothing : bool
         Whether words for nothing are asked about.
     """
-    counts = {str(label): int(n) for label, n in events["event"].value_counts(sort=False).items() if label}
-    taken = {label for part in parts for label in part.values()}
-    answers: dict[str, str] = {}
-    for label in sorted(counts):
-        if label == NONE or label in given.values():
-            continue
-        synonym = next((found for part in parts if (found := _synonym(label, part, counts, distinct))), None)
-        if synonym is not None:
-            answers[label] = synonym
-        elif nothing and label not in taken and means_nothing(label):
-            answers[label] = NONE
+    answers = likely_answers(events, parts, given, distinct, nothing=nothing)
     if not answers:
         return []
+    counts = _counts(events)
     said = [
         f"{counted({label: counts[label] for label, meant in answers.items() if meant == target})} may mean "
         f"{quoted([target])}{' (nothing happened)' if target == NONE else ''}"
@@ -178,7 +200,7 @@ def event_questions(
     )
     first = rows[0]
     place = {"row": int(first), "person": events.at[first, "person"], "week": events.at[first, "week"]}
-    return [Problem(file, text, kind="event words", **place)]
+    return [Problem(file, text, kind=EVENT_WORDS, **place)]
 
 
 def study_questions(study: Study, parts: Sequence[Mapping[str, str]], *, nothing: bool = True) -> list[Problem]:

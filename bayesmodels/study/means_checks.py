@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.study.cells import as_one_week, labels, number, numbers, week_of
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
@@ -174,7 +174,7 @@ def overlaps(file: str, rows: pd.DataFrame) -> list[Problem]:
     for (outcome, stratum), part in known.groupby(["outcome", "stratum"], sort=False):
         twice = part[part.duplicated(keys, keep=False)]
         if len(twice):
-            weeks = ", ".join(f"{week:g}" for week in sorted(twice["week"].unique()))
+            weeks = ", ".join(in_full(week) for week in sorted(twice["week"].unique()))
             given = list(twice["series"].unique())
             remedy = (
                 "take each series over weeks of its own" if len(given) > 1 else "keep one row a start group and week"

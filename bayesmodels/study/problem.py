@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from bayesmodels.errors import in_full
+
 FIRST_ROW = 2
 """Row of the first person or visit: rows are numbered as in a spreadsheet, where the header is row 1."""
 
@@ -58,7 +60,7 @@ class Problem(str):
     ) -> Problem:
         """Build the line from its parts; `in_log` is the text for logs, where `text` names a person."""
         place = f"{file}, row {row}" if row is not None else file
-        when = f"week {week:g}" if week is not None and week == week else ""
+        when = f"week {in_full(week)}" if week is not None and week == week else ""
         who = f"person {plain(person)}" if person else ""
         self = super().__new__(cls, _line(place, (who, when), text))
         self.without_person = _line(place, (when,), in_log or text)

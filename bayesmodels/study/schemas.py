@@ -60,7 +60,7 @@ EVENTS = pa.DataFrameSchema(
     },
     checks=pa.Check(
         lambda t: ~(t["entry_week"] > t["week"] + NEAR),
-        error="entry_week {entry_week:g} is after the exit week {week:g}; correct one of them",
+        error="entry_week {entry_week:.10g} is after the exit week {week:.10g}; correct one of them",
     ),
 )
 """One row a person, at the end of follow-up."""

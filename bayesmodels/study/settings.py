@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.study.cells import NEAR, number, week_of
-from bayesmodels.study.labels import alike, as_toml
+from bayesmodels.study.event_words import NONE
+from bayesmodels.study.labels import alike, as_toml, label_key
 from bayesmodels.study.limits import Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
@@ -120,7 +121,23 @@ def check_event_labels(given: object) -> tuple[dict[str, str], list[Problem]]:
     if not good:
         text = 'expected event_labels as labels of the events table to "none", an event of the model or themselves'
         return {}, [Problem(PLACE, f"{text}, got {plain(given)}")]
-    return dict(given), []  # type: ignore[call-overload]
+    said: dict[str, str] = dict(given)  # type: ignore[call-overload]
+    wrong = {label: text for label, meant in said.items() if (text := _wrong_of_nothing(label, meant))}
+    return said | {label: label for label in wrong}, [Problem(PLACE, text) for text in wrong.values()]
+
+
+def _wrong_of_nothing(label: str, meant: str) -> str:
+    """What is wrong with an answer of `event_labels` that concerns "none", in any spelling; "" if nothing is."""
+    if meant in (NONE, label):
+        return ""
+    if label_key(label) == NONE:
+        return (
+            f'event_labels: expected {quoted([label])} to be "{NONE}", the label of rows where nothing happened, got '
+            f"{quoted([meant])}; delete {quoted([label])}, and write what happened in the events table"
+        )
+    if label_key(meant) == NONE:
+        return f'event_labels: expected "{NONE}" as what {quoted([label])} is, got {quoted([meant])}; write "{NONE}"'
+    return ""
 
 
 def check_reference(reference_group: str | None, persons: pd.DataFrame) -> list[Problem]:

@@ -12,7 +12,7 @@ from bayesmodels.study import checks
 from bayesmodels.study.advice import date_column, wide_table
 from bayesmodels.study.cells import ABSENT, NEAR, Locate, as_one_week, covariate, labels, number, numbers
 from bayesmodels.study.doubtful import study_warnings
-from bayesmodels.study.event_words import absent_labels, doubtful_events, event_spellings
+from bayesmodels.study.event_words import NONE, absent_labels, doubtful_events, event_spellings
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.labels import DistinctLabels, LabelColumn, label_key, spelling_problems
 from bayesmodels.study.limits import Limits, limits_of
@@ -92,7 +92,7 @@ def check_tables(
     spellings.append(LabelColumn(visits.file, "outcome", visit_table["outcome"], visit_table["person"]))
     if events is not None and event_table is not None:
         found += event_spellings(events.file, event_table, distinct, event_labels or {})
-        known = event_table["event"].where(event_table["event"].map(label_key) != "none", "")
+        known = event_table["event"].where(event_table["event"].map(label_key) != NONE, "")
         spellings.append(LabelColumn(events.file, "event", known, event_table["person"]))
     elif event_labels:
         found.append(

@@ -170,6 +170,14 @@ def test_restricted_mean_by_hand():
         restricted_mean(TIME, EVENT == "death", 6.0)
 
 
+def test_the_latest_time_of_a_restricted_mean_can_be_copied_from_the_line():
+    days = np.array([200, 250, 300, 366]) / 7
+    with pytest.raises(BadInput) as caught:
+        restricted_mean(days, np.array([True, False, True, False]), 60.0)
+    until = float(str(caught.value).split("the last exit, ")[1].split(",")[0])
+    assert restricted_mean(days, np.array([True, False, True, False]), until).estimate < until == days.max()
+
+
 @pytest.mark.parametrize("entry", [False, True])
 def test_intervals_cover(entry):
     """At month 6: S(6) of death alone, incidence of death with withdrawal competing, restricted mean."""

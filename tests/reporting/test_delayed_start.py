@@ -107,6 +107,14 @@ def test_weeks_without_a_curve_are_refused_all_at_once(tree):
     assert re.match(r"\[report\] end_week: expected curve weeks \(0, 4, .*\), got 9999; add them to", end)
 
 
+def test_curve_weeks_can_be_copied_from_the_line():
+    weeks = [0.0, 183 / 7, 366 / 7]
+    (line,) = ReportSettings(contrast_weeks=(52.2857,)).problems(["alsfrs_r"], weeks)
+    told = [float(week) for week in line[line.index("(") + 1 : line.index(")")].split(", ")]
+    assert told == weeks
+    assert not list(ReportSettings(contrast_weeks=tuple(told)).problems(["alsfrs_r"], weeks))
+
+
 def test_persistence_against_the_draws(tree, context, observed):
     table = rows(persistence_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week_2=76.0, **ALL)
     gain = tree["posterior"]["group_drug_effect"].sel(outcome="alsfrs_r", stratum="faster")

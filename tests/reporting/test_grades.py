@@ -224,10 +224,24 @@ def test_remedies_follow_the_reasons():
     assert "[sampling] chains = 4" in to_try(alone, read_context(alone))[0]
 
 
-def test_a_posterior_without_the_samplers_statistics_is_not_called_converged():
-    tree = fake_posterior()
-    del tree["sample_stats"]
-    assert read_context(tree).grade is None
-    apart = fake_posterior(verdict="not_converged")
-    del apart["sample_stats"]
-    assert read_context(apart).grade == "not_converged"
+def without(recorded: list[str], verdict: str = "ok") -> xr.DataTree:
+    """A posterior without some of the sampler's statistics; without the group where all are left out."""
+    tree = fake_posterior(verdict=verdict)
+    statistics = tree["sample_stats"].to_dataset().drop_vars(recorded)
+    if statistics.data_vars:
+        tree["sample_stats"] = statistics
+    else:
+        del tree["sample_stats"]
+    return tree
+
+
+@pytest.mark.parametrize("absent", [["diverging"], ["diverging", "energy"]])
+def test_a_posterior_without_divergences_is_not_called_converged(absent):
+    context = read_context(without(absent))
+    assert context.grade is None
+    assert context.convergence["divergences"] is None
+    assert context.stamp.startswith("Convergence was not recorded")
+    assert read_context(without(absent, "short")).convergence["reasons"][0] == "divergences were not recorded"
+    assert read_context(without(absent, "short")).grade is None
+    assert read_context(without(absent, "not_converged")).grade == "not_converged"
+    assert read_context(without(["energy"])).grade == "ok"

@@ -134,6 +134,21 @@ def test_event_labels_of_another_kind(made, given):
         made("none", "none", "death", "none", event_labels=given)
 
 
+@pytest.mark.parametrize("label", ["none", "None", "NONE", "no_ne", "n o n e", "\uff4eone"])
+def test_none_is_no_event_by_any_spelling(made, label):
+    """Else a slip makes an event of every row at which nothing happened."""
+    with pytest.raises(BadInput) as caught:
+        made("death", label, "none", "none", event_labels={label: "death"})
+    (line,) = caught.value.problems
+    assert line.startswith(f'study settings: event_labels: expected "{label}" to be "none"')
+    assert f'got "death"; delete "{label}"' in line
+    with pytest.raises(BadInput, match='expected "none" as what "gone" is, got "None"; write "none"'):
+        made("death", "gone", "none", "none", event_labels={"gone": "None"})
+    settled = made("death", label, "none", "none", event_labels={label: "none"})
+    assert list(settled.events["event"]) == ["death", "none", "none", "none"]
+    assert list(made("death", label, "none", "none", event_labels={label: label}).events["event"])[1] == label
+
+
 def test_event_labels_that_no_row_has(made, persons, visits):
     with pytest.raises(BadInput, match=r'event_labels names "Dead", which no row has; is it "dead"\?'):
         made("dead", "none", "none", "none", event_labels={"Dead": "death"})

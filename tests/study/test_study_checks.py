@@ -2,7 +2,9 @@
 
 # ruff: noqa: E501 (messages are written out in full)
 import pickle
+import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -293,3 +295,25 @@ def test_a_line_for_the_log_has_row_and_week_but_no_person(refused):
     assert [line.without_person for line in refused(put("visits", 4, "person", "X9"))] == [
         "visits, row 4 (week 28): this person is not in persons; add the person there, or delete the rows here"
     ]
+
+
+@pytest.mark.parametrize("day", [366, 365, 1000, 29])
+@pytest.mark.parametrize("decimals", [4, 2])
+def test_weeks_of_days_are_told_in_full_and_the_remedy_is_taken(persons, visits, events, day, decimals):
+    """An exit week cut to fewer decimals than the week of a visit on the same day."""
+    visits.loc[visits["person"].eq("P4") & visits["week"].gt(0), "week"] = day / 7
+    events.loc[events["person"] == "P4", "week"] = np.floor(day / 7 * 10**decimals) / 10**decimals
+    with pytest.raises(BadInput) as caught:
+        Study.from_frames(persons, visits, events, reference_group="delayed")
+    line = caught.value.problems[0]
+    cut, seen, until = (
+        float(re.search(words, line)[1])
+        for words in (
+            r"after the exit week ([\d.]+) in",
+            r"week ([\d.]+)\): the visit",
+            r"follow-up \(([\d.]+) or later",
+        )
+    )
+    assert cut < seen == until == day / 7
+    events.loc[events["person"] == "P4", "week"] = until
+    assert Study.from_frames(persons, visits, events, reference_group="delayed")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.posterior import require
 from bayesmodels.reporting.context import Contrast, FitContext
 from bayesmodels.reporting.observed import ObservedPersons
@@ -77,8 +77,8 @@ class Courses:
         """
         at = np.flatnonzero(self.weeks == week)
         if not len(at):
-            known = ", ".join(f"{w:g}" for w in self.weeks)
-            raise BadInput(f"[report.surrogacy]: expected a week of a visit ({known}), got {week:g}")
+            known = ", ".join(in_full(w) for w in self.weeks)
+            raise BadInput(f"[report.surrogacy]: expected a week of a visit ({known}), got {in_full(week)}")
         return int(at[0])
 
     def change(self, outcome: str, week: float) -> np.ndarray:

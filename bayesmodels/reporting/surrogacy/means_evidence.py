@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, in_full
 from bayesmodels.reporting.context import FitContext
 from bayesmodels.reporting.intervals import flat
 from bayesmodels.reporting.settings import ReportSettings
@@ -61,7 +61,8 @@ def _mean_arms(tree: xr.DataTree, d: Declared) -> Arms | None:
         return None
     weeks = draws["week"].values.tolist()
     problems = [
-        f"[report.surrogacy] {name}: expected a curve week ({', '.join(f'{w:g}' for w in weeks)}), got {week:g}"
+        f"[report.surrogacy] {name}: expected a curve week ({', '.join(in_full(w) for w in weeks)}), got "
+        f"{in_full(week)}"
         for name, week in (("surrogate_week", d.surrogate_week), ("outcome_week", d.outcome_week))
         if week not in weeks
     ]

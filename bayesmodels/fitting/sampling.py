@@ -148,7 +148,7 @@ def _kept_chains(folder: Path, chains: int, identity: Mapping[str, Any], on_phas
         try:
             chain = read_chain(folder, number, identity)
         except DamagedFile:
-            on_phase(f"chain {number}: its file is damaged, so it is sampled again")
+            on_phase(f"file of chain {number} is damaged, so it is sampled again")
             continue
         if chain is not None:
             kept[number] = chain

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
@@ -128,7 +129,7 @@ def rank_analyses(
         same for everyone, or a single start group.
     """
     expect(study, Study, "study", "make one with read_study or Study.from_frames")
-    expect(terminal, (list, tuple), "terminal", 'give a list of events, such as ["death"]; [] for none')
+    expect(terminal, (list, tuple, np.ndarray), "terminal", 'give a list of events, such as ["death"]; [] for none')
     chosen = compared_group(study, group)
     events = study.events
     there = [] if events is None else sorted(set(events["event"]) - {"none"})

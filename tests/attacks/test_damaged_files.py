@@ -185,7 +185,7 @@ def test_a_damaged_chain_is_sampled_again_and_gives_the_same_draws(finished, tmp
     chain.write_bytes(content)
     told = []
     run(config, out, resume=True, tell=told.append)
-    assert "chain 1: its file is damaged, so it is sampled again" in told
+    assert "file of chain 1 is damaged, so it is sampled again" in told
     assert load(run_folder / "posterior.nc")["posterior"].equals(load(folder / "posterior.nc")["posterior"])
 
 

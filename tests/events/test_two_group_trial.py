@@ -154,7 +154,7 @@ def test_covariates_without_numbers_are_refused_by_person():
     study = Study.from_frames(persons, visits, events, reference_group="delayed")
     with pytest.raises(BadInput) as caught:
         rank_analyses(study, "score", 12.0, covariates=("sex", "age"), **options)
-    assert caught.value.problems[0].startswith("persons, row 2 (person p0): expected a number as covariate sex, got")
+    assert caught.value.problems[0].startswith('persons: covariate sex is text: "M" (26), "F" (14); code it as 0 and 1')
     assert caught.value.problems[-1] == (
         "persons, row 7 (person p5): expected a number as covariate age, got a blank; fill it in, or leave the "
         "covariate out"

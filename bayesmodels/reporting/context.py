@@ -29,6 +29,13 @@ LABELS = {
 }
 """Outcomes' names as readers know them; any other outcome keeps its own."""
 
+WITH_ERRORS = (
+    "Where this leaves a median uncertain, the tables of effects, disease rate ratios, differences between start "
+    "groups, ratios to baseline, average rates and parameters show its Monte-Carlo error; curves, probabilities and "
+    "other tables show none."
+)
+"""What a reader of short chains must know of their numbers (`monte_carlo.with_errors`)."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -150,7 +157,7 @@ class FitContext:
         """What a reader must know of the chains before any number: that they are short, that limits are loose."""
         found = []
         if self.short_sentence:
-            found.append(f"{self.short_sentence} Numbers that this leaves uncertain show their Monte-Carlo error.")
+            found.append(f"{self.short_sentence} {WITH_ERRORS}")
         if self.limits.looser:
             found.append(
                 "Convergence was judged by looser limits than the package's ([report.convergence]): "

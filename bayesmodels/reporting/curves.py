@@ -20,6 +20,7 @@ from bayesmodels.reporting.intervals import (
     long_table,
     probability,
 )
+from bayesmodels.reporting.monte_carlo import ERROR, with_errors
 from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.vocabulary import VARIABLES
 
@@ -67,19 +68,20 @@ def ratio_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.DataF
     """Ratio to baseline, with percent, of the outcomes on the log scale.
 
     Columns: `outcome`, `start_group`, `stratum`, `week`, `ratio`, `ratio_lower`, `ratio_upper`, `percent`,
-    `percent_lower`, `percent_upper` (change from baseline). Posterior medians and equal-tailed intervals.
+    `percent_lower`, `percent_upper` (change from baseline), `monte_carlo_error` (of the ratio). Posterior medians and
+    equal-tailed intervals.
     """
     logs = [name for name, outcome in context.outcomes.items() if outcome.scale == "log"]
     if not logs or "curve_change" not in tree["posterior"].data_vars:
         return pd.DataFrame()
-    table = long_table(tree["posterior"]["curve_change"].sel(outcome=logs), prob)
+    changes = tree["posterior"]["curve_change"].sel(outcome=logs)
+    table = with_errors(long_table(changes, prob), {"ratio": np.exp(changes)}, context, "ratio")
     for new, old in (("ratio", "median"), ("ratio_lower", "lower"), ("ratio_upper", "upper")):
         table[new] = np.exp(table[old])
         table[new.replace("ratio", "percent")] = 100 * (np.exp(table[old]) - 1)
     bounds = ["", "_lower", "_upper"]
-    return table[
-        ["outcome", "start_group", "stratum", "week", *(f"{kind}{b}" for kind in ("ratio", "percent") for b in bounds)]
-    ]
+    numbers = [f"{kind}{b}" for kind in ("ratio", "percent") for b in bounds]
+    return table[["outcome", "start_group", "stratum", "week", *numbers, ERROR]]
 
 
 def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons) -> pd.DataFrame:
@@ -88,16 +90,16 @@ def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, obser
     Columns: `outcome`, `start_group`, `contrast` (one of the two is blank), `stratum`, `period`, `unit`, `mean`, `sd`,
     `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`, `prior_upper`, `width_ratio`,
     `probability_favours` (the earlier start, contrasts only, by a better rate; NaN where withheld), `direction`,
-    `withheld` (why: the period ends past the last week at which half of each group is still observed).
+    `withheld` (why: the period ends past the last week at which half of each group is still observed),
+    `monte_carlo_error`.
     """
     if "period_rate" not in tree["posterior"].data_vars:
         return pd.DataFrame()
     rates = tree["posterior"]["period_rate"].reset_coords(drop=True)
     has_prior = "prior" in tree.children and "period_rate" in tree["prior"].data_vars
     prior = tree["prior"]["period_rate"].reset_coords(drop=True) if has_prior else None
-    frames = [
-        beside_prior(rates, prior, prob).assign(contrast="", direction="", withheld="", probability_favours=math.nan)
-    ]
+    own = with_errors(beside_prior(rates, prior, prob), {"rate": rates}, context, "rate")
+    frames = [own.assign(contrast="", direction="", withheld="", probability_favours=math.nan)]
     for contrast in context.contrasts:
         between = _between(rates, contrast.groups)
         frame = beside_prior(between, None if prior is None else _between(prior, contrast.groups), prob)
@@ -113,11 +115,12 @@ def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, obser
             for sign, row in zip(signs, frame.itertuples(), strict=True)
         ]
         frame["direction"] = [contrast.direction(context.outcomes[name]) for name in frame["outcome"]]
+        frame = with_errors(frame, {"rate": between}, context, "rate")
         frames.append(frame.assign(start_group="", contrast=contrast.label))
     table = pd.concat(frames, ignore_index=True)
     table["unit"] = units("period_rate", table, context.outcomes)
     labels = ["outcome", "start_group", "contrast", "stratum", "period", "unit"]
-    numbers = [*STATISTICS, *PRIOR_COLUMNS, "probability_favours", "direction", "withheld"]
+    numbers = [*STATISTICS, *PRIOR_COLUMNS, "probability_favours", "direction", "withheld", ERROR]
     return table[[*labels, *numbers]]
 
 

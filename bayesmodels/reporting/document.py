@@ -107,7 +107,7 @@ class Report:
     def sentence(self) -> str:
         """The first screen as plain text."""
         lines = [*([self.stamp] if self.stamp else []), *self.lead.cautions]
-        lines += [f"{v.rung}: {v.answer}. {v.sentence}" for v in self.lead.verdicts]
+        lines += [verdict.line for verdict in self.lead.verdicts]
         if self.lead.warnings:
             lines += ["Warnings about the data:", *(f"  {line}" for line in self.lead.warnings), ""]
         lines += self.lead.paragraphs

@@ -124,7 +124,8 @@ def ratio_section(findings: Findings, weeks: list[float]) -> Section:
     note = f"Ratio of geometric means, {all_persons(context)}; below 1 is a fall."
     if context.switch_week is not None:
         note += f" After week {context.switch_week:g}: {OPEN_LABEL}."
-    return Section("Ratio to baseline", (), {f"Median and {label}": pd.DataFrame(rows)}, (), note)
+    shown = pd.DataFrame(shown_with_errors(rows, table[ERROR], "Ratio to baseline"))
+    return Section("Ratio to baseline", (), {f"Median and {label}": shown}, (), note)
 
 
 def check_section(findings: Findings, figures: LazyFigures) -> Section:

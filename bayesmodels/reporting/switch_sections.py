@@ -157,7 +157,7 @@ def period_section(findings: Findings) -> Section:
     return Section(
         "Average rates by period",
         (),
-        {f"Median and {label} per month": pd.DataFrame(rows)},
+        {f"Median and {label} per month": pd.DataFrame(shown_with_errors(rows, table[ERROR], "Average rate"))},
         (),
         f"Average change of the mean curve from the period's first to its last week; {all_persons(context)}. "
         f"{_after(context)}",

@@ -13,6 +13,7 @@ from fake import DROP, GAIN, MONTH, RATE, WEEKS, fake_posterior
 from scipy.stats import norm
 from table_rows import one, rows
 
+from bayesmodels.convergence_limits import ConvergenceLimits
 from bayesmodels.errors import BadInput
 from bayesmodels.reporting.after_switch import first_reached, parallel_table, time_saved_table
 from bayesmodels.reporting.context import read_context
@@ -201,6 +202,22 @@ def test_ratio_to_baseline_has_percent(tree, context):
     assert row["ratio"] == pytest.approx(math.exp(DROP))
     assert row["percent"] == pytest.approx(100 * (math.exp(DROP) - 1))
     assert row["percent_lower"] < row["percent"] < row["percent_upper"]
+
+
+def test_errors_of_ratios_and_average_rates_by_the_normal_formula(tree, observed):
+    """The median of n independent normal draws has a standard error of SD sqrt(pi / (2 n)); of exp(x), times exp(x)."""
+    short = read_context(tree, ConvergenceLimits(ess=1e6))
+    draws = tree["posterior"]["curve_change"].sel(outcome="nfl_plasma", start_group="early", stratum="all", week=12.0)
+    expected = float(draws.std()) * math.sqrt(math.pi / (2 * draws.size))
+    ratio = one(ratio_table(tree, short, 0.95), start_group="early", week=12.0, **ALL)
+    assert ratio["monte_carlo_error"] == pytest.approx(expected * ratio["ratio"], rel=0.35)
+    rates = tree["posterior"]["period_rate"].sel(outcome="alsfrs_r", stratum="slower", period="before_switch")
+    early, delayed = (rates.sel(start_group=group) for group in ("early", "delayed"))
+    table = period_rate_table(tree, short, 0.95, observed)
+    for labels, own in (({"start_group": "early"}, early), ({"contrast": "early - delayed"}, early - delayed)):
+        row = one(table, outcome="alsfrs_r", stratum="slower", period="before_switch", **labels)
+        expected = float(own.std()) * math.sqrt(math.pi / (2 * own.size))
+        assert row["monte_carlo_error"] == pytest.approx(expected, rel=0.35)
 
 
 def test_period_rates_by_hand(tree, context, observed):

@@ -152,6 +152,29 @@ def test_numbers_of_short_chains_are_those_of_long_ones_and_the_affected_carry_a
     assert not any("Monte-Carlo" in line for line in short.lead.identified if line.startswith("Plasma NfL"))
 
 
+def test_the_tables_that_the_first_screen_names_show_errors_and_no_others(short):
+    """Of the tables named, this posterior has all but the disease rate ratios."""
+    named = {"effects", "differences", "deltas", "ratio_to_baseline", "period_rates", "parameters"}
+    assert {name for name, table in short.tables.items() if "monte_carlo_error" in table} == named
+    assert all(short.tables[name]["monte_carlo_error"].notna().any() for name in named - {"ratio_to_baseline"})
+    assert (
+        "the tables of effects, disease rate ratios, differences between start groups, ratios to baseline, average "
+        "rates and parameters show its Monte-Carlo error; curves, probabilities and other tables show none."
+    ) in short.sentence()
+    sections = {
+        section.title: "Monte-Carlo error" in table
+        for section in short.sections
+        for table in section.tables.values()
+        if section.title != "Convergence and how it was run"
+    }
+    assert {title for title, shown in sections.items() if shown} == {
+        "Effects of the drug, prior beside posterior", "Start groups compared", "Average rates by period",
+        "All population parameters",
+    }  # fmt: skip
+    disease = report(shared_rate("ok"), settings=ReportSettings(convergence=ConvergenceLimits(ess=5000)))
+    assert disease.tables["disease_rates"]["monte_carlo_error"].notna().any()
+
+
 def test_affected_rows_of_the_page_are_marked(short):
     section = next(s for s in short.sections if s.title.startswith("Effects of the drug"))
     table = next(iter(section.tables.values()))

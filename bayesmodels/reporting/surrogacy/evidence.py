@@ -51,7 +51,7 @@ class SurrogateEvidence:
 
     def sentence(self) -> str:
         """The verdicts, one line a rung."""
-        return "\n".join(f"{v.rung}: {v.answer}. {v.sentence}" for v in self.verdicts)
+        return "\n".join(verdict.line for verdict in self.verdicts)
 
 
 def as_json(evidence: SurrogateEvidence | None, settings: ReportSettings) -> dict[str, Any] | None:

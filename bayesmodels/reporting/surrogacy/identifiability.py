@@ -12,7 +12,7 @@ import numpy as np
 
 from bayesmodels.reporting.intervals import probability
 from bayesmodels.reporting.surrogacy.settings import CutOffs
-from bayesmodels.reporting.surrogacy.verdict import LONGER_CHAINS, NOT_CONVERGED, Answer, Verdict
+from bayesmodels.reporting.surrogacy.verdict import LONGER_CHAINS, NOT_CONVERGED, Answer, Rung, Verdict
 from bayesmodels.reporting.wording import chance, estimate
 
 SINGLE_TRIAL = Verdict(
@@ -54,11 +54,12 @@ def response_verdict(
         Why the design cannot say; blank where it can.
     """
     if favours is None or design:
-        why = design or "the model has no effect of the drug on the surrogate"
-        return Verdict(
-            "response", "not assessable", f"These data cannot say whether the drug moves {surrogate}.", (why,),
-            (_or_longer_chains(design, "A randomised comparison in which the surrogate is measured."),),
-        )  # fmt: skip
+        return _not_assessable(
+            "response",
+            f"whether the drug moves {surrogate}",
+            design or "the model has no effect of the drug on the surrogate",
+            "A randomised comparison in which the surrogate is measured.",
+        )
     shown, against = probability(favours > region), probability(favours < 0)
     tail = (1 - level) / 2
     lower, median, upper = np.quantile(favours, [tail, 0.5, 1 - tail])
@@ -112,12 +113,12 @@ def individual_verdict(
         Why the design cannot say; blank where it can.
     """
     if association is None or design:
-        why = design or "the archive holds no covariance between persons"
-        return Verdict(
-            "individual", "not assessable",
-            f"These data cannot say whether {surrogate} goes with {outcome} within an arm.", (why,),
-            (_or_longer_chains(design, "Repeated measurements of both in the same persons."),),
-        )  # fmt: skip
+        return _not_assessable(
+            "individual",
+            f"whether {surrogate} goes with {outcome} within an arm",
+            design or "the archive holds no covariance between persons",
+            "Repeated measurements of both in the same persons.",
+        )
     tail = (1 - level) / 2
     lower, median, upper = np.quantile(association**2, [tail, 0.5, 1 - tail])
     right_sign = probability(association > 0)
@@ -167,5 +168,9 @@ def individual_verdict(
     return Verdict("individual", answer, text, (*reasons, note), (change[answer],))
 
 
-def _or_longer_chains(design: str, data: str) -> str:
-    return LONGER_CHAINS if design == NOT_CONVERGED else data
+def _not_assessable(rung: Rung, question: str, why: str, data: str) -> Verdict:
+    """A rung on which nothing is said: for want of data, or because the chains did not converge."""
+    if why == NOT_CONVERGED:
+        text = f"{question[0].upper()}{question[1:]} is not known: {NOT_CONVERGED}."
+        return Verdict(rung, "not assessable", text, (why,), (LONGER_CHAINS,))
+    return Verdict(rung, "not assessable", f"These data cannot say {question}.", (why,), (data,))

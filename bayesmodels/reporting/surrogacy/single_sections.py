@@ -71,7 +71,7 @@ def _verdict_section(evidence: SurrogateEvidence, settings: SurrogacySettings) -
     d = evidence.declared
     rungs = [
         f"{verdict.rung.capitalize()} level. {QUESTIONS[verdict.rung]} {verdict.answer.capitalize()}. "
-        f"{verdict.sentence} {' '.join(verdict.reasons)} What would change it: {' '.join(verdict.what_would_change_it)}"
+        f"{verdict.sentence_and_why} What would change it: {' '.join(verdict.what_would_change_it)}"
         for verdict in evidence.verdicts
     ]
     cut = settings.cut_offs.model_dump()

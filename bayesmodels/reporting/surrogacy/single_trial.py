@@ -53,7 +53,7 @@ class SingleTrial:
 
     def sentence(self) -> str:
         """Both verdicts and the criteria in words."""
-        lines = [f"{verdict.rung}: {verdict.answer}. {verdict.sentence}" for verdict in self.verdicts]
+        lines = [verdict.line for verdict in self.verdicts]
         criteria = (self.prentice, self.relative_effect, self.proportion_explained)
         return "\n".join([*lines, *(f"{found.sentence()}" for found in criteria)])
 

@@ -53,6 +53,19 @@ class Verdict:
             if value not in known:
                 raise ValueError(f"expected one of {', '.join(known)}, got {value!r}")
 
+    @property
+    def sentence_and_why(self) -> str:
+        """The sentence, then every reason that it does not give itself, as a sentence each."""
+        why = [reason.rstrip(".") for reason in self.reasons]
+        unsaid = [f"{reason[0].upper()}{reason[1:]}." for reason in why if reason not in self.sentence]
+        return " ".join([self.sentence, *unsaid])
+
+    @property
+    def line(self) -> str:
+        """Rung, answer and sentence as text; of what is not assessable also why."""
+        text = self.sentence_and_why if self.answer == "not assessable" else self.sentence
+        return f"{self.rung}: {self.answer}. {text}"
+
     def as_json(self) -> dict[str, Any]:
         """The fields as JSON types, as `summary.json` carries them under `surrogacy.<rung>.verdict`."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

@@ -40,6 +40,12 @@ def test_a_design_that_cannot_say_is_not_assessable_whatever_the_draws():
     assert (none.answer, none.reasons) == ("not assessable", ("the model has no effect of the drug on the surrogate",))
     persons = individual_verdict(None, CutOffs(), outcome="ALSFRS-R", **WORDS)
     assert persons.answer == "not assessable"
+    assert none.line == (
+        "response: not assessable. These data cannot say whether the drug moves NfL. The model has no effect of the "
+        "drug on the surrogate."
+    )
+    assert persons.line.endswith("within an arm. The archive holds no covariance between persons.")
+    assert response(0.8, 0.1).line == "response: supported. The drug moves NfL in the good direction."
     assert SINGLE_TRIAL.answer == "not assessable"
 
 

@@ -259,6 +259,15 @@ def test_a_fit_that_did_not_converge_supports_nothing():
     tree = persons_posterior(verdict="not_converged")
     found = evaluated(tree)
     assert set(answers(found.verdicts).values()) == {"not assessable"}
+    for verdict in found.verdicts[:2]:
+        assert verdict.sentence.endswith(" is not known: the chains did not converge.")
+        assert verdict.line == f"{verdict.rung}: not assessable. {verdict.sentence}"
+        assert verdict.what_would_change_it == ("Longer chains, until they converge.",)
+    assert "These data cannot say" not in found.sentence()
+    assert "trial: not assessable. Whether an effect" in found.sentence()
+    assert found.sentence().endswith(
+        "One trial has one pair of effects; no correlation of effects can be computed from it."
+    )
     assert found.prentice.reason == "the chains did not converge"
     assert found.trial.proportion_explained.withheld == "the chains did not converge"
     assert found.tables["surrogacy_mediation"]["share_median"].isna().all()

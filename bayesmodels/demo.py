@@ -20,7 +20,7 @@ from bayesmodels.fitting import NutsSettings, fit
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma
-from bayesmodels.posterior import save
+from bayesmodels.posterior.archive import save
 from bayesmodels.reporting import Block, ReportSettings, compose, report
 from bayesmodels.run import RunResult
 from bayesmodels.safe_labels import table_csv

@@ -14,7 +14,7 @@ from bayesmodels.config import Config, TrialsSection, config_hash, read_config, 
 from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull, RunExists, shown
 from bayesmodels.files import lack_of_room, made_folder
 from bayesmodels.listed_folder import SCHEMA
-from bayesmodels.posterior import load, save
+from bayesmodels.posterior.archive import load, save
 from bayesmodels.run_analyses import check_analyses, data_warnings, declared_analyses
 from bayesmodels.run_data import load_data
 from bayesmodels.run_folder import CONFIG, FILES, LOG, POSTERIOR, RunFolder, Stopwatch, check_new

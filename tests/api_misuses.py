@@ -10,7 +10,7 @@ import toy_model
 import xarray as xr
 
 import bayesmodels as b
-from bayesmodels.posterior import SCHEMA
+from bayesmodels.posterior.archive import SCHEMA
 
 STUDY = toy_model.study()
 TABLES = toy_model.tables()

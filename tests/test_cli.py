@@ -7,7 +7,7 @@ import xarray as xr
 from test_run import invoke, write_trial
 
 from bayesmodels import demo
-from bayesmodels.posterior import save
+from bayesmodels.posterior.archive import save
 from bayesmodels.run import RunResult
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from scipy import signal, stats
 
 from bayesmodels import convergence
-from bayesmodels.convergence_limits import ConvergenceLimits
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 
 
 def _tree(draws, diverging=0, energy=None, **other):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmodels import posterior
 from bayesmodels.errors import BadInput, DiskFull, MissingVariable
+from bayesmodels.posterior import archive as posterior
 
 
 def small_tree(**attrs) -> xr.DataTree:

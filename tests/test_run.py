@@ -15,7 +15,7 @@ from toy_model import tables
 from typer.testing import CliRunner
 
 from bayesmodels.cli import app
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 from bayesmodels.run import run
 from bayesmodels.run_data import checked
 

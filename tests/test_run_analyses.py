@@ -15,7 +15,7 @@ from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.prior import prior_of_free_variables
 from bayesmodels.fitting.sampling import deterministics
-from bayesmodels.posterior import load, possible_reports
+from bayesmodels.posterior.archive import load, possible_reports
 from bayesmodels.reporting.rank_analyses import rank_analyses
 from bayesmodels.run import run
 from bayesmodels.run_analyses import declared_analyses

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_run import folder_in, invoke
 
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 from bayesmodels.reporting import report
 from bayesmodels.simulation.platform_trial import PlatformDesign, PlatformTruth, simulate_platform_trial
 

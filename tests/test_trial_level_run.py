@@ -11,7 +11,7 @@ import xarray as xr
 from test_run import invoke
 from typer.testing import Result
 
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 from bayesmodels.reporting import report
 from bayesmodels.reporting.summary import schema
 from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws

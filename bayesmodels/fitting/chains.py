@@ -13,7 +13,7 @@ import xarray as xr
 
 from bayesmodels.errors import BayesmodelsError, DamagedFile
 from bayesmodels.files import made_folder
-from bayesmodels.netcdf import read_tree, write_tree
+from bayesmodels.posterior.netcdf import read_tree, write_tree
 
 # What the samplers call it -> ArviZ's name.
 STATISTICS: dict[str, str] = {

@@ -19,7 +19,7 @@ from bayesmodels.fitting.person_gaussian import rows_of, spread_of
 from bayesmodels.fitting.persons import Persons, every_visit, persons_of, without_events
 from bayesmodels.fitting.progress import counted
 from bayesmodels.fitting.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
-from bayesmodels.posterior import FROM_FIT, require
+from bayesmodels.posterior.archive import FROM_FIT, require
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import xarray as xr
 
-from bayesmodels.diagnostics import convergence
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import made_folder
 from bayesmodels.fitting.doubtful_data import all_warnings
@@ -26,7 +25,8 @@ from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
 from bayesmodels.fitting.summaries import summaries
-from bayesmodels.posterior import SCHEMA
+from bayesmodels.posterior.archive import SCHEMA
+from bayesmodels.posterior.convergence import convergence
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -13,7 +13,7 @@ from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, l
 from bayesmodels.fitting.exit_terms import CANDIDATES, tilted
 from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_visits
-from bayesmodels.posterior import FROM_FIT, require
+from bayesmodels.posterior.archive import FROM_FIT, require
 
 FEW = 8.0
 """Candidates' worth below which draws given an exit are said to be rough."""

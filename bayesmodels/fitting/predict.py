@@ -18,7 +18,7 @@ from bayesmodels.fitting.person_terms import draw_deviations
 from bayesmodels.fitting.persons import every_visit, persons_of, without_events
 from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.posterior import FROM_FIT, require
+from bayesmodels.posterior.archive import FROM_FIT, require
 from bayesmodels.study import Study
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.reporting.context import FitContext
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.intervals import flat, probability, summarise
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.delayed_start import DifferenceCell, delta_weeks, difference_cells
 from bayesmodels.reporting.effects import own_effects
 from bayesmodels.reporting.estimand import estimand, withheld
-from bayesmodels.reporting.intervals import flat, probability, summarise
-from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 

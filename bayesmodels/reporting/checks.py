@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.posterior import require
-from bayesmodels.reporting.context import FitContext
-from bayesmodels.reporting.intervals import flat
+from bayesmodels.posterior.archive import require
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.intervals import flat
 
 
 def predictive_cells(tree: xr.DataTree, prob: float) -> pd.DataFrame:

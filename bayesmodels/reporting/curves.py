@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.reporting.context import FitContext, units
-from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons, withheld
-from bayesmodels.reporting.intervals import (
+from bayesmodels.posterior.context import FitContext, units
+from bayesmodels.posterior.intervals import (
     NOTHING,
     PRIOR_COLUMNS,
     STATISTICS,
@@ -20,8 +19,9 @@ from bayesmodels.reporting.intervals import (
     long_table,
     probability,
 )
-from bayesmodels.reporting.monte_carlo import ERROR, with_errors
-from bayesmodels.reporting.observed import ObservedPersons
+from bayesmodels.posterior.monte_carlo import ERROR, with_errors
+from bayesmodels.posterior.observed import ObservedPersons
+from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons, withheld
 from bayesmodels.vocabulary import VARIABLES
 
 LABELS = ("outcome", "start_group", "contrast", "stratum", "week", "period")

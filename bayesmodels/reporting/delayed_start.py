@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.reporting.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.estimand import estimand, withheld
-from bayesmodels.reporting.intervals import NOTHING, flat, probability, summarise
-from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.settings import ReportSettings
 
 

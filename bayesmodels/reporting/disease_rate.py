@@ -12,11 +12,11 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior import require
-from bayesmodels.reporting.context import FitContext
+from bayesmodels.posterior.archive import require
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.intervals import beside_prior, flat
+from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.reporting.effects import LEARNED
-from bayesmodels.reporting.intervals import beside_prior, flat
-from bayesmodels.reporting.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.reporting.page import Section
 from bayesmodels.reporting.wording import chance, estimate
 

@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 
 from bayesmodels.errors import expect, shown
 from bayesmodels.listed_folder import ListedFolder
-from bayesmodels.posterior import FROM_FIT, load
-from bayesmodels.reporting.context import FitContext
+from bayesmodels.posterior.archive import FROM_FIT, load
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.monte_carlo import ERROR
 from bayesmodels.reporting.disease_rate import disease_rate_section
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
 from bayesmodels.reporting.dropout_report import dropout_figures
@@ -27,7 +28,6 @@ from bayesmodels.reporting.event_sections import follow_up_sections
 from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
 from bayesmodels.reporting.findings import Findings, find
 from bayesmodels.reporting.first_screen import first_screen
-from bayesmodels.reporting.monte_carlo import ERROR
 from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Block, Lead, Section, compose
 from bayesmodels.reporting.prediction_report import prediction_figures

@@ -14,11 +14,11 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayesmodels.reporting.context import Contrast, FitContext, Outcome, stratum_label
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
+from bayesmodels.posterior.intervals import flat, probability, summarise
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
 from bayesmodels.reporting.estimand import OPEN_LABEL, withheld
-from bayesmodels.reporting.intervals import flat, probability, summarise
-from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.page import Picture, Section, cell
 from bayesmodels.reporting.wording import chance_of, estimate, signed
 from bayesmodels.vocabulary import ALL

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.posterior import require
-from bayesmodels.reporting.context import FitContext, stratum_label, units
-from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
-from bayesmodels.reporting.monte_carlo import with_errors
+from bayesmodels.posterior.archive import require
+from bayesmodels.posterior.context import FitContext, stratum_label, units
+from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
+from bayesmodels.posterior.monte_carlo import with_errors
 
 EFFECTS = (
     "drug_effect",

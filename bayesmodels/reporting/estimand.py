@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bayesmodels.reporting.context import Contrast, FitContext
-from bayesmodels.reporting.observed import ObservedPersons
+from bayesmodels.posterior.context import Contrast, FitContext
+from bayesmodels.posterior.observed import ObservedPersons
 
 OPEN_LABEL = "open label, not randomised drug against placebo"
 

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.reporting.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.estimand import OPEN_LABEL, withheld
-from bayesmodels.reporting.intervals import NOTHING, flat, probability, summarise
-from bayesmodels.reporting.observed import ObservedPersons
 
 NOBODY_DIED, LIVING, COMPOSITE, WINS = "had nobody died", "among the living", "composite", "win probability"
 SURVIVAL, RMST = "survival", "restricted mean survival"

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bayesmodels.reporting.context import FitContext, stratum_label
+from bayesmodels.posterior.context import FitContext, stratum_label
+from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, new_panel
-from bayesmodels.reporting.intervals import flat, summarise
 from bayesmodels.vocabulary import ALL
 
 ENOUGH_FOR_STEPS = 60

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayesmodels.reporting.context import stratum_label
+from bayesmodels.posterior.context import stratum_label
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.dropout_report import dropout_section
 from bayesmodels.reporting.effects import how_learned

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.reporting.context import FitContext, Outcome, units
-from bayesmodels.reporting.intervals import beside_prior, flat, long_table, probability
+from bayesmodels.posterior.context import FitContext, Outcome, units
+from bayesmodels.posterior.intervals import beside_prior, flat, long_table, probability
 from bayesmodels.vocabulary import EVENT_GROUPS
 
 YEAR = 12.0

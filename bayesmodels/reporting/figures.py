@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
+from bayesmodels.posterior.intervals import flat, summarise
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.checks import predictive_cells
-from bayesmodels.reporting.context import Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, new_panel
-from bayesmodels.reporting.intervals import flat, summarise
-from bayesmodels.reporting.observed import ObservedPersons
 
 
 def curve_figure(

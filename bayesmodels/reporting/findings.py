@@ -8,10 +8,12 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior import REPORTS, possible_reports, require_draws
+from bayesmodels.posterior.archive import REPORTS, possible_reports, require_draws
+from bayesmodels.posterior.context import FitContext, read_context
+from bayesmodels.posterior.monte_carlo import with_errors
+from bayesmodels.posterior.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.after_switch import parallel_table, time_saved_table
 from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
-from bayesmodels.reporting.context import FitContext, read_context
 from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
 from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
 from bayesmodels.reporting.disease_rate import disease_rate_table
@@ -19,8 +21,6 @@ from bayesmodels.reporting.dropout_report import dropout_tables
 from bayesmodels.reporting.effects import effect_table
 from bayesmodels.reporting.estimand_table import estimand_table
 from bayesmodels.reporting.event_tables import event_tables
-from bayesmodels.reporting.monte_carlo import with_errors
-from bayesmodels.reporting.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.parameters import parameter_table
 from bayesmodels.reporting.prediction_report import prediction_tables
 from bayesmodels.reporting.rank_report import rank_table

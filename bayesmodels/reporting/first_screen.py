@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bayesmodels.reporting.context import FitContext, stratum_label
+from bayesmodels.posterior.context import FitContext, stratum_label
+from bayesmodels.posterior.intervals import LOG_NORMAL, NOTHING
+from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets
 from bayesmodels.reporting.disease_rate import disease_rate_lines
 from bayesmodels.reporting.effects import LEARNED, PARTLY
 from bayesmodels.reporting.estimand import OPEN_LABEL
 from bayesmodels.reporting.findings import Findings
-from bayesmodels.reporting.intervals import LOG_NORMAL, NOTHING
-from bayesmodels.reporting.monte_carlo import ERROR, error_in_brackets
 from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Lead
 from bayesmodels.reporting.wording import as_percent, chance, estimate, signed

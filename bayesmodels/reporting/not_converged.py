@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from bayesmodels.diagnostics import DRAWS_ROUNDED_TO
-from bayesmodels.reporting.context import FitContext
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.convergence import DRAWS_ROUNDED_TO
 
 TARGETS = (0.9, 0.95, 0.99)
 """Mean acceptance probabilities to try one after the other against divergences."""

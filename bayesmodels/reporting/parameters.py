@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.diagnostics import DIAGNOSTICS, scalar_diagnostics
-from bayesmodels.reporting.context import FitContext, units
-from bayesmodels.reporting.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels
-from bayesmodels.reporting.monte_carlo import ERROR, with_errors
+from bayesmodels.posterior.context import FitContext, units
+from bayesmodels.posterior.convergence import DIAGNOSTICS, scalar_diagnostics
+from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels
+from bayesmodels.posterior.monte_carlo import ERROR, with_errors
 from bayesmodels.vocabulary import DIMS, VARIABLES
 
 

@@ -14,10 +14,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayesmodels.reporting.context import FitContext, Outcome
+from bayesmodels.posterior.context import FitContext, Outcome
+from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
 from bayesmodels.reporting.event_figures import week_axis
-from bayesmodels.reporting.intervals import flat, summarise
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.wording import estimate, fixed
 

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayesmodels.reporting.context import FitContext, Outcome
+from bayesmodels.posterior.context import FitContext, Outcome
 from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
 from bayesmodels.reporting.page import Picture, Section, cell
 from bayesmodels.reporting.wording import chance, estimate, signed

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from bayesmodels.posterior import CONFIG_LINES, REPORTS
-from bayesmodels.reporting.context import stratum_label
+from bayesmodels.posterior.archive import CONFIG_LINES, REPORTS
+from bayesmodels.posterior.context import stratum_label
+from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.effects import LEARNED, PARTLY, how_learned
 from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons, missing_data
 from bayesmodels.reporting.findings import Findings
-from bayesmodels.reporting.monte_carlo import ERROR, shown_with_errors
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.wording import chance_of, estimate, fixed, percents, places
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bayesmodels.convergence_limits import ConvergenceLimits
 from bayesmodels.errors import in_full
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
 from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
 

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.errors import BayesmodelsError
-from bayesmodels.reporting.context import FitContext
-from bayesmodels.reporting.intervals import STATISTICS
-from bayesmodels.reporting.monte_carlo import ERROR
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.intervals import STATISTICS
+from bayesmodels.posterior.monte_carlo import ERROR
 from bayesmodels.vocabulary import DIMS
 
 

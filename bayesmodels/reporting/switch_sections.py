@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from bayesmodels.posterior.context import FitContext, stratum_label
+from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors
 from bayesmodels.reporting.after_switch import SETTLED, WEEKS_AFTER_SWITCH
-from bayesmodels.reporting.context import FitContext, stratum_label
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.estimand import OPEN_LABEL, all_persons
 from bayesmodels.reporting.findings import Findings
-from bayesmodels.reporting.monte_carlo import ERROR, shown_with_errors
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.sections import split_name
 from bayesmodels.reporting.settings import ReportSettings

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.context import Outcome
+from bayesmodels.posterior.context import Outcome
 from bayesmodels.reporting.page import cell
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from bayesmodels.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.files import write_whole
 from bayesmodels.fitting.fitted import versions
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.ranks import bonferroni

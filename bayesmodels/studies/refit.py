@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmodels.diagnostics import convergence
 from bayesmodels.fitting import NutsSettings, compile_model
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.posterior.convergence import convergence
 from bayesmodels.study import Study
 
 PUBLISHED = (

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.diagnostics import Convergence, convergence
 from bayesmodels.evidence import means_table
 from bayesmodels.fitting import NutsSettings, fit, sample
 from bayesmodels.fitting.means_likelihood import means_log_likelihood
@@ -25,6 +24,7 @@ from bayesmodels.models.means_outcome import MeansOutcome
 from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.posterior.convergence import Convergence, convergence
 from bayesmodels.study import MeansTable
 
 BOTH = ("nfl_plasma", "alsfrs_r")

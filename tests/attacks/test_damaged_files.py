@@ -14,8 +14,8 @@ from bayesmodels.cli import app
 from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile
 from bayesmodels.fitting.chains import read_chain
 from bayesmodels.listed_folder import ListedFolder
-from bayesmodels.netcdf import DIGEST, contents_sha256
-from bayesmodels.posterior import load, save
+from bayesmodels.posterior.archive import load, save
+from bayesmodels.posterior.netcdf import DIGEST, contents_sha256
 from bayesmodels.reporting import report
 from bayesmodels.run import run
 

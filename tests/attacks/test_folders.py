@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from bayesmodels.cli import app
 from bayesmodels.errors import BadInput, DamagedFile, RunExists
 from bayesmodels.listed_folder import ListedFolder
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 from bayesmodels.reporting import report
 from bayesmodels.run import run
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from finished_run import copied
 
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 
 # Runs the command line with so many bytes of room below a folder: flushing a file says that the disk is full once they
 # are used up. Compilers' caches elsewhere are let be.
@@ -113,7 +113,7 @@ def test_a_real_limit_on_file_size_is_said_and_the_next_file_is_written(finished
     code = """
 import resource, sys
 from bayesmodels.errors import DiskFull
-from bayesmodels.posterior import load, save
+from bayesmodels.posterior.archive import load, save
 tree = load(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
 try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 from bayesmodels.run import run
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)

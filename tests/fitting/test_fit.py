@@ -9,7 +9,7 @@ from toy_model import PRIOR_SD, RESIDUAL_SD, WEEKS, Toy, exact_posterior, first_
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.fitting.evaluate import _draw_by_draw, _vectorised
 from bayesmodels.fitting.prior import prior_draws, prior_of_free_variables
-from bayesmodels.posterior import load, save
+from bayesmodels.posterior.archive import load, save
 
 
 def test_draws_have_the_exact_posterior(toy_posterior):

@@ -15,7 +15,7 @@ from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
-from bayesmodels.posterior import load
+from bayesmodels.posterior.archive import load
 from bayesmodels.run import run
 from bayesmodels.run_data import load_data
 from bayesmodels.run_ranks import observed_ranks

@@ -12,7 +12,7 @@ from small_study import MONTH, log_likelihood, published, random_point, study
 from bayesmodels.fitting import NutsSettings, fit
 from bayesmodels.models import model_from_spec
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.posterior import load, save
+from bayesmodels.posterior.archive import load, save
 from bayesmodels.reporting import report
 
 OWN_PARTS = LongitudinalModel(

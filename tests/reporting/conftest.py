@@ -2,8 +2,8 @@ import pytest
 from fake import fake_posterior
 from fake_events import with_events
 
-from bayesmodels.reporting.context import read_context
-from bayesmodels.reporting.observed import observed_persons
+from bayesmodels.posterior.context import read_context
+from bayesmodels.posterior.observed import observed_persons
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fake import GROUPS, fake_posterior
 
+from bayesmodels.posterior.context import Outcome, read_context
 from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
-from bayesmodels.reporting.context import Outcome, read_context
 from bayesmodels.reporting.figures import curve_figure, difference_figure
 from bayesmodels.reporting.page import cell
 from bayesmodels.reporting.wording import as_percent, chance, estimate

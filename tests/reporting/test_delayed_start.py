@@ -13,14 +13,14 @@ from fake import DROP, GAIN, MONTH, RATE, WEEKS, fake_posterior
 from scipy.stats import norm
 from table_rows import one, rows
 
-from bayesmodels.convergence_limits import ConvergenceLimits
 from bayesmodels.errors import BadInput
+from bayesmodels.posterior.context import read_context
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits
+from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting.after_switch import first_reached, parallel_table, time_saved_table
-from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
 from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
 from bayesmodels.reporting.findings import find
-from bayesmodels.reporting.observed import observed_persons
 from bayesmodels.reporting.settings import ReportSettings
 
 PLAIN = ReportSettings()

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from bayesmodels.errors import BadInput, MissingVariable
-from bayesmodels.reporting.context import read_context
+from bayesmodels.posterior.context import read_context
 from bayesmodels.reporting.disease_rate import (
     HEALEY_RULE,
     DecisionRule,

@@ -8,9 +8,9 @@ from scipy.stats import norm
 from table_rows import one
 
 from bayesmodels.errors import MissingVariable
-from bayesmodels.reporting.context import Outcome, read_context, unit_of
+from bayesmodels.posterior.context import Outcome, read_context, unit_of
+from bayesmodels.posterior.intervals import beside_prior
 from bayesmodels.reporting.effects import effect_table, how_learned, own_effects
-from bayesmodels.reporting.intervals import beside_prior
 from bayesmodels.reporting.parameters import parameter_table
 
 

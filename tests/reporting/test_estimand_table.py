@@ -8,9 +8,9 @@ from fake import MONTH
 from fake_events import HAZARD
 from table_rows import one
 
-from bayesmodels.reporting.context import Contrast, read_context
+from bayesmodels.posterior.context import Contrast, read_context
+from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting.estimand_table import estimand_table
-from bayesmodels.reporting.observed import observed_persons
 
 
 @pytest.fixture(scope="module")

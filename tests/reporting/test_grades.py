@@ -12,9 +12,9 @@ import xarray as xr
 from fake import fake_posterior, one_outcome, part_of, sampler_statistics
 from fake_events import with_events
 
-from bayesmodels.convergence_limits import ConvergenceLimits
+from bayesmodels.posterior.context import read_context
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.not_converged import to_try
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json

@@ -8,8 +8,8 @@ import xarray as xr
 from fake import fake_posterior
 from fake_events import rank_numbers
 
+from bayesmodels.posterior.context import read_context
 from bayesmodels.reporting import report
-from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.rank_report import rank_figures, rank_section, rank_table
 

@@ -15,8 +15,8 @@ import pytest
 import xarray as xr
 from fake import chosen, fake_posterior, one_outcome
 
-from bayesmodels import posterior
 from bayesmodels.errors import BadInput, BayesmodelsError, MissingVariable
+from bayesmodels.posterior import archive as posterior
 from bayesmodels.reporting import ReportSettings, Section, compose, report
 from bayesmodels.reporting.drawing import new_panel
 from bayesmodels.reporting.page import Block, Picture

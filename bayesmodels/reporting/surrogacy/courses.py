@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.posterior import require
-from bayesmodels.reporting.context import Contrast, FitContext
-from bayesmodels.reporting.observed import ObservedPersons
+from bayesmodels.posterior.archive import require
+from bayesmodels.posterior.context import Contrast, FitContext
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.vocabulary import ALL, months
 

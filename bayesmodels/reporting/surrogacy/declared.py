@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayesmodels.reporting.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.estimand import OPEN_LABEL
-from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.prentice import Regions
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.context import Contrast
-from bayesmodels.reporting.intervals import named_limits, probability
+from bayesmodels.posterior.context import Contrast
+from bayesmodels.posterior.intervals import named_limits, probability
 from bayesmodels.reporting.surrogacy.causal_association import causal_association
 from bayesmodels.reporting.surrogacy.courses import Courses
 from bayesmodels.reporting.surrogacy.prentice import Regions, prentice

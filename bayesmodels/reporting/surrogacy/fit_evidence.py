@@ -10,10 +10,10 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import MissingVariable
-from bayesmodels.reporting.context import Contrast, FitContext
+from bayesmodels.posterior.context import Contrast, FitContext
+from bayesmodels.posterior.intervals import named_limits
+from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.reporting.estimand import OPEN_LABEL
-from bayesmodels.reporting.intervals import named_limits
-from bayesmodels.reporting.observed import ObservedPersons
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.courses import Courses, in_months, read_courses

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from bayesmodels.reporting.intervals import probability
+from bayesmodels.posterior.intervals import probability
 from bayesmodels.reporting.surrogacy.settings import CutOffs
 from bayesmodels.reporting.surrogacy.verdict import LONGER_CHAINS, NOT_CONVERGED, Answer, Rung, Verdict
 from bayesmodels.reporting.wording import chance, estimate

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.intervals import probability, summarise
+from bayesmodels.posterior.intervals import probability, summarise
 from bayesmodels.reporting.surrogacy.arms import ACTIVE, Arms
 from bayesmodels.reporting.surrogacy.courses import Courses
 

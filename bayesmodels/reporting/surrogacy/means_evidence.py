@@ -7,8 +7,8 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.reporting.context import FitContext
-from bayesmodels.reporting.intervals import flat
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.intervals import flat
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.declared import Declared

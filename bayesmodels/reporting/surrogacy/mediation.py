@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.context import Contrast
-from bayesmodels.reporting.intervals import named_limits, probability
+from bayesmodels.posterior.context import Contrast
+from bayesmodels.posterior.intervals import named_limits, probability
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.courses import Courses, in_months
 from bayesmodels.reporting.surrogacy.proportion_explained import guarded_share

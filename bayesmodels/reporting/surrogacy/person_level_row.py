@@ -16,7 +16,7 @@ import xarray as xr
 from scipy import stats
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior import require
+from bayesmodels.posterior.archive import require
 
 Array = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.intervals import probability
+from bayesmodels.posterior.intervals import probability
 from bayesmodels.reporting.surrogacy.arms import Arms
 
 

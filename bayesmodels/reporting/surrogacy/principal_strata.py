@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.intervals import probability
+from bayesmodels.posterior.intervals import probability
 from bayesmodels.reporting.surrogacy.arms import OUTCOME, SURROGATE, Arms
 from bayesmodels.reporting.surrogacy.causal_association import CausalAssociation
 

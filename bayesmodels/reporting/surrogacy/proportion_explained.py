@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmodels.reporting.intervals import probability
+from bayesmodels.posterior.intervals import probability
 from bayesmodels.reporting.surrogacy.arms import Arms
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from bayesmodels.reporting.intervals import probability
+from bayesmodels.posterior.intervals import probability
 from bayesmodels.reporting.surrogacy.arms import Arms
 
 

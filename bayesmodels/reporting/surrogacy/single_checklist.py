@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from bayesmodels.reporting.context import FitContext
+from bayesmodels.posterior.context import FitContext
 from bayesmodels.reporting.surrogacy.checklist import Checklist, Entry
 from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.reporting.surrogacy.settings import SurrogacySettings

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayesmodels.reporting.intervals import named_limits
+from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.causal_association import CausalAssociation, causal_association
 from bayesmodels.reporting.surrogacy.identifiability import individual_verdict, response_verdict

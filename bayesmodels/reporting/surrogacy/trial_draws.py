@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import optimize, stats
 
-from bayesmodels.posterior import require
+from bayesmodels.posterior.archive import require
 
 Array = npt.NDArray[np.float64]
 

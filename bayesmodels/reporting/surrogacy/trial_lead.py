@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bayesmodels.reporting.monte_carlo import error_in_brackets
+from bayesmodels.posterior.monte_carlo import error_in_brackets
 from bayesmodels.reporting.page import Lead
 from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence
 from bayesmodels.reporting.surrogacy.trial_figures import described

@@ -8,8 +8,8 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import sqrtm
 
 from bayesmodels.errors import BadInput, MissingVariable
-from bayesmodels.reporting.context import read_context
-from bayesmodels.reporting.observed import observed_persons
+from bayesmodels.posterior.context import read_context
+from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting.surrogacy.arms import Arms
 from bayesmodels.reporting.surrogacy.courses import read_courses
 from bayesmodels.reporting.surrogacy.individual import (

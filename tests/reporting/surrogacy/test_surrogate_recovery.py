@@ -69,8 +69,8 @@ def evaluated(seed):
     from bayesmodels.models.outcome import Typical
     from bayesmodels.parts.effects import SlopeChange, Step
     from bayesmodels.parts.priors import HalfNormal
-    from bayesmodels.reporting.context import read_context
-    from bayesmodels.reporting.observed import observed_persons
+    from bayesmodels.posterior.context import read_context
+    from bayesmodels.posterior.observed import observed_persons
     from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
 
     nfl = Outcome(

@@ -11,10 +11,10 @@ from persons import MONTH, persons_posterior
 from pydantic import ValidationError
 
 from bayesmodels.errors import BadInput
+from bayesmodels.posterior.context import read_context
+from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.context import read_context
 from bayesmodels.reporting.drawing import LazyFigures
-from bayesmodels.reporting.observed import observed_persons
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json
 from bayesmodels.reporting.surrogacy.checklist import ITEMS, Checklist, Entry

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.convergence_limits import ConvergenceLimits
-from bayesmodels.diagnostics import convergence as graded
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior import CONTENTS, NOT_VERIFIED
+from bayesmodels.posterior.archive import CONTENTS, NOT_VERIFIED
+from bayesmodels.posterior.convergence import convergence as graded
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.vocabulary import ALL, VARIABLES
 
 LABELS = {

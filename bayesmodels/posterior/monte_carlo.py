@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.diagnostics import scalar_diagnostics
-from bayesmodels.reporting.context import FitContext
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.convergence import scalar_diagnostics
 
 ERROR = "monte_carlo_error"
 """Column of the tables: standard error of the median over chains of this length; NaN where chains are long enough."""

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.errors import expect
-from bayesmodels.posterior import FROM_FIT, require_draws
+from bayesmodels.posterior.archive import FROM_FIT, require_draws
+from bayesmodels.posterior.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.vocabulary import VARIABLES
 
 DRAWS_ROUNDED_TO = 500

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable, expect
-from bayesmodels.netcdf import read_tree, write_tree
+from bayesmodels.posterior.netcdf import read_tree, write_tree
 from bayesmodels.vocabulary import VARIABLES
 
 SCHEMA = "1"

@@ -100,7 +100,7 @@ def contents_sha256(tree: xr.DataTree) -> str:
     """
     digest = hashlib.sha256()
 
-    def add(part: bytes) -> None:
+    def add(part: bytes | memoryview) -> None:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
 

@@ -2,11 +2,13 @@
 
 import tomllib
 
+import pandas as pd
 import pytest
 
 from bayesmodels.errors import BadInput
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import doubtful_events, means_nothing, study_questions
+from bayesmodels.study.event_words import doubtful_events, event_questions, means_nothing, study_questions
+from bayesmodels.study.settings import check_event_labels
 
 NOTHING = [
     "censored", "Censored", "CENSORED", "censor", "cens", "censored at week 24", "right-censored", "0", "0.0", "no",
@@ -41,6 +43,18 @@ def made(persons, visits, events):
     return study
 
 
+def some(cases, each):
+    """Every case, of which one in `each` is among the fast tests."""
+    return [pytest.param(case, marks=() if k % each == 0 else pytest.mark.slow) for k, case in enumerate(cases)]
+
+
+def questions(labels, *words):
+    """What the labels of a table ask of a model that has `words` for events, without the rest of a study."""
+    people = {"person": [f"P{k}" for k in range(len(labels))], "week": 30.0}
+    frame = pd.DataFrame(people | {"event": list(labels)}, index=range(2, len(labels) + 2))
+    return event_questions("events", frame, [{word: word for word in words}], {})
+
+
 def asked(study, *words, **options):
     return study_questions(study, [{word: word for word in words}], **options)
 
@@ -50,6 +64,13 @@ def answer(line):
 
 
 @pytest.mark.parametrize("word", NOTHING)
+def test_a_word_for_nothing_is_asked_about(word):
+    (line,) = questions([word, word, "death", "none"], "death")
+    assert f'"{word}" (2 rows) may mean "none" (nothing happened)' in line
+    assert answer(line) == {word: "none"}
+
+
+@pytest.mark.parametrize("word", some(NOTHING, each=9))
 def test_a_word_for_nothing_is_asked_about_until_it_is_settled(made, word):
     study = made(word, word, "death", "none")
     (line,) = asked(study, "death")
@@ -68,9 +89,9 @@ def test_a_word_for_nothing_is_asked_about_until_it_is_settled(made, word):
 
 
 @pytest.mark.parametrize("word", EVENTS)
-def test_an_event_is_no_word_for_nothing(made, word):
+def test_an_event_is_no_word_for_nothing(word):
     assert not means_nothing(word)
-    assert asked(made(word, word, "none", "none")) == []
+    assert questions([word, word, "none", "none"]) == []
 
 
 def test_a_word_for_nothing_that_the_configuration_names_is_settled(made):
@@ -78,7 +99,15 @@ def test_a_word_for_nothing_that_the_configuration_names_is_settled(made):
 
 
 @pytest.mark.parametrize(("event", "word"), SYNONYMS)
-def test_another_word_for_an_event_of_the_model_is_asked_about_until_it_is_settled(made, event, word):
+def test_another_word_for_an_event_of_the_model_is_asked_about(event, word):
+    (line,) = questions([event, word, "none", "none"], event)
+    assert f'"{word}" (1 row) may mean "{event}"' in line
+    assert answer(line) == {word: event}
+
+
+@pytest.mark.parametrize("pair", some(SYNONYMS, each=7))
+def test_another_word_for_an_event_of_the_model_is_asked_about_until_it_is_settled(made, pair):
+    event, word = pair
     study = made(event, word, "none", "none")
     (line,) = asked(study, event)
     assert f'"{word}" (1 row) may mean "{event}"' in line
@@ -91,8 +120,8 @@ def test_another_word_for_an_event_of_the_model_is_asked_about_until_it_is_settl
 
 
 @pytest.mark.parametrize(("event", "word"), OTHERS)
-def test_another_event_is_not(made, event, word):
-    assert asked(made(event, word, "none", "none"), event) == []
+def test_another_event_is_not(event, word):
+    assert questions([event, word, "none", "none"], event) == []
 
 
 def test_every_open_question_is_in_one_line_with_what_is_said_already(made):
@@ -135,18 +164,23 @@ def test_event_labels_of_another_kind(made, given):
 
 
 @pytest.mark.parametrize("label", ["none", "None", "NONE", "no_ne", "n o n e", "\uff4eone"])
-def test_none_is_no_event_by_any_spelling(made, label):
+def test_none_is_no_event_by_any_spelling(label):
     """Else a slip makes an event of every row at which nothing happened."""
-    with pytest.raises(BadInput) as caught:
-        made("death", label, "none", "none", event_labels={label: "death"})
-    (line,) = caught.value.problems
+    (line,) = check_event_labels({label: "death"})[1]
     assert line.startswith(f'study settings: event_labels: expected "{label}" to be "none"')
     assert f'got "death"; delete "{label}"' in line
-    with pytest.raises(BadInput, match='expected "none" as what "gone" is, got "None"; write "none"'):
-        made("death", "gone", "none", "none", event_labels={"gone": "None"})
-    settled = made("death", label, "none", "none", event_labels={label: "none"})
+    for meant in ("none", label):
+        assert check_event_labels({label: meant}) == ({label: meant}, [])
+
+
+def test_none_is_no_event_of_a_study(made):
+    with pytest.raises(BadInput) as caught:
+        made("death", "None", "relapse", "none", event_labels={"None": "death", "relapse": "None"})
+    none, relapse = caught.value.problems
+    assert 'expected "None" to be "none"' in none
+    assert relapse.endswith('expected "none" as what "relapse" is, got "None"; write "none"')
+    settled = made("death", "None", "none", "none", event_labels={"None": "none"})
     assert list(settled.events["event"]) == ["death", "none", "none", "none"]
-    assert list(made("death", label, "none", "none", event_labels={label: label}).events["event"])[1] == label
 
 
 def test_event_labels_that_no_row_has(made, persons, visits):

@@ -63,7 +63,7 @@ class RunResult:
             case "short":
                 return (
                     f"{page}: the chains are short ({reasons}); the page says how many draws would do, and "
-                    "marks the numbers that this leaves uncertain"
+                    "marks numbers in its tables that this leaves uncertain"
                 )
             case "not_converged":
                 return f"{page}: the chains did NOT converge ({reasons}); every page says so"

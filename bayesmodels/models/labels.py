@@ -62,6 +62,10 @@ def unused_labels(
         counts = {k: n for k, n in data.counts["visits"].items() if k not in outcomes}
         if counts:
             text = f"the model leaves out {counted(counts)} of {data.counts['n_visits']:,} visits"
+            alike_ones = {label: near for label in counts if (near := alike(label, outcomes)) is not None}
+            if alike_ones:
+                pairs = " and ".join(f"{quoted([label])} for {quoted([near])}" for label, near in alike_ones.items())
+                text += f"; rows that may be the model's own outcome take no part: {pairs}, as distinct_labels allows"
             found.append(Problem(data.tables.files["visits"], text, kind="unused outcomes"))
     taken = events_taken(model)
     known = {NONE, *taken.values(), *asked}

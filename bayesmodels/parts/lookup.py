@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from bayesmodels.study.labels import label_key
 from bayesmodels.study.problem import plain
 
 LISTED = 12
@@ -64,7 +65,8 @@ def own_code(value: Any) -> list[str]:
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     """That a name is not known, and the one it may stand for, or all that are."""
     options = list(known)
-    close = get_close_matches(str(name), options, n=1)
+    close = [option for option in options if label_key(option) == label_key(str(name))]
+    close = close or get_close_matches(str(name), options, n=1)
     more = f", and {len(options) - LISTED} more" if len(options) > LISTED else ""
     hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(options[:LISTED])}{more}"
     return f"unknown {kind} {plain(repr(name))}; {hint}"

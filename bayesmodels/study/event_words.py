@@ -122,7 +122,7 @@ def event_spellings(
 
 def settling_line(answers: Mapping[str, str], given: Mapping[str, str]) -> str:
     """The line of a configuration that says what labels of events stand for, with what is said already."""
-    return f"[study] event_labels = {as_toml(dict(given) | dict(answers))}"
+    return f"under [study]: event_labels = {as_toml(dict(given) | dict(answers))}"
 
 
 EVENT_WORDS = "event words"

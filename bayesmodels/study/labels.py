@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import PurePath
 from unicodedata import category, normalize
 
 import pandas as pd
@@ -142,7 +143,8 @@ def spelling_problems(
     """
     found = [(column, counts) for column in columns for counts in one_spelling_or_more(column.cells, distinct)]
     line = as_toml(list(dict.fromkeys([*map(tuple, distinct), *(tuple(counts) for _, counts in found)])))
-    return [_spelling_problem(column, counts, f"[{section}] distinct_labels = {line}") for column, counts in found]
+    way_out = f"under [{section}]: distinct_labels = {line}"
+    return [_spelling_problem(column, counts, way_out) for column, counts in found]
 
 
 def one_spelling_or_more(cells: pd.Series, distinct: DistinctLabels = ()) -> list[dict[str, int]]:
@@ -172,10 +174,17 @@ def _spelling_problem(column: LabelColumn, counts: dict[str, int], way_out: str)
     where = f"row{'s' * (len(rows) > 1)} {plain(row_ranges(rows), 80)}"
     text = (
         f"expected one spelling of each {column.name}, got {counted(counts)}{_unseen(counts)}, which differ only by "
-        f"{DIFFER} ({quoted(rarer)}: {where}); write one of them throughout, or, where they are not the same, say so "
-        f"in the configuration: {way_out}"
+        f"{DIFFER} ({quoted(rarer)}: {where}); write one of them throughout, with pandas "
+        f"{_renamed(column, counts)}; or, where they are not the same, say so in the configuration, {way_out}"
     )
     return Problem(column.file, text, row=int(rows[0]), person=person, kind=f"spelling {column.name} {commonest}")
+
+
+def _renamed(column: LabelColumn, counts: Mapping[str, int]) -> str:
+    """The call that writes the commonest spelling throughout."""
+    commonest, *rarer = counts
+    cells = f'{plain(PurePath(column.file).stem)}["{plain(column.name)}"]'
+    return f"{cells} = {cells}.replace({json.dumps(dict.fromkeys(rarer, commonest))})"
 
 
 def _unseen(labels: Iterable[str]) -> str:

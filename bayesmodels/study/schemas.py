@@ -106,8 +106,8 @@ def _limit_checks(outcome: str, limits: Limits) -> list[pa.Check]:
         checks.append(
             pa.Check(
                 above_zero(censored=False),
-                error="expected {outcome} above 0, got {value:g}; correct it, or write the assay's limit as value and "
-                '"left" as censoring',
+                error="expected {outcome} above 0, got {value:g}; correct it, delete the row if nothing was measured, "
+                'or write the assay\'s limit as value and "left" as censoring',
             )
         )
         checks.append(
@@ -118,7 +118,12 @@ def _limit_checks(outcome: str, limits: Limits) -> list[pa.Check]:
             )
         )
     if np.isfinite(limits.low) or np.isfinite(limits.high):
-        checks.append(pa.Check(inside, error=f"expected {{outcome}} {_range(limits)}, got {{value:g}}; correct it"))
+        checks.append(
+            pa.Check(
+                inside,
+                error=f"expected {{outcome}} {_range(limits)}, got {{value:g}}; correct it",
+            )
+        )
     return checks
 
 

@@ -24,7 +24,7 @@ def folder(case, tmp_path, **text):
 
 def settled(case, tmp_path, line):
     """The problems once the line that a message says to write stands in `[study]`."""
-    said = re.search(r"\[study\] ((distinct|event)_labels = .*)$", line)[1]
+    said = re.search(r"under \[study\]: ((distinct|event)_labels = .*)$", line)[1]
     tomllib.loads(said)
     return checked(folder(case, tmp_path, t_toml=("[study]\n", f"[study]\n{said}\n")))[0]
 
@@ -82,7 +82,7 @@ def test_death_synonyms(tmp_path):
     (line,) = checked(FIELD / "death-synonyms" / "t.toml")[0]
     assert line.startswith("events.csv, row 3 (person P0002, week 24): expected to know what each event is")
     assert '"Died" (4 rows), "dead" (4 rows), "deceased" (4 rows) may mean "death"' in line
-    assert line.endswith('[study] event_labels = {Died = "death", dead = "death", deceased = "death"}')
+    assert line.endswith('under [study]: event_labels = {Died = "death", dead = "death", deceased = "death"}')
     assert settled("death-synonyms", tmp_path, line) == []
 
 
@@ -102,7 +102,7 @@ def test_censored_code(tmp_path):
     (line,) = checked(FIELD / "censored-code" / "t.toml")[0]
     assert line.startswith("events.csv, row 2 (person P0001, week 24): expected to know what each event is")
     assert '"censored" (20 rows) may mean "none" (nothing happened)' in line
-    assert line.endswith('[study] event_labels = {censored = "none"}')
+    assert line.endswith('under [study]: event_labels = {censored = "none"}')
     assert settled("censored-code", tmp_path, line) == []
 
 

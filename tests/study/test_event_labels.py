@@ -16,8 +16,9 @@ def test_both_spellings_are_named_with_their_counts(persons, visits, events):
     events["event"] = ["Death", "death", "death", "none"]
     assert lines(persons, visits, events) == [
         'events, row 2 (person P1): expected one spelling of each event, got "death" (2 rows), "Death" (1 row), which '
-        'differ only by case, spaces, punctuation or Unicode form ("Death": row 2); write one of them throughout, or, '
-        "where they are not the same, say so in the configuration: [study] distinct_labels = "
+        'differ only by case, spaces, punctuation or Unicode form ("Death": row 2); write one of them throughout, with '
+        'pandas events["event"] = events["event"].replace({"Death": "death"}); or, '
+        "where they are not the same, say so in the configuration, under [study]: distinct_labels = "
         '[["death", "Death"]]'
     ]
 
@@ -30,7 +31,7 @@ def test_none_is_written_in_small_letters(persons, visits, events, others):
     assert lines(persons, visits, events) == [
         f'events, row 2 (person P1, week 30): expected "none" where nothing happened, got "None" ({n} rows), which '
         'differs from it only by case, spaces, punctuation or Unicode form; write "none", or say what it is: '
-        '[study] event_labels = {None = "none"}'
+        'under [study]: event_labels = {None = "none"}'
     ]
 
 

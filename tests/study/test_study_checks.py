@@ -77,8 +77,8 @@ CELLS = [
      "(int); correct it"),
     ("visits", 4, "value", True, "visits, row 4 (person P1, week 28): expected a number as value, got True (bool); write a "
      "number"),
-    ("visits", 4, "value", 0.0, "visits, row 4 (person P1, week 28): expected nfl_plasma above 0, got 0; correct it, or "
-     'write the assay\'s limit as value and "left" as censoring'),
+    ("visits", 4, "value", 0.0, "visits, row 4 (person P1, week 28): expected nfl_plasma above 0, got 0; correct it, "
+     'delete the row if nothing was measured, or write the assay\'s limit as value and "left" as censoring'),
     ("visits", 5, "value", 49, "visits, row 5 (person P1, week 28): expected alsfrs_r from 0 to 48, got 49; correct it"),
     ("visits", 5, "value", -1, "visits, row 5 (person P1, week 28): expected alsfrs_r from 0 to 48, got -1; correct it"),
     ("visits", 4, "censoring", "below", "visits, row 4 (person P1, week 28): expected censoring left, right or blank, got "
@@ -181,7 +181,8 @@ def test_start_group_of_one_person(refused):
     assert refused(put("persons", 2, "start_group", "Early")) == [
         'persons, row 3 (person P2): expected one spelling of each start_group, got "Early" (1 row), "early" (1 row), '
         'which differ only by case, spaces, punctuation or Unicode form ("early": row 3); write one of them throughout, '
-        'or, where they are not the same, say so in the configuration: [study] distinct_labels = [["Early", "early"]]'
+        'with pandas persons["start_group"] = persons["start_group"].replace({"early": "Early"}); or, where they are not '
+        'the same, say so in the configuration, under [study]: distinct_labels = [["Early", "early"]]'
     ]
     assert refused(put("persons", 2, "start_group", "late")) == [
         'persons, row 2 (person P1): expected two persons or more in each start group, got one in "late"; correct the '

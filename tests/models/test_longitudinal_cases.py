@@ -193,8 +193,8 @@ OWN = {"name": "crp", "good_direction": "down", "typical": {"level": 5.0, "sprea
             {"scale": "log"},
             0.0,
             "",
-            "expected crp above 0, got 0; correct it, delete the row if nothing was measured, or write the assay's limit "
-            'as value and "left" as censoring',
+            "expected crp above 0, got 0; correct it, delete the row if nothing was measured, or write the assay's "
+            'limit as value and "left" as censoring',
         ),
         ({"scale": "log"}, -1.0, "", "expected crp above 0, got -1; correct it"),
         ({"scale": "log"}, 0.0, "left", "expected the assay's limit, above 0, as the value of a censored crp, got 0"),

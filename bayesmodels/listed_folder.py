@@ -97,11 +97,9 @@ class ListedFolder:
     @property
     def is_new(self) -> bool:
         """Whether there is no folder, or one that holds at most a lock and a manifest that was being written."""
-        if not self.path.exists():
-            return True
-        return self.path.is_dir() and all(
-            entry.name == LOCK or is_partial(entry.name, MANIFEST) for entry in self.path.iterdir()
-        )
+        if not self.path.is_dir():
+            return True  # a file of that name is refused where the folder is made
+        return all(entry.name == LOCK or is_partial(entry.name, MANIFEST) for entry in self.path.iterdir())
 
     def begin(self, kind: Kind, run: str | None, **facts: Any) -> None:
         """Make the folder and its manifest, which is its first file.

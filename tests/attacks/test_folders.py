@@ -244,6 +244,16 @@ def test_again_looks_for_obstacles_before_it_deletes(finished, tmp_path, name):
     assert content_of(listed.path) == before
 
 
+def test_a_file_in_the_place_of_a_folder_is_called_that(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    done = invoke("trial-level", "als", "--out", tmp_path / "notes.txt")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines() == [
+        f"{tmp_path / 'notes.txt'}: expected a folder that can be made, got: File exists; choose another"
+    ]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_deleting_is_advised_only_where_a_manifest_is_ours(tmp_path):
     (tmp_path / "manifest.json").write_text(MANIFESTS["other program"])
     assert "delete" not in invoke("trial-level", "als", "--out", tmp_path).stderr

@@ -53,9 +53,10 @@ class StudySection(BaseModel):
 class DataSection(BaseModel):
     """`[data]`: published visit-level means.
 
-    Either ``table = "valor_visits"``, the package's own, with `series` and what `bayesmodels.evidence.means_table`
-    takes; or ``table = "means.csv"``, a file of one's own, with `drug_start_week` and `reference_group`, and with
-    `distinct_labels` where labels that look like spellings of one are not.
+    Either ``table = "valor_visits"``, the package's own, with `series` and what
+    `bayesmodels.study.evidence.means_table` takes; or ``table = "means.csv"``, a file of one's own, with
+    `drug_start_week` and `reference_group`, and with `distinct_labels` where labels that look like spellings of one
+    are not.
     """
 
     model_config = _STRICT

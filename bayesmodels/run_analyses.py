@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from bayesmodels.config_analyses import DropoutSection
-    from bayesmodels.fitting.leaving import LeavingRule
+    from bayesmodels.study.leaving import LeavingRule
 
 
 def check_analyses(config: Config, data: Any) -> None:
@@ -126,7 +126,7 @@ def _dropout_options(section: DropoutSection, interval: float) -> dict[str, Any]
 
 
 def _leaving_rule(section: DropoutSection) -> LeavingRule:
-    from bayesmodels.fitting.leaving import LeavingRule
+    from bayesmodels.study.leaving import LeavingRule
 
     return LeavingRule(deaths=section.deaths, terminal=section.terminal, administrative=section.administrative)
 

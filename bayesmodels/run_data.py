@@ -46,14 +46,14 @@ def load_data(config: Config) -> Any:
         from bayesmodels.study import read_means
 
         return read_means(config.path.parent / given.table, **options)
-    from bayesmodels.evidence import means_table
+    from bayesmodels.study.evidence import means_table
 
     return means_table(**options)
 
 
 def _trials(given: TrialsSection, config: Config) -> Any:
     if not given.is_file:
-        from bayesmodels.evidence import trial_table
+        from bayesmodels.study.evidence import trial_table
 
         return trial_table(given.valor or "whole", one_sided=given.one_sided, name=config.name)
     from bayesmodels.study import Endpoint, read_trials

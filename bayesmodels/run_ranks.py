@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from bayesmodels.events import Comparison
-    from bayesmodels.events.trial import TwoGroupTrial
     from bayesmodels.reporting.rank_analyses import RankAnalyses
+    from bayesmodels.statistics import Comparison
+    from bayesmodels.statistics.trial import TwoGroupTrial
     from bayesmodels.study import Study
 
 REPLICATES = 100
@@ -94,8 +94,8 @@ def rank_group(
     import numpy as np
     import xarray as xr
 
-    from bayesmodels.events.comparison import NO_DIFFERENCE
     from bayesmodels.fitting.persons import has_events
+    from bayesmodels.statistics.comparison import NO_DIFFERENCE
 
     found = observed_ranks(model, study, section, level)
     notes = list(found.notes)
@@ -203,7 +203,7 @@ def _replicated(
 
 def _estimates(trial: TwoGroupTrial) -> dict[str, float]:
     """Estimates by analysis of a replicated trial; none where it cannot be analysed, e.g. nobody left at the week."""
-    from bayesmodels.events.trial import rank_comparisons
+    from bayesmodels.statistics.trial import rank_comparisons
 
     try:
         comparisons = rank_comparisons(trial)
@@ -215,8 +215,8 @@ def _estimates(trial: TwoGroupTrial) -> dict[str, float]:
 def _trial(
     model: Any, study: Study, section: RankSection, visits: pd.DataFrame, events: pd.DataFrame | None
 ) -> TwoGroupTrial:
-    from bayesmodels.events.trial import two_group_trial
     from bayesmodels.reporting.rank_analyses import compared_group
+    from bayesmodels.statistics.trial import two_group_trial
 
     outcome = _outcome(model, section)
     return two_group_trial(

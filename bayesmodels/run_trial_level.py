@@ -67,7 +67,7 @@ class TrialLevelJob:
         scales = {"surrogate_scale": self.surrogate_scale, "outcome_scale": self.outcome_scale}
         goods = {"surrogate_good": self.surrogate_good, "outcome_good": self.outcome_good}
         if self.table == ALS:
-            from bayesmodels.evidence.als_trials import SCALES
+            from bayesmodels.study.evidence.als_trials import SCALES
 
             given = [f"--{name.replace('_', '-')}" for name, good in goods.items() if good is not None]
             if given:

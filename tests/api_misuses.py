@@ -204,6 +204,6 @@ VALUES = {
 
 
 def _evidence():
-    from bayesmodels.evidence import load
+    from bayesmodels.study.evidence import load
 
     return load("valor_visits")

@@ -24,7 +24,7 @@ def loaded_after(code: str) -> set[str]:
         "import bayesmodels",
         "import bayesmodels; dir(bayesmodels)",
         "import bayesmodels.errors, bayesmodels.vocabulary",
-        "import bayesmodels.fitting, bayesmodels.study, bayesmodels.evidence, bayesmodels.events",
+        "import bayesmodels.fitting, bayesmodels.study, bayesmodels.study.evidence, bayesmodels.statistics",
         "from bayesmodels.fitting import NutsSettings; NutsSettings()",
         "import bayesmodels.cli",
     ],

@@ -10,12 +10,12 @@ import numpy as np
 
 from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.fitting.dropout_tables import Cells
-from bayesmodels.fitting.leaving import DEATH, Leaving, LeavingRule, leaving
 from bayesmodels.fitting.persons import has_events
 from bayesmodels.models.labels import events_taken
 from bayesmodels.study import Study
 from bayesmodels.study.event_words import study_questions
 from bayesmodels.study.labels import alike, spelt
+from bayesmodels.study.leaving import DEATH, Leaving, LeavingRule, leaving
 
 NEVER_TREATED = "never_treated"
 """The reference that nobody was randomised to: a course on which the drug is never started."""

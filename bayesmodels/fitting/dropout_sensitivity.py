@@ -14,13 +14,13 @@ from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.fitting.collapsed import Collapsed, Draw, collapsed_or_error, thinned
 from bayesmodels.fitting.dropout_request import NEVER_TREATED, DeltaUnit, dropout_request, exits_follow_course
 from bayesmodels.fitting.dropout_tables import sensitivity_dataset
-from bayesmodels.fitting.leaving import Leaving, LeavingRule
 from bayesmodels.fitting.person_gaussian import rows_of, spread_of
 from bayesmodels.fitting.persons import Persons, every_visit, persons_of, without_events
 from bayesmodels.fitting.progress import counted
 from bayesmodels.fitting.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
 from bayesmodels.posterior.archive import FROM_FIT, require
 from bayesmodels.study import Study
+from bayesmodels.study.leaving import Leaving, LeavingRule
 from bayesmodels.vocabulary import months
 
 

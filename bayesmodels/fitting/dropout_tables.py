@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.leaving import Leaving
 from bayesmodels.fitting.reference_based import STRATEGIES
 from bayesmodels.study import Study
+from bayesmodels.study.leaving import Leaving
 from bayesmodels.vocabulary import ALL
 
 FOUND = "found"

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.events import calibration, prediction_accuracy
-from bayesmodels.events.accuracy import NoFollowUp
 from bayesmodels.fitting.persons import event_names
 from bayesmodels.fitting.predict_events import predict_events
+from bayesmodels.statistics import calibration, prediction_accuracy
+from bayesmodels.statistics.accuracy import NoFollowUp
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import EVENT_GROUPS
 
@@ -64,7 +64,7 @@ def dynamic_prediction(
     -------
     xr.Dataset
         `auc`, `brier`, `predicted_risk` (chain, draw, event, landmark, horizon[, risk_group]); `brier_reference`,
-        `observed_risk` without draws, as of `bayesmodels.events`. Risks are averaged over the person terms at every
+        `observed_risk` without draws, as of `bayesmodels.statistics`. Risks are averaged over the person terms at every
         draw. NaN where nobody is at risk or no follow-up reaches the horizon. Attribute `validation` says that accuracy
         is apparent. Landmarks at which nobody is at risk are left out; without any other, no variable.
     """

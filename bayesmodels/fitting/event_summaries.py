@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayesmodels.events.observed import observed_event_curves
-from bayesmodels.events.wins import weighted_wins
 from bayesmodels.fitting.collapsed import thinned
 from bayesmodels.fitting.event_population import GroupFuture, Population, population
 from bayesmodels.fitting.persons import event_names
 from bayesmodels.fitting.progress import counted
+from bayesmodels.statistics.observed import observed_event_curves
+from bayesmodels.statistics.wins import weighted_wins
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL, EVENT_GROUPS
 

@@ -19,11 +19,11 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.events import Comparison, ancova, pool
-from bayesmodels.events.trial import visit_matrix
 from bayesmodels.fitting.collapsed import collapsed_or_error, thinned
 from bayesmodels.fitting.predict import predict
 from bayesmodels.fitting.replicated_trials import place_of
+from bayesmodels.statistics import Comparison, ancova, pool
+from bayesmodels.statistics.trial import visit_matrix
 from bayesmodels.study import Study
 
 

@@ -1,6 +1,6 @@
 """Prediction for a person from the history so far: accuracy, calibration, and examples where they are archived.
 
-Reads the group `dynamic_prediction`. Accuracy and calibration are computed at the fit (`bayesmodels.events`).
+Reads the group `dynamic_prediction`. Accuracy and calibration are computed at the fit (`bayesmodels.statistics`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rank analyses of a study's data: the reference analyses of ALS trials, without any model.
 
-Joint rank test, CAFS, win ratio and ANCOVA of the observed change at a week (`bayesmodels.events`). They answer other
-questions than the model: see `RankAnalyses.notes`.
+Joint rank test, CAFS, win ratio and ANCOVA of the observed change at a week (`bayesmodels.statistics`). They answer
+other questions than the model: see `RankAnalyses.notes`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
-from bayesmodels.events import Comparison
-from bayesmodels.events.comparison import as_html
-from bayesmodels.events.trial import rank_comparisons, two_group_trial
 from bayesmodels.reporting.estimand import OPEN_LABEL
+from bayesmodels.statistics import Comparison
+from bayesmodels.statistics.comparison import as_html
+from bayesmodels.statistics.trial import rank_comparisons, two_group_trial
 from bayesmodels.study import Study
 from bayesmodels.study.event_words import study_questions
 from bayesmodels.study.labels import spelt

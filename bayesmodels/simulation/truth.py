@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bayesmodels.errors import BadInput
-from bayesmodels.evidence import load
+from bayesmodels.study.evidence import load
 
 STRATA = ("faster", "slower")
 """Randomisation strata of VALOR: faster- and slower-progressing."""

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp, xlog1py, xlogy
 
-from bayesmodels.evidence import load
 from bayesmodels.studies.exits_persons import MONTHS
+from bayesmodels.study.evidence import load
 
 Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayesmodels.evidence import load
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import (
     SimulatedTrial,
@@ -31,6 +30,7 @@ from bayesmodels.simulation import (
 )
 from bayesmodels.studies.generator_page import page
 from bayesmodels.studies.published_analyses import group_means, log_hazard_ratio, wide
+from bayesmodels.study.evidence import load
 
 OUTCOMES = ("nfl_plasma", "alsfrs_r")
 ANALYSES = (

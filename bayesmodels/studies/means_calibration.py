@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayesmodels.evidence import means_table
 from bayesmodels.files import write_whole
 from bayesmodels.fitting import compile_model
 from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
@@ -27,6 +26,7 @@ from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.ranks import ecdf_figure, ranks_of, uniformity_table
 from bayesmodels.study import MeansTable
+from bayesmodels.study.evidence import means_table
 
 TUNE, DRAWS, THIN = 600, 1_000, 10
 CHAINS = 2

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.evidence import means_table
 from bayesmodels.fitting import NutsSettings, fit, sample
 from bayesmodels.fitting.means_likelihood import means_log_likelihood
 from bayesmodels.fitting.predict_means import MeansPrediction, parameter_draws, predictive_draws
@@ -26,6 +25,7 @@ from bayesmodels.models.published_means import PublishedMeansModel
 from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.posterior.convergence import Convergence, convergence
 from bayesmodels.study import MeansTable
+from bayesmodels.study.evidence import means_table
 
 BOTH = ("nfl_plasma", "alsfrs_r")
 FUNCTION = ("alsfrs_r",)

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayesmodels.evidence import means_table
 from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.valor_means import valor_means_model
@@ -44,6 +43,7 @@ from bayesmodels.studies.valor import (
     not_converged,
 )
 from bayesmodels.studies.valor_exits_page import readme
+from bayesmodels.study.evidence import means_table
 
 COMMAND = "python -m bayesmodels.studies.valor_exits reports/validation/valor-exits"
 NUTS = NutsSettings(seed=1, progress=False)

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.evidence import means_table
 from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.fitting.means_likelihood import maximum_likelihood
@@ -41,6 +40,7 @@ from bayesmodels.studies.valor import (
 from bayesmodels.studies.valor_readme import readme
 from bayesmodels.studies.visit_independence import coverage_if_independent
 from bayesmodels.study import MeansTable
+from bayesmodels.study.evidence import means_table
 
 SEED = 1
 SETTINGS = NutsSettings(seed=SEED, progress=False)

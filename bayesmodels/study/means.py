@@ -24,8 +24,8 @@ from bayesmodels.study.problem import Problem
 class MeansTable:
     """Visit-level means of change from baseline, or of the log ratio to it, by start group and stratum.
 
-    Make one with `MeansTable.from_frame`, `read_means` or `bayesmodels.evidence.means_table`. No two rows are about the
-    same people, outcome and week.
+    Make one with `MeansTable.from_frame`, `read_means` or `bayesmodels.study.evidence.means_table`. No two rows are
+    about the same people, outcome and week.
 
     Parameters
     ----------

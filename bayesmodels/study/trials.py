@@ -51,7 +51,7 @@ SURROGATE, OUTCOME = Endpoint("surrogate"), Endpoint("outcome")
 class TrialTable:
     """Effects of treatments, active minus control, on a surrogate and on an outcome, with standard errors.
 
-    Make one with `TrialTable.from_frame`, `read_trials` or `bayesmodels.evidence.trial_table`. No two rows share
+    Make one with `TrialTable.from_frame`, `read_trials` or `bayesmodels.study.evidence.trial_table`. No two rows share
     people.
 
     Parameters

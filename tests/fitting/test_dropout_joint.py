@@ -10,9 +10,9 @@ from test_dropout_sensitivity import WEEK, events, intercepts_only, model, run, 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.dropout_request import dropout_request
 from bayesmodels.fitting.dropout_sensitivity import dropout_sensitivity
-from bayesmodels.fitting.leaving import LeavingRule
 from bayesmodels.fitting.reference_based import AS_MODELLED
 from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.study.leaving import LeavingRule
 
 
 def test_a_joint_model_answers_by_its_longitudinal_part():

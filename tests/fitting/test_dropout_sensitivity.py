@@ -12,9 +12,9 @@ from scipy.stats import beta, norm
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.dropout_sensitivity import NEVER_TREATED, dropout_sensitivity
 from bayesmodels.fitting.dropout_tables import BEYOND, FOUND, NOBODY_LEFT, NOT_APPLICABLE, tipping
-from bayesmodels.fitting.leaving import LeavingRule, half_spacing, leaving
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.study import Study
+from bayesmodels.study.leaving import LeavingRule, half_spacing, leaving
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
 MONTHS = (0.0, 3.0, 6.0, 12.0)

@@ -9,9 +9,9 @@ import xarray as xr
 from same_draw import same_draw
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import ancova
 from bayesmodels.fitting.imputation import impute, imputed_ancova
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.statistics import ancova
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 

@@ -14,9 +14,9 @@ from dense_joint import MODEL, STUDY, cumulative, grid_of, hazards_of, integral
 from joint_study import MONTH
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import calibration, prediction_accuracy
 from bayesmodels.fitting.dynamic_prediction import APPARENT, RISK_GROUPS, dynamic_prediction, example_predictions
 from bayesmodels.fitting.predict_events import predict_events
+from bayesmodels.statistics import calibration, prediction_accuracy
 from bayesmodels.study import Study
 
 LANDMARK, WEEKS = 20.0, (20.0, 33.0, 60.0)

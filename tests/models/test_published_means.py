@@ -10,7 +10,6 @@ import xarray as xr
 from scipy import integrate, stats
 
 from bayesmodels.errors import BadInput
-from bayesmodels.evidence import means_table
 from bayesmodels.fitting.means_summaries import means_summaries
 from bayesmodels.fitting.predict_means import condition, predictive_draws
 from bayesmodels.fitting.samplers import compile_model
@@ -21,6 +20,7 @@ from bayesmodels.models.published_means import PublishedMeansModel, priors
 from bayesmodels.models.valor_means import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.parts.means_covariance import MeansSpread, StratumSpread, row_covariance
 from bayesmodels.parts.means_curves import Cells
+from bayesmodels.study.evidence import means_table
 from bayesmodels.vocabulary import MONTH_IN_WEEKS, VARIABLES, months
 
 BOTH = ("nfl_plasma", "alsfrs_r")

@@ -11,7 +11,6 @@ import xarray as xr
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from bayesmodels.evidence import means_table
 from bayesmodels.fitting.predict_means import parameter_draws, predictive_draws
 from bayesmodels.parts.means_covariance import StratumSpread
 from bayesmodels.studies.exits_hazards import (
@@ -36,6 +35,7 @@ from bayesmodels.studies.exits_prediction import (
 )
 from bayesmodels.studies.valor import MAIN, MeansFit, fitted_means, function_model
 from bayesmodels.studies.valor_exits import page, prediction_rows, published_means, survivor_rows
+from bayesmodels.study.evidence import means_table
 
 VALUES = {
     "alsfrs_r_rate": [-1.1, -0.3], "alsfrs_r_deceleration": 0.03, "alsfrs_r_slowing": 0.15, "alsfrs_r_lag": 2.5,

@@ -152,7 +152,7 @@ def test_differences_with_a_unit_are_taken_at_their_word():
 
 
 def test_trials_and_the_packaged_table_have_no_warnings():
-    from bayesmodels.evidence import trial_table
+    from bayesmodels.study.evidence import trial_table
 
     assert TrialTable.from_frame(trials()).warnings == ()
     assert trial_table("whole").warnings == trial_table("strata").warnings == ()

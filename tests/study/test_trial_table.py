@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bayesmodels.errors import BadInput
-from bayesmodels.evidence import load, trial_table
 from bayesmodels.study import Endpoint, TrialTable, read_trials
+from bayesmodels.study.evidence import load, trial_table
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.comparison import Comparison, row
-from bayesmodels.events.followup import check_level, event_mask
-from bayesmodels.events.least_squares import FREEDOM, as_numbers, comparison_design, least_squares, student_limits
+from bayesmodels.statistics.comparison import Comparison, row
+from bayesmodels.statistics.followup import check_level, event_mask
+from bayesmodels.statistics.least_squares import FREEDOM, as_numbers, comparison_design, least_squares, student_limits
 
 
 def ancova(

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from bayesmodels.events.comparison import as_html, limits_in_words
-from bayesmodels.events.followup import (
+from bayesmodels.statistics.comparison import as_html, limits_in_words
+from bayesmodels.statistics.followup import (
     CENSORED,
     Array,
     FollowUp,

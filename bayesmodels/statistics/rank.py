@@ -19,9 +19,9 @@ from scipy.special import expit
 from scipy.stats import norm, rankdata
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.comparison import Comparison, row
-from bayesmodels.events.followup import Mask, check_level, event_mask
-from bayesmodels.events.least_squares import (
+from bayesmodels.statistics.comparison import Comparison, row
+from bayesmodels.statistics.followup import Mask, check_level, event_mask
+from bayesmodels.statistics.least_squares import (
     FREEDOM,
     as_numbers,
     comparison_design,
@@ -29,8 +29,8 @@ from bayesmodels.events.least_squares import (
     student_limits,
     with_every,
 )
-from bayesmodels.events.pairs import Pairs
-from bayesmodels.events.wins import Wins, wins
+from bayesmodels.statistics.pairs import Pairs
+from bayesmodels.statistics.wins import Wins, wins
 
 NAN = (float("nan"), float("nan"))
 

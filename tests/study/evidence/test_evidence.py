@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from bayesmodels.errors import BadInput
-from bayesmodels.evidence import NAMES, load, means_table
+from bayesmodels.study.evidence import NAMES, load, means_table
 
-DATA = Path(__file__).parents[2] / "data" / "evidence"
+DATA = Path(__file__).parents[3] / "data" / "evidence"
 JOIN = {"valor_2021": (2, 28), "ole_2021": (40, 76)}
 
 
@@ -27,13 +27,13 @@ def test_every_file_has_a_loader_and_every_loader_a_file():
 
 
 def test_the_package_reads_the_same_files_through_a_relative_link():
-    tables = files("bayesmodels.evidence") / "tables"
+    tables = files("bayesmodels.study.evidence") / "tables"
     for name in NAMES:
         assert (tables / f"{name}.csv").read_bytes() == (DATA / f"{name}.csv").read_bytes()
     assert (tables / "README.md").read_text(encoding="utf-8").startswith("# Published evidence")
-    link = Path(__file__).parents[2] / "bayesmodels" / "evidence" / "tables"
+    link = Path(__file__).parents[3] / "bayesmodels" / "study" / "evidence" / "tables"
     assert link.is_symlink()
-    assert str(link.readlink()) == "../../data/evidence"
+    assert str(link.readlink()) == "../../../data/evidence"
 
 
 @pytest.mark.parametrize("name", NAMES)

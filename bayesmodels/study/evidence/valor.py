@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.evidence.published import load
+from bayesmodels.study.evidence.published import load
 from bayesmodels.study.means import MeansTable
 from bayesmodels.study.problem import nearest, plain, quoted
 

@@ -5,7 +5,7 @@ import pytest
 from five_persons import EVENT, TIME
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import (
+from bayesmodels.statistics import (
     aalen_johansen,
     calibration,
     kaplan_meier,

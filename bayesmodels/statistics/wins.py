@@ -9,8 +9,8 @@ import numpy.typing as npt
 from scipy.special import logit
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.followup import Array, Mask
-from bayesmodels.events.pairs import Pairs
+from bayesmodels.statistics.followup import Array, Mask
+from bayesmodels.statistics.pairs import Pairs
 
 ROUNDING = 1e-20
 """A variance of shares no larger is 0: persons then do not differ, and nothing tells of it."""

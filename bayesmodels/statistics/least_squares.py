@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.stats import t as student
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.followup import Array, Mask
+from bayesmodels.statistics.followup import Array, Mask
 
 FREEDOM = "degrees of freedom"
 """Key of a comparison's counts: complete-data degrees of freedom."""

@@ -14,9 +14,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.events.comparison import Comparison, limits_in_words, row
-from bayesmodels.events.followup import check_level, event_mask, follow_up
-from bayesmodels.events.nonparametric import counts
+from bayesmodels.statistics.comparison import Comparison, limits_in_words, row
+from bayesmodels.statistics.followup import check_level, event_mask, follow_up
+from bayesmodels.statistics.nonparametric import counts
 
 
 @dataclass(frozen=True)

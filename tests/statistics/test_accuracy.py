@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import CensoredData, ecdf, mannwhitneyu
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import aalen_johansen, calibration, prediction_accuracy
+from bayesmodels.statistics import aalen_johansen, calibration, prediction_accuracy
 
 
 def persons(rng, n, censoring=True):

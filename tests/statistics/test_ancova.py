@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import linregress, ttest_ind
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import ancova, cafs, joint_rank, pairwise_scores, pool, win_ratio
-from bayesmodels.events.pooling import rubin
+from bayesmodels.statistics import ancova, cafs, joint_rank, pairwise_scores, pool, win_ratio
+from bayesmodels.statistics.pooling import rubin
 
 
 def data(rng, n=60, gain=1.5):

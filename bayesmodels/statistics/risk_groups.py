@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.accuracy import checked_risk, weighted_window
-from bayesmodels.events.comparison import as_html
-from bayesmodels.events.followup import CENSORED, Array, Mask, text_labels
-from bayesmodels.events.nonparametric import aalen_johansen
+from bayesmodels.statistics.accuracy import checked_risk, weighted_window
+from bayesmodels.statistics.comparison import as_html
+from bayesmodels.statistics.followup import CENSORED, Array, Mask, text_labels
+from bayesmodels.statistics.nonparametric import aalen_johansen
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.events.comparison import as_html
-from bayesmodels.events.followup import CENSORED, Array, Mask, check_level, follow_up, labels_of, text_labels
-from bayesmodels.events.nonparametric import aalen_johansen
-from bayesmodels.events.wins import weighted_wins
+from bayesmodels.statistics.comparison import as_html
+from bayesmodels.statistics.followup import CENSORED, Array, Mask, check_level, follow_up, labels_of, text_labels
+from bayesmodels.statistics.nonparametric import aalen_johansen
+from bayesmodels.statistics.wins import weighted_wins
 
 
 class NoFollowUp(BadInput):

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.followup import Array, Mask, event_mask
+from bayesmodels.statistics.followup import Array, Mask, event_mask
 
 Scores = npt.NDArray[np.int8]
 

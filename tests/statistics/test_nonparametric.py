@@ -7,7 +7,7 @@ from five_persons import EVENT, TIME
 from scipy.stats import CensoredData, ecdf, norm
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import (
+from bayesmodels.statistics import (
     aalen_johansen,
     calibration,
     kaplan_meier,

@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import ancova, kaplan_meier
-from bayesmodels.events.observed import observed_event_curves
-from bayesmodels.events.trial import rank_comparisons, two_group_trial, visit_matrix
 from bayesmodels.reporting.rank_analyses import rank_analyses
 from bayesmodels.run_ranks import QUANTITIES, _estimates
+from bayesmodels.statistics import ancova, kaplan_meier
+from bayesmodels.statistics.observed import observed_event_curves
+from bayesmodels.statistics.trial import rank_comparisons, two_group_trial, visit_matrix
 from bayesmodels.study import Study
 
 WEEKS = (0.0, 4.0, 8.0, 12.0)

@@ -129,7 +129,7 @@ def load(name: str) -> Evidence:
         near = nearest(name, NAMES)
         hint = f'; is it "{near}"?' if near else ""
         raise BadInput(f'no evidence table "{plain(name)}" (tables: {quoted(NAMES)}){hint}')
-    text = (files("bayesmodels.evidence") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    text = (files("bayesmodels.study.evidence") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
     header, *records = csv.reader(text.splitlines())
     rows = pd.DataFrame(records, columns=header)
     for column in NUMBERS[name]:

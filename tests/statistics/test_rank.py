@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import mannwhitneyu, norm, rankdata, ttest_ind
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events import cafs, joint_rank, pairwise_scores, win_ratio
-from bayesmodels.events.wins import weighted_wins
+from bayesmodels.statistics import cafs, joint_rank, pairwise_scores, win_ratio
+from bayesmodels.statistics.wins import weighted_wins
 
 NAMES = {"group": "early", "reference": "delayed"}
 

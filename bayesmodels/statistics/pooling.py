@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.comparison import Comparison, row
-from bayesmodels.events.least_squares import FREEDOM, student_limits
+from bayesmodels.statistics.comparison import Comparison, row
+from bayesmodels.statistics.least_squares import FREEDOM, student_limits
 
 LOG_SCALE = ("win ratio", "win odds")
 """Quantities whose logarithms are pooled."""

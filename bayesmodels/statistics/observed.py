@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayesmodels.events.followup import CENSORED, event_mask, follow_up, text_labels
-from bayesmodels.events.nonparametric import aalen_johansen, kaplan_meier
+from bayesmodels.statistics.followup import CENSORED, event_mask, follow_up, text_labels
+from bayesmodels.statistics.nonparametric import aalen_johansen, kaplan_meier
 from bayesmodels.vocabulary import ALL
 
 Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]

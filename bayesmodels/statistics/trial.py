@@ -10,12 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.events.comparison import Comparison
-from bayesmodels.events.covariance_analysis import ancova
-from bayesmodels.events.followup import CENSORED, Array, Mask, labels_of
-from bayesmodels.events.least_squares import as_numbers
-from bayesmodels.events.pairs import pairwise_scores
-from bayesmodels.events.rank import cafs, joint_rank, win_ratio
+from bayesmodels.statistics.comparison import Comparison
+from bayesmodels.statistics.covariance_analysis import ancova
+from bayesmodels.statistics.followup import CENSORED, Array, Mask, labels_of
+from bayesmodels.statistics.least_squares import as_numbers
+from bayesmodels.statistics.pairs import pairwise_scores
+from bayesmodels.statistics.rank import cafs, joint_rank, win_ratio
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 from bayesmodels.errors import BadInput, BayesmodelsError, RunExists, shown
 
 if TYPE_CHECKING:
-    from bayesmodels.run import RunResult
+    from bayesmodels.run.job import RunResult
 
 OK, FAILED, BAD_INPUT, NOT_CONVERGED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -90,7 +90,7 @@ Out = Annotated[Path, typer.Option("--out", help="Folder of the runs.")]
 def demo(out: Out = Path("runs"), quiet: Quiet = False, as_json: Json = False) -> None:
     """Fit VALOR's published means and one simulated trial; leaves runs/demo/report.html."""
     with _answering(quiet, as_json) as answer:
-        from bayesmodels.demo import run_demo
+        from bayesmodels.demo.job import run_demo
 
         answer.of_run(run_demo(out, quiet))
 
@@ -107,7 +107,7 @@ def fit(
     """Fit a model to a trial's tables and report it in a run folder."""
     _one_of(resume, again)
     with _answering(quiet, as_json) as answer:
-        from bayesmodels.run import run, to_stderr
+        from bayesmodels.run.job import run, to_stderr
 
         answer.interrupted = GOES_ON
         answer.of_run(run(config, out, resume=resume, again=again, tell=_silent if quiet else to_stderr))
@@ -139,8 +139,8 @@ def trial_level(
     """From a table of trials to the report on the trial level of a surrogate."""
     _one_of(resume, again)
     with _answering(quiet, as_json) as answer:
-        from bayesmodels.run import to_stderr
-        from bayesmodels.run_trial_level import TrialLevelJob, run_trial_level
+        from bayesmodels.run.job import to_stderr
+        from bayesmodels.run.trial_level import TrialLevelJob, run_trial_level
 
         good = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
         job = TrialLevelJob(
@@ -172,7 +172,7 @@ def report(
 ) -> None:
     """Make the report of a posterior again, without fitting."""
     with _answering(quiet, as_json) as answer:
-        from bayesmodels.run import report_again
+        from bayesmodels.run.job import report_again
 
         answer.of_run(report_again(source, out, config))
 
@@ -206,8 +206,8 @@ def check(
 ) -> None:
     """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _answering(quiet, as_json) as answer:
-        from bayesmodels.config import own_code_of
-        from bayesmodels.run_data import checked
+        from bayesmodels.run.config import own_code_of
+        from bayesmodels.run.data import checked
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
@@ -223,7 +223,7 @@ def check(
 
 def main() -> None:
     """Run the command line."""
-    from bayesmodels.run_interrupt import terminate
+    from bayesmodels.run.interrupt import terminate
 
     signal.signal(signal.SIGTERM, terminate)
     try:

@@ -61,8 +61,8 @@ def baseline(kind: str) -> Any:
 
 def joint_model(kind: str, *, biomarkers: int = 1, competing: bool = False) -> Any:
     """log(bili) ~ year * sex; hazard ~ sex + current value (and of albumin), of one event or of two that compete."""
-    from bayesmodels.models.event import Event
     from bayesmodels.models.joint_event import JointEventModel
+    from bayesmodels.models.visits.event import Event
     from bayesmodels.parts.associations import Association
     from bayesmodels.parts.priors import Normal
 
@@ -98,7 +98,7 @@ def ordinary(kind: str) -> Built:
     import pymc as pm
     import pytensor.tensor as pt
 
-    from bayesmodels.models.exposure import exits_of, points_of
+    from bayesmodels.models.visits.exposure import exits_of, points_of
     from bayesmodels.parts.hazards import Exposure
     from bayesmodels.vocabulary import months
 

@@ -10,6 +10,7 @@ def toy_posterior():
     """Posterior of the toy model: 4 chains of 500 draws."""
     from toy_model import Toy, study
 
-    from bayesmodels.fitting import NutsSettings, fit
+    from bayesmodels.fitted import fit
+    from bayesmodels.fitting import NutsSettings
 
     return fit(Toy(), study(), NutsSettings(draws=500, tune=300, seed=5, progress=False))

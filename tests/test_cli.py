@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 from test_run import invoke, write_trial
 
-from bayesmodels import demo
+from bayesmodels.demo import job as demo
 from bayesmodels.posterior.archive import save
-from bayesmodels.run import RunResult
+from bayesmodels.run.job import RunResult
 
 
 def test_help_lists_the_commands():

@@ -6,9 +6,11 @@ import pytest
 from test_cli import written_posterior
 from test_run import invoke, write_trial
 
-from bayesmodels import demo, run, run_data
+from bayesmodels.demo import job as demo
 from bayesmodels.errors import BayesmodelsError, MissingVariable
-from bayesmodels.run import RunResult
+from bayesmodels.run import data as run_data
+from bayesmodels.run import job as run
+from bayesmodels.run.job import RunResult
 
 
 def document(*arguments):
@@ -70,7 +72,7 @@ def test_every_ending_of_every_command_is_one_document(tmp_path, monkeypatch, er
     monkeypatch.setattr(demo, "run_demo", raising(error))
     monkeypatch.setattr(run_data, "checked", raising(error))
     monkeypatch.setattr("bayesmodels.simulation.simulate", raising(error))
-    monkeypatch.setattr("bayesmodels.run_trial_level.run_trial_level", raising(error))
+    monkeypatch.setattr("bayesmodels.run.trial_level.run_trial_level", raising(error))
     for arguments in (
         ["fit", "a.toml"], ["report", "x"], ["demo", "--out", tmp_path], ["check", "a.toml"],
         ["simulate", "--out", tmp_path], ["trial-level", "als", "--out", tmp_path],

@@ -2,8 +2,8 @@ import tomllib
 
 import pytest
 
-from bayesmodels.config import config_hash, read_config, read_report_settings, slug
 from bayesmodels.errors import BadConfig
+from bayesmodels.run.config import config_hash, read_config, read_report_settings, slug
 
 GOOD = """
 [study]

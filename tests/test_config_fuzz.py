@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from config_mutations import JOINT, MEANS, TRIALS, as_toml, spoilt
 
-from bayesmodels.config import Config, read_config
 from bayesmodels.errors import BadInput
-from bayesmodels.run_data import checked
+from bayesmodels.run.config import Config, read_config
+from bayesmodels.run.data import checked
 
 EXAMPLES = Path(__file__).parents[1] / "data" / "examples"
 EXAMPLE = tomllib.loads((EXAMPLES / "trial.toml").read_text(encoding="utf-8"))

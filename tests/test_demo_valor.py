@@ -12,14 +12,14 @@ import pymc as pm
 import pytest
 import xarray as xr
 
+from bayesmodels.demo import valor
+from bayesmodels.demo.valor import MAIN, VARIANTS, other_fall_priors, run_valor
+from bayesmodels.demo.valor_lead import nfl_response, percent, valor_lead
+from bayesmodels.demo.valor_page import valor_sections
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.sampling import deterministics
-from bayesmodels.models.valor_means import valor_nfl
+from bayesmodels.models.published_means.valor import valor_nfl
 from bayesmodels.reporting import compose
-from bayesmodels.studies import valor
-from bayesmodels.studies.valor import MAIN, VARIANTS, other_fall_priors, run_valor
-from bayesmodels.studies.valor_lead import nfl_response, percent, valor_lead
-from bayesmodels.studies.valor_page import valor_sections
 
 
 def prior_instead_of_posterior(pm_model: pm.Model, settings: NutsSettings) -> xr.DataTree:

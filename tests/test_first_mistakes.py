@@ -14,14 +14,14 @@ from bayesmodels import (
     convergence,
     draw_person_terms,
     fit,
+    fitted,
     predict,
     predict_events,
     report,
     save,
 )
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting import fitted
-from bayesmodels.models.valor_means import valor_nfl
+from bayesmodels.models.published_means.valor import valor_nfl
 
 MODEL = LongitudinalModel(outcomes=(alsfrs_r(),))
 STUDY = toy_model.study()

@@ -9,8 +9,8 @@ import nbformat
 import pytest
 
 from bayesmodels.cli import app
-from bayesmodels.config import read_config
-from bayesmodels.run_data import checked, load_data
+from bayesmodels.run.config import read_config
+from bayesmodels.run.data import checked, load_data
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from test_run import invoke, write_trial
 
-from bayesmodels.config import read_config
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.lookup import own_code
+from bayesmodels.run.config import read_config
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "data" / "examples"

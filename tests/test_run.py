@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from bayesmodels.cli import app
 from bayesmodels.posterior.archive import load
-from bayesmodels.run import run
-from bayesmodels.run_data import checked
+from bayesmodels.run.data import checked
+from bayesmodels.run.job import run
 
 CONFIG = """
 [study]
@@ -256,9 +256,9 @@ def test_few_draws_are_not_converged_and_again_replaces(tmp_path):
 
 def test_two_processes_cannot_work_in_one_folder(tmp_path):
     from bayesmodels.errors import RunExists
-    from bayesmodels.run_folder import RunFolder
+    from bayesmodels.run.folder import RunFolder
 
-    hold = "import sys; from bayesmodels.run_folder import RunFolder; from pathlib import Path\n"
+    hold = "import sys; from bayesmodels.run.folder import RunFolder; from pathlib import Path\n"
     hold += "with RunFolder(Path(sys.argv[1])).locked():\n    print('held', flush=True)\n    sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-c", hold, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

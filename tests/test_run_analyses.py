@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from bayesmodels.config import config_hash, read_config
+from bayesmodels import fitted
+from bayesmodels.analyses.ranks.observed import rank_analyses
 from bayesmodels.errors import BadConfig, BadInput
-from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.prior import prior_of_free_variables
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.posterior.archive import load, possible_reports
-from bayesmodels.reporting.rank_analyses import rank_analyses
-from bayesmodels.run import run
-from bayesmodels.run_analyses import declared_analyses
-from bayesmodels.run_data import checked, load_data
+from bayesmodels.run.analyses import declared_analyses
+from bayesmodels.run.config import config_hash, read_config
+from bayesmodels.run.data import checked, load_data
+from bayesmodels.run.job import run
 from bayesmodels.vocabulary import DIMS, EVENT_GROUPS
 
 CONFIG = """

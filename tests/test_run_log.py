@@ -8,9 +8,9 @@ import pytest
 import toy_model
 
 from bayesmodels.errors import BadInput
-from bayesmodels.run import _Work
-from bayesmodels.run_folder import RunFolder
-from bayesmodels.run_log import without_persons
+from bayesmodels.run.folder import RunFolder
+from bayesmodels.run.job import _Work
+from bayesmodels.run.log import without_persons
 from bayesmodels.study.problem import Problem
 
 KEPT_BACK = "(names a person: not kept)"

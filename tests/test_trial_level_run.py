@@ -14,8 +14,8 @@ from typer.testing import Result
 from bayesmodels.posterior.archive import load
 from bayesmodels.reporting import report
 from bayesmodels.reporting.summary import schema
-from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
-from bayesmodels.reporting.surrogacy.trial_evidence import trial_evidence
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws
+from bayesmodels.surrogacy.trial_level.evidence import trial_evidence
 
 SCALES = ("--surrogate-scale", 0.5, "--outcome-scale", 0.5)
 SAMPLING = ("--draws", 1200, "--tune", 400, "--chains", 3, "--seed", 3)
@@ -133,7 +133,7 @@ def test_a_finished_run_is_not_touched_and_other_settings_are_refused(run):
 
 def test_the_report_can_be_made_again_without_pymc(run, tmp_path):
     code = (
-        "import sys\nfrom bayesmodels.run import report_again\n"
+        "import sys\nfrom bayesmodels.run.job import report_again\n"
         f"report_again({str(run[1] / 'run' / 'posterior.nc')!r}, {str(tmp_path / 'again')!r})\n"
         "assert not {'pymc', 'pytensor', 'numba', 'nutpie'} & set(sys.modules)"
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .fitted import fit
     from .prior import prior_draws
     from .samplers import compile_model
     from .sampling import sample
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 _HOME = {
     "NutsSettings": "settings",
     "compile_model": "samplers",
-    "fit": "fitted",
     "prior_draws": "prior",
     "sample": "sampling",
 }
 
-__all__ = ["NutsSettings", "compile_model", "fit", "prior_draws", "sample"]
+__all__ = ["NutsSettings", "compile_model", "prior_draws", "sample"]
 
 
 def __getattr__(name: str) -> object:

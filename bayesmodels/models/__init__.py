@@ -9,10 +9,10 @@ from typing import Any
 MODELS = {
     "joint_event": "bayesmodels.models.joint_event:JointEventModel",
     "longitudinal": "bayesmodels.models.longitudinal:LongitudinalModel",
-    "one_stage": "bayesmodels.models.one_stage:OneStageModel",
-    "published_means": "bayesmodels.models.published_means:PublishedMeansModel",
-    "shared_rate": "bayesmodels.models.shared_rate:SharedRateModel",
-    "trial_level": "bayesmodels.models.trial_level:TrialLevelModel",
+    "one_stage": "bayesmodels.models.trial_level.one_stage:OneStageModel",
+    "published_means": "bayesmodels.models.published_means.model:PublishedMeansModel",
+    "shared_rate": "bayesmodels.models.shared_rate.model:SharedRateModel",
+    "trial_level": "bayesmodels.models.trial_level.model:TrialLevelModel",
 }
 
 

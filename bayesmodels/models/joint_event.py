@@ -9,16 +9,16 @@ import pymc as pm
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bayesmodels.kernels.joint_variable import follow_up
-from bayesmodels.models.assembly import assemble, published_coords
-from bayesmodels.models.design import as_data, data_names, design_of
-from bayesmodels.models.event import Event
-from bayesmodels.models.exposure import exits_of
-from bayesmodels.models.hazard_terms import hazards
 from bayesmodels.models.longitudinal import Covariates
-from bayesmodels.models.longitudinal_published import publish_longitudinal
-from bayesmodels.models.longitudinal_terms import longitudinal_parameters
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
+from bayesmodels.models.visits.assembly import assemble, published_coords
+from bayesmodels.models.visits.design import as_data, data_names, design_of
+from bayesmodels.models.visits.event import Event
+from bayesmodels.models.visits.exposure import exits_of
+from bayesmodels.models.visits.hazard_terms import hazards
+from bayesmodels.models.visits.published import publish_longitudinal
+from bayesmodels.models.visits.terms import longitudinal_parameters
 from bayesmodels.study import Study
 
 PERSON_DRAWS = "_person_z"

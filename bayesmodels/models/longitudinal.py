@@ -8,12 +8,12 @@ import pymc as pm
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from bayesmodels.kernels.linear_mixed_variable import linear_mixed
-from bayesmodels.models.assembly import assemble, published_coords
-from bayesmodels.models.design import as_data, data_names, design_of
-from bayesmodels.models.longitudinal_published import publish_longitudinal
-from bayesmodels.models.longitudinal_terms import longitudinal_parameters
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
+from bayesmodels.models.visits.assembly import assemble, published_coords
+from bayesmodels.models.visits.design import as_data, data_names, design_of
+from bayesmodels.models.visits.published import publish_longitudinal
+from bayesmodels.models.visits.terms import longitudinal_parameters
 from bayesmodels.study import Study
 
 

@@ -7,15 +7,15 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.models.event_priors import event_prior_table
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.models.longitudinal_priors import longitudinal_prior_table
-from bayesmodels.models.one_stage import OneStageModel, one_stage_prior_table
-from bayesmodels.models.published_means import PublishedMeansModel, priors
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.shared_rate_priors import shared_rate_prior_table
-from bayesmodels.models.trial_level import TrialLevelModel, trial_level_prior_table
+from bayesmodels.models.published_means.model import PublishedMeansModel, priors
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.models.shared_rate.priors import shared_rate_prior_table
+from bayesmodels.models.trial_level.model import TrialLevelModel, trial_level_prior_table
+from bayesmodels.models.trial_level.one_stage import OneStageModel, one_stage_prior_table
+from bayesmodels.models.visits.event_priors import event_prior_table
+from bayesmodels.models.visits.priors import longitudinal_prior_table
 
 
 def prior_table(model: Any, data: Any) -> pd.DataFrame:

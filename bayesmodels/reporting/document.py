@@ -20,19 +20,20 @@ from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import FROM_FIT, load
 from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.monte_carlo import ERROR
-from bayesmodels.reporting.disease_rate import disease_rate_section
-from bayesmodels.reporting.drawing import LazyFigures, png_bytes
-from bayesmodels.reporting.dropout_report import dropout_figures
-from bayesmodels.reporting.event_figures import event_figures
-from bayesmodels.reporting.event_sections import follow_up_sections
-from bayesmodels.reporting.figures import check_figure, curve_figure, curve_variable, difference_figure, effect_figure
-from bayesmodels.reporting.findings import Findings, find
-from bayesmodels.reporting.first_screen import first_screen
-from bayesmodels.reporting.not_converged import to_try, why
-from bayesmodels.reporting.page import Block, Lead, Section, compose
-from bayesmodels.reporting.prediction_report import prediction_figures
-from bayesmodels.reporting.rank_report import rank_figures
-from bayesmodels.reporting.sections import (
+from bayesmodels.reporting.chapters.disease_rate import disease_rate_section
+from bayesmodels.reporting.chapters.dropout import dropout_figures
+from bayesmodels.reporting.chapters.event_figures import event_figures
+from bayesmodels.reporting.chapters.event_sections import follow_up_sections
+from bayesmodels.reporting.chapters.figures import (
+    check_figure,
+    curve_figure,
+    curve_variable,
+    difference_figure,
+    effect_figure,
+)
+from bayesmodels.reporting.chapters.prediction import prediction_figures
+from bayesmodels.reporting.chapters.ranks import rank_figures
+from bayesmodels.reporting.chapters.sections import (
     absent_section,
     check_section,
     convergence_section,
@@ -42,18 +43,23 @@ from bayesmodels.reporting.sections import (
     parameter_section,
     ratio_section,
 )
+from bayesmodels.reporting.chapters.surrogate_checklist import Checklist
+from bayesmodels.reporting.chapters.surrogate_figures import single_figures
+from bayesmodels.reporting.chapters.surrogate_sections import single_sections
+from bayesmodels.reporting.chapters.switch_sections import difference_section, period_section, persistence_section
+from bayesmodels.reporting.chapters.trial_figures import trial_figures
+from bayesmodels.reporting.chapters.trial_lead import trial_lead
+from bayesmodels.reporting.chapters.trial_sections import trial_sections
+from bayesmodels.reporting.drawing import LazyFigures, png_bytes
+from bayesmodels.reporting.findings import Findings, find
+from bayesmodels.reporting.first_screen import first_screen
+from bayesmodels.reporting.not_converged import to_try, why
+from bayesmodels.reporting.page import Block, Lead, Section, compose
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
-from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.evidence import as_json
-from bayesmodels.reporting.surrogacy.single_figures import single_figures
-from bayesmodels.reporting.surrogacy.single_sections import single_sections
-from bayesmodels.reporting.surrogacy.trial_evidence import as_json as trial_as_json
-from bayesmodels.reporting.surrogacy.trial_figures import trial_figures
-from bayesmodels.reporting.surrogacy.trial_lead import trial_lead
-from bayesmodels.reporting.surrogacy.trial_sections import trial_sections
-from bayesmodels.reporting.switch_sections import difference_section, period_section, persistence_section
 from bayesmodels.safe_labels import file_names, table_csv
+from bayesmodels.surrogacy.evidence import as_json
+from bayesmodels.surrogacy.trial_level.evidence import as_json as trial_as_json
 from bayesmodels.vocabulary import ALL
 
 

@@ -12,24 +12,24 @@ from bayesmodels.posterior.archive import REPORTS, possible_reports, require_dra
 from bayesmodels.posterior.context import FitContext, read_context
 from bayesmodels.posterior.monte_carlo import with_errors
 from bayesmodels.posterior.observed import ObservedPersons, observed_persons
-from bayesmodels.reporting.after_switch import parallel_table, time_saved_table
-from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
-from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
-from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
-from bayesmodels.reporting.disease_rate import disease_rate_table
-from bayesmodels.reporting.dropout_report import dropout_tables
-from bayesmodels.reporting.effects import effect_table
-from bayesmodels.reporting.estimand_table import estimand_table
-from bayesmodels.reporting.event_tables import event_tables
-from bayesmodels.reporting.parameters import parameter_table
-from bayesmodels.reporting.prediction_report import prediction_tables
-from bayesmodels.reporting.rank_report import rank_table
+from bayesmodels.reporting.chapters.after_switch import parallel_table, time_saved_table
+from bayesmodels.reporting.chapters.checks import convergence_table, coverage_table, predictive_cells
+from bayesmodels.reporting.chapters.curves import curve_table, period_rate_table, ratio_table
+from bayesmodels.reporting.chapters.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.chapters.disease_rate import disease_rate_table
+from bayesmodels.reporting.chapters.dropout import dropout_tables
+from bayesmodels.reporting.chapters.effects import effect_table
+from bayesmodels.reporting.chapters.estimand_table import estimand_table
+from bayesmodels.reporting.chapters.event_tables import event_tables
+from bayesmodels.reporting.chapters.parameters import parameter_table
+from bayesmodels.reporting.chapters.prediction import prediction_tables
+from bayesmodels.reporting.chapters.ranks import rank_table
+from bayesmodels.reporting.chapters.surrogate_checklist import Checklist
+from bayesmodels.reporting.chapters.surrogate_single_checklist import single_checklist
 from bayesmodels.reporting.settings import ReportSettings
-from bayesmodels.reporting.surrogacy.checklist import Checklist
-from bayesmodels.reporting.surrogacy.evidence import SurrogateEvidence
-from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
-from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
-from bayesmodels.reporting.surrogacy.trial_evidence import TrialEvidence, trial_evidence
+from bayesmodels.surrogacy.evidence import SurrogateEvidence
+from bayesmodels.surrogacy.fit_evidence import surrogate_evidence
+from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, trial_evidence
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ import math
 from typing import Any
 
 from bayesmodels.posterior.context import FitContext, stratum_label
+from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.posterior.intervals import LOG_NORMAL, NOTHING
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets
-from bayesmodels.reporting.disease_rate import disease_rate_lines
-from bayesmodels.reporting.effects import LEARNED, PARTLY
-from bayesmodels.reporting.estimand import OPEN_LABEL
+from bayesmodels.posterior.wording import as_percent, chance, estimate, signed
+from bayesmodels.reporting.chapters.disease_rate import disease_rate_lines
+from bayesmodels.reporting.chapters.effects import LEARNED, PARTLY
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Lead
-from bayesmodels.reporting.wording import as_percent, chance, estimate, signed
 
 RULE = (
     f"Identified: the interval is less than {LEARNED:g} times as wide as the prior's and, for an effect or a "

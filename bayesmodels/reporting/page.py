@@ -6,7 +6,6 @@ The page needs no network: style and figures are inline. Any analysis can use it
 from __future__ import annotations
 
 import base64
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from bayesmodels.posterior.wording import cell
 from bayesmodels.reporting.drawing import svg_bytes
-from bayesmodels.reporting.surrogacy.verdict import Verdict
+from bayesmodels.surrogacy.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -128,32 +128,6 @@ def compose(
         lead = Lead(paragraphs=(lead,) if isinstance(lead, str) else tuple(lead))
     template = _environment().get_template("page.html.j2")
     return template.render(title=title, lead=lead, blocks=_blocks(sections, stamp), stamp=stamp)
-
-
-def cell(value: Any) -> str:
-    """A value as text: three significant digits, a true minus sign, "–" for nothing.
-
-    >>> cell(-0.012345), cell(1234.5), cell(float("nan")), cell(3)
-    ('−0.0123', '1,234', '–', '3')
-    """
-    if isinstance(value, str):
-        return value
-    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    number = float(value)
-    if math.isinf(number):
-        return "∞" if number > 0 else "−∞"
-    if number == int(number) and abs(number) < 1e15:
-        text = f"{int(number):,}"
-    elif abs(number) >= 100:
-        text = f"{number:,.0f}"
-    elif abs(number) >= 0.001:
-        text = f"{number:.{2 - math.floor(math.log10(abs(number)))}f}"
-    else:
-        text = f"{number:.1e}"
-    return text.replace("-", "−")
 
 
 def _blocks(sections: Sequence[Section | Block], stamp: str | None) -> list[Block]:

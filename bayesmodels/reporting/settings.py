@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import in_full
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
-from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
-from bayesmodels.reporting.surrogacy.trial_cuts import TrialVerdictSettings
+from bayesmodels.surrogacy.settings import SurrogacySettings
+from bayesmodels.surrogacy.trial_level.cuts import TrialVerdictSettings
 
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

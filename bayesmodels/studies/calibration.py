@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.design import as_data
+from bayesmodels.fitting.refit import judged, stacked
+from bayesmodels.models.visits.design import as_data
 from bayesmodels.studies.labelled import scalars
 from bayesmodels.studies.model_trials import (
     OUTCOMES,
@@ -28,8 +29,7 @@ from bayesmodels.studies.model_trials import (
 from bayesmodels.studies.model_visits import simulate_visits
 from bayesmodels.studies.ranks import ranks_of
 from bayesmodels.studies.recovery import VALOR_LAYOUT, the_model, the_refit
-from bayesmodels.studies.refit import judged, stacked
-from bayesmodels.studies.resumable import run_study, study_parser
+from bayesmodels.trials.loop import run_study, study_parser
 
 SMALL_LAYOUT = Layout(
     persons=((20, 16), (10, 8)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.fitted import versions
+from bayesmodels.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.pages import grades_said, opening

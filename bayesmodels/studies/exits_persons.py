@@ -20,9 +20,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bayesmodels.models.means_layout import Arms, Mixture, arms_of, cells_of, grid_rows, rows_of
-from bayesmodels.models.means_outcome import MeansOutcome
-from bayesmodels.parts.means_covariance import StratumSpread, row_covariance
+from bayesmodels.models.published_means.covariance import StratumSpread, row_covariance
+from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, grid_rows, rows_of
+from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.parts.means_curves import decelerated_time
 from bayesmodels.parts.means_effects import Values
 from bayesmodels.study import MeansTable

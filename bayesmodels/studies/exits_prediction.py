@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from bayesmodels.fitting.predict_means import parameter_draws
+from bayesmodels.demo.valor import MeansFit
+from bayesmodels.models.published_means.prediction import parameter_draws
 from bayesmodels.parts.means_effects import Values
 from bayesmodels.studies.exits_hazards import (
     PER_10_POINTS,
@@ -31,7 +32,6 @@ from bayesmodels.studies.exits_persons import (
     by_stratum,
     own_slopes,
 )
-from bayesmodels.studies.valor import MeansFit
 
 Array = npt.NDArray[np.float64]
 

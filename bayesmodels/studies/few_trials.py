@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
+from bayesmodels.models.trial_level.model import TrialLevelModel
 from bayesmodels.simulation import CollectionTruth, simulate_effects
-from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import TrialTable
+from bayesmodels.trials.loop import run_study, study_parser
 
 TRIALS = (2, 3, 5, 8, 12, 20, 40)
 TRUE_R2 = (0.2, 0.8, 0.95)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.fitted import versions
+from bayesmodels.fitted import versions
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.pages import grades_said, opening
 from bayesmodels.studies.recovery_report import convergence_counts, fits_table

@@ -11,11 +11,11 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
+from bayesmodels.fitting.refit import judged, refit_of, stacked
 from bayesmodels.fitting.settings import resolved
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.shared_rate_design import rate_layout
-from bayesmodels.reporting.disease_rate import HEALEY_RULE, Decision, DecisionRule
-from bayesmodels.studies.refit import judged, refit_of, stacked
+from bayesmodels.models.shared_rate.design import rate_layout
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.reporting.chapters.disease_rate import HEALEY_RULE, Decision, DecisionRule
 from bayesmodels.study import Study
 from bayesmodels.study.tables import Tables
 

@@ -19,8 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.event import Event
+from bayesmodels.fitting.refit import Refit, arrays_of, judged, refit_of, stacked
 from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.effects import Plateau, SlopeChange
 from bayesmodels.parts.hazards import PiecewiseConstant, Weibull
@@ -31,8 +32,7 @@ from bayesmodels.studies.joint_labels import joint_published, labelled_draws, la
 from bayesmodels.studies.joint_trials import JointLayout, JointTrial, draw_truth, simulate_trial, study_of
 from bayesmodels.studies.joint_truth import JointTruth
 from bayesmodels.studies.ranks import ranks_of
-from bayesmodels.studies.refit import Refit, arrays_of, judged, refit_of, stacked
-from bayesmodels.studies.resumable import run_study, study_parser
+from bayesmodels.trials.loop import run_study, study_parser
 
 Variant = Literal["piecewise", "weibull"]
 

@@ -20,9 +20,10 @@ from typing import Any, Literal
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.event import Event
+from bayesmodels.fitting.refit import Refit, arrays_of, judged, refit_of, stacked
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.effects import SlopeChange
 from bayesmodels.parts.hazards import PiecewiseConstant
@@ -31,8 +32,7 @@ from bayesmodels.studies.joint_density import living_means
 from bayesmodels.studies.joint_labels import PUBLISHED, joint_published, labelled_draws, labelled_truth, truth_from
 from bayesmodels.studies.joint_trials import JointLayout, JointTrial, simulate_trial, study_of
 from bayesmodels.studies.joint_truth import Array, EventTruth, JointTruth, Link, OutcomeTruth
-from bayesmodels.studies.refit import Refit, arrays_of, judged, refit_of, stacked
-from bayesmodels.studies.resumable import run_study, study_parser
+from bayesmodels.trials.loop import run_study, study_parser
 from bayesmodels.vocabulary import months
 
 Design = Literal["parallel", "delayed"]

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.fitted import versions
+from bayesmodels.fitted import versions
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.joint_chance import chance, without_chance

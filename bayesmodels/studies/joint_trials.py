@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayesmodels.models.event import Event
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.hazards import PiecewiseConstant, Weibull
 from bayesmodels.parts.priors import LogNormal, Normal

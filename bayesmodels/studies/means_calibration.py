@@ -18,10 +18,10 @@ import pandas as pd
 
 from bayesmodels.files import write_whole
 from bayesmodels.fitting import compile_model
-from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
-from bayesmodels.models.published_means import PublishedMeansModel
-from bayesmodels.models.valor_means import valor_means_model
-from bayesmodels.parts.means_covariance import row_covariance
+from bayesmodels.models.published_means.covariance import row_covariance
+from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
+from bayesmodels.models.published_means.model import PublishedMeansModel
+from bayesmodels.models.published_means.valor import valor_means_model
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.ranks import ecdf_figure, ranks_of, uniformity_table

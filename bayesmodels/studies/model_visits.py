@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayesmodels.models.design import NEVER, Design, OutcomeDesign
+from bayesmodels.models.visits.design import NEVER, Design, OutcomeDesign
 from bayesmodels.studies.model_trials import (
     BASES,
     OUTCOMES,

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.trial_level.one_stage import ClusteredEndpoint, OneStageModel
 from bayesmodels.studies.calibration_report import About, write_report
-from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import ClusterTable
+from bayesmodels.trials.loop import run_study, study_parser
 
 EFFECT_SCALE, PATIENT_SD = np.array([0.3, 0.25]), np.array([0.5, 0.75])
 

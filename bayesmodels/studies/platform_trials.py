@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.shared_rate_design import RateLayout, rate_layout
-from bayesmodels.reporting.disease_rate import HEALEY_RULE
+from bayesmodels.fitting.refit import Refit, refit_of, stacked
+from bayesmodels.models.shared_rate.design import RateLayout, rate_layout
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.reporting.chapters.disease_rate import HEALEY_RULE
 from bayesmodels.simulation.platform_trial import (
     CONTROL,
     OUTCOME,
@@ -29,9 +30,8 @@ from bayesmodels.simulation.platform_trial import (
     simulate_platform_trial,
 )
 from bayesmodels.studies.interim import as_of, look_days
-from bayesmodels.studies.refit import Refit, refit_of, stacked
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Study
+from bayesmodels.trials.loop import run_study, study_parser
 
 ANY_SCORE = {OUTCOME: (-1e9, 1e9, False)}
 """Simulated scores are normal, and some lie outside 0 to 48."""

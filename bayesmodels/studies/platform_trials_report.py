@@ -13,8 +13,8 @@ import pandas as pd
 from scipy import stats
 
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.fitted import versions
-from bayesmodels.reporting.disease_rate import HEALEY_RULE
+from bayesmodels.fitted import versions
+from bayesmodels.reporting.chapters.disease_rate import HEALEY_RULE
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.pages import opening
 

@@ -19,8 +19,9 @@ from typing import Any, Literal
 import numpy as np
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.design import as_data, design_of
+from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.visits.design import as_data, design_of
 from bayesmodels.simulation import population_truth, published_truth, simulate_trial, trial_seed, valor_design
 from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.simulation.persons import draw_persons
@@ -37,9 +38,8 @@ from bayesmodels.studies.model_trials import (
     published,
 )
 from bayesmodels.studies.model_visits import simulate_visits, template_study
-from bayesmodels.studies.refit import Refit, judged, refit_of, stacked
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Study
+from bayesmodels.trials.loop import run_study, study_parser
 
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 VALOR_LAYOUT = Layout(persons=((39, 33), (21, 15)), weeks=tuple(map(float, VISIT_WEEKS)))

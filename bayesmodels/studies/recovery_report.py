@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binom
 
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.fitted import versions
+from bayesmodels.fitted import versions
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.safe_labels import table_csv

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from bayesmodels.fitting.refit import Refit, judged, stacked
 from bayesmodels.studies.ranks import ranks_of
-from bayesmodels.studies.refit import Refit, judged, stacked
 
 
 def ranked(

@@ -17,14 +17,14 @@ import pandas as pd
 from scipy.special import logit
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.shared_rate_design import RateLayout, rate_layout
-from bayesmodels.models.shared_rate_priors import FOLLOWS, KNOWN_TO, SharedRatePriors
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.shared_rate.design import RateLayout, rate_layout
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.models.shared_rate.priors import FOLLOWS, KNOWN_TO, SharedRatePriors
 from bayesmodels.studies.calibration_report import About, write_report
-from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Study
+from bayesmodels.trials.loop import run_study, study_parser
 
 HAZARD = (2.0, 100.0)
 """Prior of the hazard in the study, per month: with the default, nine trials in ten would have no death."""

@@ -20,12 +20,12 @@ import pandas as pd
 from scipy.stats import halfnorm, norm
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.trial_level.model import TrialLevelModel
 from bayesmodels.studies.calibration_report import About, write_report
-from bayesmodels.studies.refit import Refit, refit_of
 from bayesmodels.studies.refit_ranks import ranked
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import TrialTable
+from bayesmodels.trials.loop import run_study, study_parser
 
 Variant = Literal["normal", "general"]
 

@@ -19,9 +19,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayesmodels.demo.valor import (
+    BOTH,
+    FUNCTION,
+    MAIN,
+    VARIANTS,
+    MeansFit,
+    fitted_means,
+    function_model,
+    not_converged,
+)
 from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
-from bayesmodels.models.valor_means import valor_means_model
+from bayesmodels.models.published_means.valor import valor_means_model
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.exits_hazards import Counts, published_counts
 from bayesmodels.studies.exits_persons import PersonModel
@@ -31,16 +41,6 @@ from bayesmodels.studies.exits_prediction import (
     ExitsPrediction,
     ExitsSettings,
     predict_with_exits,
-)
-from bayesmodels.studies.valor import (
-    BOTH,
-    FUNCTION,
-    MAIN,
-    VARIANTS,
-    MeansFit,
-    fitted_means,
-    function_model,
-    not_converged,
 )
 from bayesmodels.studies.valor_exits_page import readme
 from bayesmodels.study.evidence import means_table

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from bayesmodels.demo.valor import MAIN
 from bayesmodels.studies.exits_hazards import LOCK_MONTHS, PER_10_POINTS, PER_DECLINE
 from bayesmodels.studies.exits_prediction import SCORE, WHO
-from bayesmodels.studies.valor import MAIN
 
 NO_LIMITS, EVERYONE, OBSERVED = WHO
 STATED = "as stated"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from bayesmodels.studies.valor import MAIN
+from bayesmodels.demo.valor import MAIN
 
 
 def readme(tables: Mapping[str, pd.DataFrame], command: str) -> str:

@@ -16,15 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.files import write_whole
-from bayesmodels.fitting import NutsSettings, sample
-from bayesmodels.fitting.means_likelihood import maximum_likelihood
-from bayesmodels.models.means_outcome import MeansOutcome
-from bayesmodels.models.published_means import PublishedMeansModel
-from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model, valor_nfl
-from bayesmodels.parts.priors import LogNormal
-from bayesmodels.safe_labels import table_csv
-from bayesmodels.studies.valor import (
+from bayesmodels.demo.valor import (
     BOTH,
     VARIANTS,
     MeansFit,
@@ -37,6 +29,14 @@ from bayesmodels.studies.valor import (
     run_valor,
     to_week_148,
 )
+from bayesmodels.files import write_whole
+from bayesmodels.fitting import NutsSettings, sample
+from bayesmodels.models.published_means.maximum_likelihood import maximum_likelihood
+from bayesmodels.models.published_means.model import PublishedMeansModel
+from bayesmodels.models.published_means.outcome import MeansOutcome
+from bayesmodels.models.published_means.valor import valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.parts.priors import LogNormal
+from bayesmodels.safe_labels import table_csv
 from bayesmodels.studies.valor_readme import readme
 from bayesmodels.studies.visit_independence import coverage_if_independent
 from bayesmodels.study import MeansTable

@@ -11,11 +11,11 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from bayesmodels.files import write_whole
-from bayesmodels.fitting.fitted import versions
-from bayesmodels.reporting.surrogacy.verdict import ANSWERS
+from bayesmodels.fitted import versions
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import COLLECTIONS
 from bayesmodels.studies.pages import opening
+from bayesmodels.surrogacy.verdict import ANSWERS
 
 FOLDER = "reports/validation/surrogacy-verdicts"
 RUNGS = {

@@ -19,19 +19,19 @@ import numpy as np
 from arviz_stats.base import array_stats
 
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.trial_level import TrialLevelModel
-from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL
-from bayesmodels.reporting.surrogacy.person_table import person_table, posterior_arms
-from bayesmodels.reporting.surrogacy.prior_information import prior_information
-from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
-from bayesmodels.reporting.surrogacy.single_trial import single_trial
-from bayesmodels.reporting.surrogacy.trial_direction import direction
-from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
-from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.trial_level.model import TrialLevelModel
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
-from bayesmodels.studies.refit import Refit, refit_of
-from bayesmodels.studies.resumable import run_study, study_parser
 from bayesmodels.study import Endpoint, TrialTable
+from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
+from bayesmodels.surrogacy.person_table import person_table, posterior_arms
+from bayesmodels.surrogacy.settings import SurrogacySettings
+from bayesmodels.surrogacy.single_trial import single_trial
+from bayesmodels.surrogacy.trial_level.direction import direction
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws
+from bayesmodels.surrogacy.trial_level.prior_information import prior_information
+from bayesmodels.surrogacy.trial_level.verdict import trial_verdict
+from bayesmodels.trials.loop import run_study, study_parser
 
 SIZES = (1, 3, 8, 20, 40)
 """Trials; 1 is a single trial with patients."""

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
-from bayesmodels.models.means_outcome import MeansOutcome
-from bayesmodels.parts.means_covariance import row_covariance
+from bayesmodels.models.published_means.covariance import row_covariance
+from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
+from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.study import MeansTable
 
 Array = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import load, save
 from bayesmodels.posterior.netcdf import DIGEST, contents_sha256
 from bayesmodels.reporting import report
-from bayesmodels.run import run
+from bayesmodels.run.job import run
 
 
 def invoke(*arguments):

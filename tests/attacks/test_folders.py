@@ -14,7 +14,7 @@ from bayesmodels.errors import BadInput, DamagedFile, RunExists
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import load
 from bayesmodels.reporting import report
-from bayesmodels.run import run
+from bayesmodels.run.job import run
 
 
 def invoke(*arguments):

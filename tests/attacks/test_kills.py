@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bayesmodels.posterior.archive import load
-from bayesmodels.run import run
+from bayesmodels.run.job import run
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 GROUPS = ("posterior", "sample_stats", "prior", "log_likelihood")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayesmodels.run_data import checked
+from bayesmodels.run.data import checked
 
 FIELD = Path(__file__).parent
 

@@ -10,7 +10,7 @@ from joint_study import MONTH, POINT
 from scipy.integrate import simpson
 from scipy.stats import multivariate_normal, norm
 
-from bayesmodels.models.hazard_terms import hazard_scale
+from bayesmodels.models.visits.hazard_terms import hazard_scale
 
 STUDY = joint_study.study()
 MODEL = joint_study.model()

@@ -8,8 +8,8 @@ import pytest
 import toy_model
 
 from bayesmodels import LongitudinalModel, NutsSettings, Outcome, Study, alsfrs_r, nfl_plasma, replaced
-from bayesmodels.fitting import fit
-from bayesmodels.fitting.doubtful_data import all_warnings, data_warnings
+from bayesmodels.fitted import fit
+from bayesmodels.models.doubtful_data import all_warnings, data_warnings
 
 ALBUMIN = Outcome(name="albumin", unit="g/dL", good_direction="up", typical={"level": 3.5, "spread": 0.5, "rate": 0.02})
 

@@ -24,13 +24,13 @@ from limit_study import (
 from scipy.stats import norm
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.imputation import impute
-from bayesmodels.fitting.predict import predict
-from bayesmodels.fitting.replicated_exits import replicated_trials
-from bayesmodels.fitting.replicated_trials import replicated_visits
-from bayesmodels.fitting.visit_summaries import visit_summaries
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.persons.imputation import impute
+from bayesmodels.persons.predict import predict
+from bayesmodels.persons.replicated_exits import replicated_trials
+from bayesmodels.persons.replicated_trials import replicated_visits
+from bayesmodels.persons.summaries.visits import visit_summaries
 from bayesmodels.study import Study
 
 

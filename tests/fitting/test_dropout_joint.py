@@ -7,11 +7,11 @@ import pytest
 import xarray as xr
 from test_dropout_sensitivity import WEEK, events, intercepts_only, model, run, study
 
+from bayesmodels.analyses.dropout.request import dropout_request
+from bayesmodels.analyses.dropout.sensitivity import dropout_sensitivity
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.dropout_request import dropout_request
-from bayesmodels.fitting.dropout_sensitivity import dropout_sensitivity
-from bayesmodels.fitting.reference_based import AS_MODELLED
 from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.persons.reference_based import AS_MODELLED
 from bayesmodels.study.leaving import LeavingRule
 
 

@@ -9,9 +9,9 @@ import xarray as xr
 from same_draw import same_draw
 from scipy.stats import beta, norm
 
+from bayesmodels.analyses.dropout.sensitivity import NEVER_TREATED, dropout_sensitivity
+from bayesmodels.analyses.dropout.tables import BEYOND, FOUND, NOBODY_LEFT, NOT_APPLICABLE, tipping
 from bayesmodels.errors import BadConfig, BadInput
-from bayesmodels.fitting.dropout_sensitivity import NEVER_TREATED, dropout_sensitivity
-from bayesmodels.fitting.dropout_tables import BEYOND, FOUND, NOBODY_LEFT, NOT_APPLICABLE, tipping
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.study import Study
 from bayesmodels.study.leaving import LeavingRule, half_spacing, leaving

@@ -8,9 +8,9 @@ import pytest
 from joint_study import CURVE_WEEKS, MONTH, POINT
 from scipy.stats import norm
 
-from bayesmodels.fitting.event_summaries import NO_TERMINAL, event_curves, event_data
 from bayesmodels.fitting.sampling import deterministics
-from bayesmodels.models.hazard_terms import hazard_scale
+from bayesmodels.models.visits.hazard_terms import hazard_scale
+from bayesmodels.persons.summaries.events import NO_TERMINAL, event_curves, event_data
 from bayesmodels.study import Study
 
 STUDY = joint_study.study()

@@ -9,12 +9,12 @@ import pytest
 import xarray as xr
 from dense_joint import MODEL, STUDY, grid_of, integral
 
-from bayesmodels.fitting import exit_terms
-from bayesmodels.fitting.collapsed import collapsed
-from bayesmodels.fitting.exit_terms import tilted
-from bayesmodels.fitting.likelihood import person_log_likelihood
 from bayesmodels.kernels.linear_mixed_variable import person_terms
-from bayesmodels.models.hazard_terms import hazard_scale
+from bayesmodels.models.visits.hazard_terms import hazard_scale
+from bayesmodels.persons import given_exits as exit_terms
+from bayesmodels.persons.collapsed import collapsed
+from bayesmodels.persons.given_exits import tilted
+from bayesmodels.persons.log_likelihood import person_log_likelihood
 
 
 @pytest.fixture(scope="module")

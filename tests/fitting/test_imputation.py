@@ -9,8 +9,8 @@ import xarray as xr
 from same_draw import same_draw
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.imputation import impute, imputed_ancova
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.persons.imputation import impute, imputed_ancova
 from bayesmodels.statistics import ancova
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS

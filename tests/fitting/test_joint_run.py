@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmodels.config import read_config
+from bayesmodels import fitted
+from bayesmodels.analyses.ranks.replicated import observed_ranks
 from bayesmodels.errors import BadInput, BayesmodelsError
-from bayesmodels.fitting import fitted
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.posterior.archive import load
-from bayesmodels.run import run
-from bayesmodels.run_data import load_data
-from bayesmodels.run_ranks import observed_ranks
+from bayesmodels.run.config import read_config
+from bayesmodels.run.data import load_data
+from bayesmodels.run.job import run
 from bayesmodels.vocabulary import EVENT_GROUPS
 
 CONFIG = """

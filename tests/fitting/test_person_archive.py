@@ -1,7 +1,7 @@
 import numpy as np
 from toy_model import Toy, study, tables
 
-from bayesmodels.fitting.person_archive import person_groups, visit_rows
+from bayesmodels.analyses.person_archive import person_groups, visit_rows
 
 
 def test_visit_rows_number_the_persons():

@@ -9,9 +9,9 @@ import xarray as xr
 from limit_study import model
 from same_draw import same_draw
 
-from bayesmodels.fitting.paths import draw_paths
-from bayesmodels.fitting.predict import predict
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.persons.predict import predict
+from bayesmodels.persons.random_walks import draw_paths
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 

@@ -13,9 +13,9 @@ import xarray as xr
 from dense_joint import MODEL, STUDY, cumulative, grid_of, hazards_of, integral
 from joint_study import MONTH
 
+from bayesmodels.analyses.dynamic_prediction import APPARENT, RISK_GROUPS, dynamic_prediction, example_predictions
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.dynamic_prediction import APPARENT, RISK_GROUPS, dynamic_prediction, example_predictions
-from bayesmodels.fitting.predict_events import predict_events
+from bayesmodels.persons.predict_events import predict_events
 from bayesmodels.statistics import calibration, prediction_accuracy
 from bayesmodels.study import Study
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmodels.fitting.replicated_exits import replicated_trials
+from bayesmodels.persons.replicated_exits import replicated_trials
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
 NUMBER, UNTIL, RATE = 150, 64.0, 0.03

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.replicated_trials import replicated_visits
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.persons.replicated_trials import replicated_visits
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 

@@ -10,8 +10,8 @@ from pytensor.graph.traversal import ancestors
 
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.kernels.hazards_op import ExitsLogp
-from bayesmodels.models.event import Event
 from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.hazards import PenalisedSpline, PiecewiseConstant, Weibull
 from bayesmodels.study import Study
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from small_study import CURVE_WEEKS, published, random_point, study
 
-from bayesmodels.fitting.dropout_sensitivity import dropout_sensitivity
+from bayesmodels.analyses.dropout.sensitivity import dropout_sensitivity
 from bayesmodels.models.longitudinal import LongitudinalModel
 
 

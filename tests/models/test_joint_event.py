@@ -16,8 +16,8 @@ from scipy.stats import multivariate_normal, norm
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.kernels.hazards_op import Exits, ExitsLogp
 from bayesmodels.kernels.joint_variable import log_hazards
-from bayesmodels.models.event import Event
 from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
+from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.curve import Curve
 from bayesmodels.parts.hazards import PiecewiseConstant
 from bayesmodels.parts.trajectories import level_and_rate

@@ -11,9 +11,9 @@ from scipy.interpolate import BSpline
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.models.hazard_terms import hazard_scale
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.visits.hazard_terms import hazard_scale
 from bayesmodels.parts.hazards import Exposure, PenalisedSpline, PiecewiseConstant
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS, months

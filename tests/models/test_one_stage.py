@@ -6,10 +6,11 @@ import pytest
 from scipy.stats import kstest, multivariate_normal
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting import NutsSettings, fit, prior_draws
+from bayesmodels.fitted import fit
+from bayesmodels.fitting import NutsSettings, prior_draws
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel, correlation_shapes
 from bayesmodels.models.prior_table import prior_table
+from bayesmodels.models.trial_level.one_stage import ClusteredEndpoint, OneStageModel, correlation_shapes
 from bayesmodels.study import ClusterTable
 
 MODEL = OneStageModel(

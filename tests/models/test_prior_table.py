@@ -9,8 +9,8 @@ from bayesmodels.models.joint_event import PERSON_DRAWS
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import PRESETS, alsfrs_r, replaced
 from bayesmodels.models.prior_table import prior_table
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.models.trial_level.model import TrialLevelModel
 from bayesmodels.parts.effects import SlopeChange
 from bayesmodels.parts.priors import Normal
 from bayesmodels.parts.trajectories import Decelerating

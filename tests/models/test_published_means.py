@@ -10,16 +10,16 @@ import xarray as xr
 from scipy import integrate, stats
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.means_summaries import means_summaries
-from bayesmodels.fitting.predict_means import condition, predictive_draws
 from bayesmodels.fitting.samplers import compile_model
 from bayesmodels.fitting.sampling import deterministics, sample
 from bayesmodels.fitting.settings import NutsSettings
-from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
-from bayesmodels.models.published_means import PublishedMeansModel, priors
-from bayesmodels.models.valor_means import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_means_model, valor_nfl
-from bayesmodels.parts.means_covariance import MeansSpread, StratumSpread, row_covariance
+from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread, row_covariance
+from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
+from bayesmodels.models.published_means.model import PublishedMeansModel, priors
+from bayesmodels.models.published_means.prediction import condition, predictive_draws
+from bayesmodels.models.published_means.valor import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.parts.means_curves import Cells
+from bayesmodels.persons.summaries.means import means_summaries
 from bayesmodels.study.evidence import means_table
 from bayesmodels.vocabulary import MONTH_IN_WEEKS, VARIABLES, months
 

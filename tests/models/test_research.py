@@ -9,7 +9,8 @@ import pytest
 import research
 from small_study import MONTH, log_likelihood, published, random_point, study
 
-from bayesmodels.fitting import NutsSettings, fit
+from bayesmodels.fitted import fit
+from bayesmodels.fitting import NutsSettings
 from bayesmodels.models import model_from_spec
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.posterior.archive import load, save

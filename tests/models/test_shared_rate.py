@@ -13,8 +13,8 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models import model_from_spec
 from bayesmodels.models.prior_table import prior_table
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.models.shared_rate_priors import SharedRatePriors
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.models.shared_rate.priors import SharedRatePriors
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES
 
@@ -266,7 +266,7 @@ def test_a_study_without_events_or_outcome_is_refused():
 
 
 def test_other_persons_fit_the_compiled_layout_and_other_labels_do_not():
-    from bayesmodels.models.shared_rate_design import rate_layout
+    from bayesmodels.models.shared_rate.design import rate_layout
 
     data = study()
     layout = rate_layout(FULL, data)

@@ -12,10 +12,11 @@ from small_trials import SCALE, daniels_hughes, eight_frame, eight_trials
 from trial_grid import grid_posterior
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting import NutsSettings, fit
+from bayesmodels.fitted import fit
+from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.models import model_from_spec
-from bayesmodels.models.trial_level import TrialLevelModel
+from bayesmodels.models.trial_level.model import TrialLevelModel
 
 MODEL = TrialLevelModel(surrogate_scale=SCALE[0], outcome_scale=SCALE[1], within_correlation=0.15)
 FIELDS = {"surrogate_scale": SCALE[0], "outcome_scale": SCALE[1]}

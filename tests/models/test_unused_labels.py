@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from bayesmodels import JointEventModel, LeavingRule, LongitudinalModel, SharedRateModel, rank_analyses
+from bayesmodels.analyses.dropout.request import dropout_request
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.dropout_request import dropout_request
-from bayesmodels.models.exposure import exits_of
 from bayesmodels.models.labels import events_taken, unused_labels
+from bayesmodels.models.visits.exposure import exits_of
 from bayesmodels.study import MeansTable, Study
 
 OUTCOMES = ("alsfrs_r",)

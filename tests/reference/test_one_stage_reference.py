@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayesmodels.fitting import NutsSettings, fit
-from bayesmodels.models.one_stage import ClusteredEndpoint, OneStageModel
-from bayesmodels.reporting.surrogacy.two_stage import two_stage
+from bayesmodels.fitted import fit
+from bayesmodels.fitting import NutsSettings
+from bayesmodels.models.trial_level.one_stage import ClusteredEndpoint, OneStageModel
 from bayesmodels.study import ClusterTable
+from bayesmodels.surrogacy.two_stage import two_stage
 
 pytestmark = pytest.mark.slow
 

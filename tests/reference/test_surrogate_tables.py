@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayesmodels.reporting.surrogacy.arms import correlation
-from bayesmodels.reporting.surrogacy.causal_association import effect_covariance, positive_definite_grid
-from bayesmodels.reporting.surrogacy.person_table import least_squares, person_table, posterior_arms
+from bayesmodels.surrogacy.arms import correlation
+from bayesmodels.surrogacy.causal_association import effect_covariance, positive_definite_grid
+from bayesmodels.surrogacy.person_table import least_squares, person_table, posterior_arms
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 

@@ -7,10 +7,9 @@ import pytest
 from fake import GROUPS, fake_posterior
 
 from bayesmodels.posterior.context import Outcome, read_context
-from bayesmodels.reporting.checks import convergence_table, coverage_table, predictive_cells
-from bayesmodels.reporting.figures import curve_figure, difference_figure
-from bayesmodels.reporting.page import cell
-from bayesmodels.reporting.wording import as_percent, chance, estimate
+from bayesmodels.posterior.wording import as_percent, cell, chance, estimate
+from bayesmodels.reporting.chapters.checks import convergence_table, coverage_table, predictive_cells
+from bayesmodels.reporting.chapters.figures import curve_figure, difference_figure
 
 
 def test_a_mean_at_the_centre_lies_inside(tree):

@@ -17,9 +17,9 @@ from bayesmodels.errors import BadInput
 from bayesmodels.posterior.context import read_context
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.posterior.observed import observed_persons
-from bayesmodels.reporting.after_switch import first_reached, parallel_table, time_saved_table
-from bayesmodels.reporting.curves import curve_table, period_rate_table, ratio_table
-from bayesmodels.reporting.delayed_start import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.chapters.after_switch import first_reached, parallel_table, time_saved_table
+from bayesmodels.reporting.chapters.curves import curve_table, period_rate_table, ratio_table
+from bayesmodels.reporting.chapters.delayed_start import delta_table, difference_table, persistence_table
 from bayesmodels.reporting.findings import find
 from bayesmodels.reporting.settings import ReportSettings
 

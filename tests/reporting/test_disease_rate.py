@@ -9,7 +9,7 @@ from scipy import stats
 
 from bayesmodels.errors import BadInput, MissingVariable
 from bayesmodels.posterior.context import read_context
-from bayesmodels.reporting.disease_rate import (
+from bayesmodels.reporting.chapters.disease_rate import (
     HEALEY_RULE,
     DecisionRule,
     disease_rate_lines,

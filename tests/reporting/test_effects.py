@@ -10,8 +10,8 @@ from table_rows import one
 from bayesmodels.errors import MissingVariable
 from bayesmodels.posterior.context import Outcome, read_context, unit_of
 from bayesmodels.posterior.intervals import beside_prior
-from bayesmodels.reporting.effects import effect_table, how_learned, own_effects
-from bayesmodels.reporting.parameters import parameter_table
+from bayesmodels.reporting.chapters.effects import effect_table, how_learned, own_effects
+from bayesmodels.reporting.chapters.parameters import parameter_table
 
 
 def test_effect_is_the_gaussian_it_was_drawn_from(tree, context):

@@ -10,7 +10,7 @@ from table_rows import one
 
 from bayesmodels.posterior.context import Contrast, read_context
 from bayesmodels.posterior.observed import observed_persons
-from bayesmodels.reporting.estimand_table import estimand_table
+from bayesmodels.reporting.chapters.estimand_table import estimand_table
 
 
 @pytest.fixture(scope="module")

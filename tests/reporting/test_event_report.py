@@ -17,11 +17,11 @@ from bayesmodels.posterior import archive as posterior
 from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting import ReportSettings, report
+from bayesmodels.reporting.chapters.dropout import dropout_figures, dropout_tables
+from bayesmodels.reporting.chapters.estimand_table import MEANING
+from bayesmodels.reporting.chapters.event_tables import event_tables, harmful_step, is_terminal
+from bayesmodels.reporting.chapters.prediction import prediction_section, prediction_tables
 from bayesmodels.reporting.drawing import LazyFigures
-from bayesmodels.reporting.dropout_report import dropout_figures, dropout_tables
-from bayesmodels.reporting.estimand_table import MEANING
-from bayesmodels.reporting.event_tables import event_tables, harmful_step, is_terminal
-from bayesmodels.reporting.prediction_report import prediction_section, prediction_tables
 from bayesmodels.reporting.summary import schema
 from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
 

@@ -10,8 +10,8 @@ from fake_events import rank_numbers
 
 from bayesmodels.posterior.context import read_context
 from bayesmodels.reporting import report
+from bayesmodels.reporting.chapters.ranks import rank_figures, rank_section, rank_table
 from bayesmodels.reporting.drawing import LazyFigures
-from bayesmodels.reporting.rank_report import rank_figures, rank_section, rank_table
 
 
 def tree_with(ranks: xr.Dataset) -> xr.DataTree:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from bayesmodels.analyses.ranks.observed import rank_analyses
+from bayesmodels.analyses.ranks.replicated import QUANTITIES, _estimates
 from bayesmodels.errors import BadInput
-from bayesmodels.reporting.rank_analyses import rank_analyses
-from bayesmodels.run_ranks import QUANTITIES, _estimates
 from bayesmodels.statistics import ancova, kaplan_meier
 from bayesmodels.statistics.observed import observed_event_curves
 from bayesmodels.statistics.trial import rank_comparisons, two_group_trial, visit_matrix

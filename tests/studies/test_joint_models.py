@@ -10,12 +10,12 @@ from joint_free import free_variables
 from pymc.initial_point import make_initial_point_fn
 
 from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.fitting.refit import arrays_of
 from bayesmodels.fitting.samplers import off_centre
 from bayesmodels.studies.joint_calibration import LAYOUTS, draw_trial, the_model
 from bayesmodels.studies.joint_density import log_likelihood, normal_nodes
 from bayesmodels.studies.joint_labels import joint_published, labelled_draws, labelled_truth
 from bayesmodels.studies.joint_trials import WEEKS_A_MONTH, draw_truth, simulate_exits, simulate_trial, study_of
-from bayesmodels.studies.refit import arrays_of
 
 
 @pytest.mark.parametrize(("variant", "order"), [("piecewise", 7), ("weibull", 4)])

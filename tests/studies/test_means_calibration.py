@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bayesmodels.models.means_layout import arms_of, cells_of, rows_of
-from bayesmodels.models.valor_means import valor_alsfrs_r, valor_means_model
-from bayesmodels.parts.means_covariance import row_covariance
+from bayesmodels.models.published_means.covariance import row_covariance
+from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
+from bayesmodels.models.published_means.valor import valor_alsfrs_r, valor_means_model
 from bayesmodels.studies.means_calibration import simulate_estimates
 from bayesmodels.studies.visit_independence import coverage_if_independent
 from bayesmodels.study.evidence import means_table

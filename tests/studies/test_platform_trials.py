@@ -10,8 +10,8 @@ import pytest
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.models.shared_rate import SharedRateModel
-from bayesmodels.reporting.disease_rate import HEALEY_RULE
+from bayesmodels.models.shared_rate.model import SharedRateModel
+from bayesmodels.reporting.chapters.disease_rate import HEALEY_RULE
 from bayesmodels.simulation.platform_trial import PlatformDesign, PlatformTruth, simulate_platform_trial
 from bayesmodels.studies import platform_trials_report
 from bayesmodels.studies.interim import InterimAnalyses, Look, as_of, interim_analyses, look_days

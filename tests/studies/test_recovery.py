@@ -9,15 +9,15 @@ import pytest
 from scipy import integrate, stats
 from scipy.linalg import block_diag
 
-from bayesmodels.models.design import as_data, design_of
+from bayesmodels.fitting.refit import PUBLISHED
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.visits.design import as_data, design_of
 from bayesmodels.studies import model_trials, model_visits
 from bayesmodels.studies.model_trials import OUTCOMES, Layout, draw_truth
 from bayesmodels.studies.recovery_page import deceleration, verdict
 from bayesmodels.studies.recovery_report import binomial_limits, coverage_table, is_prior_dominated
-from bayesmodels.studies.refit import PUBLISHED
-from bayesmodels.studies.resumable import run_study
 from bayesmodels.study import Study
+from bayesmodels.trials.loop import run_study
 from bayesmodels.vocabulary import months
 
 LAYOUT = Layout(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))

@@ -11,10 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from small_trials import SCALE, eight_trials
 from trial_grid import grid_posterior
 
-from bayesmodels.fitting.trial_summaries import Between, true_effects
-from bayesmodels.models.trial_level import TrialLevelModel
-from bayesmodels.studies.refit import refit_of
-from bayesmodels.studies.trial_refits import leave_one_out, refit_draws, trials_needed, within_sweep
+from bayesmodels.analyses.leave_one_out import leave_one_out, refit_draws, trials_needed, within_sweep
+from bayesmodels.fitting.refit import refit_of
+from bayesmodels.models.trial_level.model import TrialLevelModel
+from bayesmodels.persons.summaries.trials import Between, true_effects
 
 MODEL = TrialLevelModel(surrogate_scale=SCALE[0], outcome_scale=SCALE[1], within_correlation=0.15)
 

@@ -11,8 +11,9 @@ import xarray as xr
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from bayesmodels.fitting.predict_means import parameter_draws, predictive_draws
-from bayesmodels.parts.means_covariance import StratumSpread
+from bayesmodels.demo.valor import MAIN, MeansFit, fitted_means, function_model
+from bayesmodels.models.published_means.covariance import StratumSpread
+from bayesmodels.models.published_means.prediction import parameter_draws, predictive_draws
 from bayesmodels.studies.exits_hazards import (
     LEVEL_LOG_SD,
     LEVEL_MEDIAN,
@@ -33,7 +34,6 @@ from bayesmodels.studies.exits_prediction import (
     population_hazard,
     predict_with_exits,
 )
-from bayesmodels.studies.valor import MAIN, MeansFit, fitted_means, function_model
 from bayesmodels.studies.valor_exits import page, prediction_rows, published_means, survivor_rows
 from bayesmodels.study.evidence import means_table
 

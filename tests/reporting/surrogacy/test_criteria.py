@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayesmodels.reporting.surrogacy.arms import Arms, correlation
-from bayesmodels.reporting.surrogacy.causal_association import (
+from bayesmodels.surrogacy.arms import Arms, correlation
+from bayesmodels.surrogacy.causal_association import (
     causal_association,
     cross_world,
     effect_covariance,
     positive_definite_grid,
 )
-from bayesmodels.reporting.surrogacy.likelihood_reduction import arm_likelihood_reduction, likelihood_reduction
-from bayesmodels.reporting.surrogacy.mediation import confounded_gain, natural_effects, sensitivity_table
-from bayesmodels.reporting.surrogacy.prentice import Regions, prentice
-from bayesmodels.reporting.surrogacy.principal_strata import principal_strata
-from bayesmodels.reporting.surrogacy.proportion_explained import proportion_explained
-from bayesmodels.reporting.surrogacy.relative_effect import delta_limits, fieller, relative_effect
+from bayesmodels.surrogacy.likelihood_reduction import arm_likelihood_reduction, likelihood_reduction
+from bayesmodels.surrogacy.mediation import confounded_gain, natural_effects, sensitivity_table
+from bayesmodels.surrogacy.prentice import Regions, prentice
+from bayesmodels.surrogacy.principal_strata import principal_strata
+from bayesmodels.surrogacy.proportion_explained import proportion_explained
+from bayesmodels.surrogacy.relative_effect import delta_limits, fieller, relative_effect
 
 RNG = np.random.default_rng(11)
 

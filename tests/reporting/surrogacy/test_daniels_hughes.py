@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.daniels_hughes import daniels_hughes, tau_sensitivity
 from scipy.stats import norm
 
 from bayesmodels.errors import BadInput
-from bayesmodels.reporting.surrogacy.daniels_hughes import daniels_hughes, tau_sensitivity
 
 CHAINS = 200
 

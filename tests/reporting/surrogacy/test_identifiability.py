@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayesmodels.reporting.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
-from bayesmodels.reporting.surrogacy.person_table import person_table, posterior_arms
-from bayesmodels.reporting.surrogacy.settings import SOURCES, CutOffs, SurrogacySettings
-from bayesmodels.reporting.surrogacy.single_trial import single_trial
+from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
+from bayesmodels.surrogacy.person_table import person_table, posterior_arms
+from bayesmodels.surrogacy.settings import SOURCES, CutOffs, SurrogacySettings
+from bayesmodels.surrogacy.single_trial import single_trial
 
 WORDS = {"surrogate": "NfL", "where": "at week 28", "level": 0.95}
 

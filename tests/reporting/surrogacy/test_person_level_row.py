@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable
-from bayesmodels.reporting.surrogacy.person_level_row import Quantity, trial_row
+from bayesmodels.surrogacy.person_level_row import Quantity, trial_row
 
 NFL = Quantity("difference", {"outcome": "nfl", "week": 28.0})
 FUNCTION = Quantity("difference", {"outcome": "function", "week": 28.0})

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from bayesmodels.errors import BadInput
-from bayesmodels.reporting.surrogacy.person_table import least_squares, person_table, posterior_arms
+from bayesmodels.surrogacy.person_table import least_squares, person_table, posterior_arms
 
 
 def frame(n=(30, 50), seed=4):

@@ -71,7 +71,7 @@ def evaluated(seed):
     from bayesmodels.parts.priors import HalfNormal
     from bayesmodels.posterior.context import read_context
     from bayesmodels.posterior.observed import observed_persons
-    from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
+    from bayesmodels.surrogacy.fit_evidence import surrogate_evidence
 
     nfl = Outcome(
         name="nfl_plasma", unit="pg/mL", scale="log", good_direction="down",

@@ -14,15 +14,15 @@ from bayesmodels.errors import BadInput
 from bayesmodels.posterior.context import read_context
 from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting import ReportSettings, report
+from bayesmodels.reporting.chapters.surrogate_checklist import ITEMS, Checklist, Entry
+from bayesmodels.reporting.chapters.surrogate_figures import single_figures
+from bayesmodels.reporting.chapters.surrogate_pathways import mediation_section
+from bayesmodels.reporting.chapters.surrogate_single_checklist import single_checklist
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json
-from bayesmodels.reporting.surrogacy.checklist import ITEMS, Checklist, Entry
-from bayesmodels.reporting.surrogacy.fit_evidence import surrogate_evidence
-from bayesmodels.reporting.surrogacy.pathway_sections import mediation_section
-from bayesmodels.reporting.surrogacy.settings import SurrogacySettings
-from bayesmodels.reporting.surrogacy.single_checklist import single_checklist
-from bayesmodels.reporting.surrogacy.single_figures import single_figures
+from bayesmodels.surrogacy.fit_evidence import surrogate_evidence
+from bayesmodels.surrogacy.settings import SurrogacySettings
 
 DECLARED = {"surrogate": "nfl_plasma", "outcome": "alsfrs_r", "important_difference": {"alsfrs_r": 2.0}}
 

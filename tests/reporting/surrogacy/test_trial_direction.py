@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from bayesmodels.reporting.surrogacy.prior_information import prior_information
-from bayesmodels.reporting.surrogacy.trial_direction import direction
-from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
-from bayesmodels.reporting.surrogacy.trial_verdict import trial_verdict
+from bayesmodels.surrogacy.trial_level.direction import direction
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws
+from bayesmodels.surrogacy.trial_level.prior_information import prior_information
+from bayesmodels.surrogacy.trial_level.verdict import trial_verdict
 
 
 def draws(mean_t: float, rho: float, n: int = 2000) -> TrialDraws:

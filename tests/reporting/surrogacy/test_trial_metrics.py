@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from bayesmodels.reporting.surrogacy.paradox import paradox_curve, paradox_probability
-from bayesmodels.reporting.surrogacy.prior_information import prior_information
-from bayesmodels.reporting.surrogacy.threshold import LEVELS, benefit_curve, threshold, threshold_table
-from bayesmodels.reporting.surrogacy.trial_cuts import SOURCES, TrialVerdictSettings
-from bayesmodels.reporting.surrogacy.trial_draws import TrialDraws
-from bayesmodels.reporting.surrogacy.trial_verdict import bses3_inputs, trial_verdict
+from bayesmodels.surrogacy.trial_level.cuts import SOURCES, TrialVerdictSettings
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws
+from bayesmodels.surrogacy.trial_level.paradox import paradox_curve, paradox_probability
+from bayesmodels.surrogacy.trial_level.prior_information import prior_information
+from bayesmodels.surrogacy.trial_level.threshold import LEVELS, benefit_curve, threshold, threshold_table
+from bayesmodels.surrogacy.trial_level.verdict import bses3_inputs, trial_verdict
 
 
 def certain(mean_s=-0.3, mean_t=0.2, sd_s=0.3, sd_t=0.25, rho=-0.9, n=3, nu=np.inf):

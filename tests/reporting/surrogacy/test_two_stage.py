@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from bayesmodels.errors import BadInput
-from bayesmodels.reporting.surrogacy.two_stage import r2_standard_error, two_stage
 from bayesmodels.study import ClusterTable
+from bayesmodels.surrogacy.two_stage import r2_standard_error, two_stage
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bayesmodels.reporting.surrogacy.verdict import Verdict
+from bayesmodels.surrogacy.verdict import Verdict
 
 
 def test_a_verdict_says_its_rung_and_one_of_four_answers():

@@ -1,0 +1,1 @@
+"""Analyses computed after a fit from its model, data and posterior."""

@@ -1,0 +1,1 @@
+"""Sensitivity of a comparison to assumptions about persons who left."""

@@ -1,0 +1,1 @@
+"""The demo: published means of VALOR, and one simulated trial."""

@@ -1,0 +1,153 @@
+"""The demo: VALOR's published means, predicted and published later; then one simulated trial of persons.
+
+Leaves ``<out>/demo/report.html``, the tables behind it, both posteriors, and the simulated trial with its own report.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.demo.valor import MAIN, Tell, ValorResults, run_valor
+from bayesmodels.demo.valor_lead import nfl_response, valor_lead
+from bayesmodels.demo.valor_page import valor_sections
+from bayesmodels.errors import BadInput
+from bayesmodels.files import made_folder
+from bayesmodels.fitted import fit
+from bayesmodels.fitting import NutsSettings
+from bayesmodels.listed_folder import ListedFolder
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import alsfrs_r, nfl_plasma
+from bayesmodels.posterior.archive import save
+from bayesmodels.reporting import Block, ReportSettings, compose, report
+from bayesmodels.run.job import RunResult
+from bayesmodels.safe_labels import table_csv
+from bayesmodels.simulation import simulate_trial, valor_design
+from bayesmodels.simulation.truth import published_truth
+from bayesmodels.study import Study
+
+SEED = 20211017
+TITLE = "VALOR's published means: fitted to week 28, compared with what came later"
+SIMULATED = "A simulated trial of persons (not data)"
+CURVE_WEEKS = (0, 4, 8, 12, 16, 20, 24, 28, 40, 52, 64, 76, 88, 100, 112, 124, 136, 148)
+
+
+def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = None) -> RunResult:
+    """Run the demo.
+
+    Parameters
+    ----------
+    out : Path
+        The page goes to ``<out>/demo/report.html``; what is there is replaced.
+    quiet : bool
+        No line per phase on stderr.
+    settings : NutsSettings, optional
+        By default 4 chains of 1,000 draws after 1,000 of tuning, with a fixed seed.
+
+    Returns
+    -------
+    RunResult
+        The folder of the page, and whether the chains of every fit converged.
+    """
+    tell: Tell = _silent if quiet else _to_stderr
+    settings = settings or NutsSettings(seed=SEED, progress=False)
+    folder = ListedFolder(Path(out) / "demo")
+    _check(folder)
+    with folder.locked():
+        if folder.manifest() is not None:
+            folder.empty()
+        folder.begin("demo", None)
+        with folder.ending():
+            results = run_valor(settings, tell)
+            folder.write_all(
+                {f"tables/{name}.csv": partial(table_csv, table) for name, table in _tables(results).items()}
+            )
+            _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
+            block, simulated = _simulated(folder, settings, tell)
+            stamp = None
+            if results.not_converged:
+                said = " ".join(results.not_converged)
+                stamp = f"Chains that did not converge: {said} Do not act on the numbers they give."
+            page = compose(TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
+            folder.write("report.html", page.encode())
+    lines = [f"simulated trial: {reason}" for reason in simulated["reasons"]]
+    failed = [*results.not_converged, *(lines if simulated["verdict"] == "not_converged" else ())]
+    short = [*results.short, *(lines if simulated["verdict"] == "short" else ())]
+    verdict = "not_converged" if failed else "short" if short else "ok"
+    return RunResult(folder.path, {"verdict": verdict, "reasons": failed or short})
+
+
+def simulated_study(seed: int) -> Study:
+    """One trial of 72 early and 36 delayed starters from the truth calibrated to VALOR: simulated, not data."""
+    trial = simulate_trial(valor_design(), published_truth(), seed)
+    return Study.from_frames(
+        trial.persons,
+        trial.visits,
+        trial.events,
+        name="simulated trial (not data)",
+        reference_group="delayed",
+        curve_weeks=CURVE_WEEKS,
+    )
+
+
+def _check(folder: ListedFolder) -> None:
+    """Refuse a folder of anything but an earlier demo."""
+    earlier = folder.manifest()
+    ours = folder.is_new if earlier is None else earlier.get("kind") == "demo"
+    if not ours:
+        raise BadInput(f"{folder.path}: holds files that are not of a demo of this version; choose another --out")
+
+
+def _save(folder: ListedFolder, name: str, posterior: xr.DataTree) -> None:
+    folder.enter([name])
+    made_folder(folder.place(name).parent)
+    save(posterior, folder.place(name))
+    folder.confirm([name])
+
+
+def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tuple[Block, dict[str, Any]]:
+    tell("simulated trial: fitting NfL and ALSFRS-R of 108 simulated persons")
+    study = simulated_study(settings.seed or 0)
+    posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
+    _save(folder, "simulated/posterior.nc", posterior)
+    tell("simulated trial: reporting")
+    made = report(posterior, settings=ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
+    folder.write_all({f"simulated/{name}": content for name, content in made.files().items()})
+    lead = replace(
+        made.lead,
+        paragraphs=[
+            "Simulated, not data: 72 early and 36 delayed starters drawn from a generator calibrated to VALOR's "
+            "published means. It shows what the patient-level model reports from tables of persons and visits; it "
+            "says nothing about the drug. The generator is not the model: its person rates are skewed and persons "
+            "leave by death.",
+            *made.lead.paragraphs,
+        ],
+    )
+    return Block(SIMULATED, made.sections, lead, made.stamp), made.convergence
+
+
+def _tables(results: ValorResults) -> dict[str, pd.DataFrame]:
+    """Tables of VALOR's published means, by name of their file."""
+    return {
+        "nfl_response": nfl_response(results.fits[MAIN]).drop(columns=["shown", "percent"]),
+        "later_by_stratum": results.strata,
+        "weeks_52_and_148": results.whole,
+        "difference_week_52": results.difference,
+        "inside_by_start": results.starts,
+        "trap_week_148": results.trap,
+        "nfl_fall_by_prior": results.fall_priors,
+    }
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _silent(_: str) -> None:
+    return None

@@ -1,0 +1,220 @@
+"""Compile a model once, and hand it data set after data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayesmodels.fitting import NutsSettings, compile_model
+from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.fitting.samplers import kept_variables
+from bayesmodels.posterior.convergence import convergence
+from bayesmodels.study import Study
+
+PUBLISHED = (
+    "population_level",
+    "population_rate",
+    "drug_effect",
+    "group_drug_effect",
+    "group_effect_sd",
+    "effect_lag",
+    "effect_time_constant",
+    "deceleration",
+    "person_sd",
+    "person_correlation",
+    "residual_sd",
+    "wander_sd",
+    "curve",
+    "difference",
+)
+"""Published variables of a longitudinal model evaluated after a refit."""
+
+TRIAL_LEVEL = (
+    "trial_mean",
+    "trial_sd",
+    "trial_correlation",
+    "trial_r2",
+    "trial_slope",
+    "trial_intercept",
+    "trial_conditional_sd",
+)
+"""Those of a trial-level model."""
+
+
+@dataclass(frozen=True)
+class Refit:
+    """A compiled model that takes new data.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Free variables that a posterior holds.
+    data : tuple of str
+        Data that the posterior depends on.
+    compiled
+        nutpie's compiled model.
+    publish : callable
+        Free variables (draw, ...) in the order of `names` to the values of `published_names`.
+    log_likelihood : callable
+        Every free variable of one draw, in the model's order, to the log-likelihood of the data last handed to `use`.
+    pm_model : pm.Model
+    published_names : tuple of str
+        Published variables evaluated after a refit.
+    """
+
+    names: tuple[str, ...]
+    data: tuple[str, ...]
+    compiled: Any
+    publish: Callable[..., list[np.ndarray]]
+    log_likelihood: Callable[..., np.ndarray]
+    pm_model: Any
+    published_names: tuple[str, ...] = PUBLISHED
+
+    def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
+        """Posterior and sampler statistics for new data, one chain after the other in this process."""
+        return self._sampled(arrays, settings, raw=False)
+
+    def raw_draws(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> tuple[dict[str, np.ndarray], int]:
+        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels."""
+        batches, statistics = self._sampled(arrays, settings, raw=True).get_arrow_trace()
+        kept = [~_column(batch, "tuning").astype(bool) for batch in statistics]
+        free = {
+            name: np.stack([_column(batch, name)[keep] for batch, keep in zip(batches, kept, strict=True)])
+            for name in self.names
+        }
+        divergent = [_column(batch, "diverging")[keep].sum() for batch, keep in zip(statistics, kept, strict=True)]
+        return free, int(sum(divergent))
+
+    def _sampled(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings, *, raw: bool) -> Any:
+        import nutpie
+
+        return nutpie.sample(
+            self.compiled.with_data(**{name: arrays[name] for name in self.data}),
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=1,
+            seed=settings.seed,
+            target_accept=settings.target_accept,
+            maxdepth=settings.max_treedepth,
+            save_warmup=False,
+            progress_bar=False,
+            return_raw_trace=raw,
+        )
+
+    def published(self, free: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Published variables (draw, ...) of free variables (draw, ...).
+
+        A baseline hazard is centred on the data that the model holds: of new data it is published after `use`.
+        """
+        values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
+        return dict(zip(self.published_names, values, strict=True))
+
+    def use(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Hand new data to `log_likelihood` and `published`."""
+        for held in self.pm_model.data_vars:
+            if held.name in arrays:
+                held.set_value(arrays[held.name].astype(held.dtype))
+
+    def log_likelihoods(self, free: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...), those by person included."""
+        columns = [np.asarray(free[rv.name], float) for rv in self.pm_model.free_RVs]
+        return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
+
+
+def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
+    """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
+
+    Parameters
+    ----------
+    model : Model
+        With a method ``build(data)``: LongitudinalModel, JointEventModel, SharedRateModel, TrialLevelModel,
+        OneStageModel.
+    data : Study, TrialTable or ClusterTable
+        Its persons and visits, rows or patients do not matter: refits may have others, and another number of them
+        (``refit.sample(model.arrays(table), settings)`` for a table of trials or patients). A JointEventModel is
+        refitted with ``refit.sample(arrays_of(model, study), settings)``: as many persons, and hazards whose knots do
+        not depend on the data.
+    published : tuple of str, optional
+        Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
+    """
+    import pymc as pm
+    import pytensor
+    from pytensor.graph.replace import vectorize_graph
+    from pytensor.graph.traversal import ancestors
+    from pytensor.tensor import TensorType
+
+    pm_model = model.build(data)
+    names = published or (TRIAL_LEVEL if "trial_slope" in pm_model.named_vars else PUBLISHED)
+    kept = kept_variables(pm_model)
+    free = [rv for rv in pm_model.free_RVs if rv.name in kept]
+    batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
+    vectors = vectorize_graph([pm_model[name] for name in names], replace=dict(zip(free, batched, strict=True)))
+    used = set(ancestors([pm_model.logp()]))
+    observed = [(rv, pm_model.rvs_to_values[rv]) for rv in pm_model.observed_RVs]
+    density = sum(pm.logp(rv, value, warn_rvs=False).sum() for rv, value in observed)
+    return Refit(
+        names=tuple(rv.name for rv in free),
+        data=tuple(v.name for v in pm_model.data_vars if v in used),
+        compiled=compile_model(pm_model),
+        publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
+        log_likelihood=pytensor.function(pm_model.free_RVs, density, mode=python_mode(), on_unused_input="ignore"),
+        pm_model=pm_model,
+        published_names=names,
+    )
+
+
+def arrays_of(model: Any, study: Study) -> dict[str, np.ndarray]:
+    """Everything that a model built on a study holds as data, by name: what to swap for a refit."""
+    return {held.name: held.get_value() for held in model.build(study).data_vars}
+
+
+def _column(batch: Any, name: str) -> np.ndarray:
+    """A column of an Arrow batch as an array (row, ...)."""
+    import pyarrow as pa
+
+    column = pa.array(batch.column(name))
+    rows = len(column)
+    while pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        column = column.flatten()
+    values = column.to_numpy(zero_copy_only=False)
+    return values if len(values) == rows else values.reshape(rows, -1)
+
+
+def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Convergence of a refit, over free and published population-level variables, by the package's verdict.
+
+    A single chain is judged as two, its halves. Short chains count as converged: their draws are right, and few.
+    """
+    sizes = tree["posterior"].sizes
+    halves = 2 if sizes["chain"] == 1 else 1
+    shape = (sizes["chain"] * halves, sizes["draw"] // halves)
+    arrays = {}
+    for name, values in {**stacked(tree["posterior"].to_dataset(), refit.names), **published}.items():
+        if name not in ("curve", "difference"):
+            own = tuple(f"{name}_{j}" for j in range(values.ndim - 1))
+            arrays[name] = xr.DataArray(
+                values[: shape[0] * shape[1]].reshape((*shape, *values.shape[1:])), dims=("chain", "draw", *own)
+            )
+    drawn = xr.Dataset(arrays)
+    statistics = tree["sample_stats"].to_dataset()
+    found = convergence(xr.DataTree.from_dict({"posterior": drawn, "sample_stats": statistics}))
+    return {
+        "max_rhat": round(found.max_rhat, 4),
+        "min_ess_bulk": round(found.min_ess_bulk, 1),
+        "min_ess_tail": round(found.min_ess_tail, 1),
+        "divergences": found.divergences,
+        "min_ebfmi": found.min_ebfmi,
+        "verdict": found.verdict,
+        "converged": found.verdict != "not_converged",
+    }
+
+
+def stacked(posterior: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Free variables (chain x draw, ...)."""
+    arrays = {name: posterior[name].transpose("chain", "draw", ...).to_numpy() for name in names}
+    return {name: array.reshape((-1, *array.shape[2:])) for name, array in arrays.items()}

@@ -1,0 +1,1 @@
+"""Model of published arm-by-visit means."""

@@ -1,0 +1,101 @@
+"""Model of published arm-by-visit means, for any trial with start groups, strata and outcomes.
+
+Means of one outcome are multivariate normal about the model's mean courses with a constant plug-in covariance (see
+`bayesmodels.models.published_means.covariance`): the observed variable of outcome k is `means_<k>`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bayesmodels.errors import BadInput, expect
+from bayesmodels.models.published_means.covariance import row_covariance
+from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
+from bayesmodels.models.published_means.likelihood import constant_normal
+from bayesmodels.models.published_means.outcome import MeansOutcome, means_outcome_from
+from bayesmodels.models.published_means.published import publish_means
+from bayesmodels.study.labels import spelt
+from bayesmodels.study.means import MeansTable
+
+
+class PublishedMeansModel(BaseModel):
+    """Visit-level means of one or more outcomes per start group and stratum.
+
+    Parameters
+    ----------
+    outcomes : sequence of MeansOutcome
+        Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`), or tables of fields.
+    mixture : {"common", "own"}
+        Weights of the strata in rows of all randomised: the trial's, or the start group's own.
+    curve_weeks : tuple of float
+        Weeks of the published curves; empty for 25 whole weeks from 0 to the last visit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["published_means"] = "published_means"
+    outcomes: tuple[Annotated[MeansOutcome, BeforeValidator(means_outcome_from)], ...] = Field(min_length=1)
+    mixture: Mixture = "common"
+    curve_weeks: tuple[float, ...] = ()
+
+    def build(self, data: MeansTable) -> pm.Model:
+        """PyMC model of the table's rows.
+
+        The data containers `estimate_<outcome>` and `drug_start_month` may be replaced without compiling again;
+        the covariance stays that of `data`.
+
+        Raises
+        ------
+        BadInput
+            An outcome of the table is not in the model, or the other way round, or a stratum has no prior.
+        """
+        expect(data, MeansTable, "data", "make one with read_means or MeansTable.from_frame")
+        arms = arms_of(data)
+        self._check(data, arms)
+        with pm.Model(coords={"start_group": arms.start_groups, "own_stratum": arms.strata}) as model:
+            started = pm.Data("drug_start_month", arms.started, dims=("start_group",))
+            values = {p.name: p.variable(arms.strata, "own_stratum") for k in self.outcomes for p in k.parameters()}
+            for outcome in self.outcomes:
+                frame = data.frame[data.frame["outcome"] == outcome.name]
+                rows = rows_of(frame, arms, self.mixture)
+                covariance, _ = row_covariance(outcome.spread, rows)
+                mean = outcome.mean(pt, cells_of(rows, arms, started), values)
+                if not np.array_equal(rows.weights, np.eye(len(frame))):
+                    mean = (rows.weights * mean).sum(axis=-1)
+                row = (f"row_{outcome.name}",)
+                model.add_coord(row[0], np.arange(len(frame)))
+                estimate = pm.Data(f"estimate_{outcome.name}", frame["estimate"].to_numpy(dtype=float), dims=row)
+                constant_normal(f"means_{outcome.name}", mean, covariance, estimate, row)
+            publish_means(self.outcomes, arms, started, values, self._weeks(data))
+        return model
+
+    def _weeks(self, data: MeansTable) -> tuple[float, ...]:
+        if self.curve_weeks:
+            return self.curve_weeks
+        return tuple(np.unique(np.round(np.linspace(0, float(data.frame["week"].max()), 25))).tolist())
+
+    def _check(self, data: MeansTable, arms: Arms) -> None:
+        problems = []
+        came, expected = set(data.frame["outcome"]), [outcome.name for outcome in self.outcomes]
+        for name in sorted(came.symmetric_difference(expected)):
+            where = "the table but not in the model" if name in came else "the model but not in the table"
+            other = spelt(name, came) if name in expected else ""
+            problems.append(f"outcome {name!r} is in {where}{other or '; select outcomes so that both have the same.'}")
+        for outcome in self.outcomes:
+            for parameter in outcome.parameters():
+                missing = parameter.strata_without_prior(arms.strata)
+                problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
+        if problems:
+            raise BadInput(problems)
+
+
+def priors(model: PublishedMeansModel) -> pd.DataFrame:
+    """The whole prior as a table: parameter, stratum, prior, unit, source."""
+    rows = [row for outcome in model.outcomes for p in outcome.parameters() for row in p.rows(outcome.unit)]
+    return pd.DataFrame(rows, columns=["parameter", "stratum", "prior", "unit", "source"])

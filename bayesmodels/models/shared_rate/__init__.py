@@ -1,0 +1,1 @@
+"""Model of a platform trial with one rate ratio on decline and hazard."""

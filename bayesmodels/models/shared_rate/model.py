@@ -1,0 +1,192 @@
+"""`SharedRateModel`: one rate ratio on the slope of ALSFRS-R and on the hazard of death, with shared controls.
+
+    Y_ij = a_rt + c_i - b_i exp(theta_t + x_i' d + rho_block + eta_r) m_j + e_ij,    hazard_i = h0 exp(theta_t)
+
+of person i in regimen r and arm t, m_j = 12/52 times the week of visit j. DRR_t = exp(theta_t), 1 for the control. The
+person terms (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
+
+Source: the HEALEY ALS Platform Trial's master protocol, recommended analysis (shared-parameter model).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+
+from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
+from bayesmodels.kernels.linear_mixed_variable import linear_mixed
+from bayesmodels.kernels.spread import spread
+from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
+from bayesmodels.models.shared_rate.priors import FOLLOWS, SharedRatePriors, deviations, log_gamma, uniform
+from bayesmodels.models.shared_rate.published import publish_courses, publish_rates, publish_spreads
+from bayesmodels.study import Study
+
+
+class SharedRateModel(BaseModel):
+    """Shared-parameter model of a platform trial: decline and death share one rate ratio for each active arm.
+
+    Start groups are arms: the study's reference group is the control, shared by the regimens, and never starts the
+    drug; every other start group has its own rate ratio from week 0 on. Visits after death or permanent ventilation
+    are excluded: a study refuses visits after the exit week.
+
+    Parameters
+    ----------
+    outcome : str
+        Outcome that declines, in points.
+    regimen_column : str, optional
+        Column of the persons table that says the regimen; None: one regimen.
+    calendar_column : str, optional
+        Column with the day of randomisation, in days since any fixed day; None: no drift.
+    block_days : float
+        Length of a calendar block; the first one begins with the first randomisation.
+    covariates : tuple of str
+        Columns of the persons table on the log rate, centred at their mean.
+    events : tuple of str
+        Labels of the events table that are the hazard's event.
+    other_exits : tuple of str
+        Labels that end follow-up without an event, beside "none".
+    priors : SharedRatePriors
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["shared_rate"] = "shared_rate"
+    outcome: str = "alsfrs_r"
+    regimen_column: str | None = None
+    calendar_column: str | None = None
+    block_days: PositiveFloat = 90.0
+    covariates: tuple[str, ...] = ()
+    events: tuple[str, ...] = Field(("death", "ventilation"), min_length=1)
+    other_exits: tuple[str, ...] = ("withdrawal", "withdrawal_progression")
+    priors: SharedRatePriors = SharedRatePriors()
+
+    def arrays(self, data: Study, layout: RateLayout | None = None) -> dict[str, np.ndarray]:
+        """The data of a compiled model for another study (`rate_arrays`)."""
+        return rate_arrays(self, data, layout)
+
+    def build(self, data: Study) -> pm.Model:
+        """The PyMC model of a study.
+
+        Observed are `visits` (person, slot) and `exits` (person, exit), each with a log-likelihood by person. The data
+        may be replaced by those of other persons without compiling again (`arrays`).
+
+        Raises
+        ------
+        BadInput
+            The study is not of this design: see `rate_layout`.
+        """
+        layout, prior = rate_layout(self, data), self.priors
+        with pm.Model(coords=_coords(self, data, layout)) as model:
+            values = {name: pm.Data(name, array) for name, array in self.arrays(data, layout).items()}
+            model.add_coords({"slot": range(values["visits_observed"].get_value().shape[1])})
+            mean_rate = pm.Normal("mean_rate", *prior.rate)
+            ratio = uniform("ratio_score", prior.ratio_upper, -FOLLOWS * mean_rate, "active", len(layout.active))
+            log_ratio = (values["arm"] * pt.log(ratio)).sum(axis=1)
+            log_rate, parts = _other_log_rates(self, layout, values)
+            cells, groups = len(layout.cells), len(layout.start_groups)
+            level = pm.Normal("level", *prior.level, dims=("cell",), shape=(cells,))
+            level_sd = pm.Uniform("level_sd", 0.0, prior.level_sd_upper)
+            own_log_ratio = (np.eye(groups)[:, :-1] * pt.log(ratio)).sum(axis=1)  # 0 for the control
+            rate_sd = uniform("rate_sd_score", prior.rate_sd_upper, -own_log_ratio, "start_group", groups)
+            residual_sd = pm.Uniform("error_sd", 0.0, prior.residual_sd_upper, dims=("cell",), shape=(cells,))
+            log_hazard = log_gamma("log_hazard", *prior.hazard)
+
+            present = spread(pt.ones_like(values[f"{self.outcome}:months"]), values[f"{self.outcome}:point"])
+            time = spread(values[f"{self.outcome}:months"] * SOURCE_MONTHS, values[f"{self.outcome}:point"])
+            rate_sd_by_cell = (layout.arm_of_cell * rate_sd).sum(axis=1)
+            is_level, is_rate = np.eye(2)
+            linear_mixed(
+                "visits",
+                Layout((0, 0), (0, 1), (0, 1), (), (False, True), 2),
+                Inputs(
+                    values["visits_elapsed"], values["visit_count"], values["person_stratum"], values["person_cell"],
+                    values["person_covariates"], is_level[:, None] * level + is_rate[:, None] * mean_rate,
+                    pt.zeros((0, groups)), pt.zeros((0, 2)),
+                    is_level * level_sd + is_rate * rate_sd_by_cell[:, None], pt.zeros(1), residual_sd[:, None],
+                    pt.zeros((1, 1)),
+                ),
+                [present, -pt.exp(log_ratio + log_rate) * time],
+                values["visits_observed"],
+                ("person", "slot"),
+            )  # fmt: skip
+            _exits(values, log_hazard + log_ratio)
+            untreated = pt.exp(log_rate).mean()
+            publish_rates(parts, ratio, mean_rate * untreated, log_hazard)
+            publish_spreads(layout, level, level_sd, rate_sd, residual_sd)
+            share = pt.eq(values["person_stratum"][:, None], np.arange(cells)).mean(axis=0)
+            publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
+        return model
+
+
+def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tuple[Any, dict[str, Any]]:
+    """x'd + rho + eta of every person, and its parts: drift by block, regimens, covariates, and their SDs."""
+    prior, found = model.priors, {}
+    log_rate = pt.zeros(values["arm"].shape[0])
+    if layout.blocks > 1:
+        found["drift_sd"] = pm.Uniform("drift_sd", 0.0, prior.drift_sd_upper)
+        step = deviations("drift_step", found["drift_sd"], layout.blocks - 1)
+        found["drift"] = pt.concatenate([pt.zeros(1), pt.cumsum(step)])
+        log_rate += (values["block_reached"] * step).sum(axis=1)
+    if len(layout.regimens) > 1:
+        shape, rate = prior.regimen_precision
+        found["regimen_sd"] = 1.0 / pt.sqrt(pm.Gamma("regimen_precision", shape, rate))
+        found["regimen"] = deviations("regimen_deviation", found["regimen_sd"], len(layout.regimens))
+        log_rate += (values["regimen_member"] * found["regimen"]).sum(axis=1)
+    if model.covariates:
+        size = len(model.covariates)
+        slope = pm.Normal("covariate_slope", 0.0, prior.covariate_sd, dims=("covariate",), shape=(size,))
+        found["covariate"] = slope
+        log_rate += (values["centred_covariates"] * slope).sum(axis=1)
+    return log_rate, found
+
+
+def _exits(values: dict[str, Any], log_hazard) -> None:
+    """Observed variable `exits`: months followed and 1 for an event, with an exponential time to it."""
+
+    def logp(value, log_hazard, limit, _):
+        return value[..., 1] * log_hazard - value[..., 0] * pt.exp(log_hazard)
+
+    def random(log_hazard, limit, _, rng=None, size=None):
+        shape = size if size is not None else np.broadcast_shapes(np.shape(log_hazard), np.shape(limit))
+        with np.errstate(over="ignore"):
+            months_to_event = rng.standard_exponential(shape) * np.exp(-np.asarray(log_hazard))
+        return np.stack([np.minimum(months_to_event, limit), months_to_event < limit], axis=-1)
+
+    pm.CustomDist(
+        "exits",
+        log_hazard,
+        values["exit_limit"],
+        pt.zeros(2),
+        logp=logp,
+        random=random,
+        signature="(),(),(exit)->(exit)",
+        class_name="ExponentialExit",
+        dims=("person", "exit"),
+        observed=values["exits_observed"],
+    )
+
+
+def _coords(model: SharedRateModel, data: Study, layout: RateLayout) -> dict[str, Any]:
+    start = data.persons.groupby("start_group")["drug_start_week"].median()
+    coords = {
+        **data.coords,
+        "outcome": [model.outcome],
+        "outcome:unit": ["points"],
+        "outcome:scale": ["identity"],
+        "outcome:good_direction": ["up"],
+        "outcome:effect_type": ["shared_rate"],
+        "outcome:effect_unit": ["ratio"],
+        "start_group": layout.start_groups,
+        "start_group:drug_start_week": [float(start[group]) for group in layout.start_groups],
+        "active": layout.active,
+        "regimen": layout.regimens,
+        "cell": [f"{regimen}, {group}" for regimen, group in layout.cells],
+        "calendar_block": range(layout.blocks),
+        "exit": ("months", "event"),
+        "term": [f"{model.outcome}:level"],
+    }
+    return coords | ({"covariate": model.covariates} if model.covariates else {})

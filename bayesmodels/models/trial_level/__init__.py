@@ -1,0 +1,1 @@
+"""Models of trial-level effects, and of patients in clusters."""

@@ -1,0 +1,1 @@
+"""What the longitudinal and the joint model share: design, random effects, hazards, priors, published variables."""

@@ -1,0 +1,205 @@
+"""The terms of a longitudinal model over all its outcomes, and their bases: parts put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pytensor.graph.traversal import ancestors
+
+from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.spread import spread
+from bayesmodels.models.visits.design import Design
+from bayesmodels.parts.curve import Curve, Term
+from bayesmodels.study import Study
+from bayesmodels.vocabulary import ALL, PERIODS
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Terms and curves of a model on a study.
+
+    Parameters
+    ----------
+    outcomes : tuple of str
+    strata, groups : tuple of str
+    drugged : (start_group,) bool
+        Whether anyone in the group starts the drug.
+    labels : tuple of str
+        `<outcome>:<term>` of every term; `terms` in the same order.
+    effects, free_levels : tuple of int
+        Terms of drug effects; levels that differ between start groups.
+    pooling : str
+        `complete` where fewer than two groups ever start the drug.
+    trajectories, effect_curves : tuple of Curve, by outcome
+    drift_stops : tuple of bool, by outcome
+        Whether the trajectory's time stands still as far as the drug has taken effect.
+    wandering : tuple of int
+        Outcomes with a Brownian path about each person's course.
+    """
+
+    outcomes: tuple[str, ...]
+    strata: tuple[str, ...]
+    groups: tuple[str, ...]
+    drugged: np.ndarray
+    labels: tuple[str, ...]
+    terms: tuple[Term, ...]
+    effects: tuple[int, ...]
+    free_levels: tuple[int, ...]
+    pooling: str
+    trajectories: tuple[Curve, ...]
+    effect_curves: tuple[Curve, ...]
+    drift_stops: tuple[bool, ...]
+    wandering: tuple[int, ...]
+
+    @property
+    def random_terms(self) -> tuple[int, ...]:
+        """Terms that vary between persons."""
+        return tuple(p for p, term in enumerate(self.terms) if term.person_sd is not None)
+
+    @property
+    def random(self) -> tuple[Term, ...]:
+        """Those terms."""
+        return tuple(self.terms[p] for p in self.random_terms)
+
+    @property
+    def shifting_terms(self) -> tuple[int, ...]:
+        """Terms whose mean differs between start groups."""
+        return (() if self.pooling == "complete" else self.effects) + self.free_levels
+
+    def basis(self, k: int, t, x) -> dict[int, Any]:
+        """Basis of outcome k by term, at months since randomisation `t` and since the drug's start `x`, same shape."""
+        effect = self.effect_curves[k]
+        own_time = t - effect.area(x)["effect"] if self.drift_stops[k] and effect.area else t
+        found = {**self.trajectories[k].value(own_time), **effect.value(x)}
+        return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in found.items()}
+
+    def bases(
+        self, design: Design, values: Mapping[str, Any], mean, slope, data_names: Callable[[str], Mapping[str, str]]
+    ) -> tuple[list[Any], Layout, Any, Any]:
+        """Bases of every visit (slot, person), layout of the likelihood, and the terms' means and covariate slopes.
+
+        A visit known only to lie beyond a limit has y = 0 and a latent value that enters through a basis of its own,
+        under a further term whose mean is 1, whatever the covariates.
+        """
+        bases, outcome_of, term_of = [], [], []
+        for k, name in enumerate(self.outcomes):
+            names = data_names(name)
+            point = values[names["point"]]
+            for p, basis in self.basis(k, values[names["months"]], values[names["on_drug"]]).items():
+                bases.append(spread(basis, point))
+                outcome_of.append(k)
+                term_of.append(p)
+            beyond = design.outcomes[k]
+            if len(beyond.limit):
+                excess = _flat_above_zero(f"{name}_excess", len(beyond.limit))
+                latent = beyond.limit + beyond.side * excess
+                bases.append(
+                    pt.set_subtensor(pt.zeros_like(point, dtype="float64")[beyond.row, beyond.column], -latent)
+                )
+                outcome_of.append(k)
+                term_of.append(len(self.labels))
+        n_terms = 1 + max(*term_of, len(self.labels) - 1)
+        if n_terms > len(self.labels):
+            mean = pt.concatenate([mean, pt.ones((1, len(self.strata)))], axis=0)
+            slope = pt.concatenate([slope, pt.zeros((slope.shape[0], 1))], axis=1)
+        random_variables = set(pm.modelcontext(None).free_RVs)
+        layout = Layout(
+            outcome_of=tuple(outcome_of),
+            term_of=tuple(term_of),
+            random_terms=self.random_terms,
+            shifting_terms=self.shifting_terms,
+            varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
+            n_terms=n_terms,
+            wandering=self.wandering,
+        )
+        return bases, layout, mean, slope
+
+
+def assemble(model, data: Study, design: Design) -> Assembly:
+    """Make the curves of a model's parts, with their random variables, in the current PyMC model."""
+    trajectories: list[Curve] = []
+    effects: dict[str, Curve] = {}
+    terms: dict[str, Term] = {}
+    effect_labels, level_labels = [], []
+    for outcome in model.outcomes:
+        trajectory = outcome.trajectory.curve(outcome)
+        effect = outcome.effect.curve(outcome, trajectory, effects)
+        trajectories.append(trajectory)
+        effects[outcome.name] = effect
+        terms |= {_label(outcome.name, name): term for name, term in trajectory.terms.items()}
+        own = {_label(outcome.name, name): term for name, term in effect.terms.items() if ":" not in name}
+        terms |= own
+        effect_labels += own
+        level_labels += [f"{outcome.name}:level"] if "level" in trajectory.terms else []
+    labels = tuple(terms)
+    drugged = np.isfinite(design.start_weeks)
+    return Assembly(
+        outcomes=tuple(k.name for k in model.outcomes),
+        strata=data.stratum_labels,
+        groups=data.start_groups,
+        drugged=drugged,
+        labels=labels,
+        terms=tuple(terms.values()),
+        effects=tuple(labels.index(name) for name in effect_labels),
+        free_levels=tuple(labels.index(name) for name in level_labels)
+        if model.baseline == "free" and len(data.start_groups) > 1
+        else (),
+        pooling=model.pooling if drugged.sum() > 1 and effect_labels else "complete",
+        trajectories=tuple(trajectories),
+        effect_curves=tuple(effects.values()),
+        drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
+        wandering=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.wander_sd is not None),
+    )
+
+
+def published_coords(model, data: Study, design: Design) -> dict[str, Sequence[Any]]:
+    """Coordinates of the model's dims; persons are numbered, never named."""
+    strata = data.stratum_labels
+    return {
+        **data.coords,
+        "fitted_stratum": strata,
+        "stratum": (*strata, ALL) if len(strata) > 1 else strata,
+        "outcome": [k.name for k in model.outcomes],
+        "outcome:unit": [k.modelling_unit for k in model.outcomes],
+        "outcome:scale": [k.scale for k in model.outcomes],
+        "outcome:good_direction": [k.good_direction for k in model.outcomes],
+        "outcome:effect_type": [getattr(k.effect, "type", type(k.effect).__name__) for k in model.outcomes],
+        "outcome:effect_unit": [
+            getattr(k.effect, "effect_unit", "{unit}").format(unit=k.modelling_unit) for k in model.outcomes
+        ],
+        "start_group:drug_start_week": list(design.start_weeks),
+        **_covariate_coords(model.covariates.names, design),
+        "period": PERIODS,
+    }
+
+
+def _covariate_coords(names: Sequence[str], design: Design) -> dict[str, Sequence[Any]]:
+    """Covariates with the mean and SD they were standardised by: what a prediction needs for new persons."""
+    if not names:
+        return {}
+    return {"covariate": names, "covariate:center": list(design.center), "covariate:spread": list(design.spread)}
+
+
+def _label(outcome: str, term: str) -> str:
+    """A term with a colon in its name is another outcome's."""
+    return term if ":" in term else f"{outcome}:{term}"
+
+
+def _flat_above_zero(name: str, count: int):
+    """How far latent values lie beyond their limit: the likelihood is their density, so their own is flat.
+
+    Its random draws only give the sampler a place to start from.
+    """
+    return pm.CustomDist(
+        name,
+        logp=lambda value: pt.switch(pt.gt(value, 0.0), 0.0, -np.inf),
+        random=lambda rng=None, size=None: rng.exponential(0.1, size=size),
+        support_point=lambda rv, size: pt.full((count,), 0.1),
+        transform=pm.distributions.transforms.log,
+        shape=(count,),
+    )

@@ -1,0 +1,189 @@
+"""Parameters of a longitudinal model in PyMC: means of the terms, deviations of start groups, SDs, correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from scipy.linalg import helmert
+
+from bayesmodels.errors import BadInput
+from bayesmodels.kernels.correlation import lkj_shapes
+from bayesmodels.kernels.linear_mixed_op import Inputs
+from bayesmodels.models.visits.assembly import Assembly
+from bayesmodels.parts.priors import by_stratum
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Tensors of a longitudinal model's parameters; shapes as in `kernels.linear_mixed_op.Inputs`.
+
+    `group_sd` (effect,): SD of the drug effects between start groups, None unless pooling is partial.
+    """
+
+    mean: Any
+    shift: Any
+    group_sd: Any
+    slope: Any
+    sd: Any
+    partial: Any
+    sigma: Any
+    wander: Any
+
+    def inputs(self, values: Mapping[str, Any], mean, slope) -> Inputs:
+        """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
+        return Inputs(
+            values["visits_elapsed"],
+            values["visit_count"],
+            values["person_stratum"],
+            values["person_cell"],
+            values["person_covariates"],
+            mean,
+            self.shift,
+            slope,
+            self.sd,
+            self.partial,
+            self.sigma,
+            self.wander,
+        )
+
+
+def longitudinal_parameters(model, a: Assembly) -> Parameters:
+    """Random variables of the current PyMC model, under the priors of a model's outcomes.
+
+    Parameters
+    ----------
+    model : LongitudinalModel or JointEventModel
+    a : Assembly
+
+    Raises
+    ------
+    BadInput
+        A prior by stratum lacks one of the study's strata.
+    """
+    _check_strata(a)
+    group_sd = _group_sd(a)
+    mean = _term_means(a, group_sd)
+    shift = _group_deviations(a, group_sd)
+    slope = _covariate_slopes(model, a)
+    spread = [term.person_sd.sd for term in a.random]
+    strata = len(a.strata)
+    sd = pm.HalfNormal("term_sd", spread, shape=(strata if model.person_sd == "by_stratum" else 1, len(spread)))
+    partial = _partial_correlations(len(spread), model.correlation_shape)
+    errors = [k.residual_sd_prior.sd for k in model.outcomes]
+    rows = strata if model.residual_sd == "by_stratum" else 1
+    sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
+    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _wander_sd(model, rows))
+
+
+def _check_strata(a: Assembly) -> None:
+    problems = [
+        f"model: {label}: expected a prior for stratum {stratum!r}, found {', '.join(term.mean)}; "
+        "add it, or give one prior for all strata"
+        for label, term in zip(a.labels, a.terms, strict=True)
+        if isinstance(term.mean, dict)
+        for stratum in a.strata
+        if stratum not in term.mean
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def _term_means(a: Assembly, group_sd):
+    """Means of the terms over persons and start groups, (term, stratum).
+
+    The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
+    Normal(m, s^2 + tau^2 / G) (`group_sd`, pooling partial); of independent effects, Normal(m, s^2 / G) (pooling none).
+    """
+    priors = [by_stratum(term.mean, a.strata) for term in a.terms]
+    mean = np.array([[prior.mean for prior in row] for row in priors])
+    sd = np.array([[prior.sd for prior in row] for row in priors])
+    if a.pooling == "none":
+        sd[list(a.effects)] /= np.sqrt(a.drugged.sum())
+    if group_sd is not None:
+        of_effect = np.eye(len(a.terms))[:, list(a.effects)] / a.drugged.sum()
+        sd = pt.sqrt(sd**2 + (of_effect * group_sd**2).sum(axis=1, keepdims=True))
+    return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
+
+
+def _group_sd(a: Assembly):
+    """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
+    if a.pooling != "partial":
+        return None
+    return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, shape=(len(a.effects),))
+
+
+def _group_deviations(a: Assembly, group_sd):
+    """Deviations of the start groups from the terms' means, (shifting term, stratum x group).
+
+    Effects: orthonormal contrasts of the groups that start the drug, so that the deviations sum to zero.
+    """
+    groups, strata = len(a.groups), len(a.strata)
+    rows = []
+    if a.pooling != "complete":
+        drugged = np.flatnonzero(a.drugged)
+        contrasts = np.zeros((groups, len(drugged) - 1))
+        contrasts[drugged] = helmert(len(drugged)).T
+        z = pm.Normal("effect_contrast", 0.0, 1.0, shape=(len(a.effects), strata, len(drugged) - 1))
+        scale = _prior_sd(a, a.effects)[:, :, None] if group_sd is None else group_sd[:, None, None]
+        deviation = scale * (z[:, :, None, :] * contrasts).sum(axis=-1)
+        rows.append(deviation.reshape((len(a.effects), strata * groups)))
+    if a.free_levels:
+        sds = _prior_sd(a, a.free_levels)[:, :, None]
+        free = pm.Normal("level_deviation", 0.0, sds, shape=(len(a.free_levels), strata, groups - 1))
+        free = pt.concatenate([free, pt.zeros((len(a.free_levels), strata, 1))], axis=2)
+        rows.append(free.reshape((len(a.free_levels), strata * groups)))
+    if not rows:
+        return pt.zeros((0, strata * groups))
+    return rows[0] if len(rows) == 1 else pt.concatenate(rows, axis=0)
+
+
+def _prior_sd(a: Assembly, terms) -> np.ndarray:
+    """Prior SD of the means of some terms, (term, stratum)."""
+    return np.array([[prior.sd for prior in by_stratum(a.terms[p].mean, a.strata)] for p in terms])
+
+
+def _covariate_slopes(model, a: Assembly):
+    """Change of every term's mean per SD of a covariate, (covariate, term); zero where not asked for."""
+    names, used = model.covariates.names, []
+    for p, label in enumerate(a.labels):
+        kind = label.partition(":")[2]
+        for name in getattr(model.covariates, kind, ()):
+            used.append((names.index(name), p, _covariate_sd(a, p, kind)))
+    if not used:
+        return pt.zeros((len(names), len(a.labels)))
+    rows, columns, sds = (np.array(v) for v in zip(*used, strict=True))
+    slopes = pm.Normal("covariate_slope", 0.0, sds, shape=(len(used),))
+    return pt.set_subtensor(pt.zeros((len(names), len(a.labels)))[rows, columns], slopes)
+
+
+def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
+    """Half the typical spread, rate or effect per SD of a covariate: the prior SD of its coefficient."""
+    term = a.terms[p]
+    if kind != "effect" and term.person_sd is not None:
+        return term.person_sd.sd / 2
+    return float(_prior_sd(a, [p]).mean()) / 2
+
+
+def _wander_sd(model, rows: int):
+    """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes that do not wander."""
+    priors = [(k, outcome.wander_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.wander_sd]
+    if not priors:
+        return pt.zeros((rows, len(model.outcomes)))
+    outcomes, sds = zip(*priors, strict=True)
+    found = pm.HalfNormal("path_sd", np.array(sds), shape=(rows, len(sds)))
+    if len(sds) == len(model.outcomes):
+        return found
+    return (found[:, :, None] * np.eye(len(model.outcomes))[list(outcomes)]).sum(axis=1)
+
+
+def _partial_correlations(q: int, eta: float):
+    """Canonical partial correlations under LKJ(eta), (q (q - 1) / 2,)."""
+    if q < 2:
+        return pt.zeros((0,))
+    shapes = lkj_shapes(q, eta)
+    return 2.0 * pm.Beta("partial_correlation", shapes, shapes) - 1.0

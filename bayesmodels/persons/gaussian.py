@@ -1,0 +1,139 @@
+"""The normal distribution of persons' visits at a posterior draw, densely: means, covariances, regression.
+
+For what the collapsed likelihood never forms: the distribution of a person's visits under another start of the drug,
+and conditional means that mix two such distributions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayesmodels.kernels.correlation_factor import correlation_factor
+from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.persons.collapsed import Draw
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Visits of persons, all outcomes side by side, at one draw.
+
+    Parameters
+    ----------
+    mean : (person, row)
+        Marginal mean, with the person's stratum, start group, drug start and covariates.
+    basis : (person, row, random term)
+        What a unit of each person term adds.
+    months : (person, row)
+        Since randomisation.
+    outcome : (row,) int
+    """
+
+    mean: np.ndarray
+    basis: np.ndarray
+    months: np.ndarray
+    outcome: np.ndarray
+
+    def of(self, persons: np.ndarray) -> Rows:
+        """Some persons, by position or as a mask."""
+        return Rows(self.mean[persons], self.basis[persons], self.months[persons], self.outcome)
+
+    def at(self, rows: np.ndarray) -> Rows:
+        """Some rows, by position or as a mask."""
+        return Rows(self.mean[:, rows], self.basis[:, rows], self.months[:, rows], self.outcome[rows])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How persons vary at one draw: covariance of their terms (person, term, term); SDs (person, outcome)."""
+
+    terms: np.ndarray
+    wander: np.ndarray
+    sigma: np.ndarray
+
+    def of(self, persons: np.ndarray) -> Spread:
+        """Some persons, by position or as a mask."""
+        return Spread(self.terms[persons], self.wander[persons], self.sigma[persons])
+
+    def between(self, rows: Rows, columns: Rows) -> np.ndarray:
+        """Covariance of persons' true courses, Brownian paths included, (person, row, column)."""
+        shared = np.einsum("ira,iab,icb->irc", rows.basis, self.terms, columns.basis, optimize=True)
+        same = rows.outcome[:, None] == columns.outcome[None, :]
+        earlier = np.minimum(rows.months[:, :, None], columns.months[:, None, :])
+        return shared + np.where(same, self.wander[:, rows.outcome, None] ** 2 * earlier, 0.0)
+
+
+def rows_of(layout: Layout, draw: Draw) -> Rows:
+    """Every slot of every person; slots without a visit are zero but for their months."""
+    terms = draw.person_means(layout)
+    means, bases, outcomes = [], [], []
+    for k in range(layout.n_outcomes):
+        loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
+        width = draw.bases[loadings[0]].shape[0]
+        mean = np.zeros((len(terms), width))
+        basis = np.zeros((len(terms), width, len(layout.random_terms)))
+        for m in loadings:
+            term = layout.term_of[m]
+            mean += draw.bases[m].T * terms[:, [term]]
+            if term in layout.random_terms:
+                basis[:, :, layout.random_terms.index(term)] += draw.bases[m].T
+        means.append(mean)
+        bases.append(basis)
+        outcomes.append(np.full(width, k))
+    edges = np.cumsum([len(outcome) for outcome in outcomes])[:-1]
+    months = [np.cumsum(part, axis=1) for part in np.split(np.asarray(draw.inputs.elapsed), edges, axis=1)]
+    return Rows(
+        np.concatenate(means, axis=1),
+        np.concatenate(bases, axis=1),
+        np.concatenate(months, axis=1),
+        np.concatenate(outcomes),
+    )
+
+
+def spread_of(layout: Layout, draw: Draw) -> Spread:
+    """Covariance of the person terms and the SDs of every person's stratum."""
+    inputs, q = draw.inputs, len(layout.random_terms)
+    factor = np.zeros((q, q))
+    correlation_factor(np.ascontiguousarray(inputs.partial, float), factor)
+    sd = _by_person(inputs.sd, inputs.stratum)
+    root = sd[:, :, None] * factor
+    return Spread(
+        root @ root.transpose(0, 2, 1),
+        _by_person(inputs.wander, inputs.stratum),
+        _by_person(inputs.sigma, inputs.stratum),
+    )
+
+
+def regressed(
+    spread: Spread, targets: Rows, visits: Rows, present: np.ndarray, residual: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What visits say of targets: C_to C_oo^-1 r, and the covariance C_tt - C_to C_oo^-1 C_ot that is left.
+
+    Parameters
+    ----------
+    spread : Spread
+    targets, visits : Rows
+        True values at the targets; visits carry residual error.
+    present : (person, visit) bool
+        The visits that count.
+    residual : (person, visit)
+        Observed less the mean that is to be regressed on; not read where absent.
+
+    Returns
+    -------
+    tuple of ndarray
+        (person, target), (person, target, target)
+    """
+    both = present[:, :, None] & present[:, None, :]
+    noise = np.where(present, spread.sigma[:, visits.outcome] ** 2, 1.0)
+    observed = np.where(both, spread.between(visits, visits), 0.0) + noise[:, :, None] * np.eye(present.shape[1])
+    across = np.where(present[:, None, :], spread.between(targets, visits), 0.0)
+    gain = np.linalg.solve(observed, across.transpose(0, 2, 1)).transpose(0, 2, 1)
+    mean = (gain @ np.where(present, residual, 0.0)[:, :, None])[:, :, 0]
+    return mean, spread.between(targets, targets) - gain @ across.transpose(0, 2, 1)
+
+
+def _by_person(by_stratum: np.ndarray, stratum: np.ndarray) -> np.ndarray:
+    """Rows of a table with one row a stratum, or one for all."""
+    return np.asarray(by_stratum)[np.minimum(stratum, len(by_stratum) - 1)]

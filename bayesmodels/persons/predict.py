@@ -1,0 +1,178 @@
+"""`predict`: a person's course and future visits, for persons with visits and for new persons without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.errors import BadInput, expect, expect_numbers, expect_whole
+from bayesmodels.fitting.progress import counted
+from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.persons.collapsed import Draw, collapsed_or_error, thinned
+from bayesmodels.persons.prepared import every_visit, persons_of, without_events
+from bayesmodels.persons.random_effects import draw_deviations
+from bayesmodels.persons.random_walks import draw_paths
+from bayesmodels.posterior.archive import FROM_FIT, require
+from bayesmodels.study import Study
+
+
+def predict(
+    model: Any,
+    posterior: xr.DataTree,
+    data: Study | pd.DataFrame,
+    weeks: Sequence[float],
+    *,
+    seed: int,
+    draws: int = 1000,
+) -> xr.Dataset:
+    """Predict courses and visits at given weeks.
+
+    Parameters
+    ----------
+    model : LongitudinalModel, or another whose likelihood is collapsed
+        The model that was fitted.
+    posterior : DataTree
+        From `fit`.
+    data : Study or DataFrame
+        Persons with their visits so far, of the fitted study or new; or a persons table (person, start_group,
+        drug_start_week, stratum where the fit had strata, the model's covariates) of persons without visits.
+    weeks : sequence of float
+        Weeks since randomisation, before or after the visits there are; returned in increasing order.
+    seed : int
+    draws : int
+        About how many posterior draws to use, evenly spaced.
+
+    Returns
+    -------
+    xr.Dataset
+        Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
+        the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
+        rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
+        table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
+        their visits only; `predict_events` foretells what happens to those still at risk.
+
+    Raises
+    ------
+    BadInput
+        Persons of a start group or stratum that the posterior does not know, or without a covariate.
+    """
+    expect_prediction(model, posterior, data, seed, draws)
+    weeks = tuple(sorted(set(expect_numbers(weeks, "weeks"))))
+    draws_used = thinned(posterior["posterior"].to_dataset(), draws)
+    history = persons_of(model, draws_used, data)
+    grid = replace(history, visits=every_visit(model, history.persons, weeks))
+    course_model = without_events(model)
+    own = isinstance(data, Study) and course_model is not model and fitted_digest(posterior) == data.digest
+    given = collapsed_or_error(model.build(data) if own else course_model.build(history))
+    wanted = collapsed_or_error(course_model.build(grid))
+    rng = np.random.default_rng(seed)
+    shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))
+    trajectory, observation = np.empty(shape), np.empty(shape)
+    points = zip(given.at(draws_used), wanted.at(draws_used), strict=True)
+    for past, future in counted(points, shape[0] * shape[1], "predicting, draws"):
+        here = past.chain, past.draw
+        deviations, _ = draw_deviations(given, past, rng)
+        trajectory[here], observation[here] = courses_and_visits(wanted.layout, past, future, deviations, rng)
+    to_natural_units(model.outcomes, trajectory, observation)
+    dims = ("chain", "draw", "outcome", "person", "week")
+    return xr.Dataset(
+        {"trajectory": (dims, trajectory), "observation": (dims, observation)},
+        coords={
+            "outcome": [k.name for k in model.outcomes],
+            "unit": ("outcome", [k.unit for k in model.outcomes]),
+            "person": np.arange(shape[3]),
+            "week": list(weeks),
+        },
+    )
+
+
+def expect_prediction(model: Any, posterior: Any, data: Any, seed: int, draws: int) -> None:
+    """Refuse arguments of another kind than functions take that go from a posterior back to persons.
+
+    Raises
+    ------
+    BadInput
+        Says what was expected and what came.
+    MissingVariable
+        No group `posterior`.
+    """
+    expect(posterior, xr.DataTree, "posterior", FROM_FIT)
+    require(posterior, groups=["posterior"])
+    if not hasattr(model, "outcomes") or not callable(getattr(model, "build", None)):
+        raise BadInput(f"model: expected the model that was fitted, got {type(model).__name__}")
+    expect(data, (Study, pd.DataFrame), "data", "make one with read_study or Study.from_frames")
+    expect_whole(seed, "seed")
+    expect_whole(draws, "draws", 1)
+
+
+def fitted_digest(posterior: xr.DataTree) -> str:
+    """Digest of the fitted data; empty where the posterior does not say."""
+    return str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
+
+
+def to_natural_units(outcomes: Sequence[Any], *values: np.ndarray) -> None:
+    """Logarithms back to natural units, in place; values (chain, draw, outcome, ...)."""
+    for k, outcome in enumerate(outcomes):
+        if outcome.scale == "log":
+            for array in values:
+                array[:, :, k] = np.exp(array[:, :, k])
+
+
+def courses_and_visits(
+    layout: Layout, past: Draw, future: Draw, deviations: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Courses of persons with these deviations, and visits about them, (outcome, person, week), modelling scale.
+
+    Parameters
+    ----------
+    layout : Layout
+        Of past and future.
+    past, future : Draw
+        The visits so far, and one at every week wanted.
+    deviations : (person, random term)
+    rng : numpy.random.Generator
+    """
+    terms = future.person_means(layout)
+    terms[:, list(layout.random_terms)] += deviations
+    course = _courses(layout, future, terms)
+    for k, path in _paths_given_visits(layout, past, terms, future, rng).items():
+        course[k] += path
+    sigma = future.inputs.sigma[np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)]
+    return course, course + sigma.T[:, :, None] * rng.standard_normal(course.shape)
+
+
+def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+    """Courses (outcome, person, slot) of persons with these terms (person, term); outcomes of the same visits."""
+    course = np.zeros((layout.n_outcomes, *draw.bases[0].T.shape))
+    for m, k in enumerate(layout.outcome_of):
+        course[k] += (draw.bases[m] * terms[:, layout.term_of[m]]).T
+    return course
+
+
+def _paths_given_visits(
+    layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
+) -> dict[int, np.ndarray]:
+    """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
+    found = {}
+    row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
+    weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes
+    for k in layout.wandering:
+        slots = past.slots(layout, k)
+        loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
+        course = sum(past.bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
+        found[k] = draw_paths(
+            np.cumsum(past.inputs.elapsed[:, slots], axis=1),
+            past.y[:, slots] - course,
+            np.arange(slots.stop - slots.start) < past.inputs.count[:, [k]],
+            np.cumsum(future.inputs.elapsed[:, k * weeks : (k + 1) * weeks], axis=1),
+            future.inputs.wander[row, k],
+            future.inputs.sigma[row, k],
+            rng,
+        )
+    return found

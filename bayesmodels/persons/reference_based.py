@@ -1,0 +1,76 @@
+"""Later course of persons who left: missing at random, or as in a reference group, by conditional normals.
+
+With o a person's visits up to the exit, w the week asked for and L the exit; mu_a, C_a mean and covariance under the
+person's own start of the drug, mu_r, C_r under the reference's; and R_a = C_a,wo C_a,oo^-1, R_r likewise:
+
+    missing at random        mu_a(w) + R_a (y_o - mu_a(o))
+    jump to reference        mu_r(w) + R_r (y_o - mu_a(o))
+    copy increments          mu_a(L) + mu_r(w) - mu_r(L) + R_r (y_o - mu_a(o))
+    copy reference           mu_r(w) + R_r (y_o - mu_r(o))
+
+References
+----------
+Carpenter, Roger and Kenward (2013), Journal of Biopharmaceutical Statistics 23, 1352-1371,
+doi:10.1080/10543406.2013.834911, section 3 and appendix: the regression on the past is the reference's, the past itself
+has the person's own mean (jump, copy increments) or the reference's (copy reference).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayesmodels.persons.gaussian import Rows, Spread, regressed
+
+MISSING_AT_RANDOM = "missing_at_random"
+STRATEGIES = (MISSING_AT_RANDOM, "jump_to_reference", "copy_increments", "copy_reference")
+
+IN_WORDS = {
+    MISSING_AT_RANDOM: "those who left go on as those who stayed with the same past would, on their own start",
+    "jump_to_reference": "from the exit on those who left are on the reference's course: what the drug did is gone",
+    "copy_increments": "those who left keep what they had at the exit, and then change as the reference changes",
+    "copy_reference": "those who left are as if they had been in the reference group from randomisation on",
+}
+"""What each strategy supposes of those who left."""
+
+AS_MODELLED = "those who left go on as the model has it, which lets exits depend on the course, on their own start"
+"""The first strategy, where exits are modelled and depend on the course."""
+
+
+def later_means(
+    spread: Spread,
+    own: Rows,
+    reference: Rows,
+    own_later: Rows,
+    reference_later: Rows,
+    present: np.ndarray,
+    y: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Conditional mean of every person's true value at a week, by strategy.
+
+    Parameters
+    ----------
+    spread : Spread
+    own, reference : Rows
+        Visits (person, visit) under the person's own start of the drug and under the reference's.
+    own_later, reference_later : Rows
+        True values of one outcome at the exit and at the week, (person, 2).
+    present : (person, visit) bool
+        Visits up to the exit.
+    y : (person, visit)
+
+    Returns
+    -------
+    dict of str to ndarray
+        (person,) for each of `STRATEGIES`.
+    """
+    at_random, _ = regressed(spread, own_later, own, present, y - own.mean)
+    own_past, _ = regressed(spread, reference_later, reference, present, y - own.mean)
+    copied, _ = regressed(spread, reference_later, reference, present, y - reference.mean)
+    exit_, week = 0, 1
+    increment = reference_later.mean[:, week] - reference_later.mean[:, exit_]
+    return {
+        MISSING_AT_RANDOM: own_later.mean[:, week] + at_random[:, week],
+        "jump_to_reference": reference_later.mean[:, week] + own_past[:, week],
+        "copy_increments": own_later.mean[:, exit_] + increment + own_past[:, week],
+        "copy_reference": reference_later.mean[:, week] + copied[:, week],
+    }

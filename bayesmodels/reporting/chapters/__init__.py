@@ -1,0 +1,1 @@
+"""Chapters of a report, one file a chapter."""

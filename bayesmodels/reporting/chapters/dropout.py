@@ -1,0 +1,289 @@
+"""How much the comparison leans on what is supposed of those who left: tables, figures and the section.
+
+Reads the group `dropout_sensitivity`, which is of one outcome and week.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
+from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
+from bayesmodels.posterior.intervals import flat, probability, summarise
+from bayesmodels.posterior.observed import ObservedPersons
+from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
+from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
+from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.vocabulary import ALL
+
+GROUP = "dropout_sensitivity"
+
+TITLES = {
+    "missing_at_random": "Missing at random",
+    "jump_to_reference": "Jump to reference",
+    "copy_increments": "Copy increments in reference",
+    "copy_reference": "Copy reference",
+}
+"""Strategies as readers know them (Carpenter, Roger and Kenward, 2013, doi:10.1080/10543406.2013.834911)."""
+
+AS_MODELLED = "As modelled, exits included"
+"""The first of them where the model lets exits depend on the course."""
+
+PATHS = {
+    "group_only": "in {group} only",
+    "reference_only": "in {reference} only",
+    "both_groups": "in both groups alike",
+}
+"""Where delta grows."""
+
+SHARES = {"share_missing": "Left", "share_dead": "Died", "share_ended": "Not seen, not left"}
+"""What became of persons before the week."""
+
+
+def dropout_tables(
+    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons
+) -> dict[str, pd.DataFrame]:
+    """Tables `dropout_strategies`, `dropout_tipping`, `dropout_missing`; none without the group.
+
+    `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
+    `median`, `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld), `direction`, `withheld`
+    (why: too few are still observed at the week). `dropout_tipping`: `outcome`,
+    `week`, `contrast`, `stratum`, `delta_path`, `tipping_point`, `unit`, `status`. `dropout_missing`: shares of persons
+    by start group and stratum.
+    """
+    strategies, tipping, missing = [], [], []
+    for data, outcome in _datasets(tree, context):
+        week = _week(data)
+        about = {"outcome": outcome.name, "week": week}
+        words = dict(zip(data["strategy"].values.tolist(), _in_words(data), strict=True))
+        for contrast, stratum in _cells(data, context):
+            for strategy in data["strategy"].values.tolist():
+                where = {"strategy": strategy, "contrast": contrast.label, "stratum": stratum}
+                draws = flat(data["difference"].reset_coords(drop=True).sel(where))
+                sign = contrast.sign(outcome)
+                reason = withheld(observed, outcome.name, contrast, stratum, week)
+                silent = bool(reason) or math.isnan(sign)
+                strategies.append(
+                    {
+                        **about,
+                        "strategy": strategy,
+                        "supposes": words[strategy],
+                        "contrast": contrast.label,
+                        "stratum": stratum,
+                        "unit": outcome.unit,
+                        **{name: float(value) for name, value in summarise(draws, prob).items()},
+                        "probability_favours": math.nan if silent else probability(sign * draws > 0),
+                        "direction": contrast.direction(outcome),
+                        "withheld": reason,
+                    }
+                )
+        if "tipping_point" in data:
+            names = [name for name in ("tipping_point", "tipping_status") if name in data]
+            frame = data[names].reset_coords(drop=True).to_dataframe().reset_index()
+            frame = frame.rename(columns={"tipping_status": "status"})
+            tipping.append(frame.assign(**about, unit=data.attrs.get("delta_unit", "")))
+        shares = [name for name in data.data_vars if str(name).startswith("share_")]
+        if shares:
+            missing.append(data[shares].reset_coords(drop=True).to_dataframe().reset_index().assign(**about))
+    found = {"dropout_strategies": pd.DataFrame(strategies)}
+    for name, frames in (("dropout_tipping", tipping), ("dropout_missing", missing)):
+        found[name] = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return found
+
+
+def dropout_figures(
+    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons
+) -> dict[str, Callable[[], Figure]]:
+    """Makers of ``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several.
+
+    The latter show probabilities: there are none where these are withheld.
+    """
+    makers: dict[str, Callable[[], Figure]] = {}
+    for data, outcome in _datasets(tree, context):
+        for contrast, stratum in _cells(data, context):
+            end = f"{outcome.name}_{stratum}" + (f"_{contrast.group}" if len(context.contrasts) > 1 else "")
+            makers[f"dropout_{end}"] = partial(strategy_figure, data, context, outcome, contrast, stratum, prob)
+            known = not withheld(observed, outcome.name, contrast, stratum, _week(data))
+            if known and "delta_difference" in data:
+                makers[f"tipping_{end}"] = partial(tipping_figure, data, outcome, contrast, stratum, prob)
+    return makers
+
+
+def strategy_figure(
+    data: xr.Dataset, context: FitContext, outcome: Outcome, contrast: Contrast, stratum: str, prob: float
+) -> Figure:
+    """Difference between start groups under each strategy."""
+    names = data["strategy"].values.tolist()
+    figure, axes = new_panel(height=1.5 + 0.36 * len(names))
+    draws = data["difference"].reset_coords(drop=True).sel(contrast=contrast.label, stratum=stratum)
+    numbers = summarise(flat(draws.transpose("strategy", ...)), prob)
+    y = -np.arange(len(names), dtype=float)
+    axes.hlines(y, numbers["lower"], numbers["upper"], color=COLOURS[3], linewidth=2.5)
+    axes.plot(numbers["median"], y, "o", color=COLOURS[3], markersize=5)
+    axes.axvline(0, color="#444444", linewidth=0.8)
+    axes.set_yticks(y, [_title(name, context).replace(" in ", "\nin ") for name in names])
+    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
+    side = signed(contrast.direction(outcome))
+    axes.set_xlabel(f"{contrast.group} minus {contrast.reference}, {outcome.unit}\n{side}")
+    add_title(axes, f"{outcome.label}: {stratum_label(stratum)}")
+    return figure
+
+
+def tipping_figure(data: xr.Dataset, outcome: Outcome, contrast: Contrast, stratum: str, prob: float) -> Figure:
+    """Probability that the earlier start is favoured, over delta in both groups, and where the interval meets zero."""
+    figure, axes = new_panel()
+    draws = data["delta_difference"].reset_coords(drop=True).sel(contrast=contrast.label, stratum=stratum)
+    values = flat(draws.transpose("delta_group", "delta_reference", ...))
+    across, up = (data[name].to_numpy().astype(float) for name in ("delta_reference", "delta_group"))
+    favoured = (contrast.sign(outcome) * values > 0).mean(axis=-1)
+    mesh = axes.pcolormesh(across, up, favoured, cmap="RdBu", vmin=0.0, vmax=1.0, shading="nearest")
+    numbers = summarise(values, prob)
+    open_ = ((numbers["lower"] <= 0) & (numbers["upper"] >= 0)).astype(float)
+    if 0 < open_.mean() < 1:
+        axes.contour(across, up, open_, levels=[0.5], colors="black", linewidths=1.4)
+    for x, y in np.argwhere(open_.T > 0):
+        axes.plot(across[x], up[y], ".", color="black", markersize=2.5)
+    axes.plot(0.0, 0.0, "s", color="black", markerfacecolor="none", markersize=8, clip_on=False)
+    figure.colorbar(mesh, ax=axes, label=f"Probability that it favours {contrast.early}")
+    unit = data.attrs.get("delta_unit", outcome.unit)
+    axes.set_xlabel(f"Delta in {contrast.reference}, {unit} worse")
+    axes.set_ylabel(f"Delta in {contrast.group}, {unit} worse")
+    axes.set_title(f"{outcome.label}: {stratum_label(stratum)}", loc="left", fontweight="bold", fontsize=10.5)
+    return figure
+
+
+def dropout_section(
+    tree: xr.DataTree, context: FitContext, tables: dict[str, pd.DataFrame], figures: LazyFigures, label: str
+) -> Section:
+    """Strategies, tipping points and shares missing.
+
+    Parameters
+    ----------
+    label : str
+        Kind and level of the intervals.
+    """
+    shown = {f"Difference under each supposition: median and {label}": _strategy_rows(context, tables, label)}
+    if "dropout_tipping" in tables:
+        kinds = {str(data.attrs.get("interval", "")) for data, _ in _datasets(tree, context)} - {""}
+        level = f" ({', '.join(sorted(kinds))})" if kinds else ""
+        caption = (
+            f"Tipping point: the smallest delta at which the interval{level} reaches no difference, or has passed it"
+        )
+        shown[caption] = _tipping_rows(context, tables["dropout_tipping"])
+    if "dropout_missing" in tables:
+        frame = tables["dropout_missing"]
+        rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
+        rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
+        rows = rows.rename(columns=lambda name: SHARES.get(name, str(name).replace("_", " ").capitalize()))
+        shown["Shares of persons by what became of them before the week"] = rows
+    assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
+    paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]
+    for data, _ in _datasets(tree, context):
+        for name in _LEADS:
+            text = str(data.attrs.get(name, ""))
+            if text:
+                paragraphs.append(f"{_LEADS[name]}: {text}.")
+    reasons = dict.fromkeys(reason for reason in tables["dropout_strategies"]["withheld"] if reason)
+    paragraphs += [f"Probabilities are {reason}." for reason in reasons]
+    pictures = []
+    for name in figures:
+        kind = name.partition("_")[0]
+        if kind in _ALTS:
+            pictures.append(Picture(figures.maker(name), _ALTS[kind], _CAPTIONS[kind].format(label=label)))
+    switch = context.switch_week
+    note = (
+        "" if switch is None else f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
+    )
+    return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, note)
+
+
+_LEADS = {
+    "reference_in_words": "Reference-based strategies",
+    "delta_in_words": "Delta",
+    "deaths": "Deaths",
+    "events_in_words": "Events",
+    "ends_in_words": "Not seen, not left",
+    "variance": "Intervals",
+}
+
+_ALTS = {
+    "dropout": "Difference between start groups under each supposition about those who left, with intervals.",
+    "tipping": "Probability that the earlier start is favoured, over delta in either start group, with the region in "
+    "which the interval includes no difference.",
+}
+
+_CAPTIONS = {
+    "dropout": "Median and {label}. Line at zero: no difference.",
+    "tipping": "Dots, inside the black line: the {label} includes no difference. Square: delta 0.",
+}
+
+
+def _title(strategy: str, context: FitContext) -> str:
+    if strategy == "missing_at_random" and context.exits_follow_course:
+        return AS_MODELLED
+    return TITLES.get(strategy, strategy.replace("_", " "))
+
+
+def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Supposition": _title(row.strategy, context),
+            "What it says": row.supposes,
+            "Outcome": f"{context.outcomes[row.outcome].label}, {stratum_label(row.stratum)}, week {row.week:g}",
+            "Contrast": row.contrast.replace(" - ", " minus "),
+            f"Difference ({label})": estimate(row.median, row.lower, row.upper),
+            "Unit": row.unit,
+            "P(favours the earlier start)": "withheld"
+            if row.withheld
+            else chance_of(row.probability_favours, row.direction),
+        }
+        for row in tables["dropout_strategies"].itertuples()
+    )
+
+
+def _tipping_rows(context: FitContext, table: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for row in table.to_dict("records"):
+        point, (group, _, reference) = row["tipping_point"], str(row["contrast"]).partition(" - ")
+        path = PATHS.get(str(row.get("delta_path", "group_only")), "{group}").format(group=group, reference=reference)
+        there = not math.isnan(point)
+        rows.append(
+            {
+                "Delta grows": path,
+                "Outcome": f"{context.outcomes[row['outcome']].label}, {stratum_label(row['stratum'])}",
+                "Contrast": str(row["contrast"]).replace(" - ", " minus "),
+                "Tipping point": f"{cell(float(point))} {row['unit']}" if there else str(row.get("status", "none")),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _datasets(tree: xr.DataTree, context: FitContext) -> Iterator[tuple[xr.Dataset, Outcome]]:
+    if GROUP not in tree.children:
+        return
+    data = tree[GROUP].to_dataset()
+    yield data, context.outcomes[str(data.attrs["outcome"])]
+
+
+def _cells(data: xr.Dataset, context: FitContext) -> Iterator[tuple[Contrast, str]]:
+    strata = sorted((str(s) for s in data["stratum"].values), key=lambda label: label != ALL)
+    for contrast in context.contrasts:
+        if contrast.label in data["contrast"].values:
+            yield from ((contrast, stratum) for stratum in strata)
+
+
+def _week(data: xr.Dataset) -> float:
+    return float(data.attrs.get("week", math.nan))
+
+
+def _in_words(data: xr.Dataset) -> list[str]:
+    if "strategy_in_words" in data.coords:
+        return [str(text) for text in data["strategy_in_words"].values]
+    return [""] * data.sizes["strategy"]

@@ -1,0 +1,215 @@
+"""The same comparison of start groups under several estimands, side by side: what death does to each is said in words.
+
+A difference is group minus reference. Probabilities are of the side that favours the earlier start.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
+from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
+from bayesmodels.posterior.observed import ObservedPersons
+
+NOBODY_DIED, LIVING, COMPOSITE, WINS = "had nobody died", "among the living", "composite", "win probability"
+SURVIVAL, RMST = "survival", "restricted mean survival"
+
+MEANING: dict[str, tuple[str, str]] = {
+    NOBODY_DIED: (
+        "Mean difference if everyone had lived and been followed to the week.",
+        "A course that the dead never had: it does not describe what persons go through, and rests on the model for "
+        "everyone who died or left.",
+    ),
+    LIVING: (
+        "Mean difference between those of each group who are alive at the week.",
+        "Not a comparison of like with like: if the drug keeps frailer persons alive, its group looks worse. It is not "
+        "an effect of the drug.",
+    ),
+    COMPOSITE: (
+        "Mean difference with every death scored as the worst possible value: everyone randomised counts.",
+        "Not a difference in function alone; how much a death weighs is set by the scale's end, not by the data.",
+    ),
+    WINS: (
+        "Probability that a person of the first group does better than one of the reference group: alive beats dead, "
+        "else the better value at the week, ties half.",
+        "Not by how much, and not whether by survival or by function.",
+    ),
+    SURVIVAL: (
+        "Difference in the probability of no terminal event up to the week, had nobody withdrawn.",
+        "Not how persons fare while alive.",
+    ),
+    RMST: (
+        "Difference in the mean time without a terminal event up to the week.",
+        "Nothing about what comes after the week, nor about the time's quality.",
+    ),
+}
+"""What each estimand means, and what it does not."""
+
+STRATEGY = {
+    NOBODY_DIED: "hypothetical",
+    LIVING: "while alive",
+    COMPOSITE: "composite",
+    WINS: "composite",
+    SURVIVAL: "death is the outcome",
+    RMST: "death is the outcome",
+}
+"""ICH E9(R1)'s strategy for death, by estimand."""
+
+TREATMENT = (
+    "Strategies are those of ICH E9(R1) (2019). For stopping or switching the drug all are treatment policy: persons "
+    "count in their start group, whatever happened to their treatment. For withdrawal all are hypothetical: had nobody "
+    "withdrawn."
+)
+"""Strategies for what else may happen to persons."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Draws of one estimand in one contrast and stratum, over weeks.
+
+    Parameters
+    ----------
+    outcome : Outcome or None
+        None for survival.
+    draws : ndarray (week, sample)
+    null : float
+        Value at which start groups do not differ.
+    sign : float
+        Sign of (draws - null) that favours the earlier start; NaN where the good direction is not stated.
+    direction : str
+        Which side favours whom.
+    """
+
+    estimand: str
+    outcome: Outcome | None
+    contrast: Contrast
+    stratum: str
+    unit: str
+    weeks: np.ndarray
+    draws: np.ndarray
+    null: float
+    sign: float
+    direction: str
+
+
+def estimand_table(
+    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons, weeks: Sequence[float]
+) -> pd.DataFrame:
+    """One row an estimand, contrast, stratum and week.
+
+    Parameters
+    ----------
+    weeks : sequence of float
+        Those that the group `event_curves` has are shown.
+
+    Returns
+    -------
+    DataFrame
+        `estimand`, `outcome` (blank for survival), `contrast`, `stratum`, `week`, `unit`, `mean`, `sd`, `median`,
+        `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld, or where groups are equal by
+        design), `direction`, `withheld` (why), `strategy` (ICH E9(R1)'s, for death), `meaning`, `is_not`, `comparison`
+        (as randomised, or open label).
+    """
+    rows = []
+    for cell in _cells(tree, context):
+        for week in weeks:
+            where = np.flatnonzero(cell.weeks == week)
+            if not len(where) or np.isnan(cell.draws[where[0]]).all():
+                continue
+            draws = cell.draws[where[0]]
+            numbers = {name: float(value) for name, value in summarise(draws, prob).items()}
+            reason = _withheld(tree, observed, cell, week)
+            if not reason and np.ptp(draws) < NOTHING:
+                reason = "the same in both groups by design"
+            silent = bool(reason) or math.isnan(cell.sign)
+            after = context.switch_week is not None and week > context.switch_week
+            early, late = cell.contrast.early, cell.contrast.late
+            rows.append(
+                {
+                    "estimand": cell.estimand,
+                    "outcome": cell.outcome.name if cell.outcome else "",
+                    "contrast": cell.contrast.label,
+                    "stratum": cell.stratum,
+                    "week": float(week),
+                    "unit": cell.unit,
+                    **numbers,
+                    "probability_favours": math.nan if silent else probability(cell.sign * (draws - cell.null) > 0),
+                    "direction": cell.direction,
+                    "withheld": reason,
+                    "strategy": STRATEGY[cell.estimand],
+                    "meaning": MEANING[cell.estimand][0],
+                    "is_not": MEANING[cell.estimand][1],
+                    "comparison": f"{early} against {late} start, {OPEN_LABEL}"
+                    if after
+                    else f"{early} against {late} as randomised",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _cells(tree: xr.DataTree, context: FitContext) -> Iterator[Cell]:
+    """Every estimand of every outcome, contrast and stratum."""
+    curves = tree["event_curves"].to_dataset().reset_coords(drop=True)
+    published = tree["posterior"].to_dataset().reset_coords(drop=True)
+    for contrast in context.contrasts:
+        early = 1.0 if contrast.early == contrast.group else -1.0
+        for name, outcome in context.outcomes.items():
+            if "difference" in published:
+                draws = published["difference"].sel(outcome=name, contrast=contrast.label)
+                yield from _of_outcome(NOBODY_DIED, outcome, contrast, draws)
+            for estimand, variable in ((LIVING, "mean_alive"), (COMPOSITE, "mean_composite")):
+                if variable in curves and name in curves["outcome"].values:
+                    yield from _of_outcome(
+                        estimand, outcome, contrast, _gap(curves[variable].sel(outcome=name), contrast)
+                    )
+            if "win_probability" in curves and name in curves["outcome"].values:
+                words = f"{'above' if early > 0 else 'below'} 0.5 favours {contrast.early}"
+                draws = curves["win_probability"].sel(outcome=name, contrast=contrast.label)
+                yield from _by_stratum(WINS, outcome, contrast, draws, "probability", 0.5, early, words)
+        words = f"{'+' if early > 0 else '-'} favours {contrast.early}"
+        for estimand, variable, unit in ((SURVIVAL, "survival", "probability"), (RMST, "rmst", "months")):
+            if variable in curves:
+                yield from _by_stratum(
+                    estimand, None, contrast, _gap(curves[variable], contrast), unit, 0.0, early, words
+                )
+
+
+def _of_outcome(estimand: str, outcome: Outcome, contrast: Contrast, draws: xr.DataArray) -> Iterator[Cell]:
+    sign, words = contrast.sign(outcome), contrast.direction(outcome)
+    yield from _by_stratum(estimand, outcome, contrast, draws, outcome.unit, 0.0, sign, words)
+
+
+def _by_stratum(
+    estimand: str, outcome: Outcome | None, contrast: Contrast, draws: xr.DataArray, unit: str, null: float,
+    sign: float, direction: str,
+) -> Iterator[Cell]:  # fmt: skip
+    weeks = draws["week"].to_numpy().astype(float)
+    for stratum in draws["stratum"].values.tolist():
+        own = flat(draws.sel(stratum=stratum).transpose("week", ...))
+        yield Cell(estimand, outcome, contrast, str(stratum), unit, weeks, own, null, sign, direction)
+
+
+def _gap(draws: xr.DataArray, contrast: Contrast) -> xr.DataArray:
+    """Group minus reference."""
+    return draws.sel(start_group=contrast.group, drop=True) - draws.sel(start_group=contrast.reference, drop=True)
+
+
+def _withheld(tree: xr.DataTree, observed: ObservedPersons, cell: Cell, week: float) -> str:
+    """Why no probability is given: too few seen for an outcome, survival unknown in the data of a group."""
+    if cell.outcome is not None:
+        return withheld(observed, cell.outcome.name, cell.contrast, cell.stratum, week)
+    if "event_data" not in tree.children or "observed_survival" not in tree["event_data"].data_vars:
+        return ""
+    seen = tree["event_data"]["observed_survival"]  # where everybody died it is known to be 0
+    if week not in seen["week"].values or cell.stratum not in seen["stratum"].values:
+        return ""
+    here = seen.sel(stratum=cell.stratum, week=week)
+    empty = [group for group in cell.contrast.groups if math.isnan(float(here.sel(start_group=group)))]
+    return f"withheld: nobody of {' and '.join(empty)} is still followed at week {week:g}" if empty else ""

@@ -1,0 +1,1 @@
+"""Batch jobs: configuration to run folder."""

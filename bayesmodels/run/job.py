@@ -1,0 +1,400 @@
+"""A run: configuration to run folder. It can be killed at any moment and resumed; nothing finished is done twice."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull, RunExists, shown
+from bayesmodels.files import lack_of_room, made_folder
+from bayesmodels.listed_folder import SCHEMA
+from bayesmodels.posterior.archive import load, save
+from bayesmodels.run.analyses import check_analyses, data_warnings, declared_analyses
+from bayesmodels.run.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
+from bayesmodels.run.data import load_data
+from bayesmodels.run.folder import CONFIG, FILES, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
+from bayesmodels.run.interrupt import heeded_interrupts
+from bayesmodels.run.log import without_persons
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Tell = Callable[[str], None]
+
+
+def to_stderr(line: str) -> None:
+    """Print a line on stderr, with the time."""
+    print(f"{datetime.now().strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left.
+
+    Attributes
+    ----------
+    folder : Path
+    convergence : dict
+        Grade of the draws by the report's limits, reasons and numbers (`Report.convergence`).
+    warnings : tuple of str
+        What is doubtful about the data.
+    """
+
+    folder: Path
+    convergence: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, `short` or `not_converged`; `not recorded` where divergences were not."""
+        return str(self.convergence["verdict"] or "not recorded")
+
+    def sentence(self) -> str:
+        """Say where the report is and whether the chains converged."""
+        page, reasons = self.folder / "report.html", "; ".join(self.convergence["reasons"])
+        match self.verdict:
+            case "ok":
+                return f"{page}: the chains converged"
+            case "short":
+                return (
+                    f"{page}: the chains are short ({reasons}); the page says how many draws would do, and "
+                    "marks numbers in its tables that this leaves uncertain"
+                )
+            case "not_converged":
+                return f"{page}: the chains did NOT converge ({reasons}); every page says so"
+        return f"{page}: divergences were not recorded, so whether the chains converged is not known"
+
+
+def run(
+    config_path: str | Path,
+    out: str | Path = "runs",
+    *,
+    resume: bool = False,
+    again: bool = False,
+    tell: Tell = to_stderr,
+) -> RunResult:
+    """Fit what a configuration describes and report it, in ``<out>/<slug of the name>-<8 hex>/``.
+
+    Parameters
+    ----------
+    config_path : str or Path
+        TOML file.
+    out : str or Path
+        Folder of the runs.
+    resume : bool
+        Go on with an unfinished run: finished chains and a finished posterior are kept; the draws are those of an
+        uninterrupted run on the same machine.
+    again : bool
+        Replace whatever is there.
+    tell : callable
+        Told one line a phase.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    BadConfig, BadInput
+        Every problem of the configuration, or of the tables.
+    RunExists
+        The folder holds a finished run, an unfinished one, or another process works in it.
+    BayesmodelsError
+        The sampler stopped; the folder can be resumed.
+    """
+    config = read_config(config_path)
+    data = load_data(config)
+    _check(config, data)
+    name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
+    return run_in(RunFolder(Path(out) / name), config, data, name, resume=resume, again=again, tell=tell)
+
+
+def _check(config: Config, data: Any) -> None:
+    """Refuse what cannot be answered; a model of one's own that cannot be built fails in the fit, which logs it."""
+    try:
+        check_analyses(config, data)
+    except Exception as error:
+        if isinstance(error, BayesmodelsError):
+            raise
+
+
+def run_in(
+    folder: RunFolder, config: Config, data: Any, name: str, *, resume: bool, again: bool, tell: Tell
+) -> RunResult:
+    """Fit and report in a folder of the caller's choice; otherwise as `run`.
+
+    Raises
+    ------
+    RunExists
+        As `run`; also where an unfinished run there is of another model, of other settings of the sampler or of other
+        data. Another `[report]` is taken.
+    """
+    check_new(folder, resume, again)
+    what = _identity(config, data)
+    with folder.locked():
+        earlier = folder.manifest()  # another process may have begun or finished meanwhile
+        folder.check_free(FILES)  # before anything is deleted, sampled or made
+        if again or earlier is None or earlier["status"] == "replacing":
+            if earlier is not None:
+                folder.empty()
+            _begin(folder, config, name, what)
+        else:
+            check_new(folder, resume, again, locked=True)
+            if {key: earlier[key] for key in what} != what:
+                raise RunExists(f"{folder.path}: the run there has other settings or data; give --again to replace it")
+            folder.sweep()
+            folder.note(status="running")
+            folder.write(CONFIG, config.text.encode())
+            folder.enter([LOG])
+        with heeded_interrupts() as heed_interrupt:
+            return _Work(folder, config, tell, heed_interrupt).go(data)
+
+
+def report_again(source: str | Path, out: str | Path | None = None, config: str | Path | None = None) -> RunResult:
+    """Make the report of a run folder, or of a posterior's file, without fitting.
+
+    Parameters
+    ----------
+    source : str or Path
+        A run folder or a ``.nc`` file.
+    out : str or Path, optional
+        Where the report goes; default the run folder, or ``<name>-report`` beside a file or beside a folder that has no
+        list of its files (an earlier version's).
+    config : str or Path, optional
+        A TOML file whose `[report]` is used; default the run folder's own.
+
+    Raises
+    ------
+    BadInput
+        There is no posterior, it cannot be read, or it is not the one that the run wrote; `out` has files of the same
+        names that the package did not write there.
+    """
+    from bayesmodels.reporting import report
+    from bayesmodels.reporting.settings import ReportSettings
+
+    source = Path(source)
+    folder = RunFolder(source)
+    manifest = folder.manifest() if source.is_dir() else None
+    listed = manifest is not None and manifest["schema"] == SCHEMA
+    if manifest is not None and listed and manifest["kind"] != "run":
+        raise BadInput(f"{source}: holds a {manifest['kind']}, not a run; give the posterior's file")
+    tree = load_own(folder) if listed else load(folder.posterior if source.is_dir() else source)
+    if manifest is not None and not listed and tree.attrs.get("seed") != str(manifest.get("seed")):
+        raise BadInput(f"{folder.posterior}: has another seed than the run in its folder; report it from elsewhere")
+    own = source / CONFIG if source.is_dir() else None
+    chosen = Path(config) if config is not None else own if own is not None and own.exists() else None
+    settings = read_report_settings(chosen) if chosen else ReportSettings()
+    beside = source.resolve().with_name(f"{source.resolve().name if source.is_dir() else source.stem}-report")
+    target = Path(out) if out is not None else source if listed else beside
+    made_folder(target)  # said before the report is made, not after
+    made = report(tree, target, settings)
+    return RunResult(target, made.convergence, _warnings(tree))
+
+
+def load_own(folder: RunFolder) -> xr.DataTree:
+    """Load the posterior that a run wrote into its folder.
+
+    Raises
+    ------
+    BadInput
+        There is none yet, or the file there belongs to another run.
+    DamagedFile
+        It is not what was written; says what makes it again.
+    """
+    manifest = folder.manifest() or {}
+    mend = "give the run's own command with --resume to make it again from its finished chains"
+    apart = f"move it elsewhere and report it from there, then {mend}"
+    if not folder.posterior.is_file():
+        raise BadInput(f"{folder.path}: this run has no posterior yet ({manifest['status']}); {mend}")
+    written = folder.is_as_written(POSTERIOR)
+    try:
+        tree = load(folder.place(POSTERIOR), verify=not written)
+    except DamagedFile as error:
+        raise DamagedFile(f"{error}; {mend}") from error
+    if written is False:
+        raise BadInput(
+            f"{folder.posterior}: a whole file, but not the one that this run wrote: changed since, or of another run "
+            f"({tree.attrs.get('run', 'none is named in it')}); {apart}"
+        )
+    digest = json.loads(tree.attrs.get("data", "{}")).get("digest")
+    if (tree.attrs.get("run"), digest) != (manifest["run"], manifest["data"]):
+        raise BadInput(
+            f"{folder.posterior}: belongs to another run ({tree.attrs.get('run', 'not named in it')}), not to "
+            f"{manifest['run']}; {apart}"
+        )
+    return tree
+
+
+def _warnings(tree: xr.DataTree) -> tuple[str, ...]:
+    """Return what a posterior says is doubtful in its data."""
+    return tuple(json.loads(tree.attrs.get("warnings", "[]")))
+
+
+def _identity(config: Config, data: Any) -> dict[str, Any]:
+    """What a run that is resumed must have in common with the run that began: data, model, sampling and analyses."""
+    from bayesmodels.reporting.settings import ReportSettings
+
+    sections, asked = config.sections, config.sections.report
+    of_analyses: dict[str, Any] = {"trials_needed": asked.trials_needed}
+    if sections.dropout is not None or sections.rank is not None:
+        of_analyses["interval"] = asked.interval
+    fitted = sections.model_copy(update={"report": ReportSettings.model_validate(of_analyses)})
+    return {"data": data.digest, "fit": config_hash(replace(config, sections=fitted), [data.digest])}
+
+
+def _begin(folder: RunFolder, config: Config, name: str, what: dict[str, Any]) -> None:
+    from bayesmodels.fitted import versions
+    from bayesmodels.fitting.settings import resolved
+
+    folder.begin(
+        "run",
+        name,
+        **what,
+        phase="begin",
+        seed=resolved(config.sections.sampling).seed,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        seconds={"wall": 0.0, "cpu": 0.0},
+        convergence=None,
+        error=None,
+    )
+    folder.write(CONFIG, config.text.encode())
+    folder.enter([LOG])
+
+
+class _Work:
+    """The steps of one run, with manifest and log kept up to date."""
+
+    def __init__(self, folder: RunFolder, config: Config, tell: Tell, heed_interrupt: Callable[[], None]) -> None:
+        self.folder, self.config, self.tell, self.heed_interrupt = folder, config, tell, heed_interrupt
+        self.needed = config.sections.report.trials_needed
+        manifest = folder.manifest() or {}
+        self.name, self.seed = manifest["run"], manifest["seed"]
+        self.phase_name = manifest["phase"]
+        self.stopwatch = Stopwatch(manifest["seconds"])
+
+    def go(self, data: Any) -> RunResult:
+        """Fit, save, report."""
+        from bayesmodels.fitting.progress import progress_wanted
+        from bayesmodels.reporting import report
+
+        try:
+            with progress_wanted(self.config.sections.sampling.progress):
+                tree = self._posterior(data)
+            self.phase("report")
+            made = report(tree, settings=self.config.sections.report)
+            self.folder.write_all(made.files(self.stopwatch.seconds))
+            verdict = made.convergence
+            self.folder.log(f"finished: {verdict['verdict']}")
+            self.folder.confirm([LOG])
+            self.note(status="finished", phase="finished", convergence=verdict, error=None)
+            return RunResult(self.folder.path, verdict, _warnings(tree))
+        except KeyboardInterrupt:
+            self._ended("interrupted; --resume goes on from here", "interrupted", None)
+            raise
+        except Exception as error:
+            said = f"failed during {self.phase_name}\n{without_persons(error, data)}"
+            self._ended(said, "failed", type(error).__name__)
+            if lack_of_room(error) is not None:
+                raise DiskFull(
+                    f"{self.folder.path}: the disk is full (during {self.phase_name}); make room, then give the same "
+                    "command with --resume"
+                ) from error
+            if isinstance(error, BayesmodelsError):
+                raise
+            raise BayesmodelsError(
+                f"{type(error).__name__}: {error} (where it happened is in {self.folder.path / LOG})"
+            ) from error
+
+    def phase(self, name: str) -> None:
+        """Begin a phase, unless Ctrl-C was pressed in the one before; what is told is on disk already."""
+        self.heed_interrupt()
+        self.phase_name = name
+        self.folder.log(name)
+        self.note(phase=name)
+        self.tell(name)
+
+    def note(self, **changes: Any) -> None:
+        """Change the manifest, and bring its seconds up to date."""
+        self.folder.note(**changes, seconds=self.stopwatch.seconds())
+
+    def _ended(self, said: str, status: str, error: str | None) -> None:
+        """Note how the run ended; where there is no room for that, manifest and log stay as they were."""
+        for write in (
+            lambda: self.note(status=status, phase=f"{status} during {self.phase_name}", error=error),
+            lambda: self.folder.log(said),
+        ):
+            try:
+                write()
+            except Exception as failure:
+                if lack_of_room(failure) is None:
+                    raise
+
+    def _posterior(self, data: Any) -> xr.DataTree:
+        """Load the posterior if it is there and whole; otherwise fit, keeping whole chains, and save it."""
+        import xarray as xr
+
+        from bayesmodels.fitted import fit
+
+        refit = None
+        if self.folder.posterior.is_file():
+            try:
+                tree = load_own(self.folder)
+            except DamagedFile:
+                self.phase("posterior found damaged, so it is made again from the chains")
+            else:
+                self.phase("posterior found")
+                return tree
+        asked = self.config.sections.sampling
+        settings = asked.model_validate(asked.model_dump() | {"seed": self.seed})
+        if isinstance(self.config.sections.data, TrialsSection):
+            from bayesmodels.fitting.refit import refit_of
+
+            self.phase("compile")
+            refit = refit_of(self.config.model, data)
+        self._warn(data)
+        chains = [f"chains/{number}.nc" for number in range(settings.chains)]
+        self.folder.enter(chains)
+        tree = fit(
+            self.config.model,
+            data,
+            settings,
+            chain_dir=self.folder.chains,
+            compiled=refit.compiled if refit else None,
+            on_phase=self.phase,
+        )
+        self.folder.confirm(chains)
+        tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
+        tree.attrs["run"] = self.name
+        tree.attrs["warnings"] = json.dumps([line.without_person for line in data_warnings(self.config, data)])
+        if refit is not None:
+            from bayesmodels.analyses.leave_one_out import add_refits
+
+            self.phase("refits without each programme")
+            add_refits(tree, self.config.model, data, refit, needed=self.needed)
+        for name, group in declared_analyses(self.config, tree, data, self.phase).items():
+            tree[name] = xr.DataTree(group)
+        if self.config.sections.archive.persons:
+            from bayesmodels.analyses.person_archive import person_groups
+
+            self.phase("person terms and visit rows")
+            for name, group in person_groups(self.config.model, tree, data).items():
+                tree[name] = xr.DataTree(group)
+        self.phase("save the posterior")
+        self.folder.enter([POSTERIOR])
+        save(tree, self.folder.posterior)
+        self.folder.confirm([POSTERIOR])
+        return tree
+
+    def _warn(self, data: Any) -> None:
+        """Say what is doubtful in the data: without persons in the log, with them on the terminal."""
+        found = data_warnings(self.config, data)
+        for line in shown([warning.without_person for warning in found], "warning"):
+            self.folder.log(f"warning: {line}")
+        for line in shown(found, "warning"):
+            self.tell(f"warning: {line}")

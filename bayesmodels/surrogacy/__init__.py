@@ -1,0 +1,1 @@
+"""Surrogacy metrics on posterior draws, and the verdicts they support; no pages, no model."""

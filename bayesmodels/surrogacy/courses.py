@@ -1,0 +1,244 @@
+"""Persons' courses as a longitudinal posterior knows them: means and covariances of true values at the visits.
+
+A person's true value of outcome k at a visit is its mean plus ``sum over terms of basis x (the person's term)``
+(`person_basis`), with the terms' covariance D from `person_sd` and `person_correlation`. Everything here is a linear
+functional of the terms, so no person is needed. With strata, covariances are those within strata, weighted by the
+strata's persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from bayesmodels.errors import BadInput, in_full
+from bayesmodels.posterior.archive import require
+from bayesmodels.posterior.context import Contrast, FitContext
+from bayesmodels.posterior.observed import ObservedPersons
+from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.vocabulary import ALL, months
+
+VARIABLES = ("visit_mean", "person_basis", "person_sd", "person_correlation", "residual_sd")
+"""What a posterior must publish."""
+
+WANDER = "wander_sd"
+"""SD of an outcome's Brownian path after a month, where the model has one; NaN for outcomes without."""
+
+MOST_DRAWS = 2000
+"""Draws used, evenly spaced: enough for the 2.5 and 97.5 % points of what is reported."""
+
+
+@dataclass(frozen=True)
+class Courses:
+    """Draws of the joint distribution of persons' courses.
+
+    Parameters
+    ----------
+    outcomes, groups, terms : tuple of str
+    weeks : (visit,)
+        Week 0 first.
+    mean : (draw, outcome, group, visit)
+    basis : (draw, outcome, term, group, visit)
+    covariance : (draw, term, term)
+        D, between persons. Where an outcome wanders, its Brownian path's increments between visits follow the terms, as
+        further ones without a name: true values include the path, the same under both arms.
+    correlation : (draw, term, term)
+        Of persons' terms, common to the strata; paths left out.
+    residual : (draw, outcome)
+        Variance of a visit about the person's own course.
+    share : mapping of str to float
+        Share of the persons in each start group.
+    good : mapping of str to float
+        +1 where up is good, -1 where down is good, by outcome.
+    """
+
+    outcomes: tuple[str, ...]
+    groups: tuple[str, ...]
+    terms: tuple[str, ...]
+    weeks: np.ndarray
+    mean: np.ndarray
+    basis: np.ndarray
+    covariance: np.ndarray
+    correlation: np.ndarray
+    residual: np.ndarray
+    share: Mapping[str, float]
+    good: Mapping[str, float]
+
+    def visit(self, week: float) -> int:
+        """Place of a visit.
+
+        Raises
+        ------
+        BadInput
+            No visit at that week.
+        """
+        at = np.flatnonzero(self.weeks == week)
+        if not len(at):
+            known = ", ".join(in_full(w) for w in self.weeks)
+            raise BadInput(f"[report.surrogacy]: expected a week of a visit ({known}), got {in_full(week)}")
+        return int(at[0])
+
+    def change(self, outcome: str, week: float) -> np.ndarray:
+        """Weights of the terms in the change of an outcome from week 0 to a week, (draw, group, term)."""
+        basis = self.basis[:, self.outcomes.index(outcome)]
+        return np.moveaxis(basis[..., self.visit(week)] - basis[..., 0], 1, 2)
+
+    def mean_change(self, outcome: str, week: float) -> np.ndarray:
+        """Mean change from week 0, (draw, group)."""
+        mean = self.mean[:, self.outcomes.index(outcome)]
+        return mean[..., self.visit(week)] - mean[..., 0]
+
+    def level(self, outcome: str) -> np.ndarray:
+        """Weights of the terms in the value at week 0, (draw, group, term)."""
+        return np.moveaxis(self.basis[:, self.outcomes.index(outcome), :, :, 0], 1, 2)
+
+    def between(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Covariance of two functionals of the terms, weights (draw, ..., term)."""
+        return np.einsum("d...p,dpq,d...q->d...", first, self.covariance, second)
+
+    def arms(
+        self,
+        surrogate: str,
+        outcome: str,
+        surrogate_week: float,
+        outcome_week: float,
+        contrast: Contrast,
+        observed: bool = False,
+    ) -> Arms:
+        """Changes of surrogate and outcome from week 0 in two start groups.
+
+        Parameters
+        ----------
+        surrogate, outcome : str
+        surrogate_week, outcome_week : float
+        contrast : Contrast
+            Its earlier start is the active arm, its later start control.
+        observed : bool
+            Add the residual variance of both visits; else true values, with the cross-world covariance that the model
+            implies: the delayed-start bridge. Residuals of two outcomes are independent.
+        """
+        places = [self.groups.index(contrast.late), self.groups.index(contrast.early)]
+        weights = [
+            self.change(name, week)[:, places] for name, week in ((surrogate, surrogate_week), (outcome, outcome_week))
+        ]
+        covariance = np.empty((len(self.mean), 2, 2, 2))
+        cross = np.empty((len(self.mean), 2, 2))
+        for i, first in enumerate(weights):
+            for j, second in enumerate(weights):
+                covariance[:, :, i, j] = self.between(first, second)
+                cross[:, i, j] = self.between(first[:, 0], second[:, 1])
+        if observed:
+            for i, (name, week) in enumerate(((surrogate, surrogate_week), (outcome, outcome_week))):
+                covariance[:, :, i, i] += 2 * self.residual[:, [self.outcomes.index(name)]] * (week > 0)
+        means = [
+            self.mean_change(name, week)[:, places]
+            for name, week in ((surrogate, surrogate_week), (outcome, outcome_week))
+        ]
+        share = np.array([self.share[contrast.late], self.share[contrast.early]])
+        return Arms(
+            np.stack(means, axis=-1),
+            covariance,
+            share / share.sum(),
+            np.array([self.good[surrogate], self.good[outcome]]),
+            None if observed else cross,
+            "observed" if observed else "latent",
+        )
+
+    def at_visits(self, outcome: str, weeks: np.ndarray) -> np.ndarray:
+        """Weights of the terms in the values at some visits, (draw, group, visit, term)."""
+        places = [self.visit(week) for week in weeks]
+        return np.moveaxis(self.basis[:, self.outcomes.index(outcome)][..., places], 1, 3)
+
+
+def read_courses(
+    tree: xr.DataTree, context: FitContext, observed: ObservedPersons, group: str = "posterior"
+) -> Courses:
+    """Read the courses of the posterior, or of the prior.
+
+    Parameters
+    ----------
+    tree : DataTree
+    context : FitContext
+    observed : ObservedPersons
+        For the shares of strata and start groups; equal where the archive does not count persons.
+    group : {"posterior", "prior"}
+
+    Raises
+    ------
+    MissingVariable
+        The model does not publish persons' courses.
+    """
+    require(tree, variables=VARIABLES, groups=[group])
+    found = tree[group].to_dataset().reset_coords(drop=True)
+    draws = found[[*VARIABLES, *({WANDER} & set(found.data_vars))]]
+    total = draws.sizes["chain"] * draws.sizes["draw"]
+    draws = draws.isel(draw=slice(None, None, max(1, -(-total // MOST_DRAWS))))
+    outcomes, groups = context.outcomes, context.start_groups
+    labels = [str(label) for label in draws["stratum"].values]
+    strata = [label for label in labels if label != ALL] or labels
+    first = next(iter(outcomes))
+    counted = np.array([_persons(observed, first, groups, stratum) for stratum in strata])
+    weight = counted / counted.sum() if counted.sum() else np.full(len(strata), 1 / len(strata))
+    sd = _flat(draws["person_sd"].sel(stratum=strata), "stratum", "term")
+    residual = _flat(draws["residual_sd"].sel(stratum=strata), "stratum", "outcome") ** 2
+    correlation = _flat(draws["person_correlation"], "term", "term_other")
+    within = np.einsum("f,dfp,dfq->dpq", weight, sd, sd)
+    basis = _flat(draws["person_basis"], "outcome", "term", "start_group", "visit_week")
+    weeks = draws["visit_week"].to_numpy().astype(float)
+    covariance = within * correlation
+    if WANDER in draws:
+        rate = np.einsum("f,dfk->dk", weight, _flat(draws[WANDER].sel(stratum=strata), "stratum", "outcome") ** 2)
+        basis, covariance = _with_paths(basis, covariance, np.nan_to_num(rate), in_months(weeks))
+    whole = ALL if ALL in labels else strata[0]
+    share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}
+    return Courses(
+        outcomes=tuple(outcomes),
+        groups=groups,
+        terms=tuple(str(term) for term in draws["term"].values),
+        weeks=weeks,
+        mean=_flat(draws["visit_mean"].sel(stratum=whole), "outcome", "start_group", "visit_week"),
+        basis=basis,
+        covariance=covariance,
+        correlation=correlation,
+        residual=np.einsum("f,dfk->dk", weight, residual),
+        share={g: n / sum(share.values()) for g, n in share.items()},
+        good={name: outcome.sign for name, outcome in outcomes.items()},
+    )
+
+
+def _with_paths(
+    basis: np.ndarray, covariance: np.ndarray, rate: np.ndarray, months: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Append the increments of every outcome's path: variance `rate` (draw, outcome) times their months."""
+    draws, outcomes, terms, groups, visits = basis.shape
+    steps = np.diff(months)
+    n = outcomes * len(steps)
+    longer = np.zeros((draws, outcomes, terms + n, groups, visits))
+    longer[:, :, :terms] = basis
+    wider = np.zeros((draws, terms + n, terms + n))
+    wider[:, :terms, :terms] = covariance
+    after = np.tri(visits, visits - 1, -1).T  # an increment counts at the visits after it
+    for k in range(outcomes):
+        own = slice(terms + k * len(steps), terms + (k + 1) * len(steps))
+        longer[:, k, own] = after[:, None, :]
+        place = np.arange(own.start, own.stop)
+        wider[:, place, place] = rate[:, [k]] * steps
+    return longer, wider
+
+
+def in_months(weeks: np.ndarray) -> np.ndarray:
+    """Months since randomisation."""
+    return months(np.asarray(weeks, float))
+
+
+def _flat(array: xr.DataArray, *dims: str) -> np.ndarray:
+    values = array.transpose("chain", "draw", *dims).to_numpy()
+    return values.reshape((-1, *values.shape[2:]))
+
+
+def _persons(observed: ObservedPersons, outcome: str, groups: tuple[str, ...], stratum: str) -> float:
+    found = np.array([observed.at_start(outcome, group, stratum) for group in groups])
+    return float(np.nansum(found))

@@ -1,0 +1,110 @@
+"""What is evaluated: the declared surrogate and outcome of a fit, the comparison, and the weeks they are read at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from bayesmodels.posterior.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.estimand import OPEN_LABEL
+from bayesmodels.posterior.observed import ObservedPersons
+from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.surrogacy.prentice import Regions
+
+
+@dataclass(frozen=True)
+class Declared:
+    """Surrogate and outcome of a fit.
+
+    Parameters
+    ----------
+    surrogate, outcome : Outcome
+    contrast : Contrast or None
+        Earlier against later start; None with a single start group.
+    weeks : (visit,)
+        Visits after week 0 at which both can be read; empty where the model has no visits.
+    surrogate_week, outcome_week : float
+        NaN where there is no visit to read.
+    regions : Regions
+    switch_week : float
+        Infinite where no group starts later.
+    """
+
+    surrogate: Outcome
+    outcome: Outcome
+    contrast: Contrast | None
+    weeks: np.ndarray
+    surrogate_week: float
+    outcome_week: float
+    regions: Regions
+    switch_week: float
+
+    @property
+    def not_randomised(self) -> str:
+        """Why the comparison at these weeks is not the randomised one; blank where it is."""
+        return self._open_label(self.surrogate_week, self.outcome_week)
+
+    @property
+    def surrogate_not_randomised(self) -> str:
+        """The same of the surrogate alone, which is all that the response rung reads."""
+        return self._open_label(self.surrogate_week)
+
+    @property
+    def surrogate_where(self) -> str:
+        """Week and comparison at which the response is read, in words."""
+        if self.contrast is None:
+            return f"change to week {self.surrogate_week:g}"
+        kind = f"start, {OPEN_LABEL}" if self.surrogate_not_randomised else "as randomised"
+        return f"change to week {self.surrogate_week:g}, {self.contrast.early} against {self.contrast.late} {kind}"
+
+    def _open_label(self, *weeks: float) -> str:
+        late = [week for week in weeks if week > self.switch_week]
+        if not late:
+            return ""
+        return (
+            f"week {max(late):g} lies after the switch at week {self.switch_week:g}, when both groups have the drug: "
+            "early against delayed start is not drug against placebo"
+        )
+
+    @property
+    def where(self) -> str:
+        """Weeks and comparison in words."""
+        if self.surrogate_week == self.outcome_week:
+            weeks = f"changes to week {self.outcome_week:g}"
+        else:
+            weeks = (
+                f"{self.surrogate.label} to week {self.surrogate_week:g}, {self.outcome.label} to week "
+                f"{self.outcome_week:g}"
+            )
+        if self.contrast is None:
+            return weeks
+        kind = f"start, {OPEN_LABEL}" if self.not_randomised else "as randomised"
+        return f"{weeks}, {self.contrast.early} against {self.contrast.late} {kind}"
+
+
+def declared(
+    tree: xr.DataTree, context: FitContext, settings: ReportSettings, observed: ObservedPersons
+) -> Declared | None:
+    """What the settings declare; None where they declare no surrogate."""
+    if settings.surrogate is None or settings.outcome is None:
+        return None
+    surrogate, outcome = context.outcomes[settings.surrogate], context.outcomes[settings.outcome]
+    contrast = context.contrasts[0] if context.contrasts else None
+    draws = tree["posterior"].to_dataset()
+    dim = "visit_week" if "visit_mean" in draws else "week"
+    weeks = draws[dim].to_numpy().astype(float) if dim in draws.coords else np.array([])
+    weeks = weeks[weeks > 0]
+    switch = math.inf if context.switch_week is None else context.switch_week
+    seen = [observed.last_visit(k.name, context.start_groups, "all") for k in (surrogate, outcome)]
+    last = min(switch, *(week for week in seen if not math.isnan(week)), math.inf)
+    default = float(weeks[weeks <= last].max(initial=-math.inf))
+    default = default if math.isfinite(default) else math.nan
+    chosen = settings.surrogacy
+    at = [chosen.surrogate_week or default, chosen.outcome_week or default]
+    return Declared(
+        surrogate, outcome, contrast, weeks, at[0], at[1],
+        chosen.regions(settings.important_difference.get(outcome.name)), switch,
+    )  # fmt: skip

@@ -1,0 +1,172 @@
+"""The criteria of one trial, from arms to one table and two verdicts; the same for person-level tables and fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayesmodels.posterior.intervals import named_limits
+from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.surrogacy.causal_association import CausalAssociation, causal_association
+from bayesmodels.surrogacy.identifiability import individual_verdict, response_verdict
+from bayesmodels.surrogacy.likelihood_reduction import likelihood_reduction
+from bayesmodels.surrogacy.mediation import sensitivity_table
+from bayesmodels.surrogacy.prentice import Prentice, Regions, prentice
+from bayesmodels.surrogacy.principal_strata import principal_strata
+from bayesmodels.surrogacy.proportion_explained import ProportionExplained, proportion_explained
+from bayesmodels.surrogacy.relative_effect import RelativeEffect, relative_effect
+from bayesmodels.surrogacy.settings import SurrogacySettings
+from bayesmodels.surrogacy.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class SingleTrial:
+    """Single-trial criteria with their uncertainty.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a quantity: `quantity`, `name`, `median`, `lower`, `upper` (equal-tailed), `prior_median`,
+        `prior_lower`, `prior_upper` (NaN without a prior), `note` (why unbounded or withheld).
+    prentice : Prentice
+    relative_effect : RelativeEffect
+    proportion_explained : ProportionExplained
+    causal_association : CausalAssociation
+    principal_strata : DataFrame
+    sensitivity : DataFrame
+        Of the indirect effect to unmeasured confounding, with the surrogate itself as mediator.
+    verdicts : tuple of Verdict
+        Response, individual.
+    """
+
+    table: pd.DataFrame
+    prentice: Prentice
+    relative_effect: RelativeEffect
+    proportion_explained: ProportionExplained
+    causal_association: CausalAssociation
+    principal_strata: pd.DataFrame
+    sensitivity: pd.DataFrame
+    verdicts: tuple[Verdict, Verdict]
+
+    def sentence(self) -> str:
+        """Both verdicts and the criteria in words."""
+        lines = [verdict.line for verdict in self.verdicts]
+        criteria = (self.prentice, self.relative_effect, self.proportion_explained)
+        return "\n".join([*lines, *(f"{found.sentence()}" for found in criteria)])
+
+    def _repr_html_(self) -> str:
+        return "".join(v._repr_html_() for v in self.verdicts) + self.table.to_html(
+            index=False, float_format="{:.3g}".format
+        )
+
+
+def single_trial(
+    arms: Arms,
+    settings: SurrogacySettings | None = None,
+    *,
+    regions: Regions | None = None,
+    level: float = 0.95,
+    labels: dict[str, str] | None = None,
+    prior: Arms | None = None,
+    designs: tuple[str, str, str] = ("", "", ""),
+) -> SingleTrial:
+    """All criteria of one trial.
+
+    Parameters
+    ----------
+    arms : Arms
+    settings : SurrogacySettings, optional
+    regions : Regions, optional
+        By default those of the settings.
+    level : float
+        Probability of the intervals.
+    labels : dict, optional
+        `surrogate`, `outcome`, `unit` (of the surrogate), `where`, and `surrogate_where` and `persons_where` for the
+        two rungs where these differ, for the sentences.
+    prior : Arms, optional
+        The same from the prior alone.
+    designs : (str, str, str)
+        Why the design or the fit cannot judge the response rung, the individual rung, and criteria that compare both
+        effects; blank where it can.
+    """
+    settings = settings or SurrogacySettings()
+    regions = regions or settings.regions(None)
+    cut = settings.cut_offs
+    words = {"surrogate": "the surrogate", "outcome": "the outcome", "unit": "units", "where": "in this trial"}
+    words |= labels or {}
+    ratio = relative_effect(arms, level, cut.effect_probability)
+    share = proportion_explained(arms, level, cut.effect_probability, designs[2])
+    causal = causal_association(arms, settings.cross_world, level, seed=settings.seed)
+    response = response_verdict(
+        arms.favourable.alpha, regions.surrogate, cut, surrogate=words["surrogate"], unit=words["unit"],
+        where=words.get("surrogate_where", words["where"]), level=level, design=designs[0],
+    )  # fmt: skip
+    individual = individual_verdict(
+        arms.favourable.adjusted_association, cut, surrogate=words["surrogate"], outcome=words["outcome"],
+        where=words.get("persons_where", words["where"]), level=level, design=designs[1],
+        prior=None if prior is None else prior.favourable.adjusted_association,
+    )  # fmt: skip
+    return SingleTrial(
+        table=single_table(arms, prior, level, ratio, share),
+        prentice=prentice(arms, regions, cut.effect_probability, designs[2]),
+        relative_effect=ratio,
+        proportion_explained=share,
+        causal_association=causal,
+        principal_strata=principal_strata(causal, arms, level),
+        sensitivity=sensitivity_table(arms, settings.confounding, level, cut.effect_probability, designs[2]),
+        verdicts=(response, individual),
+    )
+
+
+_QUANTITIES: dict[str, tuple[str, Any]] = {
+    "alpha": ("effect on the surrogate", lambda a: a.alpha),
+    "beta": ("effect on the outcome", lambda a: a.beta),
+    "gamma": ("slope of the outcome on the surrogate, within arms", lambda a: a.gamma),
+    "gamma_control": ("the same in control", lambda a: a.arm_gamma[:, 0]),
+    "gamma_active": ("the same in the active arm", lambda a: a.arm_gamma[:, 1]),
+    "residual_effect": ("effect on the outcome at the same surrogate value", lambda a: a.residual_effect),
+    "adjusted_association": ("correlation within arms, rho_Z", lambda a: a.adjusted_association),
+    "r2_individual": ("R2 within arms, R2_indiv", lambda a: a.adjusted_association**2),
+    "likelihood_reduction": ("likelihood reduction factor", likelihood_reduction),
+}
+
+
+def single_table(
+    arms: Arms, prior: Arms | None, level: float, ratio: RelativeEffect, share: ProportionExplained | None
+) -> pd.DataFrame:
+    """`SingleTrial.table`; without `share` no proportion explained."""
+    rows: list[dict[str, Any]] = []
+    for name, (words, of) in _QUANTITIES.items():
+        before = named_limits("prior", of(prior), level) if prior is not None else {}
+        rows.append({"quantity": name, "name": words, **_plain(named_limits("x", of(arms), level)), **before})
+    unbounded = "" if ratio.set.bounded else ratio.set.sentence()
+    rows.append(
+        {
+            "quantity": "relative_effect",
+            "name": "relative effect, beta / alpha",
+            "median": ratio.median if ratio.set.bounded else np.nan,
+            "lower": ratio.set.lower,
+            "upper": ratio.set.upper,
+            "note": unbounded,
+        }
+    )
+    if share is not None:
+        rows.append(
+            {
+                "quantity": "proportion_explained",
+                "name": "proportion explained",
+                "median": share.median,
+                "lower": share.lower,
+                "upper": share.upper,
+                "note": share.note(level),
+            }
+        )
+    columns = ["quantity", "name", "median", "lower", "upper", "prior_median", "prior_lower", "prior_upper", "note"]
+    return pd.DataFrame(rows).reindex(columns=columns).fillna({"note": ""})
+
+
+def _plain(limits: dict[str, float]) -> dict[str, float]:
+    return {name.removeprefix("x_"): value for name, value in limits.items()}

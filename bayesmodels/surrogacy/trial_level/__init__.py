@@ -1,0 +1,1 @@
+"""Trial-level surrogacy: metrics and verdict from the posterior of a trial-level model."""

@@ -1,0 +1,1 @@
+"""Many simulated trials: specification, loop over processes, records."""

@@ -1,0 +1,1 @@
+"""Independent implementations that only the tests use."""

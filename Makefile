@@ -40,7 +40,7 @@ test: lint types  ## everything that CI runs, but the wheel; tests and notebooks
 lint: $(STAMP)  ## ruff and the floors of the architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports
+	PYTHONPATH=reports $(BIN)/lint-imports
 
 types: $(STAMP)  ## mypy on the public modules
 	$(BIN)/mypy

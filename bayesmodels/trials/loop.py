@@ -27,13 +27,13 @@ def study_parser(name: str, about: str | None, *, seed: int = 1, workers: int = 
     Parameters
     ----------
     name : str
-        Module of `bayesmodels.studies`; its log is ``runs/studies/<name>.jsonl`` unless said.
+        Module of `validation`; its log is ``runs/studies/<name>.jsonl`` unless said.
     about : str, optional
         The module's docstring.
     seed, workers : int
         Defaults.
     """
-    parser = ArgumentParser(prog=f"python -m bayesmodels.studies.{name}", description=about)
+    parser = ArgumentParser(prog=f"python -m validation.{name}", description=about)
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--workers", type=int, default=workers, help="processes on this machine")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, instead of processes")

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
+from validation.generator import study as generator
+from validation.generator.published_analyses import adjusted_means, group_means, imputed, log_hazard_ratio, wide
 
 from bayesmodels.simulation import published_truth, simulate_trial, valor_design, without_exits
-from bayesmodels.studies import generator
-from bayesmodels.studies.published_analyses import adjusted_means, group_means, imputed, log_hazard_ratio, wide
 
 
 def test_ancova_on_a_balanced_hand_example():

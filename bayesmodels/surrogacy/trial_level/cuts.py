@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FEW_TRIALS = "simulated collections of few trials (reports/validation/TrialLevelModel-few-trials)"
+FEW_TRIALS = "simulated collections of few trials (reports/validation/few_trials)"
 
 SOURCES = {
     "min_programmes": f"{FEW_TRIALS}: with 5 trials the posterior of R2 is about as wide as its prior",

@@ -1,0 +1,1 @@
+"""Studies of the package itself: simulation-based calibration, recovery, operating characteristics, VALOR."""

@@ -1,0 +1,1 @@
+"""Simulation-based calibration of every model: ranks of truths drawn from the prior."""

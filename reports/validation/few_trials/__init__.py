@@ -1,0 +1,1 @@
+"""What few trials can say of the trial-level R2."""

@@ -1,0 +1,1 @@
+"""Does the simulator of trials reproduce what VALOR published?"""

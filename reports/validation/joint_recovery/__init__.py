@@ -1,0 +1,1 @@
+"""Recovery under informative death, with and without the hazard in the model."""

@@ -1,0 +1,1 @@
+"""Operating characteristics of a platform trial with shared controls."""

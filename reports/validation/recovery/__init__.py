@@ -1,0 +1,1 @@
+"""Coverage of the longitudinal model on simulated trials."""

@@ -1,0 +1,86 @@
+"""Visits of a simulated trial (`model_trials`), in NumPy, as the `Design` that a compiled model is handed."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayesmodels.models.visits.design import NEVER, Design, OutcomeDesign
+from bayesmodels.study import Study
+from bayesmodels.vocabulary import months
+from validation.simulated.model_trials import (
+    BASES,
+    OUTCOMES,
+    START_GROUPS,
+    START_WEEKS,
+    STRATA,
+    TERMS,
+    Array,
+    Layout,
+    Truth,
+)
+
+
+def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> Design:
+    """One trial's visits: values of both outcomes at the visits that took place."""
+    stratum, group = layout.cells
+    n, weeks = len(stratum), np.array(layout.weeks)
+    follow_up = rng.uniform(layout.shortest_weeks, layout.longest_weeks, n)
+    dropped = rng.exponential(1 / layout.dropout, n)
+    took_place = (weeks <= follow_up[:, None]) & (months(weeks) <= dropped[:, None])
+    took_place &= rng.random((n, len(weeks))) >= layout.missed
+    took_place[:, 0] = True
+    own = truth.person_sd * (rng.standard_normal((n, len(TERMS))) @ np.linalg.cholesky(truth.correlation).T)
+    start = np.array(START_WEEKS)[group]
+    t = np.broadcast_to(months(weeks), (n, len(weeks)))
+    designs = []
+    for k, bases in enumerate(BASES):
+        rate, effect = bases(truth, t, months(start)[:, None])
+        level, slope = (own[:, 3 * k + j] for j in range(2))
+        response = own[:, 2] if k == 0 else np.zeros(n)
+        mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
+        mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
+        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
+        y = mean + truth.wander_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
+        designs.append(_outcome_design(y, weeks, took_place, start))
+    return Design(
+        outcomes=tuple(designs),
+        stratum=stratum,
+        cell=stratum * 2 + group,
+        covariates=np.zeros((n, 0)),
+        center=np.zeros(0),
+        spread=np.zeros(0),
+        start_weeks=np.array(START_WEEKS),
+        shares=layout.shares,
+    )
+
+
+def _outcome_design(y: Array, weeks: Array, took_place: npt.NDArray[np.bool_], start: Array) -> OutcomeDesign:
+    """Visits that took place moved to the front of each person's slots, zeros behind them."""
+    order = np.argsort(~took_place, axis=1, kind="stable")
+    present = np.take_along_axis(took_place, order, axis=1).astype(float)
+    t = months(weeks)[order] * present
+    since = np.where(np.isfinite(start), months(weeks)[order].T * present.T - months(start), -NEVER)
+    none = np.zeros(0)
+    values = np.take_along_axis(y, order, axis=1) * present
+    return OutcomeDesign(values, t.T.copy(), since, present.T.copy(), none.astype(int), none.astype(int), none, none)
+
+
+def template_study(layout: Layout) -> Study:
+    """A study of the layout whose values mean nothing: the model is built on it once and handed data afterwards."""
+    stratum, group = layout.cells
+    labels = [f"sim-{i:04d}" for i in range(len(stratum))]
+    persons = pd.DataFrame(
+        {
+            "person": labels,
+            "start_group": np.array(START_GROUPS)[group],
+            "drug_start_week": np.array(START_WEEKS)[group],
+            "stratum": np.array(STRATA)[stratum],
+        }
+    )
+    grid = pd.MultiIndex.from_product([labels, layout.weeks, OUTCOMES], names=["person", "week", "outcome"])
+    visits = grid.to_frame(index=False).assign(value=30.0)
+    return Study.from_frames(
+        persons, visits, name="simulated", reference_group="delayed", strata=True, curve_weeks=layout.weeks
+    )

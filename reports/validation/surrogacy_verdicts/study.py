@@ -1,0 +1,160 @@
+"""How often each verdict is given: null, perfect, paradoxical, confounded and ordinary surrogates, 1 to 40 trials.
+
+    python -m validation.surrogacy_verdicts.study --out reports/validation/surrogacy_verdicts
+
+A single trial is a table of patients, judged on the response and the individual rung, and on the trial rung, which one
+trial cannot answer. A collection is a table of effects fitted by `TrialLevelModel`, judged on the trial rung. The good
+directions are stated: a lower surrogate, a higher outcome.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+from bayesmodels.fitting import NutsSettings
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.trial_level.model import TrialLevelModel
+from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
+from bayesmodels.study import Endpoint, TrialTable
+from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
+from bayesmodels.surrogacy.person_table import person_table, posterior_arms
+from bayesmodels.surrogacy.settings import SurrogacySettings
+from bayesmodels.surrogacy.single_trial import single_trial
+from bayesmodels.surrogacy.trial_level.direction import direction
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws
+from bayesmodels.surrogacy.trial_level.prior_information import prior_information
+from bayesmodels.surrogacy.trial_level.verdict import trial_verdict
+from bayesmodels.trials.loop import run_study, study_parser
+
+SIZES = (1, 3, 8, 20, 40)
+"""Trials; 1 is a single trial with patients."""
+
+CELLS = tuple(product(COLLECTIONS, SIZES))
+SCALES = (0.3, 0.25)
+"""Prior scales of the fits: the spread that the collections have, as an analyst who knows the field would state it."""
+
+ENDPOINTS = (Endpoint("surrogate", "ln", "down"), Endpoint("outcome", "points per month", "up"))
+RESIDUAL_REGION = 0.1
+"""Effect on the outcome, given the surrogate, that counts as none in Prentice's fourth criterion; points a month."""
+
+
+@dataclass(frozen=True)
+class VerdictSpec:
+    """What the study depends on.
+
+    Parameters
+    ----------
+    simulations : int
+        Of every kind of surrogate and number of trials; simulation number k is replicate k // 30 of cell k % 30.
+    patients_per_arm : int
+        Of every trial of a collection.
+    single_patients_per_arm : int
+        Of a single trial.
+    """
+
+    simulations: int = 100
+    seed: int = 1
+    chains: int = 1
+    tune: int = 250
+    draws: int = 600
+    target_accept: float = 0.9
+    patients_per_arm: int = 50
+    single_patients_per_arm: int = 200
+
+
+@cache
+def the_model() -> TrialLevelModel:
+    """Normal random effects; the correlation of the estimates is known from the table."""
+    return TrialLevelModel(surrogate_scale=SCALES[0], outcome_scale=SCALES[1])
+
+
+@cache
+def the_refit() -> Refit:
+    """The model compiled, once a process."""
+    return refit_of(the_model(), table_of(COLLECTIONS["null"], 3, 50, np.random.default_rng(0)))
+
+
+def table_of(truth: CollectionTruth, trials: int, patients_per_arm: int, rng: np.random.Generator) -> TrialTable:
+    """A simulated table as a user would have it."""
+    frame = simulate_effects(truth, trials, seed=rng, patients_per_arm=patients_per_arm)
+    frame = frame.drop(columns=["true_surrogate_effect", "true_outcome_effect"])
+    return TrialTable.from_frame(frame, surrogate=ENDPOINTS[0], outcome=ENDPOINTS[1])
+
+
+def judge(spec: VerdictSpec, number: int) -> dict[str, Any]:
+    """Simulate one trial or collection and give its verdicts."""
+    kind, trials = CELLS[number % len(CELLS)]
+    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+    judged_so = _single(spec, COLLECTIONS[kind], rng) if trials == 1 else _collection(spec, kind, trials, rng)
+    return {"kind": kind, "trials": trials, **judged_so}
+
+
+def _single(spec: VerdictSpec, truth: CollectionTruth, rng: np.random.Generator) -> dict[str, Any]:
+    patients = simulate_patients(truth, 1, seed=rng, patients_per_arm=spec.single_patients_per_arm)
+    table = person_table(patients, surrogate="surrogate", outcome="outcome", arm="treatment", active=1, control=0)
+    arms = posterior_arms(table, draws=spec.draws, seed=int(rng.integers(2**31)), good=(-1.0, 1.0))
+    found = single_trial(arms, SurrogacySettings(residual_region=RESIDUAL_REGION))
+    joint = found.prentice.probabilities["joint"]
+    return {
+        **{verdict.rung: verdict.answer for verdict in found.verdicts},
+        "trial_rung": SINGLE_TRIAL.answer,
+        "prentice_assessable": bool(found.prentice.assessable),
+        "prentice_joint": round(float(joint), 4),
+    }
+
+
+def _collection(spec: VerdictSpec, kind: str, trials: int, rng: np.random.Generator) -> dict[str, Any]:
+    table = table_of(COLLECTIONS[kind], trials, spec.patients_per_arm, rng)
+    settings = NutsSettings(
+        chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
+        seed=int(rng.integers(2**31)),
+    )  # fmt: skip
+    refit = the_refit()
+    free, divergences = refit.raw_draws(the_model().arrays(table), settings)
+    found = refit.published({name: values.reshape((-1, *values.shape[2:])) for name, values in free.items()})
+    (mean_s, mean_t), (sd_s, sd_t), rho = found["trial_mean"].T, found["trial_sd"].T, found["trial_correlation"]
+    draws = TrialDraws(mean_s, mean_t, sd_s, sd_t, rho)
+    information = prior_information(rho)
+    programmes = len(table.paired_programmes)
+    given = trial_verdict(draws, information, programmes, direction=direction(draws, "down", "up"))
+    return {
+        "trial_rung": given.verdict,
+        "trial_rung_undirected": trial_verdict(draws, information, programmes).verdict,
+        "rho_lower": round(float(np.quantile(rho, 0.025)), 4),
+        "rho_upper": round(float(np.quantile(rho, 0.975)), 4),
+        "width_ratio": round(information.width_ratio, 4),
+        "max_rhat": round(max(_rhat(values) for values in free.values()), 4),
+        "divergences": divergences,
+    }
+
+
+def _rhat(values: np.ndarray) -> float:
+    """Largest R-hat of the entries of a variable (chain, draw, ...), every chain cut in two halves."""
+    half = values.shape[1] // 2
+    halves = np.concatenate([values[:, :half], values[:, half : 2 * half]]).reshape(2 * len(values), half, -1)
+    return max(float(array_stats.rhat(halves[..., j], chain_axis=0, draw_axis=1)) for j in range(halves.shape[-1]))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study from the command line; a study that was stopped goes on where it was."""
+    from validation.surrogacy_verdicts.report import write_report
+
+    parser = study_parser("verdict_shares", __doc__)
+    parser.add_argument("--simulations", type=int, default=100, help="of every kind of surrogate and number of trials")
+    chosen = parser.parse_args(arguments)
+    spec = VerdictSpec(chosen.simulations, chosen.seed)
+    fits = spec.simulations * len(CELLS)
+    records = run_study(judge, spec, fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
+    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

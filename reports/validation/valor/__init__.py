@@ -1,0 +1,1 @@
+"""Acceptance study of the fit of VALOR's published means."""

@@ -1,0 +1,1 @@
+"""VALOR's later weeks with and without participants who left."""

@@ -1,0 +1,193 @@
+"""Trials from the model with NumPy against the model's own graph; coverage limits; resuming."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+from scipy.linalg import block_diag
+from validation.recovery.page import deceleration, verdict
+from validation.recovery.report import binomial_limits, coverage_table, is_prior_dominated
+from validation.simulated import model_trials, model_visits
+from validation.simulated.model_trials import OUTCOMES, Layout, draw_truth
+
+from bayesmodels.fitting.refit import PUBLISHED
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.visits.design import as_data, design_of
+from bayesmodels.study import Study
+from bayesmodels.trials.loop import run_study
+from bayesmodels.vocabulary import months
+
+LAYOUT = Layout(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
+MODEL = LongitudinalModel(outcomes=OUTCOMES)
+
+
+@pytest.fixture
+def truth():
+    return draw_truth(MODEL, np.random.default_rng(3))
+
+
+def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
+    import pymc as pm
+    import pytensor
+    from scipy.stats import multivariate_normal
+
+    from bayesmodels.fitting.evaluate import python_mode
+
+    pm_model = MODEL.build(model_visits.template_study(LAYOUT))
+    free = model_trials.free_variables(truth)
+    outputs = [pm_model[name] for name in PUBLISHED]
+    density = pm.logp(pm_model["visits"], pm_model.rvs_to_values[pm_model["visits"]], warn_rvs=False)
+    design = model_visits.simulate_visits(truth, LAYOUT, np.random.default_rng(4))
+    for name, array in as_data(design, OUTCOMES).items():
+        if name in pm_model.named_vars:
+            pm_model[name].set_value(array.astype(pm_model[name].dtype))
+    function = pytensor.function(pm_model.free_RVs, [*outputs, density], mode=python_mode(), on_unused_input="ignore")
+    *values, by_person = function(*(free[rv.name] for rv in pm_model.free_RVs))
+    expected = model_trials.published(truth, LAYOUT.weeks, LAYOUT.shares)
+    for name, value in zip(PUBLISHED, values, strict=True):
+        np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+    curves = model_trials.mean_curves(truth, np.array(LAYOUT.weeks), LAYOUT.shares)
+    cov_terms = truth.correlation * np.outer(truth.person_sd, truth.person_sd)
+    stratum, group = LAYOUT.cells
+    for i in range(len(stratum)):
+        means, loadings, errors, y = [], [], [], []
+        for k, outcome in enumerate(design.outcomes):
+            there = outcome.present[:, i] == 1
+            t = outcome.months[there, i]
+            slots = [np.argmin(abs(months(np.array(LAYOUT.weeks)) - month)) for month in t]
+            means += list(curves[k, group[i], stratum[i], slots])
+            rate, effect = model_trials.BASES[k](truth, t, months(model_trials.START_WEEKS[group[i]]))
+            own = np.zeros((len(t), 5))
+            own[:, 3 * k], own[:, 3 * k + 1] = 1.0, rate
+            if k == 0:
+                own[:, 2] = effect
+            loadings.append(own)
+            path = truth.wander_sd[k] ** 2 * np.minimum.outer(t, t)
+            errors.append(path + truth.residual_sd[k] ** 2 * np.eye(len(t)))
+            y += list(outcome.values[i, there])
+        z = np.vstack(loadings)
+        reference = multivariate_normal(means, z @ cov_terms @ z.T + block_diag(*errors)).logpdf(y)
+        np.testing.assert_allclose(by_person[i], reference, rtol=1e-7)
+
+
+def test_nfl_drift_accrues_over_the_integral_of_what_the_drug_has_not_reached(truth):
+    start, t = 6.9, 14.0
+
+    def not_reached(u):
+        return np.exp(-max(u - start - truth.nfl_lag, 0.0) / truth.time_constant)
+
+    time, _ = integrate.quad(not_reached, 0.0, t, points=[start + truth.nfl_lag])
+    rho = truth.nfl_deceleration
+    rate, reached = model_trials.nfl_bases(truth, np.array(t), np.array(start))
+    np.testing.assert_allclose(rate, (1 - np.exp(-rho * time)) / rho, rtol=1e-8)
+    np.testing.assert_allclose(reached, 1 - not_reached(t))
+
+
+def test_onion_draws_have_the_marginal_of_lkj():
+    rng = np.random.default_rng(5)
+    draws = np.array([model_trials.lkj_onion(5, 2.0, rng)[np.tril_indices(5, -1)] for _ in range(2_000)])
+    a = 2.0 + (5 - 2) / 2
+    p = [stats.kstest((draws[:, j] + 1) / 2, stats.beta(a, a).cdf).pvalue for j in range(10)]
+    assert min(p) > 0.001
+
+
+def test_simulated_arrays_equal_those_of_a_study_with_the_same_visits(truth):
+    design = model_visits.simulate_visits(truth, LAYOUT, np.random.default_rng(6))
+    template = model_visits.template_study(LAYOUT)
+    rows = []
+    for k, name in enumerate(OUTCOMES):
+        d = design.outcomes[k]
+        for slot, i in zip(*np.nonzero(d.present), strict=True):
+            rows.append((template.persons["person"].iloc[i], d.months[slot, i] * 365.25 / 84, name, d.values[i, slot]))
+    visits = pd.DataFrame(rows, columns=["person", "week", "outcome", "value"])
+    is_nfl = visits["outcome"] == "nfl_plasma"
+    visits["value"] = np.where(is_nfl, np.exp(visits["value"]), np.clip(visits["value"], 0, 48))
+    study = Study.from_frames(
+        template.persons, visits, name="again", reference_group="delayed", strata=True, curve_weeks=LAYOUT.weeks
+    )
+    again = design_of(study, MODEL.outcomes, ())
+    for name in ("count", "stratum", "cell", "start_weeks", "shares"):
+        np.testing.assert_array_equal(getattr(design, name), getattr(again, name))
+    for mine, theirs in zip(design.outcomes, again.outcomes, strict=True):
+        width = len(theirs.present)
+        there = theirs.present == 1
+        np.testing.assert_array_equal(mine.present[:width], theirs.present)
+        np.testing.assert_allclose(mine.months[:width][there], theirs.months[there], atol=1e-9)
+        np.testing.assert_allclose(mine.on_drug[:width][there], theirs.on_drug[there], atol=1e-9)
+    nfl = again.outcomes[0].values
+    np.testing.assert_allclose(design.outcomes[0].values[:, : nfl.shape[1]], nfl, atol=1e-9)
+
+
+def test_plausible_judges_every_group_stratum_and_week():
+    curves = np.zeros((2, 2, 3, 4))
+    curves[1] = 30.0
+    assert model_trials.plausible(curves)
+    low, ratio = curves.copy(), curves.copy()
+    low[1, 1, 0, 3] = -0.1
+    ratio[0, 0, 1, 2] = -np.log(10.1)
+    assert not model_trials.plausible(low)
+    assert not model_trials.plausible(ratio)
+
+
+def test_limits_hold_for_all_statements_together():
+    low, high = binomial_limits(100, 0.95, 120)
+    inside = stats.binom.cdf(high, 100, 0.95) - stats.binom.cdf(low - 1, 100, 0.95)
+    assert 1 - inside <= 0.05 / 120
+    assert stats.binom.cdf(low, 100, 0.95) > 0.05 / 240  # a wider limit would not be needed
+
+
+def test_coverage_counts_by_hand():
+    rows = pd.DataFrame({"trial": range(4), "parameter": "p", "truth": [0.0, 0.0, 0.0, 3.0]})
+    for suffix in ("", "_kept"):
+        for name, value in {"lower_95": -2, "lower_50": -1, "median": 0.5, "upper_50": 1, "upper_95": 2}.items():
+            rows[name + suffix] = float(value)
+    rows.loc[0, "lower_50"] = 0.1
+    table = coverage_table(rows)
+    assert table.loc[0, ["covered_95", "covered_50", "covered_50_kept"]].tolist() == [3, 2, 3]
+    assert table.loc[0, "bias"] == pytest.approx(0.5 - 0.75)
+
+
+def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of_the_deceleration():
+    folder = Path(__file__).parents[2] / "reports" / "validation" / "recovery" / "generator"
+    table, manifest = pd.read_csv(folder / "coverage.csv"), json.loads((folder / "manifest.json").read_text())
+    judged, apart = table[~table["prior_dominated"]], table[table["prior_dominated"]]
+    assert table["prior_dominated"].tolist() == [is_prior_dominated(name) for name in table["parameter"]]
+    assert apart["parameter"].tolist() == ["effect_lag[alsfrs_r]", "group_effect_sd[nfl_plasma]"]
+    assert (manifest["judged"], manifest["inside"]) == (len(judged), judged["inside"].sum())
+    text = (folder / "README.md").read_text()
+    assert f"{manifest['inside']} of {manifest['judged']} parameters have coverage within" in text
+    assert verdict("generator", table, manifest) in text
+    own = pd.read_csv(folder / "estimates.csv").query("parameter == 'deceleration[alsfrs_r]'")
+    covered = ((own["lower_95"] <= own["truth"]) & (own["truth"] <= own["upper_95"])).sum()
+    width = (own["upper_95"] - own["lower_95"]).mean()
+    told = (
+        f"truth {own['truth'].iloc[0]:g} a month, prior median 0.04 (0.008 to 0.192), posterior medians "
+        f"{own['median'].mean():.3f} on average, 95 % intervals {width:.3f} wide of "
+        f"which {covered} cover"
+    )
+    assert told in text
+    assert deceleration(table.set_index("parameter").loc["deceleration[alsfrs_r]"]) in text
+
+
+def count_calls(spec, number):
+    """A task that leaves a trace of every call."""
+    with open(spec, "a", encoding="utf-8") as file:
+        file.write(f"{number}\n")
+    return {"square": number**2}
+
+
+def test_a_killed_study_goes_on_after_the_last_whole_record(tmp_path):
+    log, calls = tmp_path / "log.jsonl", tmp_path / "calls"
+    run_study(count_calls, str(calls), 2, log)
+    with log.open("a", encoding="utf-8") as file:
+        file.write('{"trial": 2, "squ')
+    records = run_study(count_calls, str(calls), 4, log)
+    assert [r["square"] for r in records] == [0, 1, 4, 9]
+    assert calls.read_text().split() == ["0", "1", "2", "3"]
+    assert all(json.loads(line) for line in log.read_text().splitlines())
+    with pytest.raises(ValueError, match="other settings"):
+        run_study(count_calls, str(tmp_path / "else"), 4, log)

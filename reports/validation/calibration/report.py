@@ -38,9 +38,9 @@ LONGITUDINAL = About(
     "(`reports/validation/simulated/model_trials.py`: its own courses, its own hierarchical form of the effect by "
     "start group, LKJ by the onion method); the compiled model is refitted to it; the truth is ranked among {kept} "
     "evenly spaced draws. Ranked are all population parameters, the contrast between start groups on its own scale, "
-    "the differences of mean courses at weeks 28, 52 and 148, and the trial's log-likelihood. Trials have 36 early and "
-    "18 delayed starters (20 / 16 and 10 / 8 by stratum) and eight visits to week 148, with follow-up of 60 to 200 weeks, "
-    "dropout and missed visits at random.",
+    "the differences of mean courses at weeks 28, 52 and 148, and the trial's log-likelihood. Trials have 36 early "
+    "and 18 delayed starters (20 / 16 and 10 / 8 by stratum) and eight visits to week 148, with follow-up of 60 to "
+    "200 weeks, dropout and missed visits at random.",
 )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bayesmodels.study import MeansTable, Study, TrialTable
-from bayesmodels.study.event_words import NONE
-from bayesmodels.study.labels import alike, as_toml, counted, spelt
+from bayesmodels.study.checks.event_words import NONE
+from bayesmodels.study.checks.labels import alike, as_toml, counted, spelt
 from bayesmodels.study.problem import Problem, plain, quoted
 
 OTHER_EXITS = {"[dropout]": "leaving of one's own accord", "[rank]": "censoring"}

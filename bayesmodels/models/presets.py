@@ -13,7 +13,7 @@ from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope, Plateau, 
 from bayesmodels.parts.lookup import unknown
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
-from bayesmodels.study.limits import LIMITS
+from bayesmodels.study.checks.limits import LIMITS
 
 TABLE = "data/evidence/als_population_parameters.csv"
 PRO_ACT = f"PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I; {TABLE})"

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bayesmodels.study.labels import label_key
+from bayesmodels.study.checks.labels import label_key
 from bayesmodels.study.problem import plain
 
 LISTED = 12

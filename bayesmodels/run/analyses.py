@@ -10,7 +10,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.models.labels import events_taken
 from bayesmodels.run.config import Config
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import likely_answers, study_questions
+from bayesmodels.study.checks.event_words import likely_answers, study_questions
 from bayesmodels.study.problem import Problem
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .checks.limits import LIMITS, Limits
     from .cluster_table import ClusterTable, read_clusters
-    from .limits import LIMITS, Limits
     from .means import MeansTable, read_means
     from .problem import Problem
     from .reading import problems, read_study, warnings
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _HOME = {
     "ClusterTable": "cluster_table",
     "Endpoint": "trials",
-    "LIMITS": "limits",
-    "Limits": "limits",
+    "LIMITS": "checks.limits",
+    "Limits": "checks.limits",
     "MeansTable": "means",
     "Problem": "problem",
     "Study": "study",

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
-from bayesmodels.study.cells import labels, numbers
+from bayesmodels.study.checks.cells import labels, numbers
+from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, spelling_problems
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
-from bayesmodels.study.labels import DistinctLabels, LabelColumn, spelling_problems
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
 from bayesmodels.study.settings import check_distinct
 from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bayesmodels.errors import BadInput
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.tables import check_tables
 from bayesmodels.study.files import RawTable, find_table, read_table
-from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
 from bayesmodels.study.settings import check_distinct, check_event_labels, check_limits
 from bayesmodels.study.study import ExtraLimits, Study, assemble
-from bayesmodels.study.tables import check_tables
 
 TABLES = ("persons", "visits", "events")
 

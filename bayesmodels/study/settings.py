@@ -10,10 +10,10 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from bayesmodels.study.cells import NEAR, number, week_of
-from bayesmodels.study.event_words import NONE
-from bayesmodels.study.labels import alike, as_toml, label_key
-from bayesmodels.study.limits import Limits
+from bayesmodels.study.checks.cells import NEAR, number, week_of
+from bayesmodels.study.checks.event_words import NONE
+from bayesmodels.study.checks.labels import alike, as_toml, label_key
+from bayesmodels.study.checks.limits import Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
 PLACE = "study settings"

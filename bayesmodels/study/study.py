@@ -11,12 +11,13 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect, expect_numbers
 from bayesmodels.study import schedule, summary
-from bayesmodels.study.advice import text_covariate
-from bayesmodels.study.cells import number
+from bayesmodels.study.checks.advice import text_covariate
+from bayesmodels.study.checks.cells import number
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.limits import Limits
+from bayesmodels.study.checks.tables import Tables, check_tables
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame
-from bayesmodels.study.labels import DistinctLabels
-from bayesmodels.study.limits import Limits
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
 from bayesmodels.study.settings import (
     check_distinct,
@@ -27,7 +28,6 @@ from bayesmodels.study.settings import (
     default_controlled_week,
     default_curve_weeks,
 )
-from bayesmodels.study.tables import Tables, check_tables
 from bayesmodels.vocabulary import ALL
 
 ExtraLimits = Mapping[str, Limits | tuple[float, float, bool]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.study import schedule
-from bayesmodels.study.event_words import family
+from bayesmodels.study.checks.event_words import family
 from bayesmodels.vocabulary import ALL
 
 

@@ -11,12 +11,12 @@ from typing import Literal
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.study.checks.doubtful import trial_warnings
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.trials import COLUMNS, ENDPOINTS, OneSided, check_trials
 from bayesmodels.study.digest import sha256
-from bayesmodels.study.doubtful import trial_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
-from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.problem import Problem, plain
-from bayesmodels.study.trial_checks import COLUMNS, ENDPOINTS, OneSided, check_trials
 
 Good = Literal["up", "down"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from bayesmodels.errors import BadInput
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import doubtful_events, event_questions, means_nothing, study_questions
+from bayesmodels.study.checks.event_words import doubtful_events, event_questions, means_nothing, study_questions
 from bayesmodels.study.settings import check_event_labels
 
 NOTHING = [

@@ -13,8 +13,8 @@ from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.models.labels import events_taken
 from bayesmodels.persons.prepared import has_events
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import study_questions
-from bayesmodels.study.labels import alike, spelt
+from bayesmodels.study.checks.event_words import study_questions
+from bayesmodels.study.checks.labels import alike, spelt
 from bayesmodels.study.leaving import DEATH, Leaving, LeavingRule, leaving
 
 NEVER_TREATED = "never_treated"

@@ -20,7 +20,7 @@ from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, ce
 from bayesmodels.models.published_means.likelihood import constant_normal
 from bayesmodels.models.published_means.outcome import MeansOutcome, means_outcome_from
 from bayesmodels.models.published_means.published import publish_means
-from bayesmodels.study.labels import spelt
+from bayesmodels.study.checks.labels import spelt
 from bayesmodels.study.means import MeansTable
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study import Study
-from bayesmodels.study.labels import LabelColumn, spelling_problems, spelt
+from bayesmodels.study.checks.labels import LabelColumn, spelling_problems, spelt
 from bayesmodels.study.problem import FIRST_ROW
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS, months
 

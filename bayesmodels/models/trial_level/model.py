@@ -23,7 +23,7 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_level.likelihood import trial_arrays, trial_effects
 from bayesmodels.study import TrialTable
-from bayesmodels.study.labels import spelt
+from bayesmodels.study.checks.labels import spelt
 
 Classes = Literal["one", "exchangeable", "specific"]
 Correlation = Annotated[float, Field(gt=-1, lt=1)]

@@ -12,9 +12,9 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.labels import absent_outcome
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
-from bayesmodels.study.limits import INFINITY, Limits
+from bayesmodels.study.checks.limits import INFINITY, Limits
+from bayesmodels.study.checks.schemas import row_problems, visits_schema
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
-from bayesmodels.study.schemas import row_problems, visits_schema
 from bayesmodels.vocabulary import months
 
 NEVER = 1e6

@@ -12,8 +12,8 @@ import pandas as pd
 from bayesmodels.errors import BadInput, in_full
 from bayesmodels.models.visits.design import NEVER
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import study_questions
-from bayesmodels.study.labels import DIFFER, alike, as_toml
+from bayesmodels.study.checks.event_words import study_questions
+from bayesmodels.study.checks.labels import DIFFER, alike, as_toml
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.vocabulary import months
 

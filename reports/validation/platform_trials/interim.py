@@ -17,7 +17,7 @@ from bayesmodels.models.shared_rate.design import rate_layout
 from bayesmodels.models.shared_rate.model import SharedRateModel
 from bayesmodels.reporting.chapters.disease_rate import HEALEY_RULE, Decision, DecisionRule
 from bayesmodels.study import Study
-from bayesmodels.study.tables import Tables
+from bayesmodels.study.checks.tables import Tables
 
 WEEK = 7.0
 """Days."""

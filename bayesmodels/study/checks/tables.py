@@ -8,16 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayesmodels.study import checks
-from bayesmodels.study.advice import date_column, wide_table
-from bayesmodels.study.cells import ABSENT, NEAR, Locate, as_one_week, covariate, labels, number, numbers
-from bayesmodels.study.doubtful import study_warnings
-from bayesmodels.study.event_words import NONE, absent_labels, doubtful_events, event_spellings
-from bayesmodels.study.files import RawTable
-from bayesmodels.study.labels import DistinctLabels, LabelColumn, label_key, spelling_problems
-from bayesmodels.study.limits import Limits, limits_of
-from bayesmodels.study.problem import Problem, nearest, plain, quoted
-from bayesmodels.study.schemas import (
+from bayesmodels.study.checks import links
+from bayesmodels.study.checks.advice import date_column, wide_table
+from bayesmodels.study.checks.cells import ABSENT, NEAR, Locate, as_one_week, covariate, labels, number, numbers
+from bayesmodels.study.checks.doubtful import study_warnings
+from bayesmodels.study.checks.event_words import NONE, absent_labels, doubtful_events, event_spellings
+from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, label_key, spelling_problems
+from bayesmodels.study.checks.limits import Limits, limits_of
+from bayesmodels.study.checks.schemas import (
     EVENT_COLUMNS,
     EVENTS,
     PERSON_COLUMNS,
@@ -26,6 +24,8 @@ from bayesmodels.study.schemas import (
     row_problems,
     visits_schema,
 )
+from bayesmodels.study.files import RawTable
+from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
 NEVER = float("inf")
 """`drug_start_week` of a person who never starts the drug."""
@@ -100,19 +100,19 @@ def check_tables(
         )
     found += spelling_problems(spellings, distinct)
     if len(person_table):
-        found += checks.duplicate_persons(persons.file, person_table)
-        found += checks.single_person_groups(persons.file, person_table, distinct)
+        found += links.duplicate_persons(persons.file, person_table)
+        found += links.single_person_groups(persons.file, person_table, distinct)
     if len(visit_table):
-        found += checks.duplicate_visits(visits.file, visit_table)
+        found += links.duplicate_visits(visits.file, visit_table)
     if _has_persons(person_table) and _has_persons(visit_table):
-        found += checks.unknown_persons(visits.file, visit_table, persons.file, person_table)
-        found += checks.persons_without_visits(persons.file, person_table, visits.file, visit_table)
+        found += links.unknown_persons(visits.file, visit_table, persons.file, person_table)
+        found += links.persons_without_visits(persons.file, person_table, visits.file, visit_table)
     if events is not None and event_table is not None and len(event_table):
-        found += checks.duplicate_events(events.file, event_table)
-        found += checks.visits_after_exit(visits.file, visit_table, events.file, event_table)
+        found += links.duplicate_events(events.file, event_table)
+        found += links.visits_after_exit(visits.file, visit_table, events.file, event_table)
         if _has_persons(person_table) and _has_persons(event_table):
-            found += checks.unknown_persons(events.file, event_table, persons.file, person_table)
-            found += checks.persons_without_exit(persons.file, person_table, events.file, event_table)
+            found += links.unknown_persons(events.file, event_table, persons.file, person_table)
+            found += links.persons_without_exit(persons.file, person_table, events.file, event_table)
     files = {"persons": persons.file, "visits": visits.file, "events": events.file if events else "events"}
     limits = limits_of(visit_table["outcome"].unique(), extra_limits)
     doubtful = study_warnings(files, person_table, visit_table, event_table, limits)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.study.cells import as_one_week, labels, number, numbers, week_of
+from bayesmodels.study.checks.cells import as_one_week, labels, number, numbers, week_of
+from bayesmodels.study.checks.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
 from bayesmodels.study.files import RawTable
-from bayesmodels.study.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
 from bayesmodels.study.settings import check_distinct
 from bayesmodels.vocabulary import ALL

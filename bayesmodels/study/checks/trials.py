@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study.cells import labels, numbers
+from bayesmodels.study.checks.cells import labels, numbers
+from bayesmodels.study.checks.labels import LabelColumn, spelling_problems
 from bayesmodels.study.files import RawTable
-from bayesmodels.study.labels import LabelColumn, spelling_problems
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
 from bayesmodels.study.settings import check_distinct
 

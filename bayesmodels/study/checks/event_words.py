@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bayesmodels.study.labels import (
+from bayesmodels.study.checks.labels import (
     DIFFER,
     DistinctLabels,
     alike,

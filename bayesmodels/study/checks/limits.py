@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from bayesmodels.study.labels import label_key
+from bayesmodels.study.checks.labels import label_key
 
 INFINITY = float("inf")
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from bayesmodels.errors import in_full
-from bayesmodels.study.event_words import NONE, family
-from bayesmodels.study.labels import DistinctLabels, label_key, one_spelling_or_more
-from bayesmodels.study.person_labels import probable, respelling
+from bayesmodels.study.checks.event_words import NONE, family
+from bayesmodels.study.checks.labels import DistinctLabels, label_key, one_spelling_or_more
+from bayesmodels.study.checks.person_labels import probable, respelling
 from bayesmodels.study.problem import Problem, plain, quoted
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayesmodels.study.advice import dates_remedy, is_date
+from bayesmodels.study.checks.advice import dates_remedy, is_date
 from bayesmodels.study.problem import Problem, plain
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")

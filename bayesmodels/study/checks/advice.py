@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from bayesmodels.study.limits import LIMITS
+from bayesmodels.study.checks.limits import LIMITS
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
 
 _BASELINE = "bl|base|baseline|screening"

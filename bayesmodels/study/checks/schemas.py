@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from bayesmodels.study.cells import NEAR
-from bayesmodels.study.limits import Limits
+from bayesmodels.study.checks.cells import NEAR
+from bayesmodels.study.checks.limits import Limits
 from bayesmodels.study.problem import Problem, plain
 
 PERSON_COLUMNS = ("person", "start_group", "drug_start_week")

@@ -49,8 +49,10 @@ _HOME = {
     "sample": "fitting",
     "save": "posterior.archive",
     "simulate": "simulation",
+    "single_trial": "surrogacy.person_level",
     "sod1_csf": "models.presets",
     "svc": "models.presets",
+    "two_stage": "surrogacy.two_stage",
 }
 
 __all__ = sorted(_HOME)

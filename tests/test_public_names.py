@@ -46,8 +46,10 @@ NAMES = (
     "sample",
     "save",
     "simulate",
+    "single_trial",
     "sod1_csf",
     "svc",
+    "two_stage",
 )
 
 

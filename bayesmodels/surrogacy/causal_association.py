@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -141,22 +140,6 @@ def cross_world(r0: Any, r1: Any, shape: tuple[int, ...], rng: np.random.Generat
     return np.stack([r0, r1, s0s1, t0t1, s0t1, s1t0], axis=-1)
 
 
-def positive_definite_grid(r0: float, r1: float, step: float = 0.2) -> np.ndarray:
-    """All cross-world correlations on a grid of -1, -1 + step, ..., 1 that make the matrix positive definite.
-
-    The classical presentation; `cross_world` draws instead.
-
-    Returns
-    -------
-    ndarray (set, 6)
-        Order as `cross_world`.
-    """
-    values = np.round(np.arange(-1, 1 + step / 2, step), 10)
-    free = np.array(list(product(values, repeat=4)))
-    sets = np.column_stack([np.full(len(free), r0), np.full(len(free), r1), free])
-    return sets[np.linalg.eigvalsh(_matrix(sets)).min(axis=-1) > 0]
-
-
 def effect_covariance(correlations: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Covariance of (Delta_S, Delta_T) = (S1 - S0, T1 - T0), (..., 2, 2).
 
@@ -193,14 +176,6 @@ def _bridge(good: Arms) -> np.ndarray:
     size = np.diagonal(good.covariance.sum(axis=1), axis1=-2, axis2=-1)
     fixed = diagonal <= 1e-9 * size  # an effect that is the same for everyone, up to rounding
     return np.where(fixed[..., :, None] | fixed[..., None, :], 0.0, found)
-
-
-def _matrix(r: np.ndarray) -> np.ndarray:
-    """Correlation matrices of (S0, T0, S1, T1)."""
-    m = np.ones((*r.shape[:-1], 4, 4))
-    for (i, j), place in {(0, 1): S0T0, (2, 3): S1T1, (0, 2): S0S1, (1, 3): T0T1, (0, 3): S0T1, (1, 2): S1T0}.items():
-        m[..., i, j] = m[..., j, i] = r[..., place]
-    return m
 
 
 def _row(

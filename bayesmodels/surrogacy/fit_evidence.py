@@ -33,7 +33,7 @@ from bayesmodels.surrogacy.means_evidence import means_evidence
 from bayesmodels.surrogacy.mediation import exposure_arms, mediation_curve, sensitivity_table
 from bayesmodels.surrogacy.proportion_explained import proportion_explained
 from bayesmodels.surrogacy.relative_effect import relative_effect
-from bayesmodels.surrogacy.single_trial import SingleTrial, single_table, single_trial
+from bayesmodels.surrogacy.single_trial import SingleTrial, single_table, trial_criteria
 from bayesmodels.surrogacy.verdict import NOT_CONVERGED
 
 
@@ -125,7 +125,7 @@ def _as_measured(arms: Arms, level: float, guard: float, design: str) -> pd.Data
 def _criteria(arms: Arms, prior: Arms | None, d: Declared, settings: ReportSettings, design: str) -> SingleTrial:
     flat_effect = "" if np.ptp(arms.alpha) > 0 else "the model has no effect of the drug on the surrogate"
     varies = np.isfinite(arms.adjusted_association).all()
-    return single_trial(
+    return trial_criteria(
         arms, settings.surrogacy, regions=d.regions, level=settings.interval, labels=_words(d), prior=prior,
         designs=(
             design or d.surrogate_not_randomised or flat_effect,

@@ -1,7 +1,6 @@
 """Likelihood reduction factor (Alonso and Molenberghs 2007): 1 - exp(-2 I(S; T | Z)), the information S gives about T.
 
-For normal endpoints it is R2_indiv, the squared correlation within arms. `person_table.least_squares` has the version
-from maximised likelihoods, 1 - exp(-G2 / n).
+For normal endpoints it is R2_indiv, the squared correlation within arms.
 """
 
 from __future__ import annotations
@@ -14,11 +13,6 @@ from bayesmodels.surrogacy.arms import Arms
 def likelihood_reduction(arms: Arms) -> np.ndarray:
     """Factor with the pooled within-arm covariance, (draw,)."""
     return 1 - np.exp(-2 * mutual_information(arms.pooled, 1))
-
-
-def arm_likelihood_reduction(arms: Arms) -> np.ndarray:
-    """The same in each arm, (draw, arm)."""
-    return 1 - np.exp(-2 * mutual_information(arms.covariance, 1))
 
 
 def mutual_information(covariance: np.ndarray, first: int) -> np.ndarray:

@@ -39,7 +39,7 @@ class SingleTrial:
     sensitivity : DataFrame
         Of the indirect effect to unmeasured confounding, with the surrogate itself as mediator.
     verdicts : tuple of Verdict
-        Response, individual.
+        Response, individual; of a table of persons also trial.
     """
 
     table: pd.DataFrame
@@ -49,13 +49,13 @@ class SingleTrial:
     causal_association: CausalAssociation
     principal_strata: pd.DataFrame
     sensitivity: pd.DataFrame
-    verdicts: tuple[Verdict, Verdict]
+    verdicts: tuple[Verdict, ...]
 
     def sentence(self) -> str:
-        """Both verdicts and the criteria in words."""
+        """The verdicts and the criteria in words."""
         lines = [verdict.line for verdict in self.verdicts]
-        criteria = (self.prentice, self.relative_effect, self.proportion_explained)
-        return "\n".join([*lines, *(f"{found.sentence()}" for found in criteria)])
+        measures = (self.prentice, self.relative_effect, self.proportion_explained)
+        return "\n".join([*lines, *(found.sentence() for found in measures)])
 
     def _repr_html_(self) -> str:
         return "".join(v._repr_html_() for v in self.verdicts) + self.table.to_html(
@@ -63,7 +63,7 @@ class SingleTrial:
         )
 
 
-def single_trial(
+def trial_criteria(
     arms: Arms,
     settings: SurrogacySettings | None = None,
     *,

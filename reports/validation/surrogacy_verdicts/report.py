@@ -151,7 +151,7 @@ def page(table: pd.DataFrame, simulations: pd.DataFrame, manifest: dict[str, Any
         "## What was done",
         "",
         f"A single trial has {settings['single_patients_per_arm']} patients an arm with one value of each endpoint, "
-        "judged from exact posterior draws (`person_table`, `single_trial`). A collection has trials of "
+        "judged from exact posterior draws (as `single_trial` draws them). A collection has trials of "
         f"{settings['patients_per_arm']} patients an arm, given as effects with standard errors and their known "
         "correlation, fitted by `TrialLevelModel` with scales .3 and .25 and judged by `trial_verdict` with its "
         f"default cut-offs: {settings['chains']} chain of {settings['tune']} + {settings['draws']} draws. All fits "

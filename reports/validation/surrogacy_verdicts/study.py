@@ -22,11 +22,11 @@ from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, refit_of
 from bayesmodels.models.trial_level.model import TrialLevelModel
 from bayesmodels.simulation import COLLECTIONS, CollectionTruth, simulate_effects, simulate_patients
-from bayesmodels.study import Endpoint, TrialTable
+from bayesmodels.study import ClusterTable, Endpoint, TrialTable
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
-from bayesmodels.surrogacy.person_table import person_table, posterior_arms
+from bayesmodels.surrogacy.person_level import posterior_arms
 from bayesmodels.surrogacy.settings import SurrogacySettings
-from bayesmodels.surrogacy.single_trial import single_trial
+from bayesmodels.surrogacy.single_trial import trial_criteria
 from bayesmodels.surrogacy.trial_level.direction import direction
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 from bayesmodels.surrogacy.trial_level.prior_information import prior_information
@@ -98,9 +98,9 @@ def judge(spec: VerdictSpec, number: int) -> dict[str, Any]:
 
 def _single(spec: VerdictSpec, truth: CollectionTruth, rng: np.random.Generator) -> dict[str, Any]:
     patients = simulate_patients(truth, 1, seed=rng, patients_per_arm=spec.single_patients_per_arm)
-    table = person_table(patients, surrogate="surrogate", outcome="outcome", arm="treatment", active=1, control=0)
-    arms = posterior_arms(table, draws=spec.draws, seed=int(rng.integers(2**31)), good=(-1.0, 1.0))
-    found = single_trial(arms, SurrogacySettings(residual_region=RESIDUAL_REGION))
+    table = ClusterTable.from_frame(patients, active=1, surrogate=ENDPOINTS[0], outcome=ENDPOINTS[1])
+    arms = posterior_arms(table, draws=spec.draws, seed=int(rng.integers(2**31)))
+    found = trial_criteria(arms, SurrogacySettings(residual_region=RESIDUAL_REGION))
     joint = found.prentice.probabilities["joint"]
     return {
         **{verdict.rung: verdict.answer for verdict in found.verdicts},

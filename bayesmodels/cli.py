@@ -38,6 +38,27 @@ class Good(StrEnum):
     down = "down"
 
 
+class Method(StrEnum):
+    """How a table of persons is evaluated."""
+
+    single = "single"
+    two_stage = "two_stage"
+
+
+class Form(StrEnum):
+    """Whether every cluster has a level of its own in stage 1."""
+
+    full = "full"
+    reduced = "reduced"
+
+
+class Clusters(StrEnum):
+    """What the clusters of a table of persons are."""
+
+    trials = "trials"
+    places = "places"
+
+
 _UsageError: Any = typer.BadParameter.__base__  # unknown options and commands, missing arguments, values of wrong types
 
 
@@ -80,6 +101,7 @@ app = typer.Typer(
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print folder, verdict, reasons and warnings as JSON on stdout.")]
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
+JsonPersons = Annotated[bool, typer.Option("--json", help="Print folder, verdicts and seed as JSON on stdout.")]
 JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
@@ -160,6 +182,68 @@ def trial_level(
         tell = _silent if quiet else to_stderr
         answer.interrupted = GOES_ON
         answer.of_run(run_trial_level(job, out, resume=resume, again=again, tell=tell))
+
+
+@app.command(name="person-level")
+def person_level(
+    table: Annotated[Path, typer.Argument(help="Table of persons (.csv or .parquet), a row each.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the result.")],
+    method: Annotated[Method, typer.Option(help="Criteria of one trial, or R2 from clusters in two stages.")] = (
+        Method.single
+    ),
+    active: Annotated[str, typer.Option(help="Label of the active arm.")] = "1",
+    treatment: Annotated[str, typer.Option(help="Column with the arm.")] = "treatment",
+    surrogate: Annotated[str, typer.Option(help="Column with the surrogate.")] = "surrogate",
+    outcome: Annotated[str, typer.Option(help="Column with the outcome.")] = "outcome",
+    cluster: Annotated[str, typer.Option(help="Column with the cluster; two_stage only.")] = "cluster",
+    clusters: Annotated[Clusters, typer.Option(help="Are they trials, or places of one trial?")] = Clusters.places,
+    form: Annotated[Form, typer.Option(help="Whether clusters have levels of their own; two_stage only.")] = (
+        Form.reduced
+    ),
+    weighted: Annotated[bool, typer.Option(help="Weight clusters by their persons; two_stage only.")] = True,
+    surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good value; no default.")] = None,
+    outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good value; no default.")] = None,
+    surrogate_unit: Annotated[str, typer.Option()] = "",
+    outcome_unit: Annotated[str, typer.Option()] = "",
+    important_difference: Annotated[float | None, typer.Option(help="Of the outcome; single only.")] = None,
+    complete_cases: Annotated[bool, typer.Option("--complete-cases", help="Leave out rows with a blank.")] = False,
+    interval: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals.")] = 0.95,
+    draws: Annotated[int, typer.Option(min=100, help="Independent draws; single only.")] = 4000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Default: drawn once and printed.")] = None,
+    again: Again = False,
+    quiet: Quiet = False,
+    as_json: JsonPersons = False,
+) -> None:
+    """From a table of persons to what it says about a surrogate: one value of each per person, two arms."""
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.run.person_level import read_persons, run_person_level
+        from bayesmodels.study import Endpoint
+
+        columns = {"cluster": cluster, "treatment": treatment, "surrogate": surrogate, "outcome": outcome}
+        ends = {
+            name: Endpoint(columns[name], unit, None if good is None else good.value)
+            for name, unit, good in (
+                ("surrogate", surrogate_unit, surrogate_good),
+                ("outcome", outcome_unit, outcome_good),
+            )
+        }
+        persons = read_persons(table, method.value, active, columns, ends, complete_cases)
+        made = run_person_level(
+            persons,
+            out,
+            method=method.value,
+            important_difference=important_difference,
+            draws=draws,
+            seed=seed,
+            form=form.value,
+            clusters=clusters.value,
+            weighted=weighted,
+            interval=interval,
+            again=again,
+        )
+        answer.text = made.sentence()
+        verdicts = {verdict.rung: verdict.answer for verdict in made.found.verdicts}
+        answer.document = {"out": str(made.folder), "verdicts": verdicts, "seed": made.seed, "exit": OK}
 
 
 @app.command()

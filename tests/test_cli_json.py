@@ -73,9 +73,11 @@ def test_every_ending_of_every_command_is_one_document(tmp_path, monkeypatch, er
     monkeypatch.setattr(run_data, "checked", raising(error))
     monkeypatch.setattr("bayesmodels.simulation.simulate", raising(error))
     monkeypatch.setattr("bayesmodels.run.trial_level.run_trial_level", raising(error))
+    monkeypatch.setattr("bayesmodels.run.person_level.read_persons", raising(error))
     for arguments in (
         ["fit", "a.toml"], ["report", "x"], ["demo", "--out", tmp_path], ["check", "a.toml"],
         ["simulate", "--out", tmp_path], ["trial-level", "als", "--out", tmp_path],
+        ["person-level", "persons.csv", "--out", tmp_path],
     ):  # fmt: skip
         done, said = document(*arguments)
         assert (done, said["error"], said["exit"], len(said["problems"])) == (code, kind, code, 1)

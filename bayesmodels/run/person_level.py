@@ -310,7 +310,9 @@ def _single(
             "Prentice's criteria",
             [f"{_upper(found.prentice.sentence())}."],
             {"Probability of each criterion": criteria.rename(columns=str.capitalize)},
-            note=f"Regions: surrogate {regions.surrogate:g}, outcome {regions.outcome:g}, residual "
+            note="C1: the drug moves the surrogate. C2: it moves the outcome. C3: the two go together, within arms. "
+            "C4: given the surrogate, the effect left over is inside the region. "
+            f"Regions: surrogate {regions.surrogate:g}, outcome {regions.outcome:g}, residual "
             f"{'not declared' if np.isnan(regions.residual) else f'{regions.residual:g}'}.",
         ),
         Section(

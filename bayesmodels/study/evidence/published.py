@@ -6,7 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 
@@ -111,6 +111,12 @@ class Evidence:
         return f"<div><p>{title}</p>{table}</div>"
 
 
+def tables_folder() -> Path:
+    """The folder of the tables: in the installed package, or ``data/evidence`` of the repository it is run from."""
+    installed = Path(__file__).with_name("tables")
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "data" / "evidence"
+
+
 def load(name: str) -> Evidence:
     """A table of published numbers.
 
@@ -129,7 +135,7 @@ def load(name: str) -> Evidence:
         near = nearest(name, NAMES)
         hint = f'; is it "{near}"?' if near else ""
         raise BadInput(f'no evidence table "{plain(name)}" (tables: {quoted(NAMES)}){hint}')
-    text = (files("bayesmodels.study.evidence") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    text = (tables_folder() / f"{name}.csv").read_text(encoding="utf-8")
     header, *records = csv.reader(text.splitlines())
     rows = pd.DataFrame(records, columns=header)
     for column in NUMBERS[name]:

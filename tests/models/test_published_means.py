@@ -18,7 +18,8 @@ from bayesmodels.models.published_means.covariance import MeansSpread, StratumSp
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.prediction import condition, predictive_draws
-from bayesmodels.models.published_means.valor import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.models.published_means.presets import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_nfl
+from bayesmodels.models.published_means.valor import valor_means_model
 from bayesmodels.parts.means_curves import Cells
 from bayesmodels.persons.summaries.means import means_summaries
 from bayesmodels.study.evidence import means_table

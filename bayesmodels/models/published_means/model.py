@@ -17,7 +17,8 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.likelihood import constant_normal
-from bayesmodels.models.published_means.outcome import MeansOutcome, means_outcome_from
+from bayesmodels.models.published_means.outcome import MeansOutcome
+from bayesmodels.models.published_means.presets import means_outcome_from
 from bayesmodels.models.published_means.published import publish_means
 from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study.labels import spelt

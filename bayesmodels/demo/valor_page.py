@@ -10,7 +10,7 @@ import pandas as pd
 from bayesmodels.demo.valor import MAIN, MeansFit, ValorResults
 from bayesmodels.demo.valor_figures import prediction_figure, trap_figure, week_148_figure
 from bayesmodels.demo.valor_lead import AFTER_SWITCH, nfl_response, percent
-from bayesmodels.models.published_means.model import priors
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.posterior.wording import estimate, fixed
 from bayesmodels.reporting import Picture, Section
 
@@ -189,7 +189,7 @@ def _trap_section(results: ValorResults) -> Section:
 
 
 def _prior_section(fitted: MeansFit) -> Section:
-    table = priors(fitted.model).rename(columns=str.capitalize)
+    table = prior_table(fitted.model).rename(columns=str.capitalize)
     spread = [
         {
             "Outcome": NAMES[outcome.name],

@@ -14,35 +14,7 @@ from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.posterior.convergence import convergence
 from bayesmodels.study import Study
-
-PUBLISHED = (
-    "population_level",
-    "population_rate",
-    "drug_effect",
-    "group_drug_effect",
-    "group_effect_sd",
-    "effect_lag",
-    "effect_time_constant",
-    "deceleration",
-    "person_sd",
-    "person_correlation",
-    "residual_sd",
-    "wander_sd",
-    "curve",
-    "difference",
-)
-"""Published variables of a longitudinal model evaluated after a refit."""
-
-TRIAL_LEVEL = (
-    "trial_mean",
-    "trial_sd",
-    "trial_correlation",
-    "trial_r2",
-    "trial_slope",
-    "trial_intercept",
-    "trial_conditional_sd",
-)
-"""Those of a trial-level model."""
+from bayesmodels.vocabulary import VARIABLES
 
 
 @dataclass(frozen=True)
@@ -72,7 +44,7 @@ class Refit:
     publish: Callable[..., list[np.ndarray]]
     log_likelihood: Callable[..., np.ndarray]
     pm_model: Any
-    published_names: tuple[str, ...] = PUBLISHED
+    published_names: tuple[str, ...]
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
         """Posterior and sampler statistics for new data, one chain after the other in this process."""
@@ -140,7 +112,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
         refitted with ``refit.sample(arrays_of(model, study), settings)``: as many persons, and hazards whose knots do
         not depend on the data.
     published : tuple of str, optional
-        Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
+        Published variables evaluated after a refit; default those of the model that the vocabulary says are `refitted`.
     """
     import pymc as pm
     import pytensor
@@ -149,7 +121,8 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     from pytensor.tensor import TensorType
 
     pm_model = model.build(data)
-    names = published or (TRIAL_LEVEL if "trial_slope" in pm_model.named_vars else PUBLISHED)
+    refitted = tuple(name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars)
+    names = published or refitted
     kept = kept_variables(pm_model)
     free = [rv for rv in pm_model.free_RVs if rv.name in kept]
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]

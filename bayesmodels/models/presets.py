@@ -24,7 +24,7 @@ NFL_RATES = f"assumption, beside the wander; without one VALOR's standard errors
 NFL_ERROR = f"ln SD .08 to .18 from changes in VALOR and HEALEY regimen C ({TABLE})"
 WANDER = (
     "VALOR's published standard errors grow faster than a straight line's: {} per square root of a month "
-    "(our decomposition, models/published_means/valor.py)"
+    "(our decomposition, models/published_means/presets.py)"
 )
 WIDE = "assumption: wide on the scale of the measure"
 

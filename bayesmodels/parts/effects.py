@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pymc as pm
 import pytensor.tensor as pt
@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve, Term
-from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
+from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal, PriorFields
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,6 +31,7 @@ Lag = Annotated[LogNormal | float | None, AfterValidator(_not_before_the_drug)]
 """Months from the drug's start to its first effect: a prior, a number taken as known, or None for no lag."""
 
 LEVEL, RATE = "{unit}", "{unit} per month"
+_MONTHS = ("", "months")
 
 BIOMARKER_LAG = LogNormal(
     median=1.0, sigma=0.5, source="pharmacology: first effect within 0.3 to 3 months of the first dose"
@@ -101,6 +102,7 @@ class SlopeChange(BaseModel):
     lag: Lag = None
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS}
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
@@ -131,6 +133,7 @@ class Plateau(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
     drift_on_drug: Literal["continues", "stops"] = "continues"
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "time_constant": _MONTHS}
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` and `effect_time_constant`."""
@@ -163,6 +166,7 @@ class Transit(BaseModel):
     stages: LogNormal = LogNormal(median=4.0, sigma=0.5, source="wide; one stage is a plain exponential")
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+    prior_fields: ClassVar[PriorFields] = {"delay": _MONTHS, "stages": ("", "number")}
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes the mean delay as `effect_lag`."""
@@ -201,6 +205,7 @@ class DeceleratingSlope(BaseModel):
     rho: LogNormal | Literal["trajectory"] = "trajectory"
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "rho": ("", "per month")}
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
@@ -240,6 +245,7 @@ class Follows(BaseModel):
     outcome: str
     gain: Normal = Normal(mean=0.0, sd=0.5, source="cohort slope 0.46 points a month per ln NfL")
     lag: Lag = None
+    prior_fields: ClassVar[PriorFields] = {"gain": ("", "{unit} per month per unit followed"), "lag": _MONTHS}
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes `follow_gain`."""

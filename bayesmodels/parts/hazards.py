@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pymc as pm
@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 from scipy.interpolate import BSpline
 
 from bayesmodels.errors import BadInput
-from bayesmodels.parts.priors import HalfNormal, Normal
+from bayesmodels.parts.priors import HalfNormal, Normal, PriorFields
 from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 LEVEL = Normal(mean=float(np.log(0.01)), sd=1.5, source="log of 1 % a month; a factor of 20 either way is 2 SD")
+_LEVEL_FIELD = ("log baseline hazard", "log hazard a month")
 TYPICAL_MONTHS = 12.0
 """Where the level of a hazard that changes smoothly is stated."""
 
@@ -95,6 +96,7 @@ class Weibull(BaseModel):
     type: Literal["weibull"] = "weibull"
     level: Normal = LEVEL
     log_shape: Normal = Normal(mean=0.0, sd=0.5, source="k between .4 and 2.7: 2 SD")
+    prior_fields: ClassVar[PriorFields] = {"level": _LEVEL_FIELD, "log_shape": ("log shape of the baseline hazard", "")}
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns 1 and log t, centred at the typical event (data of the model: its log less that of 12 months)."""
@@ -134,6 +136,7 @@ class PiecewiseConstant(BaseModel):
     knot_weeks: tuple[FiniteFloat, ...] | None = None
     pieces: int = Field(default=5, ge=1)
     level: Normal = LEVEL
+    prior_fields: ClassVar[PriorFields] = {"level": _LEVEL_FIELD}
 
     @field_validator("knot_weeks")
     @classmethod
@@ -189,6 +192,11 @@ class PenalisedSpline(BaseModel):
     level: Normal = LEVEL
     trend: Normal = Normal(mean=0.0, sd=1.0, source="a hazard that rises or falls sevenfold is 2 SD")
     roughness: HalfNormal = HalfNormal(sd=0.5, source="a bend of .5 on the log hazard between knots is 1 SD")
+    prior_fields: ClassVar[PriorFields] = {
+        "level": _LEVEL_FIELD,
+        "trend": ("change of the log baseline hazard, week 0 to the last", "log hazard"),
+        "roughness": ("SD of the baseline's second differences", "log hazard"),
+    }
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns: 1, centred time over the span, and `functions` - 2 bends."""

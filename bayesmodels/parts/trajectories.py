@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from bayesmodels.parts.curve import Curve, Term
-from bayesmodels.parts.priors import LogNormal, Normal, by_stratum
+from bayesmodels.parts.priors import LogNormal, Normal, PriorFields, by_stratum
 from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +49,7 @@ class Decelerating(BaseModel):
     model_config = _FROZEN
     type: Literal["decelerating"] = "decelerating"
     rho: LogNormal | float = DECELERATION
+    prior_fields: ClassVar[PriorFields] = {"rho": ("", "per month")}
 
     @field_validator("rho")
     @classmethod

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior.archive import REPORTS, possible_reports, require_draws
+from bayesmodels.posterior.archive import possible_reports, require_draws
 from bayesmodels.posterior.context import FitContext, read_context
 from bayesmodels.posterior.monte_carlo import with_errors
 from bayesmodels.posterior.observed import ObservedPersons, observed_persons
@@ -30,6 +30,7 @@ from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.surrogacy.fit_evidence import surrogate_evidence
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, trial_evidence
+from bayesmodels.vocabulary import REPORTS
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Findings:
     def absent(self) -> tuple[str, ...]:
         """Reports that this posterior has not the variables or groups for."""
         made = possible_reports(self.tree)
-        return tuple(kind.name for kind in REPORTS if kind.name not in made and not kind.asked_for)
+        return tuple(name for name, listed in REPORTS.items() if listed and name not in made)
 
 
 def find(tree: xr.DataTree, settings: ReportSettings) -> Findings:

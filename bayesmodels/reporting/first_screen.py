@@ -11,7 +11,7 @@ from typing import Any
 
 from bayesmodels.posterior.context import FitContext, stratum_label
 from bayesmodels.posterior.estimand import OPEN_LABEL
-from bayesmodels.posterior.intervals import LOG_NORMAL, NOTHING
+from bayesmodels.posterior.intervals import NOTHING
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets
 from bayesmodels.posterior.wording import as_percent, chance, estimate, signed
 from bayesmodels.reporting.chapters.disease_rate import disease_rate_lines
@@ -19,6 +19,7 @@ from bayesmodels.reporting.chapters.effects import LEARNED, PARTLY
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Lead
+from bayesmodels.vocabulary import EFFECTS
 
 RULE = (
     f"Identified: the interval is less than {LEARNED:g} times as wide as the prior's and, for an effect or a "
@@ -26,23 +27,7 @@ RULE = (
     "is listed under Not identified."
 )
 
-_NAMES = {
-    "drug_effect": "effect of the drug",
-    "proportional_slowing": "share of the decline that the drug removes",
-    "group_effect_contrast": "effect in the later minus the earlier start",
-    "effect_lag": "lag of the effect",
-    "effect_time_constant": "time constant of the effect",
-    "deceleration": "flattening of the untreated course",
-}
-
-_WOULD_CHANGE = {
-    "drug_effect": "A larger randomised comparison before the switch would change this.",
-    "proportional_slowing": "A larger randomised comparison before the switch would change this.",
-    "group_effect_contrast": "More persons followed well past the switch in both start groups would change this.",
-    "effect_lag": "Frequent visits soon after the start of a drug with a clear effect would change this.",
-    "effect_time_constant": "Frequent visits soon after the drug's start would change this.",
-    "deceleration": "Longer follow-up of persons off the drug would change this.",
-}
+_HEADLINES = {name: row for name, row in EFFECTS.items() if row.would_teach}
 
 
 def first_screen(findings: Findings) -> Lead:
@@ -64,7 +49,7 @@ def first_screen(findings: Findings) -> Lead:
         ):
             found += lines
     for row in _effect_rows(findings):
-        (identified if _is_identified(row, has_sign=row["name"] not in LOG_NORMAL) else open_questions).append(
+        (identified if _is_identified(row, has_sign=EFFECTS[row["name"]].scale != "log") else open_questions).append(
             _effect_line(findings, row)
         )
     for row in _headline_differences(findings):
@@ -98,7 +83,7 @@ def _effect_rows(findings: Findings) -> list[dict[str, Any]]:
     if "effects" not in findings.tables:
         return []
     table = findings.tables["effects"]
-    rows = table[table["name"].isin(list(_NAMES)) & (table["sd"] > NOTHING)].copy()
+    rows = table[table["name"].isin(list(_HEADLINES)) & (table["sd"] > NOTHING)].copy()
     slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
     rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
     same = ["name", "outcome", "contrast", "median", "lower", "upper"]
@@ -116,18 +101,19 @@ def _effect_line(findings: Findings, row: dict[str, Any]) -> str:
     outcome = findings.context.outcomes[row["outcome"]]
     where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
     numbers = (row["median"], row["lower"], row["upper"])
-    has_sign = row["name"] not in LOG_NORMAL
+    effect = EFFECTS[row["name"]]
+    has_sign = effect.scale != "log"
     percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
     direction = f"; {signed(row['direction'])}" if row["direction"] else ""
     text = (
-        f"{outcome.label}{where}: {_NAMES[row['name']]} {estimate(*numbers)} {row['unit']}"
+        f"{outcome.label}{where}: {effect.label} {estimate(*numbers)} {row['unit']}"
         f"{f', that is {percent}' if percent else ''}{direction}."
     )
     error = error_in_brackets(row[ERROR])
     if _is_identified(row, has_sign):
         return f"{text} {_width(row['width_ratio'])}{error}"
     crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
-    return f"{text}{crosses} {_width(row['width_ratio'])} {_WOULD_CHANGE[row['name']]}{error}"
+    return f"{text}{crosses} {_width(row['width_ratio'])} {effect.would_teach}{error}"
 
 
 def _width(ratio: float) -> str:

@@ -13,11 +13,13 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting.samplers import compile_model
 from bayesmodels.fitting.sampling import deterministics, sample
 from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread, row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
-from bayesmodels.models.published_means.model import PublishedMeansModel, priors
+from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.prediction import condition, predictive_draws
-from bayesmodels.models.published_means.valor import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.models.published_means.presets import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_nfl
+from bayesmodels.models.published_means.valor import valor_means_model
 from bayesmodels.parts.means_curves import Cells
 from bayesmodels.persons.summaries.means import means_summaries
 from bayesmodels.study.evidence import means_table
@@ -249,7 +251,7 @@ def test_published_variables_and_mixture(to_week_28) -> None:
 def test_prior_table_lists_every_free_variable(to_week_28) -> None:
     for effect in ("proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"):
         model = valor_means_model(effect)
-        table = priors(model)
+        table = prior_table(model)
         assert set(table["parameter"]) == {rv.name for rv in model.build(to_week_28).free_RVs}
         assert (table["unit"] != "").all()
         assert (table["source"] != "").all()

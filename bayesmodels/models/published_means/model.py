@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -18,8 +17,10 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.likelihood import constant_normal
-from bayesmodels.models.published_means.outcome import MeansOutcome, means_outcome_from
+from bayesmodels.models.published_means.outcome import MeansOutcome
+from bayesmodels.models.published_means.presets import means_outcome_from
 from bayesmodels.models.published_means.published import publish_means
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study.checks.labels import spelt
 from bayesmodels.study.means import MeansTable
 
@@ -75,6 +76,11 @@ class PublishedMeansModel(BaseModel):
             publish_means(self.outcomes, arms, started, values, self._weeks(data))
         return model
 
+    def prior_rows(self, data: MeansTable | None = None) -> list[PriorRow]:
+        """Every prior (`prior_table`), whatever the table: parameter, stratum, prior, unit, source."""
+        rows = [row for outcome in self.outcomes for p in outcome.parameters() for row in p.rows(outcome.unit)]
+        return labelled_rows(("parameter", "stratum", "prior", "unit", "source"), rows)
+
     def _weeks(self, data: MeansTable) -> tuple[float, ...]:
         if self.curve_weeks:
             return self.curve_weeks
@@ -93,9 +99,3 @@ class PublishedMeansModel(BaseModel):
                 problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
         if problems:
             raise BadInput(problems)
-
-
-def priors(model: PublishedMeansModel) -> pd.DataFrame:
-    """The whole prior as a table: parameter, stratum, prior, unit, source."""
-    rows = [row for outcome in model.outcomes for p in outcome.parameters() for row in p.rows(outcome.unit)]
-    return pd.DataFrame(rows, columns=["parameter", "stratum", "prior", "unit", "source"])

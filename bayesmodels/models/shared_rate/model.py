@@ -21,8 +21,16 @@ from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
 from bayesmodels.kernels.linear_mixed_variable import linear_mixed
 from bayesmodels.kernels.spread import spread
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
-from bayesmodels.models.shared_rate.priors import FOLLOWS, SharedRatePriors, deviations, log_gamma, uniform
+from bayesmodels.models.shared_rate.priors import (
+    FOLLOWS,
+    SharedRatePriors,
+    deviations,
+    log_gamma,
+    shared_rate_rows,
+    uniform,
+)
 from bayesmodels.models.shared_rate.published import publish_courses, publish_rates, publish_spreads
+from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 
 
@@ -120,6 +128,10 @@ class SharedRateModel(BaseModel):
             share = pt.eq(values["person_stratum"][:, None], np.arange(cells)).mean(axis=0)
             publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
         return model
+
+    def prior_rows(self, data: Study | None = None) -> list[PriorRow]:
+        """Every prior (`prior_table`), whatever the study."""
+        return shared_rate_rows(self.priors)
 
 
 def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tuple[Any, dict[str, Any]]:

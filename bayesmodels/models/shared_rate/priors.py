@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveFloat
+
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 
 Pair = tuple[FiniteFloat, PositiveFloat]
 Gamma = tuple[PositiveFloat, PositiveFloat]
@@ -106,9 +105,9 @@ def log_gamma(name: str, shape: float, rate: float):
     return pm.CustomDist(name, shape, rate, logp=logp, random=random, support_point=near, class_name="LogGamma")
 
 
-def shared_rate_prior_table(model: Any) -> pd.DataFrame:
-    """The whole prior of a SharedRateModel: parameter, prior, unit, source."""
-    p, month = model.priors, "month of 52/12 weeks"
+def shared_rate_rows(p: SharedRatePriors) -> list[PriorRow]:
+    """Every prior of a `SharedRateModel`: parameter, prior, unit, source."""
+    month = "month of 52/12 weeks"
     rows = [
         ("disease rate ratio, active arm", f"Uniform(0, {p.ratio_upper:g})", "ratio"),
         ("level, regimen and arm", f"Normal({p.level[0]:g}, {p.level[1]:g})", "points"),
@@ -126,4 +125,4 @@ def shared_rate_prior_table(model: Any) -> pd.DataFrame:
         ("untreated hazard", f"Gamma({p.hazard[0]:g}, {p.hazard[1]:g})", f"per {month}"),
     ]
     given = SOURCE if p == SharedRatePriors() else f"{SOURCE}, with changes by the user"
-    return pd.DataFrame([(*row, given) for row in rows], columns=["parameter", "prior", "unit", "source"])
+    return labelled_rows(("parameter", "prior", "unit", "source"), [(*row, given) for row in rows])

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_level.likelihood import trial_arrays, trial_effects
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import TrialTable
 from bayesmodels.study.checks.labels import spelt
 
@@ -126,6 +126,30 @@ class TrialLevelModel(BaseModel):
             )
         return model
 
+    def prior_rows(self, data: TrialTable) -> list[PriorRow]:
+        """Every prior (`prior_table`): parameter, prior, unit, source; the table gives labels and units only."""
+        rows = []
+        ends, scales = (data.surrogate, data.outcome), (self.surrogate_scale, self.outcome_scale)
+        for end, s in zip(ends, scales, strict=True):
+            stated = f"typical spread {s:g} stated by the user"
+            rows.append((f"mean effect, {end.label}", f"Normal(0, {2 * s:g})", end.unit, stated))
+            rows.append((f"SD between trials, {end.label}", f"HalfNormal({s:g})", end.unit, stated))
+        rows.append(("correlation of the true effects", "Uniform(-1, 1)", "correlation", UNIFORM))
+        if self.classes == "exchangeable":
+            shares = [(end.label, CLASS_SHARE * s, end.unit) for end, s in zip(ends, scales, strict=True)]
+            given = "package default: half the spread between single trials"
+            rows += [
+                (f"SD between classes of the mean effect, {n}", f"HalfNormal({s:g})", u, given) for n, s, u in shares
+            ]
+            text = f"HalfNormal({CLASS_SHARE:g})"
+            rows.append(("SD between classes of the correlation", text, "normal score", given))
+        within = self.within_correlation
+        text = f"Uniform({within[0]:g}, {within[1]:g})" if isinstance(within, tuple) else f"{within:g}, taken as known"
+        rows.append(("correlation of a row's estimates, where blank", text, "correlation", "stated by the user"))
+        if self.random_effects == "t":
+            rows.append(("degrees of freedom of the true effects", f"{self.degrees_of_freedom:g}, fixed", "", "stated"))
+        return labelled_rows(("parameter", "prior", "unit", "source"), rows)
+
     def _between(self, data: TrialTable, arrays: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
         """Mean, spread and correlation of the rows' true effects, one for all rows or one a row."""
         scale = np.array([self.surrogate_scale, self.outcome_scale])
@@ -155,29 +179,6 @@ class TrialLevelModel(BaseModel):
         publish("class_sd", spread if self.classes == "specific" else spread + pt.zeros_like(mean))
         publish("class_correlation", correlation)
         return mean[rows], row_spread, correlation[rows]
-
-
-def trial_level_prior_table(model: TrialLevelModel, data: TrialTable) -> pd.DataFrame:
-    """The whole prior: parameter, prior, unit, source."""
-    rows = []
-    ends, scales = (data.surrogate, data.outcome), (model.surrogate_scale, model.outcome_scale)
-    for end, s in zip(ends, scales, strict=True):
-        stated = f"typical spread {s:g} stated by the user"
-        rows.append((f"mean effect, {end.label}", f"Normal(0, {2 * s:g})", end.unit, stated))
-        rows.append((f"SD between trials, {end.label}", f"HalfNormal({s:g})", end.unit, stated))
-    rows.append(("correlation of the true effects", "Uniform(-1, 1)", "correlation", UNIFORM))
-    if model.classes == "exchangeable":
-        shares = [(end.label, CLASS_SHARE * s, end.unit) for end, s in zip(ends, scales, strict=True)]
-        given = "package default: half the spread between single trials"
-        rows += [(f"SD between classes of the mean effect, {n}", f"HalfNormal({s:g})", u, given) for n, s, u in shares]
-        text = f"HalfNormal({CLASS_SHARE:g})"
-        rows.append(("SD between classes of the correlation", text, "normal score", given))
-    within = model.within_correlation
-    text = f"Uniform({within[0]:g}, {within[1]:g})" if isinstance(within, tuple) else f"{within:g}, taken as known"
-    rows.append(("correlation of a row's estimates, where blank", text, "correlation", "stated by the user"))
-    if model.random_effects == "t":
-        rows.append(("degrees of freedom of the true effects", f"{model.degrees_of_freedom:g}, fixed", "", "stated"))
-    return pd.DataFrame(rows, columns=["parameter", "prior", "unit", "source"])
 
 
 def _coords(data: TrialTable) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
@@ -31,6 +30,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.kernels.clustered_pairs_op import clustered_pairs, summarise
 from bayesmodels.kernels.correlation import lkj_shapes
 from bayesmodels.models.publish import publish
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import ClusterTable
 
 TERMS = ("surrogate effect", "outcome effect", "surrogate level", "outcome level")
@@ -132,36 +132,38 @@ class OneStageModel(BaseModel):
             publish("individual_slope", residual_correlation * residual_sd[1] / residual_sd[0])
         return model
 
+    def prior_rows(self, data: ClusterTable) -> list[PriorRow]:
+        """Every prior (`prior_table`): endpoint, parameter, prior, unit, source; the table gives units only."""
+        rows = []
+        for name, end, unit in (
+            ("surrogate", self.surrogate, data.surrogate.unit),
+            ("outcome", self.outcome, data.outcome.unit),
+        ):
+            s, sd = end.effect_scale, end.patient_sd
+            effect, patient = f"typical spread of effects {s:g}, stated", f"typical patient SD {sd:g}, stated"
+            rows += [
+                (name, "mean effect", f"Normal(0, {2 * s:g})", unit, effect),
+                (name, "SD of the effect between clusters", f"HalfNormal({s:g})", unit, effect),
+                (name, "mean level", f"Normal({end.centre:g}, {LEVEL_SDS * sd:g})", unit, patient),
+                (name, "SD of the level between clusters", f"HalfNormal({sd:g})", unit, patient),
+                (name, "SD between patients of an arm", f"HalfNormal({2 * sd:g})", unit, patient),
+            ]
+        rows += [
+            ("both", parameter, prior, "correlation", "package default")
+            for parameter, prior in (
+                ("correlation of the two effects between clusters", "Uniform(-1, 1)"),
+                ("other correlations between clusters", "canonical partial, LKJ(1)"),
+                ("correlation within an arm", "Uniform(-1, 1)"),
+            )
+        ]
+        return labelled_rows(("endpoint", "parameter", "prior", "unit", "source"), rows)
+
 
 def correlation_shapes() -> np.ndarray:
     """Beta shapes of (1 + canonical partial correlation) / 2: LKJ(1), but uniform for the two effects."""
     shapes = lkj_shapes(len(TERMS), 1.0)
     shapes[0] = 1.0
     return shapes
-
-
-def one_stage_prior_table(model: OneStageModel, data: ClusterTable) -> pd.DataFrame:
-    """The whole prior: endpoint, parameter, prior, unit, source."""
-    rows = []
-    for name, end, unit in (
-        ("surrogate", model.surrogate, data.surrogate.unit),
-        ("outcome", model.outcome, data.outcome.unit),
-    ):
-        s, sd = end.effect_scale, end.patient_sd
-        effect, patient = f"typical spread of effects {s:g}, stated", f"typical patient SD {sd:g}, stated"
-        rows += [
-            (name, "mean effect", f"Normal(0, {2 * s:g})", unit, effect),
-            (name, "SD of the effect between clusters", f"HalfNormal({s:g})", unit, effect),
-            (name, "mean level", f"Normal({end.centre:g}, {LEVEL_SDS * sd:g})", unit, patient),
-            (name, "SD of the level between clusters", f"HalfNormal({sd:g})", unit, patient),
-            (name, "SD between patients of an arm", f"HalfNormal({2 * sd:g})", unit, patient),
-        ]
-    rows += [
-        ("both", "correlation of the two effects between clusters", "Uniform(-1, 1)", "correlation", "package default"),
-        ("both", "other correlations between clusters", "canonical partial, LKJ(1)", "correlation", "package default"),
-        ("both", "correlation within an arm", "Uniform(-1, 1)", "correlation", "package default"),
-    ]
-    return pd.DataFrame(rows, columns=["endpoint", "parameter", "prior", "unit", "source"])
 
 
 def _coords(data: ClusterTable) -> dict[str, Any]:

@@ -18,22 +18,7 @@ from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.context import FitContext, stratum_label, units
 from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
 from bayesmodels.posterior.monte_carlo import with_errors
-
-EFFECTS = (
-    "drug_effect",
-    "group_drug_effect",
-    "group_effect_contrast",
-    "group_effect_sd",
-    "proportional_slowing",
-    "effect_lag",
-    "effect_time_constant",
-    "deceleration",
-    "extension_shift",
-)
-"""Rows of the effect table, in order; `group_effect_contrast` is computed here from `group_drug_effect`."""
-
-SIGNED = ("drug_effect", "group_drug_effect", "proportional_slowing")
-"""Effects whose sign says whether the drug helps."""
+from bayesmodels.vocabulary import EFFECTS
 
 LEARNED, PARTLY = 0.5, 0.8
 """Posterior width over prior width: below the first the data taught the value, from the second on they did not."""
@@ -159,9 +144,12 @@ def _units(frame: pd.DataFrame, name: str, context: FitContext) -> list[str]:
 
 def _sign(row: Any, context: FitContext) -> float:
     """Sign of a value that favours the drug; NaN where the sign says nothing."""
-    if row.name not in SIGNED:
-        return math.nan
-    return 1.0 if row.name == "proportional_slowing" else context.outcomes[row.outcome].effect_sign
+    match EFFECTS[row.name].favours:
+        case "outcome":
+            return context.outcomes[row.outcome].effect_sign
+        case "positive":
+            return 1.0
+    return math.nan
 
 
 def _entry(draws: xr.DataArray, row: Any) -> np.ndarray:

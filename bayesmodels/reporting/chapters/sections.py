@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayesmodels.posterior.archive import CONFIG_LINES, REPORTS
+from bayesmodels.posterior.archive import needs
 from bayesmodels.posterior.context import stratum_label
 from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons, missing_data
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors
@@ -18,6 +18,7 @@ from bayesmodels.reporting.chapters.effects import LEARNED, PARTLY, how_learned
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.findings import Findings
 from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.vocabulary import made_by
 
 
 def effect_section(findings: Findings, figures: LazyFigures) -> Section:
@@ -219,12 +220,11 @@ def parameter_section(findings: Findings) -> Section:
 
 def absent_section(findings: Findings) -> Section:
     """What this posterior could not show, and the config line that would."""
-    kinds = {kind.name: kind for kind in REPORTS}
     rows = []
     for name in findings.absent:
-        needs = [*kinds[name].variables, *(g for g in kinds[name].groups if g != "posterior")]
-        lines = [CONFIG_LINES[need] for need in needs if need in CONFIG_LINES]
-        rows.append({"Report": name, "Needs": ", ".join(needs), "Config": lines[0] if lines else ""})
+        variables, groups = needs(name)
+        lines = [made_by(need) for need in (*variables, *groups) if made_by(need)]
+        rows.append({"Report": name, "Needs": ", ".join([*variables, *groups]), "Config": lines[0] if lines else ""})
     if findings.undeclared_surrogate:
         names = list(findings.context.outcomes)
         line = f'[report] surrogate = "{names[0]}"  outcome = "{names[1]}"'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,10 @@ from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.posterior.convergence import convergence
 from bayesmodels.study import Study
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 PUBLISHED = (
     "population_level",
@@ -126,7 +130,14 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
+def refit_of(
+    model: Any,
+    data: Any,
+    published: tuple[str, ...] | None = None,
+    *,
+    pm_model: pm.Model | None = None,
+    compiled: CompiledPyMCModel | None = None,
+) -> Refit:
     """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
@@ -141,6 +152,10 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
         not depend on the data.
     published : tuple of str, optional
         Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again.
+    compiled : CompiledPyMCModel, optional
+        From `compile_model`: spares compiling it again.
     """
     import pymc as pm
     import pytensor
@@ -148,7 +163,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     from pytensor.graph.traversal import ancestors
     from pytensor.tensor import TensorType
 
-    pm_model = model.build(data)
+    pm_model = model.build(data) if pm_model is None else pm_model
     names = published or (TRIAL_LEVEL if "trial_slope" in pm_model.named_vars else PUBLISHED)
     kept = kept_variables(pm_model)
     free = [rv for rv in pm_model.free_RVs if rv.name in kept]
@@ -160,7 +175,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     return Refit(
         names=tuple(rv.name for rv in free),
         data=tuple(v.name for v in pm_model.data_vars if v in used),
-        compiled=compile_model(pm_model),
+        compiled=compile_model(pm_model) if compiled is None else compiled,
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
         log_likelihood=pytensor.function(pm_model.free_RVs, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from bayesmodels.analyses.ranks.replicated import QUANTITIES, _estimates
 
+from bayesmodels.analyses.ranks.analysis import QUANTITIES, _estimates
 from bayesmodels.analyses.ranks.observed import rank_analyses
 from bayesmodels.errors import BadInput
 from bayesmodels.statistics import ancova, kaplan_meier

@@ -162,11 +162,13 @@ def trial_level(
     _one_of(resume, again)
     with _answering(quiet, as_json) as answer:
         from bayesmodels.run.job import to_stderr
-        from bayesmodels.run.trial_level import TrialLevelJob, run_trial_level
+        from bayesmodels.run.trial_level import run_trial_level
 
         good = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
-        job = TrialLevelJob(
-            table=table,
+        answer.interrupted = GOES_ON
+        done = run_trial_level(
+            table,
+            out,
             surrogate_scale=surrogate_scale,
             outcome_scale=outcome_scale,
             **{name: None if value is None else value.value for name, value in good.items()},
@@ -178,10 +180,11 @@ def trial_level(
             tune=tune,
             chains=chains,
             seed=seed,
+            resume=resume,
+            again=again,
+            tell=_silent if quiet else to_stderr,
         )
-        tell = _silent if quiet else to_stderr
-        answer.interrupted = GOES_ON
-        answer.of_run(run_trial_level(job, out, resume=resume, again=again, tell=tell))
+        answer.of_run(done)
 
 
 @app.command(name="person-level")
@@ -290,8 +293,8 @@ def check(
 ) -> None:
     """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _answering(quiet, as_json) as answer:
+        from bayesmodels.run.check import checked
         from bayesmodels.run.config import own_code_of
-        from bayesmodels.run.data import checked
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)

@@ -32,6 +32,7 @@ DRAWN = xr.DataTree.from_dict({name: group.to_dataset().fillna(1.0) for name, gr
 NAN.attrs = {"schema": SCHEMA}
 EMPTY = xr.DataTree()
 SETTINGS = b.NutsSettings(draws=10, tune=10, seed=1, chains=1)
+DROPOUT = b.Dropout(outcome="alsfrs_r", week=8)
 NUMBER, TEXT, LIST = 3, "nonsense", [1]
 
 
@@ -95,6 +96,20 @@ MISUSES = {
     "fit, settings as number": lambda p: b.fit(MODEL, STUDY, 1000),
     "fit, chains in a file": lambda p: b.fit(TOY, STUDY, SETTINGS, chain_dir=p / "file" / "chains"),
     "fit, chains as number": lambda p: b.fit(TOY, STUDY, SETTINGS, chain_dir=NUMBER),
+    "fit, an analysis alone": lambda p: b.fit(MODEL, STUDY, SETTINGS, DROPOUT),
+    "fit, analyses by name": lambda p: b.fit(MODEL, STUDY, SETTINGS, ("dropout",)),
+    "fit, the class of an analysis": lambda p: b.fit(MODEL, STUDY, SETTINGS, (b.PersonArchive,)),
+    "fit, an analysis twice": lambda p: b.fit(MODEL, STUDY, SETTINGS, (DROPOUT, DROPOUT)),
+    "fit, dropout of another outcome": lambda p: b.fit(
+        MODEL, STUDY, SETTINGS, (b.replaced(DROPOUT, {"outcome": "fvc"}),)
+    ),
+    "fit, ranks of a toy": lambda p: b.fit(TOY, STUDY, SETTINGS, (b.Ranks(outcome="alsfrs_r", week=8, terminal=()),)),
+    "fit, programmes of a study": lambda p: b.fit(TOY, STUDY, SETTINGS, [b.LeaveOneOut()]),
+    "read_config of None": lambda p: b.read_config(None),
+    "read_config of a number": lambda p: b.read_config(NUMBER),
+    "read_config of nothing": lambda p: b.read_config(p / "no.toml"),
+    "read_config of a folder": lambda p: b.read_config(p),
+    "read_config of an empty file": lambda p: b.read_config(p / "file"),
     "sample of a study": lambda p: b.sample(STUDY, SETTINGS),
     "sample of a model to be built": lambda p: b.sample(MODEL, SETTINGS),
     "sample of None": lambda p: b.sample(None, SETTINGS),
@@ -182,6 +197,10 @@ MISUSES = {
 """Name to a function of a folder that holds an empty file named `file`."""
 
 VALUES = {
+    "Dropout, before the start": lambda: b.Dropout(outcome="alsfrs_r", week=-1),
+    "Dropout, unknown": lambda: b.Dropout(outcome="alsfrs_r", week=8, delta=(0, 1)),
+    "Ranks, no outcome": lambda: b.Ranks(week=8),
+    "LeaveOneOut, unknown": lambda: b.LeaveOneOut(on=False),
     "NutsSettings, many": lambda: b.NutsSettings(draws="many"),
     "NutsSettings, none": lambda: b.NutsSettings(draws=0),
     "NutsSettings, too many": lambda: b.NutsSettings(draws=sys.maxsize),

@@ -78,7 +78,7 @@ def test_warnings_are_told_with_the_person_and_logged_without(tmp_path):
     tables["persons"]["age"] = [999, 50, 61, 47, 58, 66]
     study = toy_model.Study.from_frames(**tables, reference_group="delayed")
     told = []
-    config = SimpleNamespace(model=toy_model.Toy(), sections=SimpleNamespace(dropout=None, rank=None))
+    config = SimpleNamespace(model=toy_model.Toy(), analyses=())
     work = SimpleNamespace(config=config, folder=RunFolder(tmp_path), tell=told.append)
     _Work._warn(work, study)
     (line,) = (tmp_path / "log.txt").read_text().splitlines()

@@ -6,10 +6,12 @@ The model is compiled once; every refit gets new data, also of another number of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from pydantic import BaseModel, ConfigDict
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
@@ -20,6 +22,9 @@ from bayesmodels.surrogacy.trial_level.direction import direction
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 from bayesmodels.surrogacy.trial_level.prior_information import prior_information
 from bayesmodels.surrogacy.trial_level.verdict import trial_verdict
+
+if TYPE_CHECKING:
+    from bayesmodels.analyses.analysis import Fit
 
 Tell = Callable[[str], None]
 
@@ -210,20 +215,46 @@ def within_sweep(
     return pd.DataFrame(rows, columns=["within_correlation", "r2", "r2_lower", "r2_upper", "rho", "slope", "converged"])
 
 
-def add_refits(tree: xr.DataTree, model: TrialLevelModel, table: TrialTable, refit: Refit, *, needed: bool) -> None:
-    """Add to a fit the groups `leave_one_out` and, if asked for, `trials_needed`.
+class LeaveOneOut(BaseModel):
+    """Every programme's outcome effects predicted from the other programmes, by refits without it (`leave_one_out`).
 
-    Not with treatment classes: what the other programmes predict for a programme of another class is another question.
+    Intervals are of 95 %. Not with treatment classes: what the other programmes predict for a programme of another
+    class is another question, so both groups are left out then.
+
+    Parameters
+    ----------
+    trials_needed : bool
+        Whether to simulate what more programmes would say, too (a minute).
     """
-    if model.classes != "one":
-        return
-    seed = int(tree.attrs["seed"])
-    left_out = leave_one_out(model, table, seed, refit=refit)
-    if left_out.data_vars:
-        tree["leave_one_out"] = xr.DataTree(left_out)
-    if needed and len(table.paired_programmes):
-        frame = trials_needed(model, table, seed, refit=refit)
-        tree["trials_needed"] = xr.DataTree(xr.Dataset.from_dataframe(frame.set_index("programmes")))
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    groups: ClassVar[tuple[str, ...]] = ("leave_one_out", "trials_needed")
+    section: ClassVar[str] = "[leave_one_out]"
+
+    trials_needed: bool = False
+
+    def model_problems(self, model: Any, persons: bool) -> list[str]:
+        """Whether the model is of the trial level."""
+        if isinstance(model, TrialLevelModel):
+            return []
+        return ['expected a model of type "trial_level" with it; else delete the section']
+
+    def problems(self, model: Any, data: Any) -> list[str]:
+        """Whether the model is of the trial level; it takes no other data than a table of trials."""
+        return self.model_problems(model, False)
+
+    def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
+        """Refit without each programme; the model is not compiled again."""
+        if fit.model.classes != "one":
+            return {}
+        fit.on_phase("refits without each programme")
+        refit = refit_of(fit.model, fit.data, pm_model=fit.pm_model, compiled=fit.compiled)
+        seed = int(fit.posterior.attrs["seed"])
+        found = {"leave_one_out": leave_one_out(fit.model, fit.data, seed, refit=refit)}
+        if self.trials_needed and len(fit.data.paired_programmes):
+            frame = trials_needed(fit.model, fit.data, seed, refit=refit)
+            found["trials_needed"] = xr.Dataset.from_dataframe(frame.set_index("programmes"))
+        return found
 
 
 def _without(table: TrialTable, programme: str) -> TrialTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +15,10 @@ from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.posterior.convergence import convergence
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES
+
+if TYPE_CHECKING:
+    import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,14 @@ class Refit:
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
+def refit_of(
+    model: Any,
+    data: Any,
+    published: tuple[str, ...] | None = None,
+    *,
+    pm_model: pm.Model | None = None,
+    compiled: CompiledPyMCModel | None = None,
+) -> Refit:
     """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
@@ -113,6 +124,10 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
         not depend on the data.
     published : tuple of str, optional
         Published variables evaluated after a refit; default those of the model that the vocabulary says are `refitted`.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again.
+    compiled : CompiledPyMCModel, optional
+        From `compile_model`: spares compiling it again.
     """
     import pymc as pm
     import pytensor
@@ -120,7 +135,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     from pytensor.graph.traversal import ancestors
     from pytensor.tensor import TensorType
 
-    pm_model = model.build(data)
+    pm_model = model.build(data) if pm_model is None else pm_model
     refitted = tuple(name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars)
     names = published or refitted
     kept = kept_variables(pm_model)
@@ -133,7 +148,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     return Refit(
         names=tuple(rv.name for rv in free),
         data=tuple(v.name for v in pm_model.data_vars if v in used),
-        compiled=compile_model(pm_model),
+        compiled=compile_model(pm_model) if compiled is None else compiled,
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
         log_likelihood=pytensor.function(pm_model.free_RVs, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,

@@ -44,7 +44,7 @@ def sample(
     settings: NutsSettings,
     chain_dir: Path | None = None,
     *,
-    compiled: CompiledPyMCModel | None = None,
+    compiled: CompiledPyMCModel | Callable[[], CompiledPyMCModel] | None = None,
     on_phase: Phase = no_phases,
 ) -> xr.DataTree:
     """Draw from a model's posterior with NUTS.
@@ -60,8 +60,9 @@ def sample(
     settings : NutsSettings
     chain_dir : Path, optional
         Each chain is written here, as ``<k>.nc``, when it is finished; chains found here are kept.
-    compiled : CompiledPyMCModel, optional
-        From `compile_model`, with the same data as `pm_model`: spares compiling again (nutpie only).
+    compiled : CompiledPyMCModel or callable, optional
+        From `compile_model`, with the same data as `pm_model`: spares compiling again (nutpie only). Or a function that
+        gives it, called only where a chain is to be sampled.
     on_phase : callable
         Told "compile", "sample", "chain <k> of <n>" and "published variables".
 
@@ -92,9 +93,9 @@ def sample(
     found = len(chains)
     clock = _Clock()
     if wanted:
-        if settings.sampler == "nutpie" and compiled is None:
+        if settings.sampler == "nutpie" and (compiled is None or callable(compiled)):
             on_phase("compile")
-            compiled = compile_model(pm_model)
+            compiled = compile_model(pm_model) if compiled is None else compiled()
         clock.lap("compile")
         on_phase("sample")
         with progress_display(settings.progress) as progress:

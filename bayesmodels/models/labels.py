@@ -32,6 +32,11 @@ def events_taken(model: Any) -> dict[str, str]:
     return taken | {label: label for label in getattr(model, "other_exits", ())}
 
 
+def terminal_labels(model: Any) -> tuple[str, ...]:
+    """Labels, in the events table, of a model's terminal events."""
+    return tuple(label for event in model.events if event.terminal for label in event.labels)
+
+
 def unused_labels(
     model: Any, data: Study | MeansTable | TrialTable, parts: Parts | None = None, asked: Collection[str] = ()
 ) -> list[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from bayesmodels.persons.random_walks import draw_paths
 from bayesmodels.posterior.archive import FROM_FIT, require
 from bayesmodels.study import Study
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 
 def predict(
     model: Any,
@@ -30,6 +33,7 @@ def predict(
     *,
     seed: int,
     draws: int = 1000,
+    pm_model: pm.Model | None = None,
 ) -> xr.Dataset:
     """Predict courses and visits at given weeks.
 
@@ -47,6 +51,8 @@ def predict(
     seed : int
     draws : int
         About how many posterior draws to use, evenly spaced.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again, for persons of the fitted study.
 
     Returns
     -------
@@ -69,7 +75,10 @@ def predict(
     grid = replace(history, visits=every_visit(model, history.persons, weeks))
     course_model = without_events(model)
     own = isinstance(data, Study) and course_model is not model and fitted_digest(posterior) == data.digest
-    given = collapsed_or_error(model.build(data) if own else course_model.build(history))
+    if own:
+        given = collapsed_or_error(model.build(data) if pm_model is None else pm_model)
+    else:
+        given = collapsed_or_error(course_model.build(history))
     wanted = collapsed_or_error(course_model.build(grid))
     rng = np.random.default_rng(seed)
     shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))

@@ -3,7 +3,7 @@ sampling importance resampling given visits and exit."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,6 +14,9 @@ from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_give
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error, labels_of, thinned
 from bayesmodels.persons.given_exits import CANDIDATES, tilted
 from bayesmodels.posterior.archive import FROM_FIT, require
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 FEW = 8.0
 """Candidates' worth below which draws given an exit are said to be rough."""
@@ -32,7 +35,15 @@ def draw_deviations(
     return tilted(likelihood, point, gaussian).draw(rng)
 
 
-def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: int, draws: int = 500) -> xr.Dataset:
+def draw_person_terms(
+    model: Any,
+    posterior: xr.DataTree,
+    data: Any,
+    *,
+    seed: int,
+    draws: int = 500,
+    pm_model: pm.Model | None = None,
+) -> xr.Dataset:
     """Draw every person's level, rate and drug response.
 
     Parameters
@@ -45,6 +56,8 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     seed : int
     draws : int
         About how many posterior draws to use, evenly spaced.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again.
 
     Returns
     -------
@@ -62,7 +75,7 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     require(posterior, groups=["posterior"])
     expect_whole(seed, "seed")
     expect_whole(draws, "draws", 1)
-    pm_model = model.build(data)
+    pm_model = model.build(data) if pm_model is None else pm_model
     likelihood = collapsed_or_error(pm_model)
     chosen = thinned(posterior["posterior"].to_dataset(), draws)
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,9 @@ from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed_variable import simulate
 from bayesmodels.persons.collapsed import collapsed_or_error
 from bayesmodels.study import Study
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 VISITS_IN_WORDS = (
     "Replicated trials have new persons of the same start groups, strata and covariates, seen at the same weeks; "
@@ -40,7 +43,13 @@ class Place:
 
 
 def replicated_visits(
-    model: Any, posterior: xr.DataTree, study: Study, *, seed: int, number: int = 100
+    model: Any,
+    posterior: xr.DataTree,
+    study: Study,
+    *,
+    seed: int,
+    number: int = 100,
+    pm_model: pm.Model | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Visits of new persons like the study's, each trial at another posterior draw.
 
@@ -55,6 +64,8 @@ def replicated_visits(
     seed : int
     number : int
         Trials, at most the posterior's draws, which are taken evenly spaced.
+    pm_model : pm.Model, optional
+        What ``model.build(study)`` returned: spares building it again.
 
     Yields
     ------
@@ -71,7 +82,7 @@ def replicated_visits(
     """
     check_replicable(model, study)
     visits = study.visits[study.visits["outcome"].isin([k.name for k in model.outcomes])].reset_index(drop=True)
-    likelihood = collapsed_or_error(model.build(study))
+    likelihood = collapsed_or_error(model.build(study) if pm_model is None else pm_model)
     places = [place_of(visits, study, outcome.name) for outcome in model.outcomes]
     rng = np.random.default_rng(seed)
     for draw in counted(chosen_draws(posterior, number), number, "replicated trials"):

@@ -14,14 +14,14 @@ from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull
 from bayesmodels.files import lack_of_room, made_folder
 from bayesmodels.listed_folder import SCHEMA
 from bayesmodels.posterior.archive import load, save
-from bayesmodels.run.analyses import check_analyses, data_warnings, declared_analyses
-from bayesmodels.run.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
-from bayesmodels.run.data import load_data
+from bayesmodels.run.check import checked_model, data_warnings
+from bayesmodels.run.config import Config, config_hash, read_config, read_report_settings, slug
 from bayesmodels.run.folder import CONFIG, FILES, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
 from bayesmodels.run.interrupt import heeded_interrupts
 from bayesmodels.run.log import without_persons
 
 if TYPE_CHECKING:
+    import pymc as pm
     import xarray as xr
 
 Tell = Callable[[str], None]
@@ -71,9 +71,10 @@ class RunResult:
 
 
 def run(
-    config_path: str | Path,
+    config: str | Path | Config,
     out: str | Path = "runs",
     *,
+    in_place: bool = False,
     resume: bool = False,
     again: bool = False,
     tell: Tell = to_stderr,
@@ -82,10 +83,12 @@ def run(
 
     Parameters
     ----------
-    config_path : str or Path
-        TOML file.
+    config : str, Path or Config
+        TOML file, or what was read from one.
     out : str or Path
         Folder of the runs.
+    in_place : bool
+        `out` is the folder of this run itself.
     resume : bool
         Go on with an unfinished run: finished chains and a finished posterior are kept; the draws are those of an
         uninterrupted run on the same machine.
@@ -103,37 +106,16 @@ def run(
     BadConfig, BadInput
         Every problem of the configuration, or of the tables.
     RunExists
-        The folder holds a finished run, an unfinished one, or another process works in it.
+        The folder holds a finished run, an unfinished one, or another process works in it; also where an unfinished run
+        there is of another model, of other settings of the sampler or of other data. Another `[report]` is taken.
     BayesmodelsError
         The sampler stopped; the folder can be resumed.
     """
-    config = read_config(config_path)
-    data = load_data(config)
-    _check(config, data)
+    config = config if isinstance(config, Config) else read_config(config)
+    data = config.read()
+    built = _built(config, data)
     name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
-    return run_in(RunFolder(Path(out) / name), config, data, name, resume=resume, again=again, tell=tell)
-
-
-def _check(config: Config, data: Any) -> None:
-    """Refuse what cannot be answered; a model of one's own that cannot be built fails in the fit, which logs it."""
-    try:
-        check_analyses(config, data)
-    except Exception as error:
-        if isinstance(error, BayesmodelsError):
-            raise
-
-
-def run_in(
-    folder: RunFolder, config: Config, data: Any, name: str, *, resume: bool, again: bool, tell: Tell
-) -> RunResult:
-    """Fit and report in a folder of the caller's choice; otherwise as `run`.
-
-    Raises
-    ------
-    RunExists
-        As `run`; also where an unfinished run there is of another model, of other settings of the sampler or of other
-        data. Another `[report]` is taken.
-    """
+    folder = RunFolder(Path(out) if in_place else Path(out) / name)
     check_new(folder, resume, again)
     what = _identity(config, data)
     with folder.locked():
@@ -152,7 +134,17 @@ def run_in(
             folder.write(CONFIG, config.text.encode())
             folder.enter([LOG])
         with heeded_interrupts() as heed_interrupt:
-            return _Work(folder, config, tell, heed_interrupt).go(data)
+            return _Work(folder, config, tell, heed_interrupt).go(data, built)
+
+
+def _built(config: Config, data: Any) -> pm.Model | None:
+    """Refuse what cannot be answered; None where a model of one's own cannot be built: the fit logs why."""
+    try:
+        return checked_model(config, data)
+    except BayesmodelsError:
+        raise
+    except Exception:
+        return None
 
 
 def report_again(source: str | Path, out: str | Path | None = None, config: str | Path | None = None) -> RunResult:
@@ -237,14 +229,8 @@ def _warnings(tree: xr.DataTree) -> tuple[str, ...]:
 
 def _identity(config: Config, data: Any) -> dict[str, Any]:
     """What a run that is resumed must have in common with the run that began: data, model, sampling and analyses."""
-    from bayesmodels.reporting.settings import ReportSettings
-
-    sections, asked = config.sections, config.sections.report
-    of_analyses: dict[str, Any] = {"trials_needed": asked.trials_needed}
-    if sections.dropout is not None or sections.rank is not None:
-        of_analyses["interval"] = asked.interval
-    fitted = sections.model_copy(update={"report": ReportSettings.model_validate(of_analyses)})
-    return {"data": data.digest, "fit": config_hash(replace(config, sections=fitted), [data.digest])}
+    sections = config.sections.model_copy(update={"report": type(config.report)()})
+    return {"data": data.digest, "fit": config_hash(replace(config, sections=sections), [data.digest])}
 
 
 def _begin(folder: RunFolder, config: Config, name: str, what: dict[str, Any]) -> None:
@@ -256,7 +242,7 @@ def _begin(folder: RunFolder, config: Config, name: str, what: dict[str, Any]) -
         name,
         **what,
         phase="begin",
-        seed=resolved(config.sections.sampling).seed,
+        seed=resolved(config.settings).seed,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         seconds={"wall": 0.0, "cpu": 0.0},
@@ -272,22 +258,21 @@ class _Work:
 
     def __init__(self, folder: RunFolder, config: Config, tell: Tell, heed_interrupt: Callable[[], None]) -> None:
         self.folder, self.config, self.tell, self.heed_interrupt = folder, config, tell, heed_interrupt
-        self.needed = config.sections.report.trials_needed
         manifest = folder.manifest() or {}
         self.name, self.seed = manifest["run"], manifest["seed"]
         self.phase_name = manifest["phase"]
         self.stopwatch = Stopwatch(manifest["seconds"])
 
-    def go(self, data: Any) -> RunResult:
+    def go(self, data: Any, built: pm.Model | None) -> RunResult:
         """Fit, save, report."""
         from bayesmodels.fitting.progress import progress_wanted
         from bayesmodels.reporting import report
 
         try:
-            with progress_wanted(self.config.sections.sampling.progress):
-                tree = self._posterior(data)
+            with progress_wanted(self.config.settings.progress):
+                tree = self._posterior(data, built)
             self.phase("report")
-            made = report(tree, settings=self.config.sections.report)
+            made = report(tree, settings=self.config.report)
             self.folder.write_all(made.files(self.stopwatch.seconds))
             verdict = made.convergence
             self.folder.log(f"finished: {verdict['verdict']}")
@@ -335,13 +320,11 @@ class _Work:
                 if lack_of_room(failure) is None:
                     raise
 
-    def _posterior(self, data: Any) -> xr.DataTree:
+    def _posterior(self, data: Any, built: pm.Model | None) -> xr.DataTree:
         """Load the posterior if it is there and whole; otherwise fit, keeping whole chains, and save it."""
-        import xarray as xr
 
         from bayesmodels.fitted import fit
 
-        refit = None
         if self.folder.posterior.is_file():
             try:
                 tree = load_own(self.folder)
@@ -350,41 +333,23 @@ class _Work:
             else:
                 self.phase("posterior found")
                 return tree
-        asked = self.config.sections.sampling
-        settings = asked.model_validate(asked.model_dump() | {"seed": self.seed})
-        if isinstance(self.config.sections.data, TrialsSection):
-            from bayesmodels.fitting.refit import refit_of
-
-            self.phase("compile")
-            refit = refit_of(self.config.model, data)
+        config = self.config
+        settings = config.settings.model_validate(config.settings.model_dump() | {"seed": self.seed})
         self._warn(data)
         chains = [f"chains/{number}.nc" for number in range(settings.chains)]
         self.folder.enter(chains)
         tree = fit(
-            self.config.model,
+            config.model,
             data,
             settings,
+            config.analyses,
             chain_dir=self.folder.chains,
-            compiled=refit.compiled if refit else None,
+            pm_model=built,
             on_phase=self.phase,
         )
         self.folder.confirm(chains)
         tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
         tree.attrs["run"] = self.name
-        tree.attrs["warnings"] = json.dumps([line.without_person for line in data_warnings(self.config, data)])
-        if refit is not None:
-            from bayesmodels.analyses.leave_one_out import add_refits
-
-            self.phase("refits without each programme")
-            add_refits(tree, self.config.model, data, refit, needed=self.needed)
-        for name, group in declared_analyses(self.config, tree, data, self.phase).items():
-            tree[name] = xr.DataTree(group)
-        if self.config.sections.archive.persons:
-            from bayesmodels.analyses.person_archive import person_groups
-
-            self.phase("person terms and visit rows")
-            for name, group in person_groups(self.config.model, tree, data).items():
-                tree[name] = xr.DataTree(group)
         self.phase("save the posterior")
         self.folder.enter([POSTERIOR])
         save(tree, self.folder.posterior)

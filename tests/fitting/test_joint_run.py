@@ -11,13 +11,11 @@ import pytest
 import xarray as xr
 
 from bayesmodels import fitted
-from bayesmodels.analyses.ranks.replicated import observed_ranks
 from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.posterior.archive import load
 from bayesmodels.run.config import read_config
-from bayesmodels.run.data import load_data
 from bayesmodels.run.job import run
 from bayesmodels.vocabulary import EVENT_GROUPS
 
@@ -156,7 +154,7 @@ def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
     path = Path(written(tmp_path))
     asked = CONFIG.replace('name = "death"\n', f'name = "death"\n{of}') + '[rank]\noutcome = "score"\nweek = 52\n'
     path.write_text(asked)
-    assert read_config(path).sections.rank.terminal is None
+    assert read_config(path).analyses[0].terminal is None
     found = ranks_of(path)
     path.write_text(asked + 'terminal = ["death"]\n')
     assert found.sentence() == ranks_of(path).sentence()
@@ -167,7 +165,8 @@ def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
 def ranks_of(path):
     """Rank analyses of the data that a configuration asks for."""
     config = read_config(path)
-    return observed_ranks(config.model, load_data(config), config.sections.rank, 0.95)
+    (ranks,) = config.analyses
+    return ranks.observed(config.model, config.read())
 
 
 @pytest.mark.slow

@@ -228,16 +228,13 @@ def _checked(
 def _parsed(
     raw: RawTable, named: dict[str, str], complete_cases: bool, found: list[Problem]
 ) -> tuple[pd.DataFrame, int]:
-    def nowhere(row: int) -> dict:
-        return {}
-
     parsed: dict[str, object] = {}
     for role, column in named.items():
         if role in ("cluster", "treatment"):
-            parsed[role], problems = labels(raw.file, raw.cells[column], nowhere)
+            parsed[role], problems = labels(raw.file, raw.cells[column])
         else:
             blank = np.nan if complete_cases else None
-            parsed[role], problems = numbers(raw.file, raw.cells[column], nowhere, blank=blank)
+            parsed[role], problems = numbers(raw.file, raw.cells[column], blank=blank)
         found += problems
     rows = pd.DataFrame(parsed)
     complete = rows[["surrogate", "outcome"]].notna().all(axis=1)

@@ -35,6 +35,11 @@ Locate = Callable[[int], dict]
 """Row to the arguments `person` and `week` of its problem."""
 
 
+def nowhere(row: int) -> dict:
+    """No person and no week."""
+    return {}
+
+
 def number(cell: object) -> float | None:
     """The number in a cell; None if it holds none. Infinity is a number here; what is nearer to 0 than `TINY` is 0."""
     value = _number(cell)
@@ -89,7 +94,7 @@ def label(cell: object) -> str | None:
 def numbers(
     file: str,
     cells: pd.Series,
-    locate: Locate,
+    locate: Locate = nowhere,
     *,
     blank: float | None = None,
     infinite: bool = False,
@@ -161,7 +166,9 @@ def _dates(file: str, cells: pd.Series, rows: list, locate: Locate, table: str, 
     return Problem(file, f"{came} in row {rows[0]} and dates in {len(rows) - 1:,} more rows; {remedy}", kind=kind)
 
 
-def labels(file: str, cells: pd.Series, locate: Locate, *, blank: str | None = None) -> tuple[list[str], list[Problem]]:
+def labels(
+    file: str, cells: pd.Series, locate: Locate = nowhere, *, blank: str | None = None
+) -> tuple[list[str], list[Problem]]:
     """A column as labels, "" where the cell was refused; whole numbers become text."""
     values, problems = [], []
     for row, cell in cells.items():

@@ -15,17 +15,13 @@ from bayesmodels.study.checks.doubtful import study_warnings
 from bayesmodels.study.checks.event_words import NONE, absent_labels, doubtful_events, event_spellings
 from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, label_key, spelling_problems
 from bayesmodels.study.checks.limits import Limits, limits_of
-from bayesmodels.study.checks.schemas import (
-    EVENT_COLUMNS,
-    EVENTS,
-    PERSON_COLUMNS,
-    PERSONS,
-    VISIT_COLUMNS,
-    row_problems,
-    visits_schema,
-)
+from bayesmodels.study.checks.rows import event_rules, person_rules, row_problems, visit_rules
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
+
+PERSON_COLUMNS = ("person", "start_group", "drug_start_week")
+VISIT_COLUMNS = ("person", "week", "outcome", "value")
+EVENT_COLUMNS = ("person", "week", "event")
 
 NEVER = float("inf")
 """`drug_start_week` of a person who never starts the drug."""
@@ -145,7 +141,7 @@ def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
     table = pd.DataFrame(columns, index=cells.index)
     if strata and "stratum" in cells:
         found += _stratum_labels(file, table)
-    found += row_problems(file, table, PERSONS)
+    found += row_problems(file, table, person_rules(table))
     further = [name for name in cells if name not in table]
     found += [
         Problem(file, f'column "{plain(name)}" has a name with spaces around it or unprintable characters; rename it')
@@ -212,7 +208,7 @@ def _visits(
     limits = limits_of(table["outcome"].unique(), extra_limits)
     zero = table["outcome"].isin(list(limits_of(limits, {}))) & (table["value"].abs() < NEAR)  # of known unit
     table["value"] = table["value"].where(~zero, 0.0)
-    found += row_problems(file, table, visits_schema(limits))
+    found += row_problems(file, table, visit_rules(table, limits))
     return table
 
 
@@ -235,7 +231,7 @@ def _events(
     else:
         columns["entry_week"] = np.zeros(len(cells))
     table = pd.DataFrame(columns, index=cells.index)
-    found += row_problems(file, table, EVENTS)
+    found += row_problems(file, table, event_rules(table))
     return table
 
 

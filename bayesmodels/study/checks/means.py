@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,9 @@ from bayesmodels.errors import BadInput, in_full
 from bayesmodels.study.checks.cells import as_one_week, labels, number, numbers, week_of
 from bayesmodels.study.checks.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
 from bayesmodels.study.checks.rows import LONGEST, row_problems
+from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
-from bayesmodels.study.settings import check_distinct
 from bayesmodels.vocabulary import ALL
 
 NUMBERS = ("week", "estimate", "se", "n", "reading_error")
@@ -56,8 +57,7 @@ def check_means(
     if missing or unknown or not here:
         raise BadInput(in_order(found))
     rows = _parsed(raw, found)
-    distinct, wrong = check_distinct(distinct_labels)
-    found += wrong
+    distinct = check_distinct(distinct_labels, found)
     found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     starts = _drug_starts(drug_start_week, rows, found)
     if not isinstance(reference_group, str) or reference_group not in starts:
@@ -86,12 +86,10 @@ def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
             continue
         cells = raw.cells[column]
         if column in NUMBERS:
-            columns[column], problems = numbers(
-                raw.file, cells, blank=blank.get(column), near="week" if column == "week" else ""
-            )
+            near: Literal["", "week"] = "week" if column == "week" else ""
+            columns[column] = numbers(raw.file, cells, found, blank=blank.get(column), near=near)
         else:
-            columns[column], problems = labels(raw.file, cells)
-        found += problems
+            columns[column] = labels(raw.file, cells, found)
     rows = pd.DataFrame(columns, index=raw.cells.index)
     (rows["week"],) = as_one_week(rows["week"])
     return rows

@@ -12,9 +12,9 @@ from bayesmodels.errors import BadInput
 from bayesmodels.study.checks.cells import labels, numbers
 from bayesmodels.study.checks.labels import LabelColumn, spelling_problems
 from bayesmodels.study.checks.rows import CENSORING, LONGEST, Rule, row_problems
+from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
-from bayesmodels.study.settings import check_distinct
 
 OneSided = Literal["unused", "used"]
 
@@ -53,8 +53,7 @@ def check_trials(raw: RawTable, one_sided: OneSided, distinct_labels: object = (
         raise BadInput(in_order(found))
     if one_sided not in ("unused", "used"):
         raise BadInput(f'one_sided: expected "unused" or "used", got "{plain(one_sided)}"')
-    distinct, wrong = check_distinct(distinct_labels)
-    found += wrong
+    distinct = check_distinct(distinct_labels, found)
     rows = _parsed(raw, found)
     found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     found += _row_problems(raw.file, rows)
@@ -112,10 +111,9 @@ def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
     for column in COLUMNS:
         cells = raw.cells[column] if column in raw.cells else blank.rename(column)
         if column in NUMBERS:
-            columns[column], problems = numbers(raw.file, cells, blank=np.nan, near="zero")
+            columns[column] = numbers(raw.file, cells, found, blank=np.nan, near="zero")
         else:
-            columns[column], problems = labels(raw.file, cells, blank=None if column == "trial" else "")
-        found += problems
+            columns[column] = labels(raw.file, cells, found, blank=None if column == "trial" else "")
     further = {column: raw.cells[column].map(str) for column in raw.cells if column not in COLUMNS}
     return pd.DataFrame(columns | further, index=raw.cells.index)
 

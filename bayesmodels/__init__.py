@@ -5,6 +5,8 @@ Nothing heavy is imported until a name is used.
 
 from __future__ import annotations
 
+from bayesmodels.lazy import lazy_names
+
 _HOME = {
     "Association": "parts.associations",
     "ClusterTable": "study",
@@ -60,16 +62,4 @@ _HOME = {
     "two_stage": "surrogacy.two_stage",
 }
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

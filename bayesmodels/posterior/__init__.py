@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesmodels.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from .archive import describe, load, require, save
+    from .archive import describe as describe
+    from .archive import load as load
+    from .archive import require as require
+    from .archive import save as save
 
 _HOME = {
     "describe": "archive",
@@ -17,16 +22,4 @@ _HOME = {
     "save": "archive",
 }
 
-__all__ = ["describe", "load", "require", "save"]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

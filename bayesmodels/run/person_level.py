@@ -21,7 +21,7 @@ from bayesmodels.run.folder import REPORT, SUMMARY, RunFolder, check_new
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.study import ClusterTable, Endpoint, read_clusters
 from bayesmodels.surrogacy.person_level import single_trial
-from bayesmodels.surrogacy.settings import SOURCES, SurrogacySettings
+from bayesmodels.surrogacy.settings import SOURCES, CutOffs, SurrogacySettings
 from bayesmodels.surrogacy.single_trial import SingleTrial
 from bayesmodels.surrogacy.two_stage import Clusters, Form, TwoStage, two_stage
 from bayesmodels.surrogacy.verdict import Verdict
@@ -256,7 +256,8 @@ def _single(
     found: SingleTrial, settings: SurrogacySettings, important_difference: float | None, level: float
 ) -> tuple[dict[str, pd.DataFrame], list[Section]]:
     """Tables and sections of one trial's criteria."""
-    label = f"{100 * level:g} % equal-tailed"
+    label = f"({100 * level:g} % equal-tailed)"
+    regions = settings.regions(important_difference)
     tables = {
         "criteria": found.table,
         "prentice": found.prentice.table,
@@ -264,52 +265,49 @@ def _single(
         "principal_strata": found.principal_strata,
         "sensitivity": found.sensitivity,
     }
-    rows = [
+    criteria = _for_readers(
+        found.table, {"Quantity": lambda r: r["name"], f"Median {label}": _limits, "Note": lambda r: r["note"]}
+    )
+    probabilities = _for_readers(
+        found.prentice.table,
+        {"Criterion": lambda r: r["criterion"], "Probability": lambda r: chance(r["probability"])},
+    )
+    causal = _for_readers(
+        found.causal_association.table,
         {
-            "Quantity": row["name"],
-            f"Median ({label})": _limits(row),
-            "Note": row["note"],
-        }
-        for row in found.table.to_dict("records")
-    ]
-    causal = [
+            "Assumption": lambda r: f"{r['assumption']}: {r['meaning']}",
+            f"Association {label}": _limits,
+            "P(squared > 0.5)": lambda r: chance(r["probability_r2_above_half"]),
+        },
+    )
+    strata = _for_readers(
+        found.principal_strata,
         {
-            "Assumption": f"{row['assumption']}: {row['meaning']}",
-            f"Association ({label})": _limits(row),
-            "P(squared > 0.5)": chance(row["probability_r2_above_half"]),
-        }
-        for row in found.causal_association.table.to_dict("records")
-    ]
-    strata = [
+            "Assumption": lambda r: r["assumption"],
+            f"Effect where the surrogate is not moved {label}": lambda r: _limits(r, "g0_"),
+            "Per unit of effect on the surrogate": lambda r: _limits(r, "g1_"),
+            "P(right sign)": lambda r: chance(r["g1_right_sign"]),
+        },
+    )
+    errors = _for_readers(
+        found.sensitivity,
         {
-            "Assumption": row["assumption"],
-            f"Effect where the surrogate is not moved ({label})": _limits(row, "g0_"),
-            "Per unit of effect on the surrogate": _limits(row, "g1_"),
-            "P(right sign)": chance(row["g1_right_sign"]),
-        }
-        for row in found.principal_strata.to_dict("records")
-    ]
-    errors = [
-        {
-            "Correlation of errors": f"{row['error_correlation']:g}",
-            f"Indirect effect ({label})": _limits(row, "indirect_"),
-            f"Share mediated ({label})": _limits(row, "share_"),
-        }
-        for row in found.sensitivity.to_dict("records")
-    ]
-    criteria = found.prentice.table.assign(probability=found.prentice.table["probability"].map(chance))
-    regions = settings.regions(important_difference)
+            "Correlation of errors": lambda r: f"{r['error_correlation']:g}",
+            f"Indirect effect {label}": lambda r: _limits(r, "indirect_"),
+            f"Share mediated {label}": lambda r: _limits(r, "share_"),
+        },
+    )
     return tables, [
         _rungs(found.verdicts, settings.cut_offs.model_dump()),
         Section(
             "Criteria of one trial",
             [f"{_upper(found.relative_effect.sentence())}. {_upper(found.proportion_explained.sentence())}."],
-            {"Effects are active minus control; values as measured": pd.DataFrame(rows)},
+            {"Effects are active minus control; values as measured": criteria},
         ),
         Section(
             "Prentice's criteria",
             [f"{_upper(found.prentice.sentence())}."],
-            {"Probability of each criterion": criteria.rename(columns=str.capitalize)},
+            {"Probability of each criterion": probabilities},
             note="C1: the drug moves the surrogate. C2: it moves the outcome. C3: the two go together, within arms. "
             "C4: given the surrogate, the effect left over is inside the region. "
             f"Regions: surrogate {regions.surrogate:g}, outcome {regions.outcome:g}, residual "
@@ -321,45 +319,48 @@ def _single(
                 "No person is seen both with and without the drug, so the data leave four correlations open: the "
                 "answer is a range over them, narrowed only by assumptions."
             ],
-            {"Individual causal association": pd.DataFrame(causal), "Principal strata": pd.DataFrame(strata)},
+            {"Individual causal association": causal, "Principal strata": strata},
         ),
         Section(
             "Sensitivity to causes that were not measured",
             ["How much of the effect on the outcome goes through the surrogate, if errors of the two are correlated."],
-            {"By correlation of errors": pd.DataFrame(errors)},
+            {"By correlation of errors": errors},
         ),
     ]
 
 
-def _limits(row: Mapping[str, Any], prefix: str = "") -> str:
-    numbers = [row[f"{prefix}{edge}"] for edge in ("median", "lower", "upper")]
-    return "–" if np.isnan(numbers).any() else estimate(*numbers)
-
-
 def _two_stage(found: TwoStage, clusters: Clusters) -> tuple[dict[str, pd.DataFrame], list[Section]]:
     """Tables and sections of a two-stage estimate."""
-    label = f"{100 * found.prob:g} %, delta method"
-    rows = [
+    estimates = _for_readers(
+        found.table,
         {
-            "Quantity": QUANTITIES[row["quantity"]],
-            f"Estimate ({label})": estimate(row["estimate"], row["lower"], row["upper"]),
-            "Standard error": row["se"],
-        }
-        for row in found.table.to_dict("records")
-    ]
-    cut = SurrogacySettings().cut_offs
-    used = {name: getattr(cut, name) for name in ("individual_supported", "individual_refuted")}
+            "Quantity": lambda r: QUANTITIES[r["quantity"]],
+            f"Estimate ({100 * found.prob:g} %, delta method)": lambda r: _limits(r, middle="estimate"),
+            "Standard error": lambda r: r["se"],
+        },
+    )
+    used = CutOffs().model_dump(include={"individual_supported", "individual_refuted"})
     return {"estimates": found.table, "clusters": found.effects}, [
         _rungs(found.verdicts, used),
         Section(
             "Two-stage estimates",
             [found.sentence().splitlines()[0]],
-            {f"{_upper(found.form)} model, {len(found.effects)} {clusters}": pd.DataFrame(rows)},
+            {f"{_upper(found.form)} model, {len(found.effects)} {clusters}": estimates},
             note="Buyse, Molenberghs, Burzykowski, Renard and Geys (2000), Biostatistics 1:49-67. Intervals of R2 are "
             "not cut at 0 and 1; they do not know the errors of stage 1.",
         ),
         Section("Effects of each cluster", tables={"Stage 1, active minus control": found.effects}, collapsed=True),
     ]
+
+
+def _for_readers(table: pd.DataFrame, columns: Mapping[str, Callable[[dict], Any]]) -> pd.DataFrame:
+    """A table with the columns that a reader wants, each made from a row."""
+    return pd.DataFrame([{head: of(row) for head, of in columns.items()} for row in table.to_dict("records")])
+
+
+def _limits(row: Mapping[str, Any], prefix: str = "", middle: str = "median") -> str:
+    numbers = [row[f"{prefix}{edge}"] for edge in (middle, "lower", "upper")]
+    return "–" if np.isnan(numbers).any() else estimate(*numbers)
 
 
 def _data_section(table: ClusterTable, how: Mapping[str, Any]) -> Section:

@@ -12,10 +12,10 @@ import pandas as pd
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.checks.cells import labels, numbers
 from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, spelling_problems
+from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
-from bayesmodels.study.settings import check_distinct
 from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint
 from bayesmodels.vocabulary import ALL
 
@@ -203,8 +203,7 @@ def _checked(
             found.append(Problem(raw.file, text))
     if found:
         raise BadInput(in_order(found))
-    distinct, wrong = check_distinct(distinct_labels)
-    found += wrong
+    distinct = check_distinct(distinct_labels, found)
     rows, incomplete = _parsed(raw, named, complete_cases, found)
     columns_of_labels = [LabelColumn(raw.file, named[role], rows[role]) for role in ROLES[:2] if role in named]
     spellings = spelling_problems(columns_of_labels, distinct, "data")
@@ -228,17 +227,13 @@ def _checked(
 def _parsed(
     raw: RawTable, named: dict[str, str], complete_cases: bool, found: list[Problem]
 ) -> tuple[pd.DataFrame, int]:
-    def nowhere(row: int) -> dict:
-        return {}
-
     parsed: dict[str, object] = {}
     for role, column in named.items():
         if role in ("cluster", "treatment"):
-            parsed[role], problems = labels(raw.file, raw.cells[column], nowhere)
+            parsed[role] = labels(raw.file, raw.cells[column], found)
         else:
             blank = np.nan if complete_cases else None
-            parsed[role], problems = numbers(raw.file, raw.cells[column], nowhere, blank=blank)
-        found += problems
+            parsed[role] = numbers(raw.file, raw.cells[column], found, blank=blank)
     rows = pd.DataFrame(parsed)
     complete = rows[["surrogate", "outcome"]].notna().all(axis=1)
     return (rows[complete], int((~complete).sum())) if complete_cases else (rows, 0)

@@ -13,7 +13,7 @@ from bayesmodels.models.labels import absent_outcome
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
 from bayesmodels.study.checks.limits import INFINITY, Limits
-from bayesmodels.study.checks.schemas import row_problems, visits_schema
+from bayesmodels.study.checks.rows import row_problems, visit_rules
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.vocabulary import months
 
@@ -153,7 +153,7 @@ def value_problems(study: Study, outcomes: Sequence[Outcome]) -> tuple[Problem, 
         if k.limits or k.scale == "log"
     }
     visits = study.visits.set_axis(range(FIRST_ROW, FIRST_ROW + len(study.visits)))
-    return in_order(row_problems(study.tables.files["visits"], visits, visits_schema(limits)))
+    return in_order(row_problems(study.tables.files["visits"], visits, visit_rules(visits, limits)))
 
 
 def _codes(labels: pd.Series, order: Sequence[str]) -> np.ndarray:

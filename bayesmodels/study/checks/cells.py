@@ -35,6 +35,11 @@ Locate = Callable[[int], dict]
 """Row to the arguments `person` and `week` of its problem."""
 
 
+def nowhere(row: int) -> dict:
+    """No person and no week."""
+    return {}
+
+
 def number(cell: object) -> float | None:
     """The number in a cell; None if it holds none. Infinity is a number here; what is nearer to 0 than `TINY` is 0."""
     value = _number(cell)
@@ -89,7 +94,8 @@ def label(cell: object) -> str | None:
 def numbers(
     file: str,
     cells: pd.Series,
-    locate: Locate,
+    found: list[Problem],
+    locate: Locate = nowhere,
     *,
     blank: float | None = None,
     infinite: bool = False,
@@ -97,7 +103,7 @@ def numbers(
     near: Literal["", "zero", "week"] = "",
     table: str = "",
     randomised: str | None = None,
-) -> tuple[np.ndarray, list[Problem]]:
+) -> np.ndarray:
     """A column as numbers, NaN where the cell was refused.
 
     Parameters
@@ -106,6 +112,8 @@ def numbers(
         Name for the problems.
     cells : pandas.Series
         Cells by row.
+    found : list of Problem
+        Gets the problems.
     locate : callable
         Row to the `person` and `week` of its problem.
     blank : float, optional
@@ -123,14 +131,15 @@ def numbers(
     """
     values = np.full(len(cells), np.nan)
     dated = [row for row, cell in cells.items() if is_date(cell)] if str(cells.name).endswith("week") else []
-    problems = [_dates(file, cells, dated, locate, table, randomised)] if dated else []
+    if dated:
+        found.append(_dates(file, cells, dated, locate, table, randomised))
     dates = set(dated)
     for k, (row, cell) in enumerate(cells.items()):
         if cell is ABSENT or row in dates:
             continue
         if _is_blank(cell):
             if blank is None:
-                problems.append(Problem(file, f"{cells.name} is blank; {_fill(cells.name)}", row=row, **locate(row)))
+                found.append(Problem(file, f"{cells.name} is blank; {_fill(cells.name)}", row=row, **locate(row)))
             else:
                 values[k] = blank
             continue
@@ -146,8 +155,8 @@ def numbers(
             continue
         else:
             text = f"expected a finite number as {cells.name}, got {_shown(cell)}; correct it"
-        problems.append(Problem(file, text, row=row, kind=f"number {cells.name}", **locate(row)))
-    return values, problems
+        found.append(Problem(file, text, row=row, kind=f"number {cells.name}", **locate(row)))
+    return values
 
 
 def _dates(file: str, cells: pd.Series, rows: list, locate: Locate, table: str, randomised: str | None) -> Problem:
@@ -161,23 +170,25 @@ def _dates(file: str, cells: pd.Series, rows: list, locate: Locate, table: str, 
     return Problem(file, f"{came} in row {rows[0]} and dates in {len(rows) - 1:,} more rows; {remedy}", kind=kind)
 
 
-def labels(file: str, cells: pd.Series, locate: Locate, *, blank: str | None = None) -> tuple[list[str], list[Problem]]:
-    """A column as labels, "" where the cell was refused; whole numbers become text."""
-    values, problems = [], []
+def labels(
+    file: str, cells: pd.Series, found: list[Problem], locate: Locate = nowhere, *, blank: str | None = None
+) -> list[str]:
+    """A column as labels, "" where the cell was refused; whole numbers become text. `found` gets the problems."""
+    values = []
     for row, cell in cells.items():
         if cell is ABSENT:
             values.append("")
             continue
         if _is_blank(cell):
             if blank is None:
-                problems.append(Problem(file, f"{cells.name} is blank; {_fill(cells.name)}", row=row, **locate(row)))
+                found.append(Problem(file, f"{cells.name} is blank; {_fill(cells.name)}", row=row, **locate(row)))
             values.append(blank or "")
             continue
         value = label(cell)
         if value is None:
-            problems.append(Problem(file, _bad_label(cells, cell), row=row, kind=f"label {cells.name}", **locate(row)))
+            found.append(Problem(file, _bad_label(cells, cell), row=row, kind=f"label {cells.name}", **locate(row)))
         values.append(value or "")
-    return values, problems
+    return values
 
 
 def covariate(cells: pd.Series) -> pd.Series:

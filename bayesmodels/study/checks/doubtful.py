@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import in_full
+from bayesmodels.study.checks.labels import person_key
 from bayesmodels.study.checks.limits import Limits
-from bayesmodels.study.checks.person_labels import person_key
 from bayesmodels.study.problem import Problem, in_order, plain, quoted, row_ranges
 
 AT_LIMIT = 0.15

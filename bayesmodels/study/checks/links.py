@@ -8,8 +8,7 @@ import pandas as pd
 
 from bayesmodels.errors import in_full
 from bayesmodels.study.checks.event_words import NONE, family
-from bayesmodels.study.checks.labels import DistinctLabels, label_key, one_spelling_or_more
-from bayesmodels.study.checks.person_labels import probable, respelling
+from bayesmodels.study.checks.labels import DistinctLabels, label_key, one_spelling_or_more, probable, respelling
 from bayesmodels.study.problem import Problem, plain, quoted
 
 
@@ -30,26 +29,17 @@ def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -
         yield Problem(file, here, row=row, person=cells["person"], week=week, kind=text)
 
 
-def duplicate_persons(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
-    """A person with more than one row in persons."""
-    yield from duplicates(
-        file, persons, ["person"], "expected one row a person; this person has row {first} already; keep one"
-    )
-
-
-def duplicate_visits(file: str, visits: pd.DataFrame) -> Iterator[Problem]:
-    """More than one value of a person, week and outcome."""
-    text = (
-        "a second {outcome} of this person and week; the first is in row {first}; keep one, or one row with the mean "
-        "of the two; if they are of two days, give each its week as a fraction (days since randomisation / 7)"
-    )
-    yield from duplicates(file, visits, ["person", "week", "outcome"], text)
-
-
-def duplicate_events(file: str, events: pd.DataFrame) -> Iterator[Problem]:
-    """A person with more than one row in events."""
-    text = "expected one row a person, at the end of follow-up; this person has row {first} already; keep one"
-    yield from duplicates(file, events, ["person"], text)
+OF_PERSONS = (("person",), "expected one row a person; this person has row {first} already; keep one")
+OF_VISITS = (
+    ("person", "week", "outcome"),
+    "a second {outcome} of this person and week; the first is in row {first}; keep one, or one row with the mean "
+    "of the two; if they are of two days, give each its week as a fraction (days since randomisation / 7)",
+)
+OF_EVENTS = (
+    ("person",),
+    "expected one row a person, at the end of follow-up; this person has row {first} already; keep one",
+)
+"""Columns of which a table holds each combination once, and what `duplicates` says of a second row."""
 
 
 def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
@@ -85,32 +75,30 @@ def _alike(table: pd.DataFrame, meant: Mapping[str, str]) -> str:
     return text
 
 
-def persons_without_visits(
-    file: str, persons: pd.DataFrame, visits_file: str, visits: pd.DataFrame
+def persons_without(
+    file: str, persons: pd.DataFrame, table: pd.DataFrame, text_and_kind: tuple[str, str]
 ) -> Iterator[Problem]:
-    """Persons with no row in visits, nor one under nearly the same label (`unknown_persons`)."""
-    lonely = _without(persons, visits)
-    for row, person in lonely["person"].items():
-        text = f"this person has no row in {visits_file}; add the visits, or leave the person out of the study"
-        yield Problem(file, text, row=row, person=person, kind="no visits")
-
-
-def _without(persons: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of persons who are not in another table under their label or one nearly the same."""
+    """Persons with no row in another table under their label or one nearly the same (`unknown_persons`)."""
     lonely = persons[(persons["person"] != "") & ~persons["person"].isin(table["person"])]
     strangers = table.loc[(table["person"] != "") & ~table["person"].isin(persons["person"]), "person"].unique()
-    return lonely[~lonely["person"].isin(list(probable(lonely["person"], strangers)))]
-
-
-def persons_without_exit(file: str, persons: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:
-    """Persons with no row in events, nor one under nearly the same label (`unknown_persons`)."""
-    lonely = _without(persons, events)
+    near, (text, kind) = probable(lonely["person"], strangers), text_and_kind
     for row, person in lonely["person"].items():
-        text = (
-            f"this person has no row in {events_file}; add one, with the last week of follow-up and event "
-            '"none" if nothing happened'
-        )
-        yield Problem(file, text, row=row, person=person, kind="no exit")
+        if person not in near:
+            yield Problem(file, text, row=row, person=person, kind=kind)
+
+
+def no_visits(file: str) -> tuple[str, str]:
+    """Text and kind for persons without visits in `file`."""
+    return f"this person has no row in {file}; add the visits, or leave the person out of the study", "no visits"
+
+
+def no_exit(file: str) -> tuple[str, str]:
+    """Text and kind for persons without a row of events in `file`."""
+    text = (
+        f"this person has no row in {file}; add one, with the last week of follow-up and event "
+        '"none" if nothing happened'
+    )
+    return text, "no exit"
 
 
 def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events: pd.DataFrame) -> Iterator[Problem]:

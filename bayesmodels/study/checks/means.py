@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ import pandas as pd
 from bayesmodels.errors import BadInput, in_full
 from bayesmodels.study.checks.cells import as_one_week, labels, number, numbers, week_of
 from bayesmodels.study.checks.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
+from bayesmodels.study.checks.rows import LONGEST, row_problems
+from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
-from bayesmodels.study.settings import check_distinct
 from bayesmodels.vocabulary import ALL
 
 NUMBERS = ("week", "estimate", "se", "n", "reading_error")
@@ -55,8 +57,7 @@ def check_means(
     if missing or unknown or not here:
         raise BadInput(in_order(found))
     rows = _parsed(raw, found)
-    distinct, wrong = check_distinct(distinct_labels)
-    found += wrong
+    distinct = check_distinct(distinct_labels, found)
     found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     starts = _drug_starts(drug_start_week, rows, found)
     if not isinstance(reference_group, str) or reference_group not in starts:
@@ -77,9 +78,6 @@ def check_means(
 
 
 def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
-    def nowhere(row: int) -> dict:
-        return {}
-
     columns: dict[str, object] = {}
     blank = {"se": np.nan, "reading_error": 0.0}
     for column in COLUMNS:
@@ -88,12 +86,10 @@ def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
             continue
         cells = raw.cells[column]
         if column in NUMBERS:
-            columns[column], problems = numbers(
-                raw.file, cells, nowhere, blank=blank.get(column), near="week" if column == "week" else ""
-            )
+            near: Literal["", "week"] = "week" if column == "week" else ""
+            columns[column] = numbers(raw.file, cells, found, blank=blank.get(column), near=near)
         else:
-            columns[column], problems = labels(raw.file, cells, nowhere)
-        found += problems
+            columns[column] = labels(raw.file, cells, found)
     rows = pd.DataFrame(columns, index=raw.cells.index)
     (rows["week"],) = as_one_week(rows["week"])
     return rows
@@ -135,7 +131,7 @@ def _respelt(group: str, given: Sequence[object]) -> str:
 
 
 def _row_problems(file: str, rows: pd.DataFrame) -> list[Problem]:
-    rules: Sequence[tuple[pd.Series, str]] = (
+    rules = (
         (
             rows["week"] <= 0,
             "expected a week above 0, since these are changes since week 0, got {week:g}; delete the row",
@@ -151,11 +147,7 @@ def _row_problems(file: str, rows: pd.DataFrame) -> list[Problem]:
         (rows["reading_error"] < 0, "expected a reading_error of 0 or more, got {reading_error:g}; correct it"),
         (~rows["scale"].isin([*SCALES, ""]), f'expected scale {" or ".join(SCALES)}, got "{{scale}}"; correct it'),
     )
-    found = [
-        Problem(file, text.format(**rows.loc[row].to_dict()), row=int(row), week=rows.at[row, "week"], kind=text)
-        for broken, text in rules
-        for row in rows.index[broken]
-    ]
+    found = row_problems(file, rows, rules, LONGEST)
     for outcome, part in rows.groupby("outcome", sort=False):
         for column in ("scale", "unit"):
             if part[column].nunique() > 1:

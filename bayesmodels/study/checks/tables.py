@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from bayesmodels.study.checks import links
@@ -13,19 +12,16 @@ from bayesmodels.study.checks.advice import date_column, wide_table
 from bayesmodels.study.checks.cells import ABSENT, NEAR, Locate, as_one_week, covariate, labels, number, numbers
 from bayesmodels.study.checks.doubtful import study_warnings
 from bayesmodels.study.checks.event_words import NONE, absent_labels, doubtful_events, event_spellings
-from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, label_key, spelling_problems
+from bayesmodels.study.checks.labels import LabelColumn, label_key, spelling_problems
 from bayesmodels.study.checks.limits import Limits, limits_of
-from bayesmodels.study.checks.schemas import (
-    EVENT_COLUMNS,
-    EVENTS,
-    PERSON_COLUMNS,
-    PERSONS,
-    VISIT_COLUMNS,
-    row_problems,
-    visits_schema,
-)
+from bayesmodels.study.checks.rows import event_rules, person_rules, row_problems, visit_rules
+from bayesmodels.study.checks.settings import Settings
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
+
+PERSON_COLUMNS = ("person", "start_group", "drug_start_week")
+VISIT_COLUMNS = ("person", "week", "outcome", "value")
+EVENT_COLUMNS = ("person", "week", "event")
 
 NEVER = float("inf")
 """`drug_start_week` of a person who never starts the drug."""
@@ -58,40 +54,26 @@ class Tables:
     warnings: tuple[Problem, ...] = ()
 
 
-def check_tables(
-    persons: RawTable,
-    visits: RawTable,
-    events: RawTable | None,
-    *,
-    strata: bool,
-    extra_limits: Mapping[str, Limits],
-    distinct: DistinctLabels = (),
-    event_labels: Mapping[str, str] | None = None,
-) -> Tables:
+def check_tables(persons: RawTable, visits: RawTable, events: RawTable | None, settings: Settings) -> Tables:
     """Parse the tables and check every cell, row and link between them.
 
     Parameters
     ----------
     persons, visits, events : RawTable
-    strata : bool
-        Whether the stratum column is used.
-    extra_limits : mapping
-        Outcome to limits, beside those of the presets.
-    distinct : sequence of sequence of str
-        Groups of labels that look like spellings of one and are not.
-    event_labels : mapping, optional
-        Label of the events table to what it stands for.
+    settings : Settings
+        Strata, further limits, and what was said of labels.
     """
     found: list[Problem] = []
-    person_table = _persons(persons, strata, found)
+    distinct, event_labels = settings.distinct_labels, settings.event_labels
+    person_table = _persons(persons, settings.strata, found)
     randomised = date_column(persons.cells)
-    visit_table = _visits(visits, extra_limits, found, randomised)
-    event_table = None if events is None else _events(events, event_labels or {}, found, randomised)
+    visit_table = _visits(visits, settings.extra_limits, found, randomised)
+    event_table = None if events is None else _events(events, event_labels, found, randomised)
     _one_time(person_table, visit_table, event_table)
     spellings = list(_label_columns(persons.file, person_table))
     spellings.append(LabelColumn(visits.file, "outcome", visit_table["outcome"], visit_table["person"]))
     if events is not None and event_table is not None:
-        found += event_spellings(events.file, event_table, distinct, event_labels or {})
+        found += event_spellings(events.file, event_table, distinct, event_labels)
         known = event_table["event"].where(event_table["event"].map(label_key) != NONE, "")
         spellings.append(LabelColumn(events.file, "event", known, event_table["person"]))
     elif event_labels:
@@ -100,42 +82,37 @@ def check_tables(
         )
     found += spelling_problems(spellings, distinct)
     if len(person_table):
-        found += links.duplicate_persons(persons.file, person_table)
+        found += links.duplicates(persons.file, person_table, *links.OF_PERSONS)
         found += links.single_person_groups(persons.file, person_table, distinct)
     if len(visit_table):
-        found += links.duplicate_visits(visits.file, visit_table)
+        found += links.duplicates(visits.file, visit_table, *links.OF_VISITS)
     if _has_persons(person_table) and _has_persons(visit_table):
         found += links.unknown_persons(visits.file, visit_table, persons.file, person_table)
-        found += links.persons_without_visits(persons.file, person_table, visits.file, visit_table)
+        found += links.persons_without(persons.file, person_table, visit_table, links.no_visits(visits.file))
     if events is not None and event_table is not None and len(event_table):
-        found += links.duplicate_events(events.file, event_table)
+        found += links.duplicates(events.file, event_table, *links.OF_EVENTS)
         found += links.visits_after_exit(visits.file, visit_table, events.file, event_table)
         if _has_persons(person_table) and _has_persons(event_table):
             found += links.unknown_persons(events.file, event_table, persons.file, person_table)
-            found += links.persons_without_exit(persons.file, person_table, events.file, event_table)
+            found += links.persons_without(persons.file, person_table, event_table, links.no_exit(events.file))
     files = {"persons": persons.file, "visits": visits.file, "events": events.file if events else "events"}
-    limits = limits_of(visit_table["outcome"].unique(), extra_limits)
+    limits = limits_of(visit_table["outcome"].unique(), settings.extra_limits)
     doubtful = study_warnings(files, person_table, visit_table, event_table, limits)
     if event_table is not None:
-        doubtful += tuple(doubtful_events(files["events"], event_table, event_labels or {}))
+        doubtful += tuple(doubtful_events(files["events"], event_table, event_labels))
     return Tables(person_table, visit_table, event_table, files, tuple(found), doubtful)
 
 
 def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
     cells, file = _structure(raw, PERSON_COLUMNS, None, found, optional=("stratum",)), raw.file
     locate = _locate(cells, week=False)
-    columns: dict[str, object] = {}
-    for name in ("person", "start_group"):
-        columns[name] = _taken(labels(file, cells[name], locate), found)
-    columns["drug_start_week"] = _taken(
-        numbers(
-            file, cells["drug_start_week"], locate, blank=NEVER, infinite=True, near="week", table="persons",
-            randomised=date_column(cells),
-        ),
-        found,
+    columns: dict[str, object] = {name: labels(file, cells[name], found, locate) for name in PERSON_COLUMNS[:2]}
+    columns["drug_start_week"] = numbers(
+        file, cells["drug_start_week"], found, locate, blank=NEVER, infinite=True, near="week", table="persons",
+        randomised=date_column(cells),
     )  # fmt: skip
     if "stratum" in cells:
-        columns["stratum"] = _taken(labels(file, cells["stratum"], locate, blank=None if strata else ""), found)
+        columns["stratum"] = labels(file, cells["stratum"], found, locate, blank=None if strata else "")
     elif strata:
         near = nearest("stratum", [c for c in cells if c not in PERSON_COLUMNS])
         hint = (
@@ -145,7 +122,7 @@ def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
     table = pd.DataFrame(columns, index=cells.index)
     if strata and "stratum" in cells:
         found += _stratum_labels(file, table)
-    found += row_problems(file, table, PERSONS)
+    found += row_problems(file, table, person_rules(table))
     further = [name for name in cells if name not in table]
     found += [
         Problem(file, f'column "{plain(name)}" has a name with spaces around it or unprintable characters; rename it')
@@ -192,27 +169,19 @@ def _visits(
     if wide is not None:
         raw = RawTable(raw.file, problems=(*raw.problems, wide))
     cells, file = _structure(raw, VISIT_COLUMNS, ("censoring",), found), raw.file
-    locate = _locate(cells, week=True)
+    by_person, of_whom, locate = _locate(cells, week=False), _locate(cells, person=False), _locate(cells)
     columns: dict[str, object] = {
-        "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
-        "week": _taken(
-            numbers(
-                file, cells["week"], _locate(cells, week=False), near="week", table="visits", randomised=randomised
-            ),
-            found,
-        ),
-        "outcome": _taken(labels(file, cells["outcome"], locate), found),
-        "value": _taken(numbers(file, cells["value"], locate, censor=True), found),
+        "person": labels(file, cells["person"], found, of_whom),
+        "week": numbers(file, cells["week"], found, by_person, near="week", table="visits", randomised=randomised),
+        "outcome": labels(file, cells["outcome"], found, locate),
+        "value": numbers(file, cells["value"], found, locate, censor=True),
+        "censoring": labels(file, cells["censoring"], found, locate, blank="") if "censoring" in cells else "",
     }
-    if "censoring" in cells:
-        columns["censoring"] = _taken(labels(file, cells["censoring"], locate, blank=""), found)
-    else:
-        columns["censoring"] = [""] * len(cells)
     table = pd.DataFrame(columns, index=cells.index)
     limits = limits_of(table["outcome"].unique(), extra_limits)
     zero = table["outcome"].isin(list(limits_of(limits, {}))) & (table["value"].abs() < NEAR)  # of known unit
     table["value"] = table["value"].where(~zero, 0.0)
-    found += row_problems(file, table, visits_schema(limits))
+    found += row_problems(file, table, visit_rules(table, limits))
     return table
 
 
@@ -220,22 +189,16 @@ def _events(
     raw: RawTable, event_labels: Mapping[str, str], found: list[Problem], randomised: str | None
 ) -> pd.DataFrame:
     cells, file = _structure(raw, EVENT_COLUMNS, ("entry_week",), found), raw.file
-    locate = _locate(cells, week=False)
-    columns: dict[str, object] = {
-        "person": _taken(labels(file, cells["person"], _locate(cells, week=True, person=False)), found),
-        "week": _taken(numbers(file, cells["week"], locate, near="week", table="events", randomised=randomised), found),
-        "event": _taken(labels(file, cells["event"], _locate(cells, week=True)), found),
-    }
-    written = columns["event"]
-    found += absent_labels(file, written, event_labels)  # type: ignore[arg-type]
-    columns["event"] = [event_labels.get(label, label) for label in written]  # type: ignore[attr-defined]
-    if "entry_week" in cells:
-        entry = numbers(file, cells["entry_week"], _locate(cells, week=True), blank=0.0, near="week")
-        columns["entry_week"] = _taken(entry, found)
-    else:
-        columns["entry_week"] = np.zeros(len(cells))
+    by_person, of_whom, locate = _locate(cells, week=False), _locate(cells, person=False), _locate(cells)
+    person = labels(file, cells["person"], found, of_whom)
+    week = numbers(file, cells["week"], found, by_person, near="week", table="events", randomised=randomised)
+    written = labels(file, cells["event"], found, locate)
+    found += absent_labels(file, written, event_labels)
+    event = [event_labels.get(label, label) for label in written]
+    entry = numbers(file, cells["entry_week"], found, locate, blank=0.0, near="week") if "entry_week" in cells else 0.0
+    columns = {"person": person, "week": week, "event": event, "entry_week": entry}
     table = pd.DataFrame(columns, index=cells.index)
-    found += row_problems(file, table, EVENTS)
+    found += row_problems(file, table, event_rules(table))
     return table
 
 
@@ -281,19 +244,12 @@ def _has_persons(table: pd.DataFrame) -> bool:
     return bool((table["person"] != "").any())
 
 
-def _taken[T](parsed: tuple[T, list[Problem]], found: list[Problem]) -> T:
-    """The values of a parsed column; its problems go to `found`."""
-    values, problems = parsed
-    found += problems
-    return values
-
-
-def _locate(cells: pd.DataFrame, *, week: bool, person: bool = True) -> Locate:
+def _locate(cells: pd.DataFrame, *, week: bool = True, person: bool = True) -> Locate:
     """Who and when a row is about, for the problems of its other cells."""
 
     def locate(row: int) -> dict:
         about: dict = {}
-        if person and "person" in cells:
+        if person and "person" in cells and cells.at[row, "person"] is not ABSENT:
             about["person"] = plain(cells.at[row, "person"])
         if week and "week" in cells:
             about["week"] = number(cells.at[row, "week"])

@@ -11,9 +11,10 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.study.checks.cells import labels, numbers
 from bayesmodels.study.checks.labels import LabelColumn, spelling_problems
+from bayesmodels.study.checks.rows import CENSORING, LONGEST, Rule, row_problems
+from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
-from bayesmodels.study.settings import check_distinct
 
 OneSided = Literal["unused", "used"]
 
@@ -26,8 +27,6 @@ LABELS = (
 COLUMNS = (*REQUIRED, "within_correlation", *LABELS)
 SPELT = ("trial", "overlap_group", "part_of", "treatment_class")
 """Columns of labels."""
-
-CENSORING = ("", "left", "right")
 
 
 def check_trials(raw: RawTable, one_sided: OneSided, distinct_labels: object = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -54,8 +53,7 @@ def check_trials(raw: RawTable, one_sided: OneSided, distinct_labels: object = (
         raise BadInput(in_order(found))
     if one_sided not in ("unused", "used"):
         raise BadInput(f'one_sided: expected "unused" or "used", got "{plain(one_sided)}"')
-    distinct, wrong = check_distinct(distinct_labels)
-    found += wrong
+    distinct = check_distinct(distinct_labels, found)
     rows = _parsed(raw, found)
     found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     found += _row_problems(raw.file, rows)
@@ -108,25 +106,21 @@ def _column_problems(file: str, here: Sequence[str]) -> list[Problem]:
 
 
 def _parsed(raw: RawTable, found: list[Problem]) -> pd.DataFrame:
-    def nowhere(row: int) -> dict:
-        return {}
-
     blank = pd.Series("", index=raw.cells.index, dtype=object)
     columns: dict[str, object] = {}
     for column in COLUMNS:
         cells = raw.cells[column] if column in raw.cells else blank.rename(column)
         if column in NUMBERS:
-            columns[column], problems = numbers(raw.file, cells, nowhere, blank=np.nan, near="zero")
+            columns[column] = numbers(raw.file, cells, found, blank=np.nan, near="zero")
         else:
-            columns[column], problems = labels(raw.file, cells, nowhere, blank=None if column == "trial" else "")
-        found += problems
+            columns[column] = labels(raw.file, cells, found, blank=None if column == "trial" else "")
     further = {column: raw.cells[column].map(str) for column in raw.cells if column not in COLUMNS}
     return pd.DataFrame(columns | further, index=raw.cells.index)
 
 
 def _row_problems(file: str, rows: pd.DataFrame) -> list[Problem]:
     censored = {end: rows[f"{end}_censoring"].isin(["left", "right"]) for end in ENDPOINTS}
-    rules: list[tuple[pd.Series, str]] = [
+    rules: list[Rule] = [
         (
             rows["within_correlation"].abs() >= 1,
             "expected a within_correlation between -1 and 1, got {within_correlation:g}; correct it",
@@ -154,11 +148,7 @@ def _row_problems(file: str, rows: pd.DataFrame) -> list[Problem]:
                 f"standard error that the estimate would have as {se}",
             ),
         ]
-    found = [
-        Problem(file, text.format(**rows.loc[row].to_dict()), row=int(row), kind=text)
-        for broken, text in rules
-        for row in rows.index[broken]
-    ]
+    found = row_problems(file, rows[list(COLUMNS)], rules, LONGEST)
     named = rows[rows["trial"] != ""]
     for trial, part in named[named["trial"].duplicated(keep=False)].groupby("trial", sort=False):
         where = ", ".join(str(row) for row in part.index)

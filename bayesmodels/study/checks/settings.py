@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Real
@@ -29,90 +29,91 @@ N_CURVE_WEEKS = 25
 class Settings:
     """What the caller asked for; None where the default holds."""
 
-    reference_group: str | None = None
-    strata: bool = False
-    controlled_week: float | None = None
-    curve_weeks: tuple[float, ...] | None = None
+    reference_group: str | None
+    strata: bool
+    controlled_week: float | None
+    curve_weeks: tuple[float, ...] | None
+    extra_limits: dict[str, Limits]
+    distinct_labels: tuple[tuple[str, ...], ...]
+    event_labels: dict[str, str]
 
 
 def check_settings(
-    reference_group: object, strata: object, controlled_week: object, curve_weeks: object
-) -> tuple[Settings, list[Problem]]:
-    """The settings with their types checked, whatever the tables hold."""
-    found = []
+    found: list[Problem],
+    reference_group: object = None,
+    strata: object = False,
+    controlled_week: object = None,
+    curve_weeks: object = None,
+    extra_limits: object = None,
+    distinct_labels: object = (),
+    event_labels: object = None,
+) -> Settings:
+    """The settings with their types checked, whatever the tables hold; `found` gets the problems."""
+
+    def refuse(expected: str, given: object, remedy: str = "") -> None:
+        found.append(Problem(PLACE, f"expected {expected}, got {_shown(given)}{remedy}"))
+
     if reference_group is not None and not isinstance(reference_group, str):
-        found.append(
-            Problem(PLACE, f"expected a start group's label as reference_group, got {_shown(reference_group)}")
-        )
+        refuse("a start group's label as reference_group", reference_group)
         reference_group = None
     if not isinstance(strata, bool):
-        found.append(Problem(PLACE, f"expected strata true or false, got {_shown(strata)}"))
-        strata = False
-    if controlled_week is not None and not (_is_week(controlled_week) and controlled_week >= NEAR):  # type: ignore[operator]
-        found.append(
-            Problem(
-                PLACE,
-                f"expected a controlled_week above 0, in weeks since randomisation, got {_shown(controlled_week)}",
-            )
-        )
-        controlled_week = None
+        refuse("strata true or false", strata)
+    week = number(controlled_week) if _is_week(controlled_week) else None
+    if controlled_week is not None and (week is None or week < NEAR):
+        refuse("a controlled_week above 0, in weeks since randomisation", controlled_week)
+        week = None
     weeks = None
     if curve_weeks is not None:
         listed = list(curve_weeks) if isinstance(curve_weeks, Sequence | np.ndarray) else None
         if isinstance(curve_weeks, str) or not listed or not all(_is_week(w) for w in listed):
-            found.append(
-                Problem(PLACE, f"expected curve_weeks as a list of weeks of 0 or later, got {_shown(curve_weeks)}")
-            )
+            refuse("curve_weeks as a list of weeks of 0 or later", curve_weeks)
         elif any(b - a < NEAR for a, b in pairwise(listed)):
-            found.append(
-                Problem(PLACE, f"expected curve_weeks in rising order, each once, got {_shown(curve_weeks)}; sort them")
-            )
+            refuse("curve_weeks in rising order, each once", curve_weeks, "; sort them")
         else:
             weeks = tuple(week_of(float(w)) for w in listed)
-    week = None if controlled_week is None else week_of(float(controlled_week))  # type: ignore[arg-type]
-    return Settings(reference_group, bool(strata), week, weeks), found
+    return Settings(
+        reference_group=reference_group,
+        strata=strata is True,
+        controlled_week=None if week is None else week_of(week),
+        curve_weeks=weeks,
+        extra_limits=_limits(extra_limits, refuse),
+        distinct_labels=check_distinct(distinct_labels, found),
+        event_labels=check_event_labels(event_labels, found),
+    )
 
 
-def check_limits(extra_limits: object) -> tuple[dict[str, Limits], list[Problem]]:
+def _limits(extra_limits: object, refuse: Callable[[str, object], None]) -> dict[str, Limits]:
     """Limits of further outcomes, as (low, high, positive)."""
-    found: list[Problem] = []
     limits: dict[str, Limits] = {}
-    if extra_limits is None:
-        return limits, found
-    if not isinstance(extra_limits, Mapping):
-        return limits, [
-            Problem(PLACE, f"expected limits as outcome = (low, high, positive), got {_shown(extra_limits)}")
-        ]
-    for outcome, given in extra_limits.items():
+    if extra_limits is not None and not isinstance(extra_limits, Mapping):
+        refuse("limits as outcome = (low, high, positive)", extra_limits)
+        return limits
+    for outcome, given in (extra_limits or {}).items():
         parts = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
         ends = [number(part) for part in parts[:2] if not isinstance(part, str)]
         good = len(parts) == 3 and len(ends) == 2 and None not in ends and isinstance(parts[2], bool | np.bool_)
         if not good or not ends[0] < ends[1]:  # type: ignore[operator]
-            found.append(
-                Problem(
-                    PLACE,
-                    f"expected (low, high, positive) with low below high for {plain(outcome)}, got {_shown(given)}",
-                )
-            )
+            refuse(f"(low, high, positive) with low below high for {plain(outcome)}", given)
         else:
             limits[str(outcome)] = Limits(ends[0], ends[1], bool(parts[2]))  # type: ignore[arg-type]
-    return limits, found
+    return limits
 
 
-def check_distinct(given: object) -> tuple[tuple[tuple[str, ...], ...], list[Problem]]:
-    """Groups of labels that are not the same, as tuples; the problem where `given` is no such list."""
+def check_distinct(given: object, found: list[Problem]) -> tuple[tuple[str, ...], ...]:
+    """Groups of labels that are not the same, as tuples; `found` gets the problem where `given` is no such list."""
     listed = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else None
     groups = [tuple(g) if isinstance(g, Sequence) and not isinstance(g, str) else () for g in listed or ()]
     if listed is None or not all(len(g) > 1 and all(isinstance(label, str) for label in g) for g in groups):
         text = f'expected distinct_labels as lists of two labels or more, [["a", "A"]], got {plain(given)}'
-        return (), [Problem(PLACE, text)]
-    return tuple(groups), []
+        found.append(Problem(PLACE, text))
+        return ()
+    return tuple(groups)
 
 
-def check_event_labels(given: object) -> tuple[dict[str, str], list[Problem]]:
-    """What labels of the events table stand for; the problem where `given` does not say it."""
+def check_event_labels(given: object, found: list[Problem]) -> dict[str, str]:
+    """What labels of the events table stand for; `found` gets the problem where `given` does not say it."""
     if given is None:
-        return {}, []
+        return {}
     good = isinstance(given, Mapping) and all(
         isinstance(word, str) and word == word.strip() and word and word.isprintable()
         for pair in given.items()
@@ -120,10 +121,12 @@ def check_event_labels(given: object) -> tuple[dict[str, str], list[Problem]]:
     )
     if not good:
         text = 'expected event_labels as labels of the events table to "none", an event of the model or themselves'
-        return {}, [Problem(PLACE, f"{text}, got {plain(given)}")]
+        found.append(Problem(PLACE, f"{text}, got {plain(given)}"))
+        return {}
     said: dict[str, str] = dict(given)  # type: ignore[call-overload]
     wrong = {label: text for label, meant in said.items() if (text := _wrong_of_nothing(label, meant))}
-    return said | {label: label for label in wrong}, [Problem(PLACE, text) for text in wrong.values()]
+    found += [Problem(PLACE, text) for text in wrong.values()]
+    return said | {label: label for label in wrong}
 
 
 def _wrong_of_nothing(label: str, meant: str) -> str:

@@ -22,7 +22,7 @@ def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, 
     Parameters
     ----------
     model : LongitudinalModel or other
-        A model whose likelihood is not collapsed has no `person_terms` group.
+        A model whose likelihood is not collapsed has no `random_effects` group.
     posterior : xr.DataTree
         From `fit`.
     data : Study
@@ -30,7 +30,7 @@ def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, 
     Returns
     -------
     dict of str to xr.Dataset
-        `person_terms` (chain, draw, person, term; thinned) and `visit_rows` (visit: person, week, outcome, value,
+        `random_effects` (chain, draw, person, term; thinned) and `visit_rows` (visit: person, week, outcome, value,
         censoring); of a model with events `dynamic_prediction` with examples of persons added.
     """
     from bayesmodels.persons.collapsed import collapsed
@@ -39,7 +39,7 @@ def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, 
     groups = {"visit_rows": visit_rows(data)}
     if collapsed(model.build(data)) is not None:
         seed = stream_seed(int(posterior.attrs["seed"]), PERSON_STREAM)
-        groups["person_terms"] = draw_person_terms(model, posterior, data, seed=seed)
+        groups["random_effects"] = draw_person_terms(model, posterior, data, seed=seed)
     if "dynamic_prediction" in posterior.children:
         from bayesmodels.analyses.dynamic_prediction import example_predictions
 

@@ -17,8 +17,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
-from bayesmodels.kernels.linear_mixed_variable import linear_mixed
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
+from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.kernels.spread import spread
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
 from bayesmodels.models.shared_rate.priors import (

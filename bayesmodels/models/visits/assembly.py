@@ -11,7 +11,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.spread import spread
 from bayesmodels.models.visits.design import Design
 from bayesmodels.parts.curve import Curve, Term
@@ -38,7 +38,7 @@ class Assembly:
     trajectories, effect_curves : tuple of Curve, by outcome
     drift_stops : tuple of bool, by outcome
         Whether the trajectory's time stands still as far as the drug has taken effect.
-    wandering : tuple of int
+    random_walks : tuple of int
         Outcomes with a Brownian path about each person's course.
     """
 
@@ -54,7 +54,7 @@ class Assembly:
     trajectories: tuple[Curve, ...]
     effect_curves: tuple[Curve, ...]
     drift_stops: tuple[bool, ...]
-    wandering: tuple[int, ...]
+    random_walks: tuple[int, ...]
 
     @property
     def random_terms(self) -> tuple[int, ...]:
@@ -115,7 +115,7 @@ class Assembly:
             shifting_terms=self.shifting_terms,
             varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
             n_terms=n_terms,
-            wandering=self.wandering,
+            random_walks=self.random_walks,
         )
         return bases, layout, mean, slope
 
@@ -153,7 +153,7 @@ def assemble(model, data: Study, design: Design) -> Assembly:
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
         drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
-        wandering=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.wander_sd is not None),
+        random_walks=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import grad
 
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.priors import by_stratum

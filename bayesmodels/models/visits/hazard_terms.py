@@ -11,9 +11,9 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 
-from bayesmodels.kernels.hazards_op import Exits as ExitInputs
-from bayesmodels.kernels.hazards_op import HazardLayout
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.hazards.op import Exits as ExitInputs
+from bayesmodels.kernels.hazards.op import HazardLayout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.models.publish import publish
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_features import Predictor, features, predictors_of
@@ -39,7 +39,7 @@ class HazardCovariates:
 
 @dataclass(frozen=True)
 class Hazards:
-    """Hazards of a model's events in the current PyMC model, for `kernels.joint_variable.follow_up`."""
+    """Hazards of a model's events in the current PyMC model, for `kernels.hazards.follow_up.follow_up`."""
 
     layout: HazardLayout
     inputs: ExitInputs

@@ -43,9 +43,9 @@ def publish_longitudinal(model, a: Assembly, data: Study, design: Design, p: Par
     if a.random_terms:
         _publish_persons(a, p.sd, p.partial)
     publish("residual_sd", _with_all((pt.zeros((strata, 1)) + p.sigma).T, strata))
-    if a.wandering:
-        still = np.where(np.isin(np.arange(len(a.outcomes)), a.wandering), 0.0, np.nan)
-        publish("wander_sd", _with_all((still + pt.zeros((strata, 1)) + p.wander).T, strata))
+    if a.random_walks:
+        still = np.where(np.isin(np.arange(len(a.outcomes)), a.random_walks), 0.0, np.nan)
+        publish("random_walk_sd", _with_all((still + pt.zeros((strata, 1)) + p.random_walk).T, strata))
 
     weeks = tuple(data.curve_weeks)
     curve = _curves(a, design, cells, weeks)

@@ -13,14 +13,14 @@ from scipy.linalg import helmert
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
-from bayesmodels.kernels.linear_mixed_op import Inputs
+from bayesmodels.kernels.linear_mixed.op import Inputs
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.parts.priors import by_stratum
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Tensors of a longitudinal model's parameters; shapes as in `kernels.linear_mixed_op.Inputs`.
+    """Tensors of a longitudinal model's parameters; shapes as in `kernels.linear_mixed.op.Inputs`.
 
     `group_sd` (effect,): SD of the drug effects between start groups, None unless pooling is partial.
     """
@@ -32,7 +32,7 @@ class Parameters:
     sd: Any
     partial: Any
     sigma: Any
-    wander: Any
+    random_walk: Any
 
     def inputs(self, values: Mapping[str, Any], mean, slope) -> Inputs:
         """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
@@ -48,7 +48,7 @@ class Parameters:
             self.sd,
             self.partial,
             self.sigma,
-            self.wander,
+            self.random_walk,
         )
 
 
@@ -77,7 +77,7 @@ def longitudinal_parameters(model, a: Assembly) -> Parameters:
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
     sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
-    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _wander_sd(model, rows))
+    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _random_walk_sd(model, rows))
 
 
 def _check_strata(a: Assembly) -> None:
@@ -169,9 +169,9 @@ def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
     return float(_prior_sd(a, [p]).mean()) / 2
 
 
-def _wander_sd(model, rows: int):
-    """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes that do not wander."""
-    priors = [(k, outcome.wander_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.wander_sd]
+def _random_walk_sd(model, rows: int):
+    """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes without a random walk."""
+    priors = [(k, outcome.random_walk_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd]
     if not priors:
         return pt.zeros((rows, len(model.outcomes)))
     outcomes, sds = zip(*priors, strict=True)

@@ -9,8 +9,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.linear_mixed import VERSION
-from bayesmodels.kernels.linear_mixed_op import (
+from bayesmodels.kernels.linear_mixed.likelihood import VERSION
+from bayesmodels.kernels.linear_mixed.op import (
     N_PARAMETERS,
     NDIM,
     PARAMETERS,
@@ -22,7 +22,7 @@ from bayesmodels.kernels.linear_mixed_op import (
     unpacked,
     unpacking_source,
 )
-from bayesmodels.kernels.packing import unpack
+from bayesmodels.kernels.linear_mixed.packing import unpack
 
 _BY_Z, _TERMS = 2 + N_PARAMETERS, 3 + N_PARAMETERS  # of the kernel's results
 

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
+from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
 
 
 def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
@@ -32,17 +32,17 @@ def simulate_visits(layout: Layout, rng: np.random.Generator, inputs: Inputs, ba
     """Visits (person, slot) of persons whose terms are known; zeros where there is no value."""
     n = len(inputs.stratum)
     sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
-    wander = inputs.wander[np.minimum(inputs.stratum, len(inputs.wander) - 1)]
+    random_walk = inputs.random_walk[np.minimum(inputs.stratum, len(inputs.random_walk) - 1)]
     columns, first = [], 0
     for k in range(layout.n_outcomes):
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
         width = bases[loadings[0]].shape[0]
         mean = sum(bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
         y = mean + sigma[:, [k]] * rng.standard_normal((n, width))
-        if k in layout.wandering:
+        if k in layout.random_walks:
             own = slice(first, first + width)
             steps = np.sqrt(inputs.elapsed[:, own]) * rng.standard_normal((n, width))
-            y += wander[:, [k]] * np.cumsum(steps, axis=1)
+            y += random_walk[:, [k]] * np.cumsum(steps, axis=1)
         first += width
         columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
     return np.concatenate(columns, axis=1)

@@ -14,8 +14,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.linear_mixed import VERSION, marginal
-from bayesmodels.kernels.packing import LANES, by_visits, most_visits, pack, unpack
+from bayesmodels.kernels.linear_mixed.likelihood import VERSION, marginal
+from bayesmodels.kernels.linear_mixed.packing import LANES, by_visits, most_visits, pack, unpack
 from bayesmodels.kernels.pointer import array, as_it_is, by_address
 from bayesmodels.kernels.value_from_gradient import share_value
 
@@ -31,7 +31,7 @@ class Layout:
     shifting_terms : tuple of int, terms whose mean differs between start groups, in the order of `shift`
     varying : tuple of bool, one per loading: the basis depends on parameters
     n_terms : int
-    wandering : tuple of int, outcomes with a Brownian path about each person's course
+    random_walks : tuple of int, outcomes with a Brownian path about each person's course
     """
 
     outcome_of: tuple[int, ...]
@@ -40,7 +40,7 @@ class Layout:
     shifting_terms: tuple[int, ...]
     varying: tuple[bool, ...]
     n_terms: int
-    wandering: tuple[int, ...] = ()
+    random_walks: tuple[int, ...] = ()
 
     def __post_init__(self):
         pairs = list(zip(self.outcome_of, self.term_of, strict=True))
@@ -70,8 +70,8 @@ class Inputs(NamedTuple):
 
     elapsed (person, slot), months since the visit before or since randomisation; count (person, outcome),
     stratum (person,), group (person,): int; covariates (person, covariate); mean (term, stratum); shift (shifting term,
-    group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, wander (stratum or
-    1, outcome).
+    group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, random_walk
+    (stratum or 1, outcome).
     """
 
     elapsed: Any
@@ -85,7 +85,7 @@ class Inputs(NamedTuple):
     sd: Any
     partial: Any
     sigma: Any
-    wander: Any
+    random_walk: Any
 
 
 NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
@@ -133,11 +133,11 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
     packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
     for k in range(n_outcomes):
         pack(y.T, order, filled[k], packed_y, 0, first_slot[k])
-        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.wandering else "pass"}
+        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.random_walks else "pass"}
     return order, marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
-        outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), wandering.copy(), varying_of.copy(),
+        outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), random_walks.copy(), varying_of.copy(),
         weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
     )
 """
@@ -153,7 +153,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         "term_of": np.array(layout.term_of),
         "random_terms": np.array(layout.random_terms, np.int64),
         "shifting": np.array(layout.shifting),
-        "wandering": np.isin(np.arange(layout.n_outcomes), layout.wandering),
+        "random_walks": np.isin(np.arange(layout.n_outcomes), layout.random_walks),
         "varying_of": np.array(layout.varying_of),
     }
     exec(source, scope)

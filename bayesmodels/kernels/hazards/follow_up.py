@@ -6,10 +6,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesmodels.kernels.drawn_terms_op import LinearMixedTerms
-from bayesmodels.kernels.hazards_op import Exits, ExitsLogp, HazardLayout
-from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout
-from bayesmodels.kernels.linear_mixed_variable import person_means, simulate_terms, simulate_visits
+from bayesmodels.kernels.hazards.op import Exits, ExitsLogp, HazardLayout
+from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms
+from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout
+from bayesmodels.kernels.linear_mixed.variable import person_means, simulate_terms, simulate_visits
 
 EXIT_NDIM = Exits(1, 1, 1, 2, 2, 2, 2, 2, 2, 2)
 _GIVEN = [name for name in Exits._fields if name not in ("code", "terms")]

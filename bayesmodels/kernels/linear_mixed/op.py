@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -42,7 +43,7 @@ class Layout:
     n_terms: int
     random_walks: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         pairs = list(zip(self.outcome_of, self.term_of, strict=True))
         if list(self.outcome_of) != sorted(self.outcome_of) or len(set(pairs)) != len(pairs):
             raise ValueError("loadings are sorted by outcome and carry a term into an outcome once")
@@ -102,7 +103,7 @@ MARGINAL = (
 """Argument types of `marginal`."""
 
 
-def evaluation(layout: Layout, with_gradient: bool, jit=as_it_is, *, drawing: bool = False):
+def evaluation(layout: Layout, with_gradient: bool, jit: Any = as_it_is, *, drawing: bool = False) -> Any:
     """Function of (y, weight, z, by_terms, *Inputs, basis_0 ...) to the order of persons in the kernel and its results.
 
     `z` and `by_terms` as in `marginal`, without columns unless `drawing`.
@@ -161,17 +162,17 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
 
 
 @cache
-def in_python(layout: Layout, with_gradient: bool, drawing: bool = False):
+def in_python(layout: Layout, with_gradient: bool, drawing: bool = False) -> Any:
     """`evaluation`, made once a layout: called at every draw of a Python-linked graph."""
     return evaluation(layout, with_gradient, drawing=drawing)
 
 
-def no_terms(y):
+def no_terms(y: Any) -> Any:
     """`z` and `by_terms` of an evaluation that draws no terms."""
     return np.zeros((y.shape[0], 0)), np.zeros((y.shape[0], 0))
 
 
-def unpacked(layout: Layout, order, results, bases) -> list[np.ndarray]:
+def unpacked(layout: Layout, order: Any, results: Any, bases: Sequence[Any]) -> list[np.ndarray]:
     """Gradient by each varying basis, (slot, person), from the results of an evaluation with gradient."""
     by_basis = []
     for at, basis in zip(layout.varying_of, bases, strict=True):
@@ -187,29 +188,29 @@ class LinearMixedLogp(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def make_node(self, y, *inputs):
+    def make_node(self, y: Any, *inputs: Any) -> Apply:
         """Inputs in the order y, *Inputs, *bases."""
-        inputs = [pt.as_tensor_variable(v) for v in (y, *inputs)]
-        return Apply(self, inputs, [pt.vector(dtype="float64")])
+        tensors = [pt.as_tensor_variable(v) for v in (y, *inputs)]
+        return Apply(self, tensors, [pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         y, *rest = inputs
         output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *no_terms(y), *rest)[1][0]
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """One number a person."""
         return [(input_shapes[0][0],)]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Data carry no gradient."""
         data = [[False]] * (1 + PARAMETERS.start)
         return data + [[True]] * N_PARAMETERS + [[v] for v in self.layout.varying]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Gradient by every parameter and varying basis."""
         _, *gradients = LinearMixedGradient(self.layout)(*inputs, cotangents[0])
         parameters = gradients[:N_PARAMETERS]
@@ -223,19 +224,19 @@ class LinearMixedGradient(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Inputs as of `LinearMixedLogp`, then the weights."""
-        inputs = [pt.as_tensor_variable(v) for v in inputs]
-        bases = inputs[1 + len(NDIM) : -1]
+        tensors = [pt.as_tensor_variable(v) for v in inputs]
+        bases = tensors[1 + len(NDIM) : -1]
         outputs = [pt.vector(dtype="float64")]
         outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in NDIM[PARAMETERS]]
         outputs += [pt.matrix(dtype="float64") for _, v in zip(bases, self.layout.varying, strict=True) if v]
-        return Apply(self, inputs, outputs)
+        return Apply(self, tensors, outputs)
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         y, *rest, weight = inputs
         order, results = in_python(self.layout, True)(y, weight, *no_terms(y), *rest)
@@ -243,7 +244,7 @@ class LinearMixedGradient(Op):
         for storage, value in zip(output_storage, [*results[: 1 + N_PARAMETERS], *by_basis], strict=True):
             storage[0] = value
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the inputs they are gradients of."""
         parameters = input_shapes[1 + PARAMETERS.start : 1 + len(NDIM)]
         bases = [s for s, v in zip(input_shapes[1 + len(NDIM) : -1], self.layout.varying, strict=True) if v]
@@ -261,7 +262,7 @@ def unpacking_source(layout: Layout) -> tuple[str, list[str]]:
 
 
 @register_funcify_default_op_cache_key(LinearMixedLogp)
-def _compile_logp(op, node, **_):
+def _compile_logp(op: Any, node: Apply, **_: Any) -> Any:
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     none = "np.zeros((y.shape[0], 0))"
     source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {none}, {none}, {names})[1][0]"
@@ -271,7 +272,7 @@ def _compile_logp(op, node, **_):
 
 
 @register_funcify_default_op_cache_key(LinearMixedGradient)
-def _compile_gradient(op, node, **_):
+def _compile_gradient(op: Any, node: Apply, **_: Any) -> Any:
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     unpacking, out = unpacking_source(op.layout)
     source = f"""

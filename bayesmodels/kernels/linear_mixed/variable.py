@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -28,7 +30,9 @@ def simulate_terms(layout: Layout, rng: np.random.Generator, inputs: Inputs) -> 
     return sd * (rng.standard_normal((len(inputs.stratum), q)) @ factor.T)
 
 
-def simulate_visits(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases, terms) -> np.ndarray:
+def simulate_visits(
+    layout: Layout, rng: np.random.Generator, inputs: Inputs, bases: Sequence[Any], terms: Any
+) -> np.ndarray:
     """Visits (person, slot) of persons whose terms are known; zeros where there is no value."""
     n = len(inputs.stratum)
     sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
@@ -48,14 +52,16 @@ def simulate_visits(layout: Layout, rng: np.random.Generator, inputs: Inputs, ba
     return np.concatenate(columns, axis=1)
 
 
-def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
+def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases: Sequence[Any]) -> np.ndarray:
     """One replicate of y (person, slot) from the model, written without the kernel; zeros where there is no value."""
     terms = person_means(layout, inputs)
     terms[:, list(layout.random_terms)] += simulate_terms(layout, rng, inputs)
     return simulate_visits(layout, rng, inputs, bases, terms)
 
 
-def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dims):
+def linear_mixed(
+    name: str, layout: Layout, inputs: Inputs, bases: Sequence[Any], observed: Any, dims: tuple[str, ...]
+) -> Any:
     """Observed random variable `name` whose logp is per person.
 
     Parameters
@@ -106,12 +112,14 @@ class PersonTerms:
         return self.center + np.einsum("na,nab->nb", z, self.root)
 
 
-def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
+def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
     return likelihood_and_terms(layout, y, inputs, bases)[1]
 
 
-def likelihood_and_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> tuple[np.ndarray, PersonTerms]:
+def likelihood_and_terms(
+    layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]
+) -> tuple[np.ndarray, PersonTerms]:
     """Log-likelihood of y by person, and the deviations of the persons' terms from their means, given y."""
     _, results = in_python(layout, False)(y, np.ones(len(y)), *no_terms(y), *inputs, *bases)
     return results[0], PersonTerms(results[-2], results[-1])

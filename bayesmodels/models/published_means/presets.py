@@ -7,6 +7,7 @@ of later visits are not a pure held-out test.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from bayesmodels.models.presets import replaced
@@ -129,7 +130,7 @@ def _function_effect(effect: FunctionEffect, lag: LogNormal) -> MeansEffect:
             return NoMeansEffect()
 
 
-MEANS_PRESETS = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
+MEANS_PRESETS: dict[str, Callable[[], MeansOutcome]] = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
 """Outcomes by the name that a configuration gives as `preset`."""
 
 

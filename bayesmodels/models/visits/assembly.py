@@ -13,6 +13,7 @@ from pytensor.graph.traversal import ancestors
 
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.spread import spread
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import Design
 from bayesmodels.parts.curve import Curve, Term
 from bayesmodels.study import Study
@@ -71,7 +72,7 @@ class Assembly:
         """Terms whose mean differs between start groups."""
         return (() if self.pooling == "complete" else self.effects) + self.free_levels
 
-    def basis(self, k: int, t, x) -> dict[int, Any]:
+    def basis(self, k: int, t: Any, x: Any) -> dict[int, Any]:
         """Basis of outcome k by term, at months since randomisation `t` and since the drug's start `x`, same shape."""
         effect = self.effect_curves[k]
         own_time = t - effect.area(x)["effect"] if self.drift_stops[k] and effect.area else t
@@ -79,11 +80,16 @@ class Assembly:
         return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in found.items()}
 
     def bases(
-        self, design: Design, values: Mapping[str, Any], mean, slope, data_names: Callable[[str], Mapping[str, str]]
+        self,
+        design: Design,
+        values: Mapping[str, Any],
+        mean: Any,
+        slope: Any,
+        data_names: Callable[[str], Mapping[str, str]],
     ) -> tuple[list[Any], Layout, Any, Any]:
         """Bases of every visit (slot, person), layout of the likelihood, and the terms' means and covariate slopes.
 
-        A visit known only to lie beyond a limit has y = 0 and a latent value that enters through a basis of its own,
+        A censored visit has y = 0 and a latent value that enters through a basis of its own,
         under a further term whose mean is 1, whatever the covariates.
         """
         bases, outcome_of, term_of = [], [], []
@@ -120,12 +126,13 @@ class Assembly:
         return bases, layout, mean, slope
 
 
-def assemble(model, data: Study, design: Design) -> Assembly:
+def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
     """Make the curves of a model's parts, with their random variables, in the current PyMC model."""
     trajectories: list[Curve] = []
     effects: dict[str, Curve] = {}
     terms: dict[str, Term] = {}
-    effect_labels, level_labels = [], []
+    effect_labels: list[str] = []
+    level_labels: list[str] = []
     for outcome in model.outcomes:
         trajectory = outcome.trajectory.curve(outcome)
         effect = outcome.effect.curve(outcome, trajectory, effects)
@@ -157,7 +164,7 @@ def assemble(model, data: Study, design: Design) -> Assembly:
     )
 
 
-def published_coords(model, data: Study, design: Design) -> dict[str, Sequence[Any]]:
+def published_coords(model: CourseModel, data: Study, design: Design) -> dict[str, Sequence[Any]]:
     """Coordinates of the model's dims; persons are numbered, never named."""
     strata = data.stratum_labels
     return {
@@ -190,7 +197,7 @@ def _label(outcome: str, term: str) -> str:
     return term if ":" in term else f"{outcome}:{term}"
 
 
-def _flat_above_zero(name: str, count: int):
+def _flat_above_zero(name: str, count: int) -> Any:
     """How far latent values lie beyond their limit: the likelihood is their density, so their own is flat.
 
     Its random draws only give the sampler a place to start from.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
 from bayesmodels.kernels.linear_mixed.op import Inputs
 from bayesmodels.models.visits.assembly import Assembly
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.parts.priors import by_stratum
 
 
@@ -34,7 +35,7 @@ class Parameters:
     sigma: Any
     random_walk: Any
 
-    def inputs(self, values: Mapping[str, Any], mean, slope) -> Inputs:
+    def inputs(self, values: Mapping[str, Any], mean: Any, slope: Any) -> Inputs:
         """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
         return Inputs(
             values["visits_elapsed"],
@@ -52,7 +53,7 @@ class Parameters:
         )
 
 
-def longitudinal_parameters(model, a: Assembly) -> Parameters:
+def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
     """Random variables of the current PyMC model, under the priors of a model's outcomes.
 
     Parameters
@@ -70,7 +71,7 @@ def longitudinal_parameters(model, a: Assembly) -> Parameters:
     mean = _term_means(a, group_sd)
     shift = _group_deviations(a, group_sd)
     slope = _covariate_slopes(model, a)
-    spread = [term.person_sd.sd for term in a.random]
+    spread = [term.person_sd.sd for term in a.random if term.person_sd is not None]
     strata = len(a.strata)
     sd = pm.HalfNormal("term_sd", spread, shape=(strata if model.person_sd == "by_stratum" else 1, len(spread)))
     partial = _partial_correlations(len(spread), model.correlation_shape)
@@ -93,7 +94,7 @@ def _check_strata(a: Assembly) -> None:
         raise BadInput(problems)
 
 
-def _term_means(a: Assembly, group_sd):
+def _term_means(a: Assembly, group_sd: Any) -> Any:
     """Means of the terms over persons and start groups, (term, stratum).
 
     The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
@@ -110,14 +111,14 @@ def _term_means(a: Assembly, group_sd):
     return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
 
 
-def _group_sd(a: Assembly):
+def _group_sd(a: Assembly) -> Any:
     """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
     if a.pooling != "partial":
         return None
     return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, shape=(len(a.effects),))
 
 
-def _group_deviations(a: Assembly, group_sd):
+def _group_deviations(a: Assembly, group_sd: Any) -> Any:
     """Deviations of the start groups from the terms' means, (shifting term, stratum x group).
 
     Effects: orthonormal contrasts of the groups that start the drug, so that the deviations sum to zero.
@@ -142,12 +143,12 @@ def _group_deviations(a: Assembly, group_sd):
     return rows[0] if len(rows) == 1 else pt.concatenate(rows, axis=0)
 
 
-def _prior_sd(a: Assembly, terms) -> np.ndarray:
+def _prior_sd(a: Assembly, terms: Sequence[int]) -> np.ndarray:
     """Prior SD of the means of some terms, (term, stratum)."""
     return np.array([[prior.sd for prior in by_stratum(a.terms[p].mean, a.strata)] for p in terms])
 
 
-def _covariate_slopes(model, a: Assembly):
+def _covariate_slopes(model: CourseModel, a: Assembly) -> Any:
     """Change of every term's mean per SD of a covariate, (covariate, term); zero where not asked for."""
     names, used = model.covariates.names, []
     for p, label in enumerate(a.labels):
@@ -169,7 +170,7 @@ def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
     return float(_prior_sd(a, [p]).mean()) / 2
 
 
-def _random_walk_sd(model, rows: int):
+def _random_walk_sd(model: CourseModel, rows: int) -> Any:
     """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes without a random walk."""
     priors = [(k, outcome.random_walk_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd]
     if not priors:
@@ -181,7 +182,7 @@ def _random_walk_sd(model, rows: int):
     return (found[:, :, None] * np.eye(len(model.outcomes))[list(outcomes)]).sum(axis=1)
 
 
-def _partial_correlations(q: int, eta: float):
+def _partial_correlations(q: int, eta: float) -> Any:
     """Canonical partial correlations under LKJ(eta), (q (q - 1) / 2,)."""
     if q < 2:
         return pt.zeros((0,))

@@ -108,7 +108,7 @@ REPORTS = {
     "prior beside posterior": True,
     "predictive checks": True,
     "comparison by person": True,
-    "person-level terms": True,
+    "random effects": True,
     "events and associations": False,
     "survival and estimands": False,
     "dropout sensitivity": False,
@@ -246,9 +246,9 @@ _ALL = (
         made_by=_LONGITUDINAL, refitted=True,
     ),
     Variable(
-        "wander_sd", ("outcome", "stratum"), "{unit} per square root of a month",
-        "SD of the Brownian path about the person's own course",
-        made_by="wander_sd = {sd = ...} under [[model.outcomes]]", refitted=True,
+        "random_walk_sd", ("outcome", "stratum"), "{unit} per square root of a month",
+        "SD of the random walk about the person's own course",
+        made_by="random_walk_sd = {sd = ...} under [[model.outcomes]]", refitted=True,
     ),
     Variable(
         "disease_rate_ratio", ("start_group",), "ratio",
@@ -443,8 +443,8 @@ _GROUPS = (
     Group("observed_summary", "what was observed, by visit and arm or by trial", report="predictive checks"),
     Group("predictive_summary", "the same of data drawn from the model", report="predictive checks"),
     Group(
-        "person_terms", "draws of persons' random effects", made_by="[archive] persons = true",
-        report="person-level terms", persons=True,
+        "random_effects", "draws of persons' random effects", made_by="[archive] persons = true",
+        report="random effects", persons=True,
     ),
     Group("visit_rows", "persons' visits", made_by="[archive] persons = true", persons=True),
     Group("trial_terms", "draws of trials' true effects", made_by=_TRIALS),

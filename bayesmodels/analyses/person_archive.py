@@ -27,7 +27,7 @@ class PersonArchive(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    groups: ClassVar[tuple[str, ...]] = ("visit_rows", "person_terms", "dynamic_prediction")
+    groups: ClassVar[tuple[str, ...]] = ("visit_rows", "random_effects", "dynamic_prediction")
     section: ClassVar[str] = "[archive]"
 
     def model_problems(self, model: Any, persons: bool) -> list[str]:
@@ -51,8 +51,8 @@ class PersonArchive(BaseModel):
         fit.on_phase("person terms and visit rows")
         groups = {"visit_rows": visit_rows(fit.data)}
         if collapsed(fit.pm_model) is not None:
-            groups["person_terms"] = draw_person_terms(
-                fit.model, fit.posterior, fit.data, seed=fit.seed("person_terms"), pm_model=fit.pm_model
+            groups["random_effects"] = draw_person_terms(
+                fit.model, fit.posterior, fit.data, seed=fit.seed("random_effects"), pm_model=fit.pm_model
             )
         if "dynamic_prediction" in fit.posterior.children:
             seed = fit.seed("dynamic_prediction, examples")

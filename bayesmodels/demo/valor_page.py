@@ -195,7 +195,7 @@ def _prior_section(fitted: MeansFit) -> Section:
             "Outcome": NAMES[outcome.name],
             "Stratum": part.stratum,
             "Slope SD": part.rate_sd,
-            "Brownian SD": part.wander_sd,
+            "Brownian SD": part.random_walk_sd,
             "Residual SD": part.residual_sd,
             "Visit shock SD": part.visit_shock_sd,
             "Reading error": outcome.spread.reading_error,

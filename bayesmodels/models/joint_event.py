@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 from pydantic import Field, model_validator
 
-from bayesmodels.kernels.joint_variable import follow_up
+from bayesmodels.kernels.hazards.follow_up import follow_up
 from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import as_data, data_names, design_of

@@ -7,7 +7,7 @@ from typing import Literal
 import pymc as pm
 from pydantic import field_validator
 
-from bayesmodels.kernels.linear_mixed_variable import linear_mixed
+from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel

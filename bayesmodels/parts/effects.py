@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import pymc as pm
 import pytensor.tensor as pt
@@ -30,7 +30,8 @@ def _not_before_the_drug(lag: LogNormal | float | None) -> LogNormal | float | N
 Lag = Annotated[LogNormal | float | None, AfterValidator(_not_before_the_drug)]
 """Months from the drug's start to its first effect: a prior, a number taken as known, or None for no lag."""
 
-LEVEL, RATE = "{unit}", "{unit} per month"
+LEVEL: Final = "{unit}"
+RATE: Final = "{unit} per month"
 _MONTHS = ("", "months")
 
 BIOMARKER_LAG = LogNormal(
@@ -50,7 +51,7 @@ the log hazard is 1, 5 % where it is 2, and the gradient by the lag lacks what m
 """
 
 
-def _lag(lag: LogNormal | float | None, outcome: str):
+def _lag(lag: LogNormal | float | None, outcome: str) -> Any:
     """A part's lag in months, what to publish of it, and where the rate jumps: a number is known, None is no lag."""
     if isinstance(lag, LogNormal):
         variable = lag.variable(f"{outcome}_effect_lag")
@@ -58,7 +59,7 @@ def _lag(lag: LogNormal | float | None, outcome: str):
     return (0.0, {}, ()) if lag is None else (lag, {"effect_lag": pt.constant(lag)}, (float(lag),))
 
 
-def _since(x, lag):
+def _since(x: Any, lag: Any) -> Any:
     """Months since the effect began, zero before."""
     return pt.maximum(x - lag, 0.0)
 
@@ -70,7 +71,7 @@ class NoEffect(BaseModel):
     type: Literal["none"] = "none"
     effect_unit: Literal[""] = ""
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No terms."""
         return Curve({}, lambda x: {}, lambda x: {})
 
@@ -84,7 +85,7 @@ class Step(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect."""
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
@@ -104,7 +105,7 @@ class SlopeChange(BaseModel):
     person_sd: HalfNormal | None = None
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
@@ -135,7 +136,7 @@ class Plateau(BaseModel):
     drift_on_drug: Literal["continues", "stops"] = "continues"
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "time_constant": _MONTHS}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` and `effect_time_constant`."""
         lag, published, jumps = _lag(self.lag, outcome.name)
         kappa = self.time_constant.variable(f"{outcome.name}_effect_time_constant")
@@ -168,7 +169,7 @@ class Transit(BaseModel):
     person_sd: HalfNormal | None = None
     prior_fields: ClassVar[PriorFields] = {"delay": _MONTHS, "stages": ("", "number")}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes the mean delay as `effect_lag`."""
         delay = self.delay.variable(f"{outcome.name}_transit_delay")
         stages = self.stages.variable(f"{outcome.name}_transit_stages")
@@ -207,15 +208,17 @@ class DeceleratingSlope(BaseModel):
     person_sd: HalfNormal | None = None
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "rho": ("", "per month")}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
         if self.rho == "trajectory" and "deceleration" not in trajectory.published:
             raise BadConfig(
                 f'outcome {outcome.name}: effect decelerating_slope with rho = "trajectory" needs a decelerating '
                 'trajectory; set trajectory = {type = "decelerating"}, or give the effect its own rho'
             )
-        own = isinstance(self.rho, LogNormal)
-        rho = self.rho.variable(f"{outcome.name}_effect_rho") if own else trajectory.published["deceleration"]
+        if isinstance(self.rho, LogNormal):
+            rho = self.rho.variable(f"{outcome.name}_effect_rho")
+        else:
+            rho = trajectory.published["deceleration"]
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
@@ -247,10 +250,11 @@ class Follows(BaseModel):
     lag: Lag = None
     prior_fields: ClassVar[PriorFields] = {"gain": ("", "{unit} per month per unit followed"), "lag": _MONTHS}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes `follow_gain`."""
         followed = effects.get(self.outcome)
-        if followed is None or followed.area is None or "effect" not in followed.terms:
+        area = None if followed is None else followed.area
+        if followed is None or area is None or "effect" not in followed.terms:
             raise BadConfig(
                 f"outcome {outcome.name}: effect follows {self.outcome}, which is not an outcome listed before it "
                 "with an effect of its own that has an area; list it first, with such an effect"
@@ -259,7 +263,7 @@ class Follows(BaseModel):
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {f"{self.outcome}:effect": followed.terms["effect"]},
-            lambda x: {f"{self.outcome}:effect": gain * followed.area(x - lag)["effect"]},
+            lambda x: {f"{self.outcome}:effect": gain * area(x - lag)["effect"]},
             None,
             {"follow_gain": gain} | published,
             jumps,

@@ -140,7 +140,7 @@ class PiecewiseConstant(BaseModel):
 
     @field_validator("knot_weeks")
     @classmethod
-    def _rising(cls, knots):
+    def _rising(cls, knots: Any) -> Any:
         if knots is not None and (list(knots) != sorted(set(knots)) or (knots and knots[0] <= 0)):
             raise ValueError("expected rising weeks above 0")
         return knots

@@ -72,7 +72,7 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     return f"unknown {kind} {plain(repr(name))}; {hint}"
 
 
-def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> type:
+def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> Any:
     """The class a `type` names: a known name first, then `package.module:Class`.
 
     Raises

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from bayesmodels.parts.curve import Curve, Term
-from bayesmodels.parts.priors import LogNormal, Normal, PriorFields, by_stratum
+from bayesmodels.parts.priors import LogNormal, Normal, PriorFields
 from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -18,7 +18,7 @@ DECELERATION = LogNormal(
 )
 
 
-def level_and_rate(outcome) -> dict[str, Term]:
+def level_and_rate(outcome: Any) -> dict[str, Term]:
     """The two terms every trajectory has: level at randomisation, and rate of change then."""
     return {
         "level": Term(outcome.level_prior, outcome.level_sd_prior, "{unit}"),
@@ -32,7 +32,7 @@ class Linear(BaseModel):
     model_config = _FROZEN
     type: Literal["linear"] = "linear"
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level and rate."""
         return Curve(level_and_rate(outcome), lambda t: {"level": pt.ones_like(t), "rate": t})
 
@@ -53,12 +53,12 @@ class Decelerating(BaseModel):
 
     @field_validator("rho")
     @classmethod
-    def _positive(cls, rho):
+    def _positive(cls, rho: Any) -> Any:
         if isinstance(rho, float) and not 0 < rho < float("inf"):
             raise ValueError("expected rho above 0 (a course that does not decelerate is linear)")
         return rho
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level and rate; publishes `deceleration`."""
         rho = self.rho if isinstance(self.rho, float) else self.rho.variable(f"{outcome.name}_deceleration")
         return Curve(
@@ -83,12 +83,12 @@ class Piecewise(BaseModel):
 
     @field_validator("knot_weeks")
     @classmethod
-    def _rising(cls, knots):
+    def _rising(cls, knots: Any) -> Any:
         if list(knots) != sorted(set(knots)) or knots[0] <= 0:
             raise ValueError("expected rising weeks above 0")
         return knots
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level, rate and a change of rate per knot, Normal(0, the rate's prior spread)."""
         knots = [months(week) for week in self.knot_weeks]
         names = [f"rate_change_{j + 1}" for j in range(len(knots))]
@@ -122,12 +122,12 @@ class NaturalSpline(BaseModel):
 
     @field_validator("knot_weeks")
     @classmethod
-    def _rising(cls, knots):
+    def _rising(cls, knots: Any) -> Any:
         if list(knots) != sorted(set(knots)) or knots[0] < 0:
             raise ValueError("expected rising weeks, 0 or later")
         return knots
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level, rate and one per bend, Normal(0, the rate's prior spread)."""
         knots = [months(week) for week in self.knot_weeks]
         last, span = knots[-1], knots[-1] - knots[0]
@@ -144,9 +144,9 @@ class NaturalSpline(BaseModel):
         return Curve(level_and_rate(outcome) | dict.fromkeys(names, _change_of_rate(outcome)), value)
 
 
-def _change_of_rate(outcome) -> Term:
-    strata = outcome.rate_prior if isinstance(outcome.rate_prior, dict) else [None]
-    spread = max(prior.sd for prior in by_stratum(outcome.rate_prior, list(strata)))
+def _change_of_rate(outcome: Any) -> Term:
+    rate = outcome.rate_prior
+    spread = max(prior.sd for prior in (rate.values() if isinstance(rate, dict) else [rate]))
     prior = Normal(mean=0.0, sd=2 * spread, source="twice the prior SD of the rate")
     return Term(prior, None, "{unit} per month")
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 from scipy.stats import qmc
 
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.persons.collapsed import Draw
 from bayesmodels.persons.gaussian import Rows, Spread, regressed, rows_of, spread_of
 

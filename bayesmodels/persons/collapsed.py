@@ -18,9 +18,9 @@ from pytensor.graph.traversal import ancestors
 
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.kernels.drawn_terms_op import LinearMixedTerms
-from bayesmodels.kernels.hazards_op import Exits, ExitsLogp, HazardLayout
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, LinearMixedLogp
+from bayesmodels.kernels.hazards.op import Exits, ExitsLogp, HazardLayout
+from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, LinearMixedLogp
 
 GIVEN = tuple(name for name in Exits._fields if name != "terms")
 """Inputs of the exits' likelihood besides the terms."""

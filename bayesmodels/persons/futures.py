@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.kernels.linear_mixed_variable import person_terms
+from bayesmodels.kernels.linear_mixed.variable import person_terms
 from bayesmodels.models.visits.hazard_terms import hazard_scale
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error
 from bayesmodels.persons.given_exits import linear_hazards, tilted

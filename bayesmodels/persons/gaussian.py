@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.persons.collapsed import Draw
 
 
@@ -49,19 +49,19 @@ class Spread:
     """How persons vary at one draw: covariance of their terms (person, term, term); SDs (person, outcome)."""
 
     terms: np.ndarray
-    wander: np.ndarray
+    random_walk: np.ndarray
     sigma: np.ndarray
 
     def of(self, persons: np.ndarray) -> Spread:
         """Some persons, by position or as a mask."""
-        return Spread(self.terms[persons], self.wander[persons], self.sigma[persons])
+        return Spread(self.terms[persons], self.random_walk[persons], self.sigma[persons])
 
     def between(self, rows: Rows, columns: Rows) -> np.ndarray:
         """Covariance of persons' true courses, Brownian paths included, (person, row, column)."""
         shared = np.einsum("ira,iab,icb->irc", rows.basis, self.terms, columns.basis, optimize=True)
         same = rows.outcome[:, None] == columns.outcome[None, :]
         earlier = np.minimum(rows.months[:, :, None], columns.months[:, None, :])
-        return shared + np.where(same, self.wander[:, rows.outcome, None] ** 2 * earlier, 0.0)
+        return shared + np.where(same, self.random_walk[:, rows.outcome, None] ** 2 * earlier, 0.0)
 
 
 def rows_of(layout: Layout, draw: Draw) -> Rows:
@@ -100,7 +100,7 @@ def spread_of(layout: Layout, draw: Draw) -> Spread:
     root = sd[:, :, None] * factor
     return Spread(
         root @ root.transpose(0, 2, 1),
-        _by_person(inputs.wander, inputs.stratum),
+        _by_person(inputs.random_walk, inputs.stratum),
         _by_person(inputs.sigma, inputs.stratum),
     )
 

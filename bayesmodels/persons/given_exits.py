@@ -19,10 +19,10 @@ import numpy as np
 from scipy.special import gammaln, ndtri
 from scipy.stats import chi2, qmc
 
-from bayesmodels.kernels.hazards_op import Exits, HazardLayout
-from bayesmodels.kernels.joint_variable import log_hazards
-from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.kernels.linear_mixed_variable import PersonTerms
+from bayesmodels.kernels.hazards.follow_up import log_hazards
+from bayesmodels.kernels.hazards.op import Exits, HazardLayout
+from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.linear_mixed.variable import PersonTerms
 from bayesmodels.persons.collapsed import Collapsed, Draw
 
 NEWTON_STEPS, HALVINGS = 60, 12

@@ -67,7 +67,7 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
 def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: pm.Model) -> xr.Dataset:
     """Log-likelihood by person where kernels leave something to integrate: exits, or values beyond limits."""
     from bayesmodels.fitting.progress import counted
-    from bayesmodels.kernels.linear_mixed_variable import likelihood_and_terms
+    from bayesmodels.kernels.linear_mixed.variable import likelihood_and_terms
     from bayesmodels.persons.censored import log_likelihood_beyond
     from bayesmodels.persons.collapsed import thinned
     from bayesmodels.persons.given_exits import tilted

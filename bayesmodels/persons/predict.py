@@ -13,7 +13,7 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput, expect, expect_numbers, expect_whole
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.persons.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.persons.prepared import every_visit, persons_of, without_events
 from bayesmodels.persons.random_effects import draw_deviations
@@ -58,7 +58,7 @@ def predict(
     -------
     xr.Dataset
         Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
-        the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
+        the Brownian path of an outcome with a random walk, and `observation`, a visit about it with residual error, not
         rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
         table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
         their visits only; `predict_events` foretells what happens to those still at risk.
@@ -167,11 +167,11 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
 def _paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
-    """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
+    """Brownian path (person, week) of every outcome with a random walk, given the visits so far."""
     found = {}
     row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
     weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes
-    for k in layout.wandering:
+    for k in layout.random_walks:
         slots = past.slots(layout, k)
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
         course = sum(past.bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
@@ -180,7 +180,7 @@ def _paths_given_visits(
             past.y[:, slots] - course,
             np.arange(slots.stop - slots.start) < past.inputs.count[:, [k]],
             np.cumsum(future.inputs.elapsed[:, k * weeks : (k + 1) * weeks], axis=1),
-            future.inputs.wander[row, k],
+            future.inputs.random_walk[row, k],
             future.inputs.sigma[row, k],
             rng,
         )

@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayesmodels.errors import expect, expect_whole
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_visits
+from bayesmodels.kernels.linear_mixed.variable import person_terms as terms_given_visits
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error, labels_of, thinned
 from bayesmodels.persons.given_exits import CANDIDATES, tilted
 from bayesmodels.posterior.archive import FROM_FIT, require

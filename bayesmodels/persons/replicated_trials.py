@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.linear_mixed_variable import simulate
+from bayesmodels.kernels.linear_mixed.variable import simulate
 from bayesmodels.persons.collapsed import collapsed_or_error
 from bayesmodels.study import Study
 

@@ -23,6 +23,9 @@ SCHEMA = "1"
 PERSON_GROUPS = tuple(group.name for group in GROUPS.values() if group.persons)
 """Groups that hold persons' data, relabelled: a file with one of them is patient data."""
 
+RENAMED = {"wander_sd": "random_walk_sd", "person_terms": "random_effects"}
+"""Variables and groups of earlier versions by the names they have now; `load` renames them."""
+
 CONTENTS, NOT_VERIFIED = "contents", "not verified"
 """Root attribute of a loaded tree, and its value where the file carries no digest of its contents."""
 
@@ -105,7 +108,23 @@ def load(path: str | Path, *, verify: bool = True) -> xr.DataTree:
         raise BadInput(f"{path}: written {written}; this version of bayesmodels reads schema {SCHEMA}")
     if not verified:
         tree.attrs[CONTENTS] = NOT_VERIFIED
-    return tree
+    return _with_present_names(tree)
+
+
+def _with_present_names(tree: xr.DataTree) -> xr.DataTree:
+    """The same tree with names of earlier versions replaced (`RENAMED`)."""
+    groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    old = {name for data in groups.values() for name in data.variables} | set(tree.children)
+    if old.isdisjoint(RENAMED):
+        return tree
+    return xr.DataTree.from_dict(
+        {
+            "/".join(RENAMED.get(part, part) for part in path.split("/")): data.rename(
+                {name: RENAMED[name] for name in data.variables if name in RENAMED}
+            )
+            for path, data in groups.items()
+        }
+    )
 
 
 def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[str] = ()) -> None:

@@ -71,7 +71,7 @@ def drift_time(months: np.ndarray, start_month: np.ndarray, truth: Truth) -> np.
 
 
 def mean_log_nfl(months: np.ndarray, terms: PersonTerms, truth: Truth) -> np.ndarray:
-    """Log NfL [person, time] without wander and visit error.
+    """Log NfL [person, time] without random walk and visit error.
 
     Level, drift, drug drop, late decline beyond a year on the drug, and the shift common to both groups during the
     extension window.

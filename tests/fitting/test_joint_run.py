@@ -107,7 +107,7 @@ def check(folder) -> None:
             own = tuple(d for d in tree[group][name].dims if d not in ("chain", "draw"))
             assert own == variable.dims, name
     assert tree["log_likelihood"]["follow_up"].dims == ("chain", "draw", "person")
-    assert {"observed_summary", "predictive_summary", "person_terms"} <= set(tree.children)
+    assert {"observed_summary", "predictive_summary", "random_effects"} <= set(tree.children)
     assert "_person_z" not in tree["posterior"]
     assert (folder / "report.html").exists()
     assert files_with_labels(folder) == []

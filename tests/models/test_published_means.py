@@ -61,7 +61,7 @@ def cells(t: float, started: float, stratum: int) -> Cells:
 
 
 def test_sampling_covariance_is_that_of_means_of_simulated_persons() -> None:
-    part = StratumSpread(stratum="all", rate_sd=0.9, wander_sd=1.2, residual_sd=1.1)
+    part = StratumSpread(stratum="all", rate_sd=0.9, random_walk_sd=1.2, residual_sd=1.1)
     spread = MeansSpread(strata=(part,), baseline_share=1.0)
     t = np.array([1.0, 3.0, 6.0])
     rng = np.random.default_rng(7)

@@ -100,7 +100,7 @@ def test_probabilities_of_several_bounds():
 def test_a_right_censored_value_on_the_log_scale():
     """Beyond a highest value the probability is the upper tail, of the logarithm."""
     outcome = {
-        "name": "score", "good_direction": "down", "scale": "log", "wander_sd": {"sd": 0.1},
+        "name": "score", "good_direction": "down", "scale": "log", "random_walk_sd": {"sd": 0.1},
         "typical": {"level": 30.0, "spread": 0.5, "rate": 0.05},
     }  # fmt: skip
     made = LongitudinalModel(outcomes=(outcome,))

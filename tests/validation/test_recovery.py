@@ -66,7 +66,7 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
             if k == 0:
                 own[:, 2] = effect
             loadings.append(own)
-            path = truth.wander_sd[k] ** 2 * np.minimum.outer(t, t)
+            path = truth.random_walk_sd[k] ** 2 * np.minimum.outer(t, t)
             errors.append(path + truth.residual_sd[k] ** 2 * np.eye(len(t)))
             y += list(outcome.values[i, there])
         z = np.vstack(loadings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -47,7 +47,7 @@ class MeansOutcome(BaseModel):
         rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate", per_stratum=True)
         return (rate, *self.course.parameters(self.name), *self.effect.parameters(self.name))
 
-    def mean(self, xp, cells, values: Values):
+    def mean(self, xp: Any, cells: Any, values: Values) -> Any:
         """Mean change since randomisation over cells, shape (..., cell)."""
         rate = cells.of_stratum(values[f"{self.name}_rate"])
         rho = self.course.rate_of_flattening(self.name, values)

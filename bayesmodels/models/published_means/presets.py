@@ -7,6 +7,7 @@ of later visits are not a pure held-out test.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from bayesmodels.models.presets import replaced
@@ -33,16 +34,16 @@ NOT_LEARNED = "not learned from VALOR"
 
 NFL_SPREAD = MeansSpread(
     strata=(
-        StratumSpread(stratum="faster", rate_sd=0.08, wander_sd=0.164, residual_sd=0.06, visit_shock_sd=0.03),
-        StratumSpread(stratum="slower", rate_sd=0.02, wander_sd=0.115, residual_sd=0.125, visit_shock_sd=0.06),
+        StratumSpread(stratum="faster", rate_sd=0.08, random_walk_sd=0.164, residual_sd=0.06, visit_shock_sd=0.03),
+        StratumSpread(stratum="slower", rate_sd=0.02, random_walk_sd=0.115, residual_sd=0.125, visit_shock_sd=0.06),
     ),
     reading_error=0.015,
     source=SOURCE,
 )
 ALSFRS_R_SPREAD = MeansSpread(
     strata=(
-        StratumSpread(stratum="faster", rate_sd=1.19, wander_sd=1.43, residual_sd=1.09, visit_shock_sd=0.4),
-        StratumSpread(stratum="slower", rate_sd=0.22, wander_sd=1.40, residual_sd=1.12, visit_shock_sd=0.25),
+        StratumSpread(stratum="faster", rate_sd=1.19, random_walk_sd=1.43, residual_sd=1.09, visit_shock_sd=0.4),
+        StratumSpread(stratum="slower", rate_sd=0.22, random_walk_sd=1.40, residual_sd=1.12, visit_shock_sd=0.25),
     ),
     reading_error=0.05,
     source=SOURCE,
@@ -129,7 +130,7 @@ def _function_effect(effect: FunctionEffect, lag: LogNormal) -> MeansEffect:
             return NoMeansEffect()
 
 
-MEANS_PRESETS = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
+MEANS_PRESETS: dict[str, Callable[[], MeansOutcome]] = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
 """Outcomes by the name that a configuration gives as `preset`."""
 
 

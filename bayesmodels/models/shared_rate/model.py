@@ -17,8 +17,8 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
-from bayesmodels.kernels.linear_mixed_variable import linear_mixed
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
+from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.kernels.spread import spread
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
 from bayesmodels.models.shared_rate.priors import (
@@ -134,7 +134,7 @@ class SharedRateModel(BaseModel):
         return shared_rate_rows(self.priors)
 
 
-def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tuple[Any, dict[str, Any]]:
+def _other_log_rates(model: SharedRateModel, layout: RateLayout, values: Any) -> tuple[Any, dict[str, Any]]:
     """x'd + rho + eta of every person, and its parts: drift by block, regimens, covariates, and their SDs."""
     prior, found = model.priors, {}
     log_rate = pt.zeros(values["arm"].shape[0])
@@ -156,7 +156,7 @@ def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tupl
     return log_rate, found
 
 
-def _exits(values: dict[str, Any], log_hazard) -> None:
+def _exits(values: dict[str, Any], log_hazard: Any) -> None:
     """Observed variable `exits`: months followed and 1 for an event, with an exponential time to it."""
 
     def logp(value, log_hazard, limit, _):

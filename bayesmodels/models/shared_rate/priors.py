@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -66,7 +68,7 @@ class SharedRatePriors(BaseModel):
     hazard: Gamma = (0.01, 1.0)
 
 
-def uniform(name: str, upper: float, shift, dim: str, size: int):
+def uniform(name: str, upper: float, shift: Any, dim: str, size: int) -> Any:
     """Uniform(0, upper) variables over `dim`, sampled as their log odds less `shift`.
 
     The log odds of a uniform variable are logistic; the shift follows another parameter, so that what the data know
@@ -75,7 +77,7 @@ def uniform(name: str, upper: float, shift, dim: str, size: int):
     return upper * pt.sigmoid(pm.Logistic(name, -shift, 1.0, dims=(dim,), shape=(size,)) + shift)
 
 
-def deviations(name: str, sd, size: int):
+def deviations(name: str, sd: Any, size: int) -> Any:
     """`size` independent Normal(0, sd) log rates, sampled on a scale that fits a small `sd` and a large one.
 
     What a deviation would be known to without its prior is taken as `KNOWN_TO`: in units of its posterior SD, then,
@@ -85,7 +87,7 @@ def deviations(name: str, sd, size: int):
     return sd / stretch * pm.Normal(name, 0.0, stretch, shape=(size,))
 
 
-def log_gamma(name: str, shape: float, rate: float):
+def log_gamma(name: str, shape: float, rate: float) -> Any:
     """The logarithm of a Gamma(shape, rate) variable: sampled as it is, since draws of a tiny shape underflow.
 
     Its density at x is that of the Gamma variable at exp(x) times exp(x). Random draws: log Gamma(a) has the

@@ -13,7 +13,7 @@ from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
 
-def publish_rates(parts: dict[str, Any], ratio, decline, log_hazard) -> None:
+def publish_rates(parts: dict[str, Any], ratio: Any, decline: Any, log_hazard: Any) -> None:
     """Ratios (active,), untreated decline (positive) and log hazard per HEALEY month, and log rates by `parts`."""
     publish("disease_rate_ratio", pt.concatenate([ratio, pt.full((1,), np.nan)]))
     publish("untreated_hazard", SOURCE_MONTHS * pt.exp(log_hazard))
@@ -27,7 +27,7 @@ def publish_rates(parts: dict[str, Any], ratio, decline, log_hazard) -> None:
             publish(name, parts[part])
 
 
-def publish_spreads(layout: RateLayout, level, level_sd, rate_sd, residual_sd) -> None:
+def publish_spreads(layout: RateLayout, level: Any, level_sd: Any, rate_sd: Any, residual_sd: Any) -> None:
     """Levels and residual SDs (cell,), SDs of level (scalar) and of the decline (start_group,)."""
     place = layout.place()
     absent = np.where(place < 0, np.nan, 0.0)
@@ -37,7 +37,7 @@ def publish_spreads(layout: RateLayout, level, level_sd, rate_sd, residual_sd) -
     publish("person_sd", level_sd[None, None])
 
 
-def publish_courses(data: Study, level, decline, ratio) -> None:
+def publish_courses(data: Study, level: Any, decline: Any, ratio: Any) -> None:
     """Mean courses of all persons under each arm, from their common mean level: arms differ by the rate ratio only."""
     time = months(np.array(data.curve_weeks)) * SOURCE_MONTHS
 

@@ -13,7 +13,7 @@ import numpy as np
 import pymc as pm
 from scipy import stats
 
-from bayesmodels.kernels.effect_pairs import effect_pairs
+from bayesmodels.kernels.pairs.effects import effect_pairs
 from bayesmodels.study import TrialTable
 
 KINDS = ("estimate", "left", "right", "none")

@@ -27,8 +27,8 @@ import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from bayesmodels.errors import BadInput
-from bayesmodels.kernels.clustered_pairs_op import clustered_pairs, summarise
 from bayesmodels.kernels.correlation import lkj_shapes
+from bayesmodels.kernels.pairs.clustered_op import clustered_pairs, summarise
 from bayesmodels.models.publish import publish
 from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import ClusterTable

@@ -126,7 +126,7 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     start = persons["drug_start_week"].to_numpy(float)
     stratum = _codes(persons["stratum"], study.stratum_labels)
     group, n_groups = _codes(persons["start_group"], study.start_groups), len(study.start_groups)
-    if scaled:
+    if isinstance(study, Study):
         medians = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
     else:
         medians = study.start_weeks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -193,7 +193,7 @@ def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts
     )
 
 
-def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool, many: int):
+def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool, many: int) -> Any:
     """Months and weights of one person's points; `many` nodes on each of more than two pieces."""
     inner = sorted({cut for cut in cuts if entry < cut < end})
     t, weight = [], []

@@ -39,9 +39,9 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
             rows += rows_of(term.person_sd, f"person SD of {name}", unit, outcome)
     for k in model.outcomes:
         rows += rows_of(k.residual_sd_prior, "residual SD", k.modelling_unit, k.name)
-        if k.wander_sd is not None:
+        if k.random_walk_sd is not None:
             unit = f"{k.modelling_unit} per square root of a month"
-            rows += rows_of(k.wander_sd, "SD of the Brownian path", unit, k.name)
+            rows += rows_of(k.random_walk_sd, "SD of the Brownian path", unit, k.name)
         for kind in ("trajectory", "effect"):
             rows += part_rows(getattr(k, kind), kind, k.modelling_unit, k.name)
     if a.pooling == "partial":

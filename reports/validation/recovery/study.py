@@ -181,7 +181,9 @@ def generator_truths() -> Mapping[str, float]:
             found[f"person_correlation[{names[j]}, {name}]"] = correlation[j, i]
     for outcome, sd in (("nfl_plasma", truth.nfl_residual_sd), ("alsfrs_r", truth.score_residual_sd)):
         found[f"residual_sd[{outcome}]"] = np.sqrt((sd.faster**2 + sd.slower**2) / 2)
-    found["wander_sd[alsfrs_r]"] = np.sqrt((truth.score_wander.faster**2 + truth.score_wander.slower**2) / 2)
+    found["random_walk_sd[alsfrs_r]"] = np.sqrt(
+        (truth.score_random_walk_sd.faster**2 + truth.score_random_walk_sd.slower**2) / 2
+    )
     found["effect_lag[nfl_plasma]"] = truth.nfl_lag
     found["effect_time_constant[nfl_plasma]"] = truth.nfl_time_constant
     found["effect_lag[alsfrs_r]"] = truth.function_lag

@@ -84,7 +84,7 @@ class Truth:
         Per month; known to the model.
     person_sd : (term,)
     correlation : (term, term)
-    residual_sd, wander_sd : (outcome,)
+    residual_sd, random_walk_sd : (outcome,)
         The second of the Brownian path, per square root of a month.
     """
 
@@ -100,7 +100,7 @@ class Truth:
     person_sd: Array
     correlation: Array
     residual_sd: Array
-    wander_sd: Array
+    random_walk_sd: Array
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
@@ -137,7 +137,7 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
         person_sd=np.abs(rng.normal(0.0, [prior.sd for prior in spreads])),
         correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
         residual_sd=np.abs(rng.normal(0.0, [k.residual_sd_prior.sd for k in model.outcomes])),
-        wander_sd=np.abs(rng.normal(0.0, [k.wander_sd.sd for k in model.outcomes])),
+        random_walk_sd=np.abs(rng.normal(0.0, [k.random_walk_sd.sd for k in model.outcomes])),
     )
 
 
@@ -215,7 +215,7 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
         "person_sd": np.column_stack([truth.person_sd, truth.person_sd, np.full(5, np.nan)]),
         "person_correlation": truth.correlation,
         "residual_sd": np.column_stack([truth.residual_sd, truth.residual_sd, np.full(2, np.nan)]),
-        "wander_sd": np.column_stack([truth.wander_sd, truth.wander_sd, np.full(2, np.nan)]),
+        "random_walk_sd": np.column_stack([truth.random_walk_sd, truth.random_walk_sd, np.full(2, np.nan)]),
         "curve": curves,
         "difference": curves[:, :1] - curves[:, 1:],
     }
@@ -237,7 +237,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         "term_sd": truth.person_sd[None, :],
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
         "error_sd": truth.residual_sd[None, :],
-        "path_sd": truth.wander_sd[None, :],
+        "path_sd": truth.random_walk_sd[None, :],
         "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
         "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
         "alsfrs_r_effect_lag": np.array(truth.function_lag),

@@ -42,7 +42,7 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
         mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
         mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
         path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
-        y = mean + truth.wander_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
+        y = mean + truth.random_walk_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))
     return Design(
         outcomes=tuple(designs),

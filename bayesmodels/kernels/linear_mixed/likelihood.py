@@ -5,20 +5,20 @@ For person i in stratum s and start group g, with rows j of outcome k and known 
     y_j = b_j' (mu_i + u_i) + w_j + e_j,  u_i ~ Normal(0, L_s L_s') on the q random terms,  e_j ~ Normal(0, sigma_sk^2)
     mu_i = mean[:, s] + shift[:, g] (on the terms that shift) + slope' x_i
 
-and w, for an outcome that wanders, a Brownian path with SD `wander` a square root of a month: its rows are replaced by
-their innovations (`wander.py`), whose errors are independent with SD 1. The person terms u are integrated out with
-q x q algebra. With W = diag(1 / sigma^2), r = y - B mu, Z the random columns of B, A = Z'WZ, c = Z'Wr,
-M = I + L'AL = R R', X = R^-1 L':
+and w, for an outcome with a random walk, a Brownian path with SD `random_walk` per square root of a month: its rows are
+replaced by their innovations (`random_walk.py`), whose errors are independent with SD 1. The random effects u are
+integrated out with q x q algebra. With W = diag(1 / sigma^2), r = y - B mu, Z the random columns of B, A = Z'WZ,
+c = Z'Wr, M = I + L'AL = R R', X = R^-1 L':
 
     u | y ~ Normal(X'X c, X'X)
     log p(y) = -1/2 [ n log 2 pi + sum log sigma^2 + r'Wr + log|M| - |X c|^2 ]
 
 By Fisher's identity the gradient is the mean, over u given y, of the complete-data gradient: with
-g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma, wander and B follow from the mean and
+g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma, random_walk and B follow from the mean and
 covariance of u. Nothing is divided by a person SD, so a term whose SD is zero costs no accuracy.
 
-Where standard normal z are given, the person terms u = X'(X c + z) are drawn with them, and a gradient by u is carried
-back to every parameter (`drawn_terms.py`).
+Where standard normal z are given, the random effects u = X'(X c + z) are drawn with them, and a gradient by u is
+carried back to every parameter (`drawn_terms.py`).
 
 Work arrays end in an axis of `LANES` persons and every inner loop runs over it (`lanes.py`); slots without a visit hold
 zeros in y and in the bases, and add nothing. Persons are taken by their number of visits (`by_visits`), so that those
@@ -33,8 +33,8 @@ import numpy as np
 from numba import njit
 
 from bayesmodels.kernels.correlation_factor import COMPILE, correlation_factor, correlation_factor_gradient
-from bayesmodels.kernels.drawn_terms import draw_terms, pull_terms, scores_left
-from bayesmodels.kernels.lanes import (
+from bayesmodels.kernels.linear_mixed.drawn_terms import draw_terms, pull_terms, scores_left
+from bayesmodels.kernels.linear_mixed.lanes import (
     covariances,
     factor_gradient,
     gram_times_lower,
@@ -43,7 +43,7 @@ from bayesmodels.kernels.lanes import (
     person_terms,
     root_of_covariance,
 )
-from bayesmodels.kernels.outcome_rows import (
+from bayesmodels.kernels.linear_mixed.outcome_rows import (
     add_up,
     by_random_row,
     expected_square,
@@ -52,8 +52,8 @@ from bayesmodels.kernels.outcome_rows import (
     take_terms_out,
     without_terms,
 )
-from bayesmodels.kernels.packing import load_persons
-from bayesmodels.kernels.wander import gains, gains_gradient, unwhiten_gradient, whiten
+from bayesmodels.kernels.linear_mixed.packing import load_persons
+from bayesmodels.kernels.linear_mixed.random_walk import gains, gains_gradient, unwhiten_gradient, whiten
 
 VERSION = 12
 """Raise when a kernel of the likelihood changes: compiled code on disk is reused under the old number."""
@@ -64,7 +64,7 @@ HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 @njit(**COMPILE)
 def marginal(
     order, y, bases, elapsed, first_slot, count, stratum, group, covariates, mean, shift, slope, sd, partial, sigma,
-    wander, outcome_of, term_of, random_terms, shifting, wandering, varying_of, weight, z, by_terms,
+    random_walk, outcome_of, term_of, random_terms, shifting, random_walks, varying_of, weight, z, by_terms,
     with_gradient, drawing,
 ):  # fmt: skip
     """Log-likelihood of each person, the gradient of its weighted sum, and the person terms given the data.
@@ -80,11 +80,11 @@ def marginal(
     stratum, group : (person,) int
     covariates : (person, covariate) float
     mean : (term, stratum); shift : (shifting term, group); slope : (covariate, term)
-    sd : (stratum or 1, random term); partial : (q (q - 1) / 2,); sigma, wander : (stratum or 1, outcome)
+    sd : (stratum or 1, random term); partial : (q (q - 1) / 2,); sigma, random_walk : (stratum or 1, outcome)
     outcome_of, term_of : (loading,) int, sorted by outcome; a term appears at most once in an outcome
     random_terms : (q,) int, the terms that vary between persons
     shifting : (term,) int, row of `shift`, or -1
-    wandering : (outcome,) bool
+    random_walks : (outcome,) bool
     varying_of : (loading,) int, place among the bases whose gradient is asked for, or -1
     weight : (person,) float, of each person in the gradient's sum
     z : (person, q) float, standard normal draws of the person terms, not read unless `drawing`
@@ -93,7 +93,7 @@ def marginal(
     Returns
     -------
     logp : (person,)
-    d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_wander : gradients
+    d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk : gradients
     d_bases : (block, varying basis, slot, lane)
     d_z, terms : (person, q), (person, term + q), where drawn: the gradient by z, or the terms at z and their deviations
     center, root : (person, q), (person, q, q); u given y is Normal(center, root' root). Without the gradient only.
@@ -103,7 +103,7 @@ def marginal(
     logp = np.empty(n)
     d_mean, d_shift, d_slope = np.zeros_like(mean), np.zeros_like(shift), np.zeros_like(slope)
     d_sd, d_partial = np.zeros_like(sd), np.zeros_like(partial)
-    d_sigma, d_wander = np.zeros_like(sigma), np.zeros_like(wander)
+    d_sigma, d_random_walk = np.zeros_like(sigma), np.zeros_like(random_walk)
     n_varying = 0
     for m in range(n_loadings):
         n_varying = max(n_varying, varying_of[m] + 1)
@@ -154,7 +154,7 @@ def marginal(
         first = block * lanes
         width = min(lanes, n - first)
         load_persons(
-            first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
+            first, order, stratum, group, count, covariates, mean, shift, slope, sigma, random_walk, factors, shifting,
             mu, visits, noise, drift, factor,
         )  # fmt: skip
         for k in range(n_outcomes):
@@ -166,7 +166,7 @@ def marginal(
             n_slots = filled[k]
             slots, own = slice(first_slot[k], first_slot[k] + n_slots), slice(begin[k], begin[k + 1])
             residuals(y[block, slots], bases[block, own], term_of[own], mu, residual[slots])
-            if wandering[k]:
+            if random_walks[k]:
                 gains(
                     elapsed[block, slots], visits[k], drift[k], noise[k], gain[slots], inverse_sd[slots],
                     spread[slots], line,
@@ -182,7 +182,7 @@ def marginal(
                     line[w] = 0.5 * visits[k, w] * math.log(noise[k, w])
             for w in range(width):
                 logp[order[first + w]] -= line[w] + visits[k, w] * HALF_LOG_2PI
-            rows = white[own] if wandering[k] else bases[block, own]
+            rows = white[own] if random_walks[k] else bases[block, own]
             reduced(rows, residual[slots], precision[k], random[own], square[k], scores[own], cross[own])
             add_up(term_of[own], random[own], scores[own], cross[own], g, gram)
             for w in range(lanes):
@@ -224,10 +224,10 @@ def marginal(
             asked = False
             for m in range(begin[k], begin[k + 1]):
                 asked = asked or varying_of[m] >= 0
-            rows = white[own] if wandering[k] else bases[block, own]
-            if asked or wandering[k]:
+            rows = white[own] if random_walks[k] else bases[block, own]
+            if asked or random_walks[k]:
                 without_terms(rows, residual[slots], random[own], u, precision[k], left[slots])
-            if wandering[k]:
+            if random_walks[k]:
                 d_gain[slots], d_root[slots] = 0.0, 0.0
                 by_residual = by_row[:n_slots]
                 unwhiten_gradient(
@@ -243,13 +243,13 @@ def marginal(
                     for j in range(n_slots):
                         for w in range(lanes):
                             d_bases[block, at, j, w] = weights[w] * mu[term_of[m], w] * left_of_row[j, w]
-                if random[m] < 0 or not (at >= 0 or wandering[k]):
+                if random[m] < 0 or not (at >= 0 or random_walks[k]):
                     continue
                 by_random_row(
                     m - begin[k], rows, random[own], left[slots], u, covariance, precision[k],
                     by_row[:n_slots],
                 )  # fmt: skip
-                if wandering[k]:
+                if random_walks[k]:
                     unwhiten_gradient(
                         by_row[:n_slots], white[m, :n_slots], gain[slots], inverse_sd[slots], spread[slots],
                         d_gain[slots], d_root[slots], by_row[:n_slots],
@@ -258,14 +258,14 @@ def marginal(
                     for j in range(n_slots):
                         for w in range(lanes):
                             d_bases[block, at, j, w] += weights[w] * by_row[j, w]
-            if wandering[k]:
+            if random_walks[k]:
                 gains_gradient(
                     elapsed[block, slots], noise[k], gain[slots], inverse_sd[slots], d_gain[slots], d_root[slots],
                     other_line, line,
                 )  # fmt: skip
                 for w in range(width):
                     s = min(stratum[order[first + w]], n_sigma - 1)
-                    d_wander[s, k] += weights[w] * 2.0 * math.sqrt(drift[k, w]) * other_line[w]
+                    d_random_walk[s, k] += weights[w] * 2.0 * math.sqrt(drift[k, w]) * other_line[w]
                     d_sigma[s, k] += weights[w] * 2.0 * math.sqrt(noise[k, w]) * line[w]
             else:
                 expected_square(square[k], random[own], scores[own], cross[own], u, covariance, line)
@@ -294,4 +294,4 @@ def marginal(
                 d_unit[a, b] += d_factors[s, a, b] * sd[s, a]
                 d_sd[s, a] += d_factors[s, a, b] * unit_factor[a, b]
     correlation_factor_gradient(partial, d_unit, d_partial)
-    return logp, d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_wander, d_bases, d_z, terms, center, root
+    return logp, d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk, d_bases, d_z, terms, center, root

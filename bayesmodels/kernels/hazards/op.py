@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.hazards import VERSION, exits
+from bayesmodels.kernels.hazards.likelihood import VERSION, exits
 from bayesmodels.kernels.pointer import array, as_it_is, by_address
 from bayesmodels.kernels.value_from_gradient import share_value
 
@@ -71,7 +72,7 @@ EXITS = (
 
 
 @cache
-def evaluation(layout: HazardLayout, with_gradient: bool, jit=as_it_is):
+def evaluation(layout: HazardLayout, with_gradient: bool, jit: Any = as_it_is) -> Any:
     """Function of (by_person, *Exits, basis_0, basis_1 ...) to the kernel's results."""
     n_loadings, n_events = len(layout.predictor_of), len(layout.columns)
     names = ", ".join(f"basis_{m}" for m in range(n_loadings))
@@ -103,27 +104,27 @@ class ExitsLogp(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: HazardLayout):
+    def __init__(self, layout: HazardLayout) -> None:
         self.layout = layout
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Inputs in the order *Exits, *bases."""
-        inputs = [pt.as_tensor_variable(v) for v in inputs]
-        return Apply(self, inputs, [pt.vector(dtype="float64")])
+        tensors = [pt.as_tensor_variable(v) for v in inputs]
+        return Apply(self, tensors, [pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         output_storage[0][0] = evaluation(self.layout, False)(np.ones(len(inputs[0])), *inputs)[0]
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """One number a person."""
         return [(input_shapes[0][0],)]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Data carry no gradient."""
         return [[False]] * _PARAMETERS.start + [[True]] * _N_PARAMETERS + [[v] for v in self.layout.varying]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Gradient by every parameter and varying basis."""
         _, *gradients = ExitsGradient(self.layout)(*inputs, cotangents[0])
         by_basis = iter(gradients[_N_PARAMETERS:])
@@ -137,25 +138,25 @@ class ExitsGradient(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: HazardLayout):
+    def __init__(self, layout: HazardLayout) -> None:
         self.layout = layout
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Inputs as of `ExitsLogp`, then the weights."""
-        inputs = [pt.as_tensor_variable(v) for v in inputs]
+        tensors = [pt.as_tensor_variable(v) for v in inputs]
         outputs = [pt.vector(dtype="float64")]
         outputs += [pt.matrix(dtype="float64") for _ in range(_N_PARAMETERS)]
         outputs += [pt.vector(dtype="float64") for v in self.layout.varying if v]
-        return Apply(self, inputs, outputs)
+        return Apply(self, tensors, outputs)
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         *given, by_person = inputs
         *found, by_basis = evaluation(self.layout, True)(by_person, *given)
         for storage, value in zip(output_storage, [*found, *by_basis], strict=True):
             storage[0] = value
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the inputs they are gradients of."""
         bases = [s for s, v in zip(input_shapes[len(Exits._fields) : -1], self.layout.varying, strict=True) if v]
         return [(input_shapes[0][0],), *input_shapes[_PARAMETERS.start : len(Exits._fields)], *bases]
@@ -166,7 +167,7 @@ def _names(layout: HazardLayout) -> str:
 
 
 @register_funcify_default_op_cache_key(ExitsLogp)
-def _compile_logp(op, node, **_):
+def _compile_logp(op: Any, node: Apply, **_: Any) -> Any:
     names = _names(op.layout)
     source = f"def logp({names}):\n    return evaluate(np.ones(code.shape[0]), {names})[0]"
     scope = {"evaluate": evaluation(op.layout, False, numba_njit), "np": np}
@@ -175,7 +176,7 @@ def _compile_logp(op, node, **_):
 
 
 @register_funcify_default_op_cache_key(ExitsGradient)
-def _compile_gradient(op, node, **_):
+def _compile_gradient(op: Any, node: Apply, **_: Any) -> Any:
     names = _names(op.layout)
     out = [f"found[{r}]" for r in range(1 + _N_PARAMETERS)]
     out += [f"found[{1 + _N_PARAMETERS}][{at}].copy()" for at in op.layout.varying_of if at >= 0]

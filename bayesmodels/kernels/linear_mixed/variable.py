@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
+from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
 
 
 def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
@@ -28,34 +30,38 @@ def simulate_terms(layout: Layout, rng: np.random.Generator, inputs: Inputs) -> 
     return sd * (rng.standard_normal((len(inputs.stratum), q)) @ factor.T)
 
 
-def simulate_visits(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases, terms) -> np.ndarray:
+def simulate_visits(
+    layout: Layout, rng: np.random.Generator, inputs: Inputs, bases: Sequence[Any], terms: Any
+) -> np.ndarray:
     """Visits (person, slot) of persons whose terms are known; zeros where there is no value."""
     n = len(inputs.stratum)
     sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
-    wander = inputs.wander[np.minimum(inputs.stratum, len(inputs.wander) - 1)]
+    random_walk = inputs.random_walk[np.minimum(inputs.stratum, len(inputs.random_walk) - 1)]
     columns, first = [], 0
     for k in range(layout.n_outcomes):
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
         width = bases[loadings[0]].shape[0]
         mean = sum(bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
         y = mean + sigma[:, [k]] * rng.standard_normal((n, width))
-        if k in layout.wandering:
+        if k in layout.random_walks:
             own = slice(first, first + width)
             steps = np.sqrt(inputs.elapsed[:, own]) * rng.standard_normal((n, width))
-            y += wander[:, [k]] * np.cumsum(steps, axis=1)
+            y += random_walk[:, [k]] * np.cumsum(steps, axis=1)
         first += width
         columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
     return np.concatenate(columns, axis=1)
 
 
-def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases) -> np.ndarray:
+def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases: Sequence[Any]) -> np.ndarray:
     """One replicate of y (person, slot) from the model, written without the kernel; zeros where there is no value."""
     terms = person_means(layout, inputs)
     terms[:, list(layout.random_terms)] += simulate_terms(layout, rng, inputs)
     return simulate_visits(layout, rng, inputs, bases, terms)
 
 
-def linear_mixed(name: str, layout: Layout, inputs: Inputs, bases, observed, dims):
+def linear_mixed(
+    name: str, layout: Layout, inputs: Inputs, bases: Sequence[Any], observed: Any, dims: tuple[str, ...]
+) -> Any:
     """Observed random variable `name` whose logp is per person.
 
     Parameters
@@ -106,12 +112,14 @@ class PersonTerms:
         return self.center + np.einsum("na,nab->nb", z, self.root)
 
 
-def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> PersonTerms:
+def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]) -> PersonTerms:
     """Deviations of the persons' terms from their means, given y."""
     return likelihood_and_terms(layout, y, inputs, bases)[1]
 
 
-def likelihood_and_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases) -> tuple[np.ndarray, PersonTerms]:
+def likelihood_and_terms(
+    layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]
+) -> tuple[np.ndarray, PersonTerms]:
     """Log-likelihood of y by person, and the deviations of the persons' terms from their means, given y."""
     _, results = in_python(layout, False)(y, np.ones(len(y)), *no_terms(y), *inputs, *bases)
     return results[0], PersonTerms(results[-2], results[-1])

@@ -8,6 +8,8 @@ few g. Either value may be unknown, one may be a bound of the value that would h
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -144,23 +146,23 @@ class EffectPairs(Op):
     __props__ = ()
     gufunc_signature = "(n,e),(m,e),(s,e),(r),(n,e),(n),(n,e),(g),(g)->(n)"
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Floats all."""
         return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         output_storage[0][0] = _density(*(np.ascontiguousarray(x, float) for x in inputs))
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """One number a pair."""
         return [(input_shapes[0][0],)]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Mean, spread, correlation and the correlation within carry a gradient."""
         return [[place in (1, 2, 3, 5)] for place in range(len(node.inputs))]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """By the kernel's own derivatives."""
         by = EffectPairsGradient()(cotangents[0], *inputs)
         none = DisconnectedType()
@@ -173,25 +175,25 @@ class EffectPairsGradient(Op):
     __props__ = ()
     gufunc_signature = "(n),(n,e),(m,e),(s,e),(r),(n,e),(n),(n,e),(g),(g)->(m,e),(s,e),(r),(n)"
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """The weight (pair,), then the inputs of `EffectPairs`."""
         outputs = [pt.matrix(dtype="float64"), pt.matrix(dtype="float64"), pt.vector(dtype="float64")]
         return Apply(self, [pt.as_tensor_variable(x) for x in inputs], [*outputs, pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         for storage, value in zip(
             output_storage, _weighted(*(np.ascontiguousarray(x, float) for x in inputs)), strict=True
         ):
             storage[0] = value
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the parameters."""
         return [input_shapes[2], input_shapes[3], input_shapes[4], input_shapes[6]]
 
 
 @register_funcify_default_op_cache_key(EffectPairs)
-def _compile_density(op, node, **_):
+def _compile_density(op: Any, node: Apply, **_: Any) -> Any:
     @numba_njit
     def density(value, mean, spread, correlation, se, within, kind, g, log_weight):
         return _density(
@@ -204,7 +206,7 @@ def _compile_density(op, node, **_):
 
 
 @register_funcify_default_op_cache_key(EffectPairsGradient)
-def _compile_gradient(op, node, **_):
+def _compile_gradient(op: Any, node: Apply, **_: Any) -> Any:
     @numba_njit
     def weighted(weight, value, mean, spread, correlation, se, within, kind, g, log_weight):
         return _weighted(

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesmodels.kernels.drawn_terms_op import LinearMixedTerms
-from bayesmodels.kernels.hazards_op import Exits, ExitsLogp, HazardLayout
-from bayesmodels.kernels.linear_mixed_op import NDIM, Inputs, Layout
-from bayesmodels.kernels.linear_mixed_variable import person_means, simulate_terms, simulate_visits
+from bayesmodels.kernels.hazards.op import Exits, ExitsLogp, HazardLayout
+from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms
+from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout
+from bayesmodels.kernels.linear_mixed.variable import person_means, simulate_terms, simulate_visits
 
 EXIT_NDIM = Exits(1, 1, 1, 2, 2, 2, 2, 2, 2, 2)
 _GIVEN = [name for name in Exits._fields if name not in ("code", "terms")]
 
 
 def follow_up(
-    name: str, layout: Layout, inputs: Inputs, bases, z, hazards: HazardLayout, exits: Exits, features, observed, dims
-):
+    name: str,
+    layout: Layout,
+    inputs: Inputs,
+    bases: Sequence[Any],
+    z: Any,
+    hazards: HazardLayout,
+    exits: Exits,
+    features: Sequence[Any],
+    observed: Any,
+    dims: tuple[str, ...],
+) -> Any:
     """Observed random variable `name` whose logp is per person.
 
     Its value has a row a person: y, zero where there is no value; the code of the exit, 0 for none and e + 1 for event
@@ -75,11 +87,11 @@ def follow_up(
     )
 
 
-def _named(tensors) -> dict:
+def _named(tensors: Any) -> dict:
     return dict(zip(_GIVEN, tensors, strict=True))
 
 
-def log_hazards(layout: HazardLayout, exits: Exits, features) -> np.ndarray:
+def log_hazards(layout: HazardLayout, exits: Exits, features: Sequence[Any]) -> np.ndarray:
     """Log hazard of every event at every point, (event, point), written without the kernel."""
     person = np.repeat(np.arange(len(exits.first) - 1), np.diff(exits.first))
     predictors = -np.array(exits.offset)
@@ -92,7 +104,7 @@ def log_hazards(layout: HazardLayout, exits: Exits, features) -> np.ndarray:
     )
 
 
-def simulate_exits(layout: HazardLayout, rng: np.random.Generator, exits: Exits, features):
+def simulate_exits(layout: HazardLayout, rng: np.random.Generator, exits: Exits, features: Sequence[Any]) -> Any:
     """One replicate of every person's exit within the time the person was watched: code, and month after entry.
 
     The cumulative hazard is taken as linear between quadrature nodes; months are counted by the quadrature weights.

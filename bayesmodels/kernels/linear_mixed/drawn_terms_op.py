@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import DisconnectedType
@@ -9,8 +12,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.linear_mixed import VERSION
-from bayesmodels.kernels.linear_mixed_op import (
+from bayesmodels.kernels.linear_mixed.likelihood import VERSION
+from bayesmodels.kernels.linear_mixed.op import (
     N_PARAMETERS,
     NDIM,
     PARAMETERS,
@@ -22,7 +25,7 @@ from bayesmodels.kernels.linear_mixed_op import (
     unpacked,
     unpacking_source,
 )
-from bayesmodels.kernels.packing import unpack
+from bayesmodels.kernels.linear_mixed.packing import unpack
 
 _BY_Z, _TERMS = 2 + N_PARAMETERS, 3 + N_PARAMETERS  # of the kernel's results
 
@@ -36,32 +39,32 @@ class LinearMixedTerms(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def make_node(self, y, z, *inputs):
+    def make_node(self, y: Any, z: Any, *inputs: Any) -> Apply:
         """Inputs in the order y, z, *Inputs, *bases."""
-        inputs = [pt.as_tensor_variable(v) for v in (y, z, *inputs)]
-        return Apply(self, inputs, [pt.vector(dtype="float64"), pt.matrix(dtype="float64")])
+        tensors = [pt.as_tensor_variable(v) for v in (y, z, *inputs)]
+        return Apply(self, tensors, [pt.vector(dtype="float64"), pt.matrix(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         y, z, *rest = inputs
         _, results = in_python(self.layout, False, True)(y, np.ones(len(y)), z, np.zeros((len(y), 0)), *rest)
         output_storage[0][0], output_storage[1][0] = results[0], results[_TERMS]
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """One number a person; one row a person."""
         y, z = input_shapes[:2]
         return [(y[0],), (y[0], self.layout.n_terms + z[1])]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Data carry no gradient."""
         data = [[False, False]] * PARAMETERS.start
         varying = [[v, v] for v in self.layout.varying]
         return [[False, False], [False, True], *data, *([[True, True]] * N_PARAMETERS), *varying]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Gradient by z, every parameter and every varying basis."""
         weight, by_terms = cotangents
         if isinstance(by_terms.type, DisconnectedType):
@@ -88,18 +91,18 @@ class LinearMixedTermsGradient(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Inputs as of `LinearMixedTerms`, then weight (person,) and by_terms (person, term + q)."""
-        inputs = [pt.as_tensor_variable(v) for v in inputs]
+        tensors = [pt.as_tensor_variable(v) for v in inputs]
         outputs = [pt.matrix(dtype="float64")]
         outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in NDIM[PARAMETERS]]
         outputs += [pt.matrix(dtype="float64") for v in self.layout.varying if v]
-        return Apply(self, inputs, outputs)
+        return Apply(self, tensors, outputs)
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         y, z, *rest, weight, by_terms = inputs
         order, results = in_python(self.layout, True, True)(y, weight, z, by_terms, *rest)
@@ -108,7 +111,7 @@ class LinearMixedTermsGradient(Op):
         for storage, value in zip(output_storage, found, strict=True):
             storage[0] = value
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the inputs they are gradients of."""
         z = input_shapes[1]
         parameters = input_shapes[2 + PARAMETERS.start : 2 + len(NDIM)]
@@ -121,7 +124,7 @@ def _names(layout: Layout) -> str:
 
 
 @register_funcify_default_op_cache_key(LinearMixedTerms)
-def _compile_terms(op, node, **_):
+def _compile_terms(op: Any, node: Apply, **_: Any) -> Any:
     names = _names(op.layout)
     source = f"""
 def terms(y, z, {names}):
@@ -134,7 +137,7 @@ def terms(y, z, {names}):
 
 
 @register_funcify_default_op_cache_key(LinearMixedTermsGradient)
-def _compile_gradient(op, node, **_):
+def _compile_gradient(op: Any, node: Apply, **_: Any) -> Any:
     names = _names(op.layout)
     unpacking, out = unpacking_source(op.layout)
     source = f"""

@@ -1,6 +1,6 @@
 """What one outcome's rows add to the likelihood of a block of persons, and to its gradient.
 
-Notation of `linear_mixed.py`: residuals r = y - B mu (slot, lane), rows of the bases B (loading, slot, lane), `random`
+Notation of `likelihood.py`: residuals r = y - B mu (slot, lane), rows of the bases B (loading, slot, lane), `random`
 (loading,) the random term of each loading or -1, `precision` (lane,) the diagonal of W.
 """
 

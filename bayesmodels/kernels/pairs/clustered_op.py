@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.clustered_pairs import ARMS, SLOTS, VERSION, marginal
 from bayesmodels.kernels.correlation_factor import correlation_factor
+from bayesmodels.kernels.pairs.clustered import ARMS, SLOTS, VERSION, marginal
 from bayesmodels.kernels.value_from_gradient import share_value
 
 _NDIM = (2, 1, 1, 1, 1, 0)
@@ -25,24 +26,24 @@ class ClusteredPairsLogp(Op):
 
     __props__ = ()
 
-    def make_node(self, value, *inputs):
+    def make_node(self, value: Any, *inputs: Any) -> Apply:
         """Value, size, mean, sd, partial, residual_sd, residual_correlation."""
-        inputs = [pt.as_tensor_variable(v) for v in (value, *inputs)]
-        return Apply(self, inputs, [pt.vector(dtype="float64")])
+        tensors = [pt.as_tensor_variable(v) for v in (value, *inputs)]
+        return Apply(self, tensors, [pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         output_storage[0][0] = marginal(*_plain(inputs), np.ones(len(inputs[0])), False)[0]
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """One number a cluster."""
         return [(input_shapes[0][0],)]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Data carry no gradient."""
         return [[False], [False]] + [[True]] * 5
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Gradient by every parameter."""
         _, *gradients = ClusteredPairsGradient()(*inputs, cotangents[0])
         return [DisconnectedType()(), DisconnectedType()(), *gradients]
@@ -53,19 +54,19 @@ class ClusteredPairsGradient(Op):
 
     __props__ = ()
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Inputs as of `ClusteredPairsLogp`, then the weights."""
-        inputs = [pt.as_tensor_variable(v) for v in inputs]
+        tensors = [pt.as_tensor_variable(v) for v in inputs]
         ndims = (1, *_NDIM[1:])
-        return Apply(self, inputs, [pt.tensor(dtype="float64", shape=(None,) * d) for d in ndims])
+        return Apply(self, tensors, [pt.tensor(dtype="float64", shape=(None,) * d) for d in ndims])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         results = marginal(*_plain(inputs[:-1]), np.asarray(inputs[-1], float), True)
         for storage, result in zip(output_storage, results, strict=True):
             storage[0] = np.asarray(result)
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the inputs they are gradients of."""
         return [(input_shapes[0][0],), *input_shapes[2:7]]
 
@@ -78,7 +79,7 @@ def _plain(inputs: Any) -> list[Any]:
 
 
 @register_funcify_default_op_cache_key(ClusteredPairsLogp)
-def _compile_logp(op, node, **_):
+def _compile_logp(op: Any, node: Apply, **_: Any) -> Any:
     @numba_njit
     def logp(value, size, mean, sd, partial, residual_sd, correlation):
         return marginal(
@@ -90,7 +91,7 @@ def _compile_logp(op, node, **_):
 
 
 @register_funcify_default_op_cache_key(ClusteredPairsGradient)
-def _compile_gradient(op, node, **_):
+def _compile_gradient(op: Any, node: Apply, **_: Any) -> Any:
     @numba_njit
     def gradient(value, size, mean, sd, partial, residual_sd, correlation, weight):
         logp, d_mean, d_sd, d_partial, d_residual_sd, d_correlation = marginal(
@@ -124,7 +125,9 @@ def summarise(values: np.ndarray, group: np.ndarray, cluster: np.ndarray, n_clus
     return np.column_stack([means.reshape(n_clusters, 4), *scatter]), size.reshape(n_clusters, 2)
 
 
-def simulate(rng: np.random.Generator, size, mean, sd, partial, residual_sd, residual_correlation) -> np.ndarray:
+def simulate(
+    rng: np.random.Generator, size: Any, mean: Any, sd: Any, partial: Any, residual_sd: Any, residual_correlation: Any
+) -> np.ndarray:
     """One replicate of value (cluster, 7), drawn pair by pair without the kernel."""
     n_clusters = len(size)
     factor = np.zeros((4, 4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,8 +15,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.linear_mixed import VERSION, marginal
-from bayesmodels.kernels.packing import LANES, by_visits, most_visits, pack, unpack
+from bayesmodels.kernels.linear_mixed.likelihood import VERSION, marginal
+from bayesmodels.kernels.linear_mixed.packing import LANES, by_visits, most_visits, pack, unpack
 from bayesmodels.kernels.pointer import array, as_it_is, by_address
 from bayesmodels.kernels.value_from_gradient import share_value
 
@@ -31,7 +32,7 @@ class Layout:
     shifting_terms : tuple of int, terms whose mean differs between start groups, in the order of `shift`
     varying : tuple of bool, one per loading: the basis depends on parameters
     n_terms : int
-    wandering : tuple of int, outcomes with a Brownian path about each person's course
+    random_walks : tuple of int, outcomes with a Brownian path about each person's course
     """
 
     outcome_of: tuple[int, ...]
@@ -40,9 +41,9 @@ class Layout:
     shifting_terms: tuple[int, ...]
     varying: tuple[bool, ...]
     n_terms: int
-    wandering: tuple[int, ...] = ()
+    random_walks: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         pairs = list(zip(self.outcome_of, self.term_of, strict=True))
         if list(self.outcome_of) != sorted(self.outcome_of) or len(set(pairs)) != len(pairs):
             raise ValueError("loadings are sorted by outcome and carry a term into an outcome once")
@@ -70,8 +71,8 @@ class Inputs(NamedTuple):
 
     elapsed (person, slot), months since the visit before or since randomisation; count (person, outcome),
     stratum (person,), group (person,): int; covariates (person, covariate); mean (term, stratum); shift (shifting term,
-    group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, wander (stratum or
-    1, outcome).
+    group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, random_walk
+    (stratum or 1, outcome).
     """
 
     elapsed: Any
@@ -85,7 +86,7 @@ class Inputs(NamedTuple):
     sd: Any
     partial: Any
     sigma: Any
-    wander: Any
+    random_walk: Any
 
 
 NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
@@ -102,7 +103,7 @@ MARGINAL = (
 """Argument types of `marginal`."""
 
 
-def evaluation(layout: Layout, with_gradient: bool, jit=as_it_is, *, drawing: bool = False):
+def evaluation(layout: Layout, with_gradient: bool, jit: Any = as_it_is, *, drawing: bool = False) -> Any:
     """Function of (y, weight, z, by_terms, *Inputs, basis_0 ...) to the order of persons in the kernel and its results.
 
     `z` and `by_terms` as in `marginal`, without columns unless `drawing`.
@@ -133,11 +134,11 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
     packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
     for k in range(n_outcomes):
         pack(y.T, order, filled[k], packed_y, 0, first_slot[k])
-        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.wandering else "pass"}
+        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.random_walks else "pass"}
     return order, marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
-        outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), wandering.copy(), varying_of.copy(),
+        outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), random_walks.copy(), varying_of.copy(),
         weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
     )
 """
@@ -153,7 +154,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         "term_of": np.array(layout.term_of),
         "random_terms": np.array(layout.random_terms, np.int64),
         "shifting": np.array(layout.shifting),
-        "wandering": np.isin(np.arange(layout.n_outcomes), layout.wandering),
+        "random_walks": np.isin(np.arange(layout.n_outcomes), layout.random_walks),
         "varying_of": np.array(layout.varying_of),
     }
     exec(source, scope)
@@ -161,17 +162,17 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
 
 
 @cache
-def in_python(layout: Layout, with_gradient: bool, drawing: bool = False):
+def in_python(layout: Layout, with_gradient: bool, drawing: bool = False) -> Any:
     """`evaluation`, made once a layout: called at every draw of a Python-linked graph."""
     return evaluation(layout, with_gradient, drawing=drawing)
 
 
-def no_terms(y):
+def no_terms(y: Any) -> Any:
     """`z` and `by_terms` of an evaluation that draws no terms."""
     return np.zeros((y.shape[0], 0)), np.zeros((y.shape[0], 0))
 
 
-def unpacked(layout: Layout, order, results, bases) -> list[np.ndarray]:
+def unpacked(layout: Layout, order: Any, results: Any, bases: Sequence[Any]) -> list[np.ndarray]:
     """Gradient by each varying basis, (slot, person), from the results of an evaluation with gradient."""
     by_basis = []
     for at, basis in zip(layout.varying_of, bases, strict=True):
@@ -187,29 +188,29 @@ class LinearMixedLogp(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def make_node(self, y, *inputs):
+    def make_node(self, y: Any, *inputs: Any) -> Apply:
         """Inputs in the order y, *Inputs, *bases."""
-        inputs = [pt.as_tensor_variable(v) for v in (y, *inputs)]
-        return Apply(self, inputs, [pt.vector(dtype="float64")])
+        tensors = [pt.as_tensor_variable(v) for v in (y, *inputs)]
+        return Apply(self, tensors, [pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         y, *rest = inputs
         output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *no_terms(y), *rest)[1][0]
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """One number a person."""
         return [(input_shapes[0][0],)]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """Data carry no gradient."""
         data = [[False]] * (1 + PARAMETERS.start)
         return data + [[True]] * N_PARAMETERS + [[v] for v in self.layout.varying]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Gradient by every parameter and varying basis."""
         _, *gradients = LinearMixedGradient(self.layout)(*inputs, cotangents[0])
         parameters = gradients[:N_PARAMETERS]
@@ -223,19 +224,19 @@ class LinearMixedGradient(Op):
 
     __props__ = ("layout",)
 
-    def __init__(self, layout: Layout):
+    def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
-    def make_node(self, *inputs):
+    def make_node(self, *inputs: Any) -> Apply:
         """Inputs as of `LinearMixedLogp`, then the weights."""
-        inputs = [pt.as_tensor_variable(v) for v in inputs]
-        bases = inputs[1 + len(NDIM) : -1]
+        tensors = [pt.as_tensor_variable(v) for v in inputs]
+        bases = tensors[1 + len(NDIM) : -1]
         outputs = [pt.vector(dtype="float64")]
         outputs += [pt.tensor(dtype="float64", shape=(None,) * d) for d in NDIM[PARAMETERS]]
         outputs += [pt.matrix(dtype="float64") for _, v in zip(bases, self.layout.varying, strict=True) if v]
-        return Apply(self, inputs, outputs)
+        return Apply(self, tensors, outputs)
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         y, *rest, weight = inputs
         order, results = in_python(self.layout, True)(y, weight, *no_terms(y), *rest)
@@ -243,7 +244,7 @@ class LinearMixedGradient(Op):
         for storage, value in zip(output_storage, [*results[: 1 + N_PARAMETERS], *by_basis], strict=True):
             storage[0] = value
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the inputs they are gradients of."""
         parameters = input_shapes[1 + PARAMETERS.start : 1 + len(NDIM)]
         bases = [s for s, v in zip(input_shapes[1 + len(NDIM) : -1], self.layout.varying, strict=True) if v]
@@ -261,7 +262,7 @@ def unpacking_source(layout: Layout) -> tuple[str, list[str]]:
 
 
 @register_funcify_default_op_cache_key(LinearMixedLogp)
-def _compile_logp(op, node, **_):
+def _compile_logp(op: Any, node: Apply, **_: Any) -> Any:
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     none = "np.zeros((y.shape[0], 0))"
     source = f"def logp(y, {names}):\n    return evaluate(y, np.ones(y.shape[0]), {none}, {none}, {names})[1][0]"
@@ -271,7 +272,7 @@ def _compile_logp(op, node, **_):
 
 
 @register_funcify_default_op_cache_key(LinearMixedGradient)
-def _compile_gradient(op, node, **_):
+def _compile_gradient(op: Any, node: Apply, **_: Any) -> Any:
     names = ", ".join([*Inputs._fields, *(f"basis_{m}" for m in range(len(op.layout.varying)))])
     unpacking, out = unpacking_source(op.layout)
     source = f"""

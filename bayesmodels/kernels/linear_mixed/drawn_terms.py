@@ -1,6 +1,6 @@
 """Person terms drawn with given standard normal z, u = X'(X c + z), and the way back from a gradient by u.
 
-Notation of `linear_mixed.py`: X = R^-1 L' with M = I + L'AL = R R', c = Z'W(y - B mu), A = Z'WZ, of a block of persons
+Notation of `likelihood.py`: X = R^-1 L' with M = I + L'AL = R R', c = Z'W(y - B mu), A = Z'WZ, of a block of persons
 in lanes. Given z, u depends on the parameters through c, A and L. With v the gradient by u, a = X c, p = a + z,
 p* = X v and Q the symmetric matrix with lower triangle -(p p*' + p* a') / 2, the adjoint of the Cholesky factor gives
 

@@ -65,7 +65,7 @@ def unpack(source, order, m, target):
 
 @njit(**COMPILE)
 def load_persons(
-    first, order, stratum, group, count, covariates, mean, shift, slope, sigma, wander, factors, shifting,
+    first, order, stratum, group, count, covariates, mean, shift, slope, sigma, random_walk, factors, shifting,
     mu, visits, noise, drift, factor,
 ):  # fmt: skip
     """A block of persons' means, visits, residual and path variances and factors; past the last, the last again."""
@@ -82,7 +82,7 @@ def load_persons(
         for k in range(noise.shape[0]):
             visits[k, w] = count[i, k]
             noise[k, w] = sigma[min(s, n_sigma - 1), k] ** 2
-            drift[k, w] = wander[min(s, n_sigma - 1), k] ** 2
+            drift[k, w] = random_walk[min(s, n_sigma - 1), k] ** 2
         for a in range(factor.shape[0]):
             for b in range(a + 1):
                 factor[a, b, w] = factors[min(s, n_sd - 1), a, b]

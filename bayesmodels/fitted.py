@@ -34,9 +34,12 @@ from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import NutsSettings, resolved
 from bayesmodels.models.doubtful_data import all_warnings
 from bayesmodels.persons.log_likelihood import person_log_likelihood
-from bayesmodels.persons.summaries.any_data import summaries
+from bayesmodels.persons.summaries.means import means_summaries
+from bayesmodels.persons.summaries.trials import trial_summaries
+from bayesmodels.persons.summaries.visits import visit_summaries
 from bayesmodels.posterior.archive import SCHEMA
 from bayesmodels.posterior.convergence import convergence
+from bayesmodels.study import MeansTable, Study, TrialTable
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -147,7 +150,14 @@ def _groups_of_every_fit(fitted: Fit) -> dict[str, xr.Dataset]:
     fitted.on_phase("log-likelihood and predictive summaries")
     groups["log_likelihood"] = person_log_likelihood(fitted.pm_model, draws)
     seed = fitted.seed("predictive_summary")
-    return groups | summaries(fitted.model, fitted.pm_model, fitted.data, draws, seed)
+    match fitted.data:
+        case Study():
+            return groups | visit_summaries(fitted.model, fitted.pm_model, fitted.data, draws, seed)
+        case MeansTable():
+            return groups | means_summaries(fitted.pm_model, fitted.data, draws, seed)
+        case TrialTable():
+            return groups | trial_summaries(fitted.pm_model, fitted.data, draws, seed)
+    return groups
 
 
 def _expect_model(model: object) -> None:

@@ -9,8 +9,7 @@ import toy_model
 
 from bayesmodels.errors import BadInput
 from bayesmodels.run.folder import RunFolder
-from bayesmodels.run.job import _Work
-from bayesmodels.run.log import without_persons
+from bayesmodels.run.job import _Work, without_persons
 from bayesmodels.study.problem import Problem
 
 KEPT_BACK = "(names a person: not kept)"

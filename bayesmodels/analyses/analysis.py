@@ -1,4 +1,4 @@
-"""What an analysis is: a value whose groups are computed after a fit, from model, data and posterior."""
+"""Protocol of an analysis: a value whose groups are computed after a fit, from model, data and posterior."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of a posterior that only a model with events has."""
+"""Analyses of every fit of a model with events: survival, incidence and accuracy of landmark predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refits of a trial-level model: without each programme in turn, and to simulated collections of trials.
+"""`LeaveOneOut`: refits of a trial-level model without each programme, and to simulated collections of trials.
 
 The model is compiled once; every refit gets new data, also of another number of rows.
 """
@@ -32,7 +32,7 @@ REFIT = NutsSettings(draws=1000, tune=600, chains=2, target_accept=0.95, seed=1)
 """Settings of a refit; its seed is the first of a sequence."""
 
 NEEDED = (6, 10, 20, 40)
-"""Numbers of programmes for which the width of R2 is foretold."""
+"""Numbers of programmes for which the width of R2 is simulated."""
 
 SWEEP = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Correlations of a row's estimates that are tried where it is not known."""
@@ -74,7 +74,7 @@ def leave_one_out(
     prob : float
         Of the equal-tailed intervals.
     tell : callable
-        Told one line a programme.
+        Told one line per programme.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""`PersonArchive`: person terms and visit rows beside the posterior, persons numbered from 0.
+"""`PersonArchive`: random effects and visits of persons stored with the posterior, persons numbered from 0.
 
 A posterior with these groups is patient data, and is to be kept as such.
 """
@@ -39,7 +39,7 @@ class PersonArchive(BaseModel):
         return self.model_problems(model, isinstance(data, Study))
 
     def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
-        """Draw the person terms, and list the visits.
+        """Draw the persons' random effects, and list the visits.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""How well a fitted model foretells the events of the persons it was fitted to, from what was known at landmarks."""
+"""In-sample accuracy of landmark predictions: events of the persons fitted, predicted from the visits before a week."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def dynamic_prediction(
     -------
     xr.Dataset
         `auc`, `brier`, `predicted_risk` (chain, draw, event, landmark, horizon[, risk_group]); `brier_reference`,
-        `observed_risk` without draws, as of `bayesmodels.statistics`. Risks are averaged over the person terms at every
+        `observed_risk` without draws, as of `bayesmodels.statistics`. Risks are averaged over random effects at every
         draw. NaN where nobody is at risk or no follow-up reaches the horizon. Attribute `validation` says that accuracy
         is apparent. Landmarks at which nobody is at risk are left out; without any other, no variable.
     """
@@ -118,7 +118,7 @@ def dynamic_prediction(
 def example_predictions(
     model: Any, posterior: xr.DataTree, study: Study, *, seed: int, landmarks: tuple[float, ...] | None = None
 ) -> xr.Dataset:
-    """Courses and survival of up to `EXAMPLES` persons as foretold at each landmark, with their visits.
+    """Courses and survival of up to `EXAMPLES` persons as predicted at each landmark, with their visits.
 
     The persons are spread evenly over the predicted risk at the first landmark, and numbered anew. Patient data: to be
     archived only where persons' data may be.

@@ -1,4 +1,4 @@
-"""Signals that end a run: Ctrl-C, also where Python drops it, and SIGTERM, which is treated in the same way."""
+"""Interrupts of a run: Ctrl-C and SIGTERM, raised again at the next phase where Python dropped them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""A run: configuration to run folder. It can be killed at any moment and resumed; nothing finished is done twice."""
+"""The batch job from a configuration to a run folder; it can be killed at any moment and resumed."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +20,17 @@ from bayesmodels.run.check import checked_model, data_warnings
 from bayesmodels.run.config import Config, config_hash, read_config, read_report_settings, slug
 from bayesmodels.run.folder import CONFIG, FILES, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
 from bayesmodels.run.interrupt import heeded_interrupts
-from bayesmodels.run.log import without_persons
 
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
 
 Tell = Callable[[str], None]
+
+MASKED = "(...)"
+"""Stands for a number that is, or may be, the label of a person."""
+
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w|\.\d)")
 
 
 def to_stderr(line: str) -> None:
@@ -95,7 +101,7 @@ def run(
     again : bool
         Replace whatever is there.
     tell : callable
-        Told one line a phase.
+        Told one line per phase.
 
     Returns
     -------
@@ -363,3 +369,32 @@ class _Work:
             self.folder.log(f"warning: {line}")
         for line in shown(found, "warning"):
             self.tell(f"warning: {line}")
+
+
+def without_persons(error: Exception, data: Any) -> str:
+    """Write an error with its traceback, without labels of persons.
+
+    A problem of a table has a line without its person. In other text a number that equals a label is masked, whatever
+    it is a number of, and a line with a label that is no number is left out.
+
+    Parameters
+    ----------
+    error : Exception
+    data : Study or other
+        Its `persons`, if it has any, say what the labels are.
+    """
+    labels = {str(label) for label in data.persons["person"]} if hasattr(data, "persons") else set()
+    numbers = {float(label) for label in labels if _NUMBER.fullmatch(label)}
+    words = [label for label in labels if not _NUMBER.fullmatch(label)]
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    lines = error.problems if isinstance(error, BadInput) else (str(error),)
+    told = [getattr(line, "without_person", None) or _masked(line, words, numbers) for line in lines]
+    return frames + "\n".join(f"{type(error).__name__}: {line}" for line in told)
+
+
+def _masked(line: str, words: Collection[str], numbers: Collection[float]) -> str:
+    for word in words:
+        forms = {re.escape(word), re.escape(repr(word)[1:-1])}  # as it is, and as Python quotes it
+        if re.search(rf"(?<!\w)(?:{'|'.join(forms)})(?!\w)", line):
+            return "(names a person: not kept)"
+    return _NUMBER.sub(lambda found: MASKED if float(found[0]) in numbers else found[0], line)

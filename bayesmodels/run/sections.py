@@ -1,4 +1,4 @@
-"""Sections of a configuration that name tables, each with the reading of its own."""
+"""Sections of a configuration as pydantic models; those that name tables read them, too."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def run_trial_level(
     resume, again : bool
         As of `run`.
     tell : callable
-        Told one line a phase.
+        Told one line per phase.
 
     Raises
     ------

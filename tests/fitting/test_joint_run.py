@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmodels import fitted
+from bayesmodels import Ranks, fitted
 from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
@@ -165,7 +165,7 @@ def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
 def ranks_of(path):
     """Rank analyses of the data that a configuration asks for."""
     config = read_config(path)
-    (ranks,) = config.analyses
+    (ranks,) = [each for each in config.analyses if isinstance(each, Ranks)]
     return ranks.observed(config.model, config.read())
 
 

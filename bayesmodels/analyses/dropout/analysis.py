@@ -1,4 +1,4 @@
-"""`Dropout`: what is asked about those who left, as a value and as the section `[dropout]` of a configuration."""
+"""`Dropout`: the dropout sensitivity analysis as a value, and as the section `[dropout]` of a configuration."""
 
 from __future__ import annotations
 

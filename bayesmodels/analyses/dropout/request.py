@@ -1,4 +1,4 @@
-"""What is asked about those who left, checked against model and study before anything is computed."""
+"""The request of a dropout sensitivity analysis, checked against model and study before anything is computed."""
 
 from __future__ import annotations
 

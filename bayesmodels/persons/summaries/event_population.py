@@ -1,4 +1,4 @@
-"""A model's courses and hazards for many new persons of a study's population, every start group assigned to all."""
+"""Courses and hazards under a joint model of many new persons of a study's population, in each start group."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class PersonArchive(BaseModel):
         Returns
         -------
         dict of str to xr.Dataset
-            `visit_rows` (visit: person, week, outcome, value, censoring); `person_terms` (chain, draw, person, term;
+            `visit_rows` (visit: person, week, outcome, value, censoring); `random_effects` (chain, draw, person, term;
             thinned) where the model's likelihood is collapsed; of a model with events `dynamic_prediction` with
             examples of persons added.
         """

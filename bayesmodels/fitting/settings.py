@@ -15,7 +15,7 @@ Sampler = Literal["nutpie", "pymc", "numpyro"]
 STREAMS = {
     "prior": 1,
     "predictive_summary": 2,
-    "person_terms": 3,
+    "random_effects": 3,
     "event_curves": 4,
     "dynamic_prediction": 5,
     "dynamic_prediction, examples": 6,

@@ -211,6 +211,11 @@ class Study:
     def observed(self, weeks: Sequence[float]) -> pd.DataFrame:
         """Persons whose last visit with an outcome is at `weeks` or later.
 
+        Parameters
+        ----------
+        weeks : sequence of float
+            Weeks since randomisation.
+
         Returns
         -------
         pandas.DataFrame
@@ -220,7 +225,17 @@ class Study:
         return schedule.observed(self.tables.persons, self.tables.visits, self.outcomes, wanted)
 
     def covariates(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns of the persons table as numbers, one row a person.
+        """Columns of the persons table as numbers, one row per person.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of covariates.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column per name, in the order of the persons table.
 
         Raises
         ------

@@ -166,6 +166,16 @@ class TrialTable:
     def without(self, programme: str) -> TrialTable:
         """The table without the rows of one programme.
 
+        Parameters
+        ----------
+        programme : str
+            One of `programmes`.
+
+        Returns
+        -------
+        TrialTable
+            With the same endpoints.
+
         Raises
         ------
         BadInput

@@ -108,7 +108,7 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems by kind, ten lines a kind; the rows of all further ones of that kind are named in one line."""
+    """Problems by kind, ten lines per kind; the rows of all further ones of that kind are named in one line."""
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         kinds.setdefault((problem.file, problem.kind), []).append(problem)

@@ -1,4 +1,4 @@
-"""How well a predicted risk tells who will have an event: time-dependent AUC and Brier score, weighted for censoring.
+"""Accuracy of predicted risks of an event: time-dependent AUC and Brier score, weighted for censoring.
 
 At a landmark s everyone still at risk has a predicted risk of the event of interest in (s, s + t]. A *case* has that
 event in the window. A *control* is everyone else at risk at s: free of any event at s + t, or with a competing event in
@@ -98,7 +98,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Window:
-    """Persons at risk at a landmark: who is a case, who a control, with what weight.
+    """Cases and controls among the persons at risk at a landmark, with their censoring weights.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a comparison of two groups found: one frozen result for all of them."""
+"""Result of a comparison of two groups: one frozen class for every method."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Comparison:
         What was done, in words.
     group, reference : str
     table : DataFrame
-        One row a quantity, the headline first: `quantity`, `estimate`, `se`, `lower`, `upper`, `p_value` (two-sided;
+        One row per quantity, the headline first: `quantity`, `estimate`, `se`, `lower`, `upper`, `p_value` (two-sided;
         NaN where the method gives none), `unit`, `favours` (which values favour which group). A win ratio may be
         infinite; SE, limits and p-value are NaN where nothing tells of them.
     level : float

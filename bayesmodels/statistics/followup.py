@@ -1,4 +1,4 @@
-"""Follow-up of persons as arrays: checked once, and who is at risk when."""
+"""Follow-up of persons as checked arrays, and the numbers at risk."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FollowUp:
         return (len(exits) - left - not_yet).astype(float)
 
     def span(self, happened: Mask) -> Span:
-        """Between which times the persons at risk tell of a curve.
+        """First and last time at which a curve can be estimated.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class Span:
-    """Where a curve is known.
+    """Span of time over which a curve can be estimated.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
     e = np.zeros_like(t) if entry is None else np.asarray(entry, float)
     problems = []
     if t.ndim != 1 or not len(t):
-        raise BadInput(f"time: expected one value a person, got an array of shape {t.shape}")
+        raise BadInput(f"time: expected one value per person, got an array of shape {t.shape}")
     for name, values in (("entry", e), ("event", observed)):
         if values.shape != t.shape:
             raise BadInput(f"{name}: expected one value for each of {len(t)} persons, got shape {values.shape}")

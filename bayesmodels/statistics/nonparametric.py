@@ -1,4 +1,4 @@
-"""Survival and cumulative incidence without a model: Kaplan-Meier and Aalen-Johansen, with delayed entry.
+"""Nonparametric survival and cumulative incidence: Kaplan-Meier and Aalen-Johansen, with delayed entry.
 
 Sources: Kaplan and Meier (1958); Greenwood's variance, interval on the log(-log) scale (Kalbfleisch and Prentice, 2002,
 chapter 1); Aalen and Johansen (1978), with the delta-method variance that becomes Greenwood's where there is one kind
@@ -45,7 +45,7 @@ class StepCurve:
     quantity : str
         What it is, in words.
     table : DataFrame
-        One row a step, a row at `start` first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
+        One row per step, a row at `start` first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
         `upper`. SE and limits are NaN where the estimate is 0 or 1, as before the first event: nothing then tells of
         its variance. All four are NaN from where the curve is unknown.
     level : float

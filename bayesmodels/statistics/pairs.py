@@ -1,4 +1,4 @@
-"""Every person against every other: survival first, then function at the last time both were seen.
+"""Pairwise comparison of persons: by survival first, then by function at the last time both were seen.
 
 Source: Finkelstein and Schoenfeld (1999), Combining mortality and longitudinal measures in clinical trials, Statistics
 in Medicine 18:1341-1354. In ALS: Berry et al. (2013), The Combined Assessment of Function and Survival (CAFS),
@@ -20,7 +20,7 @@ Scores = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Who does better, over all pairs of persons.
+    """Results of all pairwise comparisons of persons.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""From the tables of a trial to arrays of a two-group comparison, and the rank analyses of them."""
+"""Two-group comparison of a trial as arrays, made from its tables, and the rank analyses of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TwoGroupTrial:
         Change since week 0, NaN where missing.
     stratum : array (person,) or None
     covariates : DataFrame
-        One row a person.
+        One row per person.
     """
 
     group: str
@@ -220,7 +220,7 @@ def _exits(person: pd.Series, events: pd.DataFrame, terminal: Sequence[str]) -> 
     by_person = events.set_index("person")
     absent = int((~person.isin(by_person.index)).sum())
     if absent or by_person.index.has_duplicates:
-        raise BadInput(f"events: expected one row a person; {absent} persons of these groups have none")
+        raise BadInput(f"events: expected one row per person; {absent} persons of these groups have none")
     mine = by_person.loc[person]
     if "entry_week" in mine and (mine["entry_week"].fillna(0) > 0).any():
         raise BadInput("events: expected persons followed from randomisation; rank analyses know no delayed entry")

@@ -53,7 +53,7 @@ class ImputedTables:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a week: `week`, `persons`, `observed`, `share_imputed`."""
+        """One row per week: `week`, `persons`, `observed`, `share_imputed`."""
         seen = self.observed.sum(axis=0)
         n = len(self.observed)
         return pd.DataFrame({"week": self.weeks, "persons": n, "observed": seen, "share_imputed": 1 - seen / n})

@@ -52,10 +52,10 @@ def predict(
     -------
     xr.Dataset
         Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
-        the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
+        the Brownian path of an outcome with a random walk, and `observation`, a visit about it with residual error, not
         rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
         table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
-        their visits only; `predict_events` foretells what happens to those still at risk.
+        their visits only; `predict_events` predicts the events of those still at risk.
 
     Raises
     ------
@@ -158,7 +158,7 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
 def _paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
-    """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
+    """Brownian path (person, week) of every outcome with a random walk, given the visits so far."""
     found = {}
     row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
     weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes

@@ -68,7 +68,7 @@ class Quiet:
 
 
 class TerminalBars:
-    """One bar a label, by rich, on stderr."""
+    """One bar per label, by rich, on stderr."""
 
     def __init__(self) -> None:
         """Lay out the bars."""

@@ -1,4 +1,4 @@
-"""Compile a model once, and hand it data set after data set."""
+"""Repeated fits of one compiled model to different data."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Refit:
         return dict(zip(self.published_names, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Hand new data to `log_likelihood` and `published`."""
+        """Set the data that `log_likelihood` and `published` use."""
         for held in self.pm_model.data_vars:
             if held.name in arrays:
                 held.set_value(arrays[held.name].astype(held.dtype))
@@ -169,7 +169,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
 
 
 def arrays_of(model: Any, study: Study) -> dict[str, np.ndarray]:
-    """Everything that a model built on a study holds as data, by name: what to swap for a refit."""
+    """Data containers of a model built on a study, by name: the arrays that a refit replaces."""
     return {held.name: held.get_value() for held in model.build(study).data_vars}
 
 

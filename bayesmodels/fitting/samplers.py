@@ -1,4 +1,4 @@
-"""Three NUTS samplers behind one shape: each yields chains as they finish, one sampler a chain."""
+"""Three NUTS samplers with one interface: each yields chains as they finish, one sampler per chain."""
 
 from __future__ import annotations
 

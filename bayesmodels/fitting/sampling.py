@@ -36,7 +36,7 @@ Phase = Callable[[str], None]
 
 
 def no_phases(_: str) -> None:
-    """Tell nobody."""
+    """Ignore a phase: the default of `on_phase`."""
 
 
 def sample(

@@ -1,4 +1,4 @@
-"""Everything that affects the draws, explicit."""
+"""Settings of the sampler, and the seeds of all random streams."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def affects_draws(settings: NutsSettings) -> dict[str, object]:
 
 
 def chain_seeds(settings: NutsSettings) -> tuple[int, ...]:
-    """Return one 32-bit seed a chain, from ``np.random.SeedSequence(seed).spawn(chains)``."""
+    """Return one 32-bit seed per chain, from ``np.random.SeedSequence(seed).spawn(chains)``."""
     children = np.random.SeedSequence(settings.seed).spawn(settings.chains)
     return tuple(int(child.generate_state(1)[0]) for child in children)
 

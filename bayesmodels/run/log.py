@@ -1,4 +1,4 @@
-"""What a run's log keeps of an error: no label of a person."""
+"""Errors as text for a run's log, without labels of persons."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class TrialLevelJob:
     one_sided : bool
         Whether rows with one of the two effects enter.
     needed : bool
-        Whether to predict what more programmes would say.
+        Whether to foretell what more programmes would say.
     draws, tune, chains : int
     seed : int or None
     """

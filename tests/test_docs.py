@@ -82,7 +82,7 @@ def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(t
     assert checked(path)[0] == []
     config = read_config(path)
     assert [outcome.name for outcome in config.model.outcomes] == ["nfl_plasma", "alsfrs_r", "albumin"]
-    assert config.sections.sampling.seed == tomllib.loads(block)["sampling"]["seed"]
+    assert config.settings.seed == tomllib.loads(block)["sampling"]["seed"]
 
 
 def test_the_events_of_a_joint_model_fit_the_configuration_they_are_added_to(tmp_path):

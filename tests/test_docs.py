@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bayesmodels.cli import app
+from bayesmodels.run.check import checked
 from bayesmodels.run.config import read_config
-from bayesmodels.run.data import checked
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "data" / "examples"

@@ -5,8 +5,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from bayesmodels.run.check import checked
 from bayesmodels.run.config import read_config
-from bayesmodels.run.data import checked, load_data
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -28,7 +28,7 @@ def test_the_example_is_small_and_says_that_it_is_simulated():
 
 
 def test_the_example_study_is_what_its_readme_says():
-    study = load_data(read_config(EXAMPLES / "trial.toml"))
+    study = read_config(EXAMPLES / "trial.toml").read()
     assert study.persons.groupby("start_group").size().to_dict() == {"early": 36, "delayed": 18}
     assert study.persons["person"].str.startswith("sim-").all()
     assert study.outcomes == ("nfl_plasma", "alsfrs_r")

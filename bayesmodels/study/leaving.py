@@ -43,7 +43,7 @@ class LeavingRule:
     administrative: tuple[str, ...] = ("none",)
     tolerance_weeks: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.deaths not in ("as_followed", "as_missing", "left_out"):
             raise BadConfig(f'deaths: expected "as_followed", "as_missing" or "left_out", got {self.deaths!r}')
         expect(self.tolerance_weeks, (int, float, NoneType), "tolerance_weeks", "give a number of weeks")

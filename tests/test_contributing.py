@@ -10,7 +10,17 @@ import numpy as np
 import pymc as pm
 import pytest
 
-from bayesmodels import LongitudinalModel, NutsSettings, alsfrs_r, fit, prior_table, publish, read_study, replaced, report
+from bayesmodels import (
+    LongitudinalModel,
+    NutsSettings,
+    alsfrs_r,
+    fit,
+    prior_table,
+    publish,
+    read_study,
+    replaced,
+    report,
+)
 from bayesmodels.errors import BadInput
 from bayesmodels.vocabulary import EFFECTS, VARIABLES, months
 

@@ -49,7 +49,7 @@ TRIAL_LEVEL = (
 class Refit:
     """A compiled model that takes new data.
 
-    Attributes
+    Parameters
     ----------
     names : tuple of str
         Free variables that a posterior holds.

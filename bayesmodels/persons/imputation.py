@@ -31,7 +31,7 @@ from bayesmodels.study import Study
 class ImputedTables:
     """M completed tables of one outcome.
 
-    Attributes
+    Parameters
     ----------
     outcome, unit, scale, good_direction : str
         `scale` is ``log`` where the model works on logarithms.

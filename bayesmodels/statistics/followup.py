@@ -33,7 +33,13 @@ class FollowUp:
     entry: Array
 
     def at_risk(self, times: npt.ArrayLike) -> Array:
-        """Number of persons at risk at each time."""
+        """Number of persons at risk at each time.
+
+        Parameters
+        ----------
+        times : array (time,)
+            Unit of the follow-up.
+        """
         t = np.asarray(times, float)
         exits, entries = np.sort(self.time), np.sort(self.entry)
         left = np.searchsorted(exits, t, side="left")
@@ -93,6 +99,10 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
 
     Parameters
     ----------
+    time : array (person,)
+        Exit, any unit.
+    entry : array (person,) or None
+        Delayed entry, the same unit.
     observed : array (person,) of bool
         Whether any event happened at `time`.
 
@@ -124,6 +134,11 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
 def check_level(level: float) -> None:
     """Refuse a level of an interval that is no probability.
 
+    Parameters
+    ----------
+    level : float
+        Such as 0.95.
+
     Raises
     ------
     BadInput
@@ -138,6 +153,8 @@ def event_mask(event: npt.ArrayLike, name: str = "event") -> Mask:
 
     Parameters
     ----------
+    event : array (person,)
+        Booleans, or 0 and 1.
     name : str
         Of the argument, for the message.
 
@@ -156,6 +173,11 @@ def event_mask(event: npt.ArrayLike, name: str = "event") -> Mask:
 
 def text_labels(event: npt.ArrayLike) -> npt.NDArray[np.str_]:
     """What happened at each exit, as text.
+
+    Parameters
+    ----------
+    event : array (person,)
+        A label for everyone.
 
     Raises
     ------
@@ -176,6 +198,20 @@ def labels_of(event: npt.ArrayLike, of: str | Iterable[str], censored: tuple[str
     """Whether any event, and whether one of `of`, happened at a person's exit.
 
     An event of interest that nobody had is allowed: a stratum, a risk group or a replicated trial may well have none.
+
+    Parameters
+    ----------
+    event : array (person,) of str
+        What happened at the exit.
+    of : str or iterable of str
+        Event of interest; several are a composite.
+    censored : tuple of str
+        Labels of exits without an event.
+
+    Returns
+    -------
+    two arrays (person,) of bool
+        Any event; one of `of`.
 
     Raises
     ------

@@ -22,7 +22,7 @@ Scores = npt.NDArray[np.int8]
 class Pairs:
     """Results of all pairwise comparisons of persons.
 
-    Attributes
+    Parameters
     ----------
     scores : array (person, person) of int8
         +1 where the first person does better than the second, -1 where worse, 0 where tied or not comparable.
@@ -47,7 +47,13 @@ class Pairs:
         return self.sentence()
 
     def sums(self, within: npt.ArrayLike | None = None) -> Array:
-        """Score of each person: times better minus times worse, over the persons of the same stratum."""
+        """Score of each person: times better minus times worse, over the persons of the same stratum.
+
+        Parameters
+        ----------
+        within : array (person,), optional
+            Strata; default one for all.
+        """
         scores = self.scores.astype(float)
         if within is not None:
             strata = np.asarray(within)

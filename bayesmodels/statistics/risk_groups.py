@@ -20,7 +20,7 @@ from bayesmodels.statistics.nonparametric import aalen_johansen
 class Calibration:
     """Predicted and observed risk by group.
 
-    Attributes
+    Parameters
     ----------
     table : DataFrame
         One row per group, the lowest risks first: `risk_group` (1 first), `persons`, `events`, `predicted` (mean over

@@ -22,7 +22,7 @@ from bayesmodels.statistics.rank import cafs, joint_rank, win_ratio
 class TwoGroupTrial:
     """Two start groups compared on one outcome and survival up to a week.
 
-    Attributes
+    Parameters
     ----------
     group, reference : str
     outcome, good_direction, unit : str
@@ -195,13 +195,30 @@ def rank_comparisons(
 
 
 def covariates_of(trial: TwoGroupTrial, baseline: bool) -> dict[str, Array]:
-    """Covariates by name, the baseline value first where asked for."""
+    """Covariates by name, the baseline value first where asked for.
+
+    Parameters
+    ----------
+    trial : TwoGroupTrial
+    baseline : bool
+        Whether the baseline value is one.
+    """
     found = {"baseline": trial.baseline} if baseline else {}
     return found | {str(name): trial.covariates[name].to_numpy(float) for name in trial.covariates}
 
 
 def visit_matrix(person: pd.Series, visits: pd.DataFrame, nominal: Array) -> Array:
-    """Values (person, nominal week): the visit nearest to each week, NaN where none is; week 0 is taken exactly."""
+    """Values (person, nominal week): the visit nearest to each week, NaN where none is; week 0 is taken exactly.
+
+    Parameters
+    ----------
+    person : pandas.Series
+        Labels, in the order of the rows.
+    visits : pandas.DataFrame
+        person, week, value of one outcome.
+    nominal : array (week,)
+        Nominal weeks, rising.
+    """
     found = np.full((len(person), len(nominal)), np.nan)
     row = pd.Series(np.arange(len(person)), index=person)
     known = visits[visits["person"].isin(row.index)]

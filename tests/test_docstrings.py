@@ -1,4 +1,4 @@
-"""Docstrings of everything public hold to numpydoc: what `bayesmodels` exports, and what the pages name."""
+"""Docstrings of everything public hold to numpydoc: what the package exports, and what the pages name."""
 
 import inspect
 import pkgutil
@@ -14,6 +14,7 @@ import bayesmodels
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXPORTING = ("bayesmodels.statistics", "bayesmodels.study", "bayesmodels.study.evidence", "bayesmodels.fitting")
 CODES = {
     "GL08": "no docstring",
     "PR01": "a parameter is not documented",
@@ -65,7 +66,9 @@ def named(page):
 
 
 def paths():
-    exported = {path_of(getattr(bayesmodels, name)) for name in bayesmodels.__all__}
+    modules = [bayesmodels, *map(import_module, EXPORTING)]
+    values = [getattr(module, name) for module in modules for name in module.__all__]
+    exported = {path_of(value) for value in values if own(value)}
     return sorted(exported.union(*(named(page) for page in PAGES)))
 
 

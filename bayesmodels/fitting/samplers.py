@@ -46,6 +46,15 @@ def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
     their prior's centre: there the density of one that the data do not inform is flat, which nutpie refuses.
 
     The result takes new data without compiling again: ``compiled.with_data(name=array)``.
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+
+    Returns
+    -------
+    CompiledPyMCModel
+        nutpie samples it.
     """
     import nutpie
 

@@ -87,7 +87,7 @@ def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(t
 
 def test_the_events_of_a_joint_model_fit_the_configuration_they_are_added_to(tmp_path):
     page = ROOT / "docs" / "configuration.md"
-    (events,) = blocks(page, "ini")
+    (events,) = [block for block in blocks(page, "ini") if "[[model.events]]" in block]
     (whole,) = [block for _, block in whole_configurations() if "[study]" in block]
     head, model, rest = whole.partition("[sampling]")
     joint = head.replace('type = "longitudinal"', 'type = "joint_event"') + events + model + rest

@@ -11,6 +11,8 @@ import pymc as pm
 import pytest
 
 from bayesmodels import (
+    Event,
+    JointEventModel,
     LongitudinalModel,
     NutsSettings,
     alsfrs_r,
@@ -22,6 +24,7 @@ from bayesmodels import (
     report,
 )
 from bayesmodels.errors import BadInput
+from bayesmodels.parts.hazards import Exposure
 from bayesmodels.vocabulary import EFFECTS, VARIABLES, months
 
 ROOT = Path(__file__).parents[1]
@@ -56,17 +59,23 @@ def posterior(examples, study):
 def test_the_part_is_the_curve_that_it_says(examples, study):
     outcome = replaced(alsfrs_r(), {"trajectory": examples.Logarithmic(), "effect": {"type": "none"}})
     model = LongitudinalModel(outcomes=(outcome,)).build(study)
-    point = model.initial_point()
-    with model:
-        level, rate, curve = pm.draw(
-            [model[name] for name in ("population_level", "population_rate", "curve")], draws=1, random_seed=1
-        )
-    assert point
-    weeks = np.array(study.curve_weeks)
-    expected = level[0, 0] + rate[0, 0] * np.log1p(months(weeks))
-    limited = {"curve", "latent_curve"} & set(model.named_vars)
-    assert limited
+    names = ("population_level", "population_rate", "curve")
+    level, rate, curve = pm.draw([model[name] for name in names], random_seed=1)
+    expected = level[0, 0] + rate[0, 0] * np.log1p(months(np.array(study.curve_weeks)))
     np.testing.assert_allclose(curve[0, 0, 0], expected, rtol=1e-6)
+
+
+def test_the_hazard_is_the_line_that_it_says_on_the_log_scale(examples, study):
+    event = Event(name="death", of=("death", "ventilation"), terminal=True, baseline=examples.Gompertz())
+    outcome = replaced(alsfrs_r(), {"effect": {"type": "none"}})
+    model = JointEventModel(outcomes=(outcome,), events=(event,)).build(study)
+    assert {"death_level", "death_trend"} <= set(model.named_vars)
+    with pm.Model():
+        part = examples.Gompertz().baseline(Exposure(np.zeros(2), np.full(2, 24.0), np.ones(2, bool)))
+        level_and_trend = part.coefficients("death", 0.5)
+        drawn, level, trend = pm.draw([level_and_trend, *pm.modelcontext(None).free_RVs], random_seed=2)
+    t = np.array([0.0, 6.0, 24.0])
+    np.testing.assert_allclose(drawn @ part.columns(t), level + trend * t)
 
 
 def test_the_model_gets_the_conjugate_answer(study, posterior):

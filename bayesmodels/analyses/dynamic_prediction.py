@@ -1,4 +1,4 @@
-"""In-sample accuracy of a fitted model's landmark predictions of events."""
+"""How well a fitted model foretells the events of the persons it was fitted to, from what was known at landmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as text for a run's log, without labels of persons."""
+"""What a run's log keeps of an error: no label of a person."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from bayesmodels import (
 )
 from bayesmodels.errors import BadInput
 from bayesmodels.parts.hazards import Exposure
+from bayesmodels.reporting import CHAPTERS
 from bayesmodels.vocabulary import EFFECTS, VARIABLES, months
 
 ROOT = Path(__file__).parents[1]
@@ -110,7 +111,7 @@ def test_the_analysis_refuses_before_sampling(examples):
 
 
 def test_the_chapter_is_on_the_page_and_in_the_summary(examples, posterior, tmp_path):
-    result = report(posterior, tmp_path / "report", chapters=(examples.RelevanceChapter(),))
+    result = report(posterior, tmp_path / "report", chapters=(*CHAPTERS, examples.RelevanceChapter()))
     found = float(posterior["relevance"]["probability"])
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     summary = json.loads((tmp_path / "report" / "summary.json").read_text(encoding="utf-8"))

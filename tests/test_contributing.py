@@ -26,7 +26,7 @@ from bayesmodels import (
 from bayesmodels.errors import BadInput
 from bayesmodels.parts.hazards import Exposure
 from bayesmodels.reporting import CHAPTERS
-from bayesmodels.vocabulary import EFFECTS, VARIABLES, months
+from bayesmodels.vocabulary import VARIABLES, months
 
 ROOT = Path(__file__).parents[1]
 STUDY = ROOT / "data" / "examples" / "simulated-trial"
@@ -121,12 +121,23 @@ def test_the_chapter_is_on_the_page_and_in_the_summary(examples, posterior, tmp_
     assert "relevance" in result.figures
 
 
-def test_the_variable_is_published_under_its_dims_and_reported(examples, monkeypatch):
+def test_the_variable_is_published_under_its_dims_and_reported(examples, study, monkeypatch):
     row = examples.half_decline
     with pytest.raises(BadInput, match="half_decline"), pm.Model():
         publish(row.name, np.ones((1, 1)))
     monkeypatch.setitem(VARIABLES, row.name, row)
-    monkeypatch.setitem(EFFECTS, row.name, row)
-    with pm.Model(coords={"outcome": ["alsfrs_r"], "stratum": ["all"]}) as model:
-        publish(row.name, pm.LogNormal("rate", size=(1, 1)))
-    assert model.named_vars_to_dims["half_decline"] == ("outcome", "stratum")
+
+    class WithHalfDecline(examples.MeanChange):
+        """Publishes `half_decline`, too."""
+
+        def build(self, data):
+            with super().build(data) as model:
+                publish("half_decline", pm.math.exp(model["mean"][0])[None, None])
+            return model
+
+    posterior = fit(WithHalfDecline(), study, FEW)
+    assert posterior["posterior"]["half_decline"].dims[2:] == ("outcome", "stratum")
+    table = report(posterior).tables["parameters"]
+    found = table[table["name"] == "half_decline"].iloc[0]
+    assert found["unit"] == "months"
+    assert found["median"] == pytest.approx(float(posterior["posterior"]["half_decline"].median()))

@@ -112,7 +112,7 @@ def test_the_analysis_refuses_before_sampling(examples):
 
 def test_the_chapter_is_on_the_page_and_in_the_summary(examples, posterior, tmp_path):
     result = report(posterior, tmp_path / "report", chapters=(*CHAPTERS, examples.RelevanceChapter()))
-    found = float(posterior["relevance"]["probability"])
+    found = posterior["relevance"]["probability"].item()
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     summary = json.loads((tmp_path / "report" / "summary.json").read_text(encoding="utf-8"))
     assert "Is the effect large enough to matter?" in page

@@ -40,8 +40,6 @@ class LongitudinalModel(BaseModel):
 
     Parameters
     ----------
-    type : "longitudinal"
-        The model's name in a configuration.
     outcomes : sequence of Outcome
         Or preset names, or tables of fields.
     pooling : {"partial", "complete", "none"}
@@ -77,15 +75,6 @@ class LongitudinalModel(BaseModel):
 
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `visits` has a log-likelihood by person.
-
-        Parameters
-        ----------
-        data : Study
-
-        Returns
-        -------
-        pymc.Model
-            Published variables over the vocabulary's dims; persons are the dim `person`.
 
         Raises
         ------

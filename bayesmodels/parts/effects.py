@@ -190,18 +190,8 @@ class DeceleratingSlope(BaseModel):
 
     Parameters
     ----------
-    type : "decelerating_slope"
-        The part's name in a configuration.
-    effect_unit : str
-        Unit of `size`; {unit} is the outcome's.
-    lag : LogNormal, float or None
-        Months x from the drug's start to the first effect: a prior, a known number, or none.
     rho : LogNormal or "trajectory"
         Per month; `trajectory` ties it to the deceleration of the outcome's untreated course.
-    size : Normal or dict of str to Normal, optional
-        Prior of the change of rate, by stratum if a dict; default the outcome's `effect_on_rate`.
-    person_sd : HalfNormal, optional
-        Prior of its SD between persons; None: the same in everyone.
     """
 
     model_config = _FROZEN
@@ -213,21 +203,7 @@ class DeceleratingSlope(BaseModel):
     person_sd: HalfNormal | None = None
 
     def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
-        """Term effect; publishes `effect_lag` where there is one.
-
-        Parameters
-        ----------
-        outcome : Outcome
-        trajectory : Curve
-            The outcome's untreated course.
-        effects : mapping
-            Outcome to the drug effects made so far.
-
-        Returns
-        -------
-        Curve
-            Of months x since the drug's start.
-        """
+        """Term effect; publishes `effect_lag` where there is one."""
         if self.rho == "trajectory" and "deceleration" not in trajectory.published:
             raise BadConfig(
                 f'outcome {outcome.name}: effect decelerating_slope with rho = "trajectory" needs a decelerating '

@@ -33,7 +33,7 @@ def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -
 def duplicate_persons(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
     """A person with more than one row in persons."""
     yield from duplicates(
-        file, persons, ["person"], "expected one row per person; this person has row {first} already; keep one"
+        file, persons, ["person"], "expected one row a person; this person has row {first} already; keep one"
     )
 
 
@@ -48,12 +48,12 @@ def duplicate_visits(file: str, visits: pd.DataFrame) -> Iterator[Problem]:
 
 def duplicate_events(file: str, events: pd.DataFrame) -> Iterator[Problem]:
     """A person with more than one row in events."""
-    text = "expected one row per person, at the end of follow-up; this person has row {first} already; keep one"
+    text = "expected one row a person, at the end of follow-up; this person has row {first} already; keep one"
     yield from duplicates(file, events, ["person"], text)
 
 
 def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
-    """Rows of visits or events whose person is not in persons; one problem per person, with who is probably meant."""
+    """Rows of visits or events whose person is not in persons; one problem a person, with whom it probably is."""
     strangers = table[(table["person"] != "") & ~table["person"].isin(persons["person"])]
     near = probable(strangers["person"].unique(), persons.loc[persons["person"] != "", "person"].unique())
     remedy = _alike(table, {label: meant[0] for label, meant in near.items() if len(meant) == 1}) if near else ""
@@ -136,7 +136,7 @@ def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events:
 
 
 def single_person_groups(file: str, persons: pd.DataFrame, distinct: DistinctLabels = ()) -> Iterator[Problem]:
-    """Start groups of one person, where there are two or more groups, unless another spelling explains them."""
+    """Start groups of one person, where there are two or more groups; not those that another spelling explains."""
     respelt = {label for labels in one_spelling_or_more(persons["start_group"], distinct) for label in labels}
     groups = persons[persons["start_group"] != ""].groupby("start_group", sort=False)
     if groups.ngroups < 2:

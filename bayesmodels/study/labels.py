@@ -1,4 +1,4 @@
-"""Comparison of labels: spellings that may be one label, and the messages about them."""
+"""Labels of tables: when two spellings may be one label, and what is said of them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _is_letter(character: str) -> bool:
 
 
 def alike(name: object, known: Iterable[str]) -> str | None:
-    """The known label that differs from `name` in spelling only; None if there is none, or `name` itself is known.
+    """The one of `known` that is spelt otherwise than `name` and has the same key; None if `name` is there itself.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def alike(name: object, known: Iterable[str]) -> str | None:
 
 
 def spelt(name: object, known: Iterable[str], write: str = "{}") -> str:
-    """Advice to append to a message where the table has another spelling of a label; "" where it has none.
+    """What to write for a label that the table spells otherwise, after a semicolon; "" where none is alike.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def spelling_problems(
 
 
 def one_spelling_or_more(cells: pd.Series, distinct: DistinctLabels = ()) -> list[dict[str, int]]:
-    """Sets of labels that share a key and are not declared distinct, the most frequent first, with their counts."""
+    """Sets of labels that share a key and are not said to be distinct, the commonest first, with their counts."""
     counts = cells[cells != ""].value_counts(sort=False)
     by_key: dict[str, list[str]] = {}
     for label in sorted(counts.index, key=lambda label: (-counts[label], label)):

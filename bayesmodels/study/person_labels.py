@@ -1,4 +1,4 @@
-"""Labels that probably mean the same person, and the pandas call that makes them equal."""
+"""Persons' labels that are probably the same person's, written in two ways, and how to write both alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _APART = re.compile(r"(?<=[^\W\d])[-_./#]+(?=[0-9])|(?<=[0-9])[-_./#]+(?=[^\W\d]
 
 
 def person_key(label: str) -> str:
-    """The part of a label that identifies a person, without what is lost or added by accident.
+    """A label without what is lost or added by accident.
 
     That is: Unicode form (NFKC), case, spaces and invisible characters, marks between letters and digits, leading
     zeros, and the decimals of a whole number.
@@ -29,7 +29,7 @@ def person_key(label: str) -> str:
 
 
 def probable(strangers: Iterable[str], known: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Known labels that each unknown label may mean; unknown labels without a candidate are left out.
+    """The known persons that each stranger may be; strangers without one are left out.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pandera schemas of the three tables: the checks of single rows.
+"""Pandera schemas of the three tables: what every single row must satisfy.
 
 The `error` of a check is the text of its problem; names in braces are columns of the row that fails. Each schema is
 applied to parsed columns (`tables.parsed`), where a cell that could not be parsed is NaN or "" and has its own problem
@@ -41,7 +41,7 @@ PERSONS = pa.DataFrameSchema(
         ),
     }
 )
-"""One row per person. Blank `drug_start_week` has become infinity: never."""
+"""One row a person. Blank `drug_start_week` has become infinity: never."""
 
 EVENTS = pa.DataFrameSchema(
     {
@@ -63,11 +63,11 @@ EVENTS = pa.DataFrameSchema(
         error="entry_week {entry_week:.10g} is after the exit week {week:.10g}; correct one of them",
     ),
 )
-"""One row per person, at the end of follow-up."""
+"""One row a person, at the end of follow-up."""
 
 
 def visits_schema(limits: Mapping[str, Limits]) -> pa.DataFrameSchema:
-    """One row per measurement: person, week, outcome, value, censoring; values inside the limits of their outcome."""
+    """One row a measurement: person, week, outcome, value, censoring; values inside the limits of their outcome."""
     return pa.DataFrameSchema(
         {
             "person": pa.Column(),

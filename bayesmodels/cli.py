@@ -148,7 +148,7 @@ def trial_level(
         float, typer.Option(min=-0.99, max=0.99, help="Of a trial's two estimates, where it is not reported.")
     ] = 0.0,
     one_sided: Annotated[bool, typer.Option("--one-sided", help="Use rows with one of the two effects.")] = False,
-    needed: Annotated[bool, typer.Option("--needed", help="Foretell what more programmes would say.")] = False,
+    needed: Annotated[bool, typer.Option("--needed", help="Predict what more programmes would say.")] = False,
     draws: Annotated[int, typer.Option(min=4)] = 2000,
     tune: Annotated[int, typer.Option(min=1)] = 1000,
     chains: Annotated[int, typer.Option(min=1)] = 4,

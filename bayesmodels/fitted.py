@@ -51,10 +51,21 @@ PACKAGES = ("bayesmodels", "pymc", "pytensor", "nutpie", "numba", "arviz-stats",
 
 
 class Model(Protocol):
-    """Anything that builds a `pm.Model` from data."""
+    """A model: any object with a method `build` that makes a `pm.Model` from data."""
 
     def build(self, data: Any) -> pm.Model:
-        """Return the model of these data."""
+        """Return the PyMC model of the data.
+
+        Parameters
+        ----------
+        data : Study, MeansTable, TrialTable or ClusterTable
+            The kind that the model is for.
+
+        Returns
+        -------
+        pymc.Model
+            With the published variables as deterministics, over the vocabulary's dims.
+        """
         ...
 
 

@@ -81,7 +81,7 @@ def trials(tmp_path_factory):
 @pytest.mark.parametrize(
     ("which", "groups"),
     [
-        ("persons", {"dropout_sensitivity", "rank_analyses", "visit_rows", "person_terms", "observed_summary"}),
+        ("persons", {"dropout_sensitivity", "rank_analyses", "visit_rows", "random_effects", "observed_summary"}),
         ("trials", {"leave_one_out", "trial_terms", "predictive_summary", "sample_stats"}),
     ],
 )

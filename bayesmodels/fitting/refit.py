@@ -1,4 +1,4 @@
-"""Compile a model once, and hand it data set after data set."""
+"""Repeated fits of one compiled model to different data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Refit:
     """A compiled model that takes new data.
 
-    Attributes
+    Parameters
     ----------
     names : tuple of str
         Free variables that a posterior holds.
@@ -51,11 +51,25 @@ class Refit:
     published_names: tuple[str, ...]
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
-        """Posterior and sampler statistics for new data, one chain after the other in this process."""
+        """Posterior and sampler statistics for new data, one chain after the other in this process.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            New data by the name of their container.
+        settings : NutsSettings
+        """
         return self._sampled(arrays, settings, raw=False)
 
     def raw_draws(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> tuple[dict[str, np.ndarray], int]:
-        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels."""
+        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            New data by the name of their container.
+        settings : NutsSettings
+        """
         batches, statistics = self._sampled(arrays, settings, raw=True).get_arrow_trace()
         kept = [~_column(batch, "tuning").astype(bool) for batch in statistics]
         free = {
@@ -86,18 +100,35 @@ class Refit:
         """Published variables (draw, ...) of free variables (draw, ...).
 
         A baseline hazard is centred on the data that the model holds: of new data it is published after `use`.
+
+        Parameters
+        ----------
+        free : mapping of str to array (draw, ...)
+            Free variables.
         """
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
         return dict(zip(self.published_names, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Hand new data to `log_likelihood` and `published`."""
+        """Set the data that `log_likelihood` and `published` use.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            New data by the name of their container.
+        """
         for held in self.pm_model.data_vars:
             if held.name in arrays:
                 held.set_value(arrays[held.name].astype(held.dtype))
 
     def log_likelihoods(self, free: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...), those by person included."""
+        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...), those by person included.
+
+        Parameters
+        ----------
+        free : mapping of str to array (draw, ...)
+            Every free variable.
+        """
         columns = [np.asarray(free[rv.name], float) for rv in self.pm_model.free_RVs]
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
@@ -157,7 +188,13 @@ def refit_of(
 
 
 def arrays_of(model: Any, study: Study) -> dict[str, np.ndarray]:
-    """Everything that a model built on a study holds as data, by name: what to swap for a refit."""
+    """Data containers of a model built on a study, by name: the arrays that a refit replaces.
+
+    Parameters
+    ----------
+    model : Model
+    study : Study
+    """
     return {held.name: held.get_value() for held in model.build(study).data_vars}
 
 
@@ -177,6 +214,19 @@ def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray])
     """Convergence of a refit, over free and published population-level variables, by the package's verdict.
 
     A single chain is judged as two, its halves. Short chains count as converged: their draws are right, and few.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        From `Refit.sample`.
+    refit : Refit
+    published : mapping of str to array (draw, ...)
+        From `Refit.published`.
+
+    Returns
+    -------
+    dict
+        `verdict`, `converged`, and the numbers behind them: R-hat, effective sample sizes, divergences, E-BFMI.
     """
     sizes = tree["posterior"].sizes
     halves = 2 if sizes["chain"] == 1 else 1
@@ -203,6 +253,13 @@ def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray])
 
 
 def stacked(posterior: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Free variables (chain x draw, ...)."""
+    """Free variables (chain x draw, ...).
+
+    Parameters
+    ----------
+    posterior : xr.Dataset
+        Dims (chain, draw, ...).
+    names : sequence of str
+    """
     arrays = {name: posterior[name].transpose("chain", "draw", ...).to_numpy() for name in names}
     return {name: array.reshape((-1, *array.shape[2:])) for name, array in arrays.items()}

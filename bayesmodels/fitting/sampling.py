@@ -36,7 +36,7 @@ Phase = Callable[[str], None]
 
 
 def no_phases(_: str) -> None:
-    """Tell nobody."""
+    """Ignore a phase: the default of `on_phase`."""
 
 
 def sample(
@@ -170,7 +170,17 @@ class _Clock:
 
 
 def log_density_at_start(pm_model: pm.Model) -> dict[str, float]:
-    """Evaluate every variable's log-density at the model's initial point: tells models and data apart."""
+    """Evaluate every variable's log-density at the model's initial point: tells models and data apart.
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+
+    Returns
+    -------
+    dict of str to float
+        By name of the variable or potential.
+    """
     start = pm_model.initial_point(random_seed=0)
     density = pm_model.compile_fn(pm_model.logp(sum=False), mode=python_mode(), on_unused_input="ignore")(start)
     variables = pm_model.basic_RVs + pm_model.potentials

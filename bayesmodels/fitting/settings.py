@@ -1,4 +1,4 @@
-"""Everything that affects the draws, explicit."""
+"""Settings of the sampler, and the seeds of all random streams."""
 
 from __future__ import annotations
 
@@ -121,12 +121,23 @@ def usable_cores() -> int:
 
 
 def affects_draws(settings: NutsSettings) -> dict[str, object]:
-    """Return the settings that change the draws: all but cores and progress."""
+    """Return the settings that change the draws: all but cores and progress.
+
+    Parameters
+    ----------
+    settings : NutsSettings
+    """
     return settings.model_dump(exclude={"cores", "progress"})
 
 
 def chain_seeds(settings: NutsSettings) -> tuple[int, ...]:
-    """Return one 32-bit seed a chain, from ``np.random.SeedSequence(seed).spawn(chains)``."""
+    """Return one 32-bit seed per chain, from ``np.random.SeedSequence(seed).spawn(chains)``.
+
+    Parameters
+    ----------
+    settings : NutsSettings
+        With a seed.
+    """
     children = np.random.SeedSequence(settings.seed).spawn(settings.chains)
     return tuple(int(child.generate_state(1)[0]) for child in children)
 

@@ -40,6 +40,8 @@ class JointEventModel(CourseModel):
 
     Parameters
     ----------
+    type : "joint_event"
+        The model's name in a configuration.
     outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
         As of `CourseModel`.
     events : sequence of Event
@@ -74,6 +76,16 @@ class JointEventModel(CourseModel):
 
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and months watched.
+
+        Parameters
+        ----------
+        data : Study
+            With an events table.
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; persons are the dim `person`.
 
         Raises
         ------

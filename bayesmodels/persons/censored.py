@@ -1,4 +1,4 @@
-"""Log-likelihood of visits of which some are known only to lie beyond a limit: a density times a normal probability."""
+"""Log-likelihood of visits of which some are censored: a density times a normal probability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POINTS = 256
 
 
 def log_likelihood_beyond(layout: Layout, draw: Draw, limits: np.ndarray) -> np.ndarray:
-    """Log-likelihood (person,) of those with visits beyond a limit, person terms and paths integrated out.
+    """Log-likelihood (person,) of persons with censored visits, random effects and paths integrated out.
 
     Parameters
     ----------

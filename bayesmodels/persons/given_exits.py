@@ -1,4 +1,4 @@
-"""Person terms given visits and exit: normal given the visits, tilted by the likelihood of the exit.
+"""Random effects given visits and exit: normal given the visits, tilted by the likelihood of the exit.
 
 Log hazards are linear in the deviations u of the terms that act on them, so with u = center + root x, x standard normal
 given the visits, log p(x | exit) = -x'x / 2 + log p(exit | u) + constant is strictly concave: Newton finds its mode and
@@ -121,7 +121,7 @@ def _along(
 
 @dataclass(frozen=True)
 class Tilted:
-    """Person terms given visits and exit.
+    """Distribution of random effects given visits and exit.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class ImputedTables:
     """M completed tables of one outcome.
 
-    Attributes
+    Parameters
     ----------
     outcome, unit, scale, good_direction : str
         `scale` is ``log`` where the model works on logarithms.
@@ -56,7 +56,7 @@ class ImputedTables:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a week: `week`, `persons`, `observed`, `share_imputed`."""
+        """One row per week: `week`, `persons`, `observed`, `share_imputed`."""
         seen = self.observed.sum(axis=0)
         n = len(self.observed)
         return pd.DataFrame({"week": self.weeks, "persons": n, "observed": seen, "share_imputed": 1 - seen / n})

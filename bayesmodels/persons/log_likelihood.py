@@ -39,7 +39,7 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
         One variable an observed variable, dims (chain, draw, person or trial), persons numbered from 0; empty if there
         is none. Where there are several, as visits and exits of a `SharedRateModel`, a person's is their sum.
 
-        Person terms are integrated out, and so are the values of visits known only to lie beyond a limit
+        Random effects are integrated out, and so are the values of censored visits
         (`fitting.beyond_limits`). With such visits, and of a model with events (`fitting.exit_terms`), at about
         `COSTLY_DRAWS` draws, evenly spaced; with both, persons who have such visits are left out, and the attribute
         `note` counts them.
@@ -90,5 +90,5 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
     )
     if likelihood.hazards is None or not beyond.any():
         return found
-    note = f"{beyond.sum()} persons with visits known only to lie beyond a limit are left out"
+    note = f"{beyond.sum()} persons with censored visits are left out"
     return found.isel(person=~beyond).assign_attrs(note=note)

@@ -61,7 +61,7 @@ def predict(
         the Brownian path of an outcome with a random walk, and `observation`, a visit about it with residual error, not
         rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
         table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
-        their visits only; `predict_events` foretells what happens to those still at risk.
+        their visits only; `predict_events` predicts the events of those still at risk.
 
     Raises
     ------

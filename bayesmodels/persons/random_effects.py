@@ -1,4 +1,4 @@
-"""Person terms, drawn from their distribution given the data at every posterior draw: exactly given visits, and by
+"""Random effects, drawn from their distribution given the data at every posterior draw: exactly given visits, and by
 sampling importance resampling given visits and exit."""
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def draw_person_terms(
     rng = np.random.default_rng(seed)
     random = list(likelihood.layout.random_terms)
     out, fewest = None, np.inf
-    for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "person terms, draws"):
+    for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "random effects, draws"):
         deviations, worth = draw_deviations(likelihood, point, rng)
         fewest = fewest if worth is None else min(fewest, float(worth.min()))
         if out is None:

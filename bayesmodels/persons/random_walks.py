@@ -1,4 +1,4 @@
-"""Brownian paths of persons at given times, given what their visits were off their course before."""
+"""Brownian paths of persons at given times, given the deviations of earlier visits from their course."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials replicated by a joint model: persons' courses and, along them, who leaves when and why."""
+"""Trials replicated by a joint model: visits of new persons, and their exits by cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trials replicated by a fitted model, as tables: what an analysis made for data is checked on."""
+"""Trials replicated by a fitted model, as tables, on which an analysis made for data can be checked."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def replicated_visits(
     Raises
     ------
     BadInput
-        Visits known only to lie beyond an assay's limit, whose limits elsewhere are not known; fewer draws than trials.
+        Visits censored at an assay's limit, whose limits elsewhere are not known; fewer draws than trials.
     BayesmodelsError
         The model's likelihood is not collapsed.
     """
@@ -96,7 +96,7 @@ def replicated_visits(
 
 
 def check_replicable(model: Any, study: Study) -> None:
-    """Refuse a study with visits known only to lie beyond an assay's limit, as `replicated_visits`."""
+    """Refuse a study with visits censored at an assay's limit, as `replicated_visits`."""
     used = study.visits["outcome"].isin([k.name for k in model.outcomes])
     limited = sorted(set(study.visits.loc[used & (study.visits["censoring"] != ""), "outcome"]))
     if limited:

@@ -215,6 +215,7 @@ def report(
     Returns
     -------
     Report
+        Page, tables, figures and summary; printed, the first screen.
 
     Raises
     ------

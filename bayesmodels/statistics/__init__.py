@@ -1,4 +1,4 @@
-"""Statistics of event times and of ranks, on plain arrays: what data say without a model.
+"""Statistics of event times and of ranks on plain arrays, without a model.
 
 Nothing heavy is imported until a name is used.
 """

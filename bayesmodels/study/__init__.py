@@ -1,4 +1,4 @@
-"""From a trial's tables to a `Study`, or to the list of everything that is wrong with them.
+"""Tables of trials: reading, checking, and the classes that hold them (`Study`, `MeansTable`, `TrialTable`).
 
 Nothing heavy is imported until a name is used.
 """

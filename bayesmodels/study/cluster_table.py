@@ -36,7 +36,7 @@ class ClusterTable:
     active, control : str
         Labels of the two arms.
     rows : pandas.DataFrame
-        One row a patient, sorted by cluster: `cluster` (text), `active` (bool), `surrogate`, `outcome`.
+        One row per patient, sorted by cluster: `cluster` (text), `active` (bool), `surrogate`, `outcome`.
     incomplete : int
         Rows left out because a value was blank.
     surrogate, outcome : Endpoint

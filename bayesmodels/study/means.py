@@ -38,7 +38,7 @@ class MeansTable:
     rows : pandas.DataFrame
         See `frame`.
     warnings : tuple of Problem
-        What is legitimate but doubtful, a line each.
+        Legitimate but doubtful content, one line each.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Studies from files, and the list of what is wrong with them."""
+"""Reading of studies from files, and the list of their problems."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def warnings(
     distinct_labels: DistinctLabels = (),
     event_labels: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """What is legitimate but doubtful in a study's tables, one plain line each; an empty list if there is nothing.
+    """Legitimate but doubtful content of a study's tables, one plain line each; an empty list if there is none.
 
     Parameters
     ----------

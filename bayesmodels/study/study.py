@@ -88,13 +88,13 @@ class Study:
         Parameters
         ----------
         persons : pandas.DataFrame
-            One row a person: person, start_group, drug_start_week (missing or inf: never), optional stratum; further
+            One row per person: person, start_group, drug_start_week (missing or inf: never), optional stratum; further
             columns are covariates.
         visits : pandas.DataFrame
-            One row a measurement: person, week (since randomisation, 0 or later), outcome, value, optional censoring
+            One row per measurement: person, week (since randomisation, 0 or later), outcome, value, optional censoring
             ("left", "right" or missing). A measurement that serves as baseline has week 0.
         events : pandas.DataFrame, optional
-            One row a person at the end of follow-up: person, week, event ("none" where nothing happened; one spelling
+            One row per person at the end of follow-up: person, week, event ("none" where nothing happened; one spelling
             of each), optional entry_week (missing: followed from randomisation).
         name : str
             For titles.
@@ -144,7 +144,7 @@ class Study:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is legitimate but doubtful in the tables, a line each; their `without_person` is for logs."""
+        """Legitimate but doubtful content of the tables, one line each; their `without_person` is for logs."""
         return self.tables.warnings
 
     @cached_property
@@ -200,11 +200,16 @@ class Study:
 
     @cached_property
     def nominal_weeks(self) -> tuple[float, ...]:
-        """Whole weeks that the visits gather around; see `schedule.nominal_weeks`."""
+        """Nominal weeks, whole weeks around which the visits cluster; see `schedule.nominal_weeks`."""
         return tuple(schedule.nominal_weeks(self.tables.visits).tolist())
 
     def observed(self, weeks: Sequence[float]) -> pd.DataFrame:
         """Persons whose last visit with an outcome is at `weeks` or later.
+
+        Parameters
+        ----------
+        weeks : sequence of float
+            Weeks since randomisation.
 
         Returns
         -------
@@ -215,7 +220,17 @@ class Study:
         return schedule.observed(self.tables.persons, self.tables.visits, self.outcomes, wanted)
 
     def covariates(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns of the persons table as numbers, one row a person.
+        """Columns of the persons table as numbers, one row per person.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of covariates.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column per name, in the order of the persons table.
 
         Raises
         ------

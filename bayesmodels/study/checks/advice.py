@@ -1,4 +1,4 @@
-"""What to do with tables of another shape, as the pandas call that does it: wide tables, dates, text covariates."""
+"""Advice on wide tables, dates and text covariates: the pandas call that puts the table into the expected shape."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LEVELS = 8
 
 
 def wide_table(file: str, cells: pd.DataFrame, known: Sequence[str]) -> Problem | None:
-    """The problem of a visits table with one column a visit, or one an outcome; None where it is long.
+    """Problem of a wide visits table, with one column per visit or per outcome; None where the table is long.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def date_column(cells: pd.DataFrame) -> str | None:
 
 
 def dates_remedy(table: str, column: str, cells: Sequence[object], randomised: str | None) -> str:
-    """How the dates of a column become weeks since randomisation.
+    """The pandas call that turns the dates of a column into weeks since randomisation.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From cells to numbers and labels: parsed explicitly, and refused where the meaning is not plain."""
+"""Parsing of cells into numbers and labels; ambiguous cells are refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def nowhere(row: int) -> dict:
 
 
 def number(cell: object) -> float | None:
-    """The number in a cell; None if it holds none. Infinity is a number here; what is nearer to 0 than `TINY` is 0."""
+    """The number in a cell; None if it holds none. Infinity is a number here; numbers within `TINY` of 0 become 0."""
     value = _number(cell)
     return 0.0 if value is not None and abs(value) < TINY else value
 
@@ -62,13 +62,13 @@ def _number(cell: object) -> float | None:
 
 
 def week_of(value: float) -> float:
-    """A week: the whole week that it is within `NEAR` of, or as it is."""
+    """A week, rounded to the nearest whole week if that is within `NEAR`."""
     whole = np.floor(value + 0.5)
     return float(whole) + 0.0 if abs(value - whole) < NEAR else value
 
 
 def as_one_week(*columns: npt.ArrayLike) -> list[np.ndarray]:
-    """Columns of weeks in which weeks within `NEAR` of each other are the earliest of them."""
+    """Columns of weeks in which weeks within `NEAR` of each other are replaced by the earliest of them."""
     arrays = [np.array(column, float) for column in columns]
     weeks = np.unique(np.concatenate(arrays))
     weeks = weeks[np.isfinite(weeks)]

@@ -1,4 +1,4 @@
-"""Warnings about tables: what is legitimate but doubtful, a line each. Nothing here refuses or changes anything."""
+"""Warnings about legitimate but doubtful content of tables, one line each; nothing is refused or changed."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def late_weeks(file: str, table: pd.DataFrame) -> Iterator[Problem]:
 
 
 def is_code(value: float) -> bool:
-    """Whether a number is written as people write a missing value: -9, -99, 99, 888, 9999."""
+    """Whether a number is a common code for a missing value: -9, -99, 99, 888, 9999."""
     return _CODE.fullmatch(f"{value:.10g}".replace(".", "")) is not None
 
 

@@ -1,4 +1,4 @@
-"""Labels of events that ask a question: does it mean that nothing happened, or another event by another name?"""
+"""Ambiguous event labels: those that may mean that nothing happened, or be synonyms of another event."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ DEATH_BEGINS = ("death", "dead", "died", "deceas")
 
 
 def family(label: str) -> str | None:
-    """The event that a label is a usual word for, or None."""
+    """The event of which a label is a common synonym, or None."""
     return _exact_family(label) or ("death" if label_key(label).startswith(DEATH_BEGINS) else None)
 
 
@@ -103,7 +103,7 @@ def absent_labels(file: str, there: Iterable[str], given: Mapping[str, str]) -> 
 def event_spellings(
     file: str, events: pd.DataFrame, distinct: DistinctLabels, given: Mapping[str, str]
 ) -> list[Problem]:
-    """Spellings of "none" other than that one, which would each be an event."""
+    """Other spellings of "none", each of which would count as an event."""
     counts = events["event"].value_counts(sort=False)
     found = []
     apart = {label for group in distinct if NONE in group for label in group} | set(given.values())
@@ -121,7 +121,7 @@ def event_spellings(
 
 
 def settling_line(answers: Mapping[str, str], given: Mapping[str, str]) -> str:
-    """The line of a configuration that says what labels of events stand for, with what is said already."""
+    """The line `event_labels = {...}` that settles ambiguous labels, with the entries that are there already."""
     return f"under [study]: event_labels = {as_toml(dict(given) | dict(answers))}"
 
 
@@ -137,7 +137,7 @@ def likely_answers(
     *,
     nothing: bool = True,
 ) -> dict[str, str]:
-    """Labels of an events table that ask what they are, each with what it is likely to be (see `event_questions`)."""
+    """Ambiguous labels of an events table, each with its likely meaning (see `event_questions`)."""
     taken = {label for part in parts for label in part.values()}
     answers: dict[str, str] = {}
     labels = _counts(events)
@@ -165,7 +165,7 @@ def event_questions(
     *,
     nothing: bool = True,
 ) -> list[Problem]:
-    """The question that the labels of an events table ask, with the line that answers it; empty if there is none.
+    """Problems with ambiguous labels of an events table, with the configuration line that settles them.
 
     Asked is about words that usually mean that nothing happened, and about words for an event that is taken under
     another name. What `given` and `distinct` say is settled.
@@ -204,7 +204,7 @@ def event_questions(
 
 
 def study_questions(study: Study, parts: Sequence[Mapping[str, str]], *, nothing: bool = True) -> list[Problem]:
-    """What must be said of the labels of a study's events before they are taken; empty where nothing is in doubt.
+    """Problems with ambiguous event labels of a study under a model's events; empty where there are none.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def _wrong_answers(given: Mapping[str, str], parts: Sequence[Mapping[str, str]])
 
 
 def doubtful_events(file: str, events: pd.DataFrame, given: Mapping[str, str]) -> list[Problem]:
-    """The same question where no configuration says which events a model has: a warning.
+    """Warning about ambiguous event labels, where no configuration says which events the model has.
 
     Of several words for one event the commonest is taken for its name.
     """

@@ -1,4 +1,4 @@
-"""What values an outcome can take: the limits that the checks hold every table to."""
+"""Limits of the values that an outcome can take, which the checks apply to every table."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ every published value set, above -1. `hhd` is in z units and unbounded.
 
 
 def limits_of(outcomes: Iterable[str], extra: Mapping[str, Limits]) -> dict[str, Limits]:
-    """Limits of the outcomes of a table that have some: those given, else those of the preset whose name they spell.
+    """Limits of a table's outcomes, where there are any: those given, else those of the preset of that name.
 
     Parameters
     ----------

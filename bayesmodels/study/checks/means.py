@@ -169,7 +169,7 @@ def overlaps(file: str, rows: pd.DataFrame) -> list[Problem]:
             weeks = ", ".join(in_full(week) for week in sorted(twice["week"].unique()))
             given = list(twice["series"].unique())
             remedy = (
-                "take each series over weeks of its own" if len(given) > 1 else "keep one row a start group and week"
+                "take each series over weeks of its own" if len(given) > 1 else "keep one row per start group and week"
             )
             text = (
                 f"two rows or more about the same people: {plain(outcome)}, stratum {plain(stratum)}, week {weeks}, "

@@ -1,4 +1,4 @@
-"""Settings of a study: what the tables do not say, checked against what they do."""
+"""Settings of a study that its tables do not contain, checked against the tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ N_CURVE_WEEKS = 25
 
 @dataclass(frozen=True)
 class Settings:
-    """What the caller asked for; None where the default holds."""
+    """Settings as the caller gave them; None where the default holds."""
 
     reference_group: str | None
     strata: bool

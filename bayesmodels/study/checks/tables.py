@@ -1,4 +1,4 @@
-"""From three raw tables to three checked ones, with every problem found on the way."""
+"""Parsing and checking of a trial's three tables; every problem is collected."""
 
 from __future__ import annotations
 

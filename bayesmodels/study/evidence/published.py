@@ -1,4 +1,4 @@
-"""The evidence tables of the package, loaded as they are."""
+"""Tables of published numbers that come with the package."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TITLES = {
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Evidence:
-    """Published numbers, one row an estimate, with certainty and source.
+    """Published numbers, one row per estimate, with certainty and source.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from validation.joint_recovery import study as joint_recovery
-from validation.joint_recovery.report import summary, tidy
-from validation.joint_recovery.study import (
+from validation.joint_recovery import trials as joint_recovery
+from validation.joint_recovery.study import summary, tidy
+from validation.joint_recovery.trials import (
     LAYOUTS,
     TRUTH,
     ignoring_in_large_samples,

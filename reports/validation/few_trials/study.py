@@ -1,6 +1,6 @@
 """What few trials can say of R2_trial: the design calculation "Few trials and measurement error", run again.
 
-    python -m validation.few_trials.study --out reports/validation/few_trials
+    python -m validation.few_trials --out reports/validation/few_trials
 
 Collections of 2 to 40 trials with known R2 are simulated and fitted; the mean posterior median and 95 % interval of
 R2_trial, the share of fits with a lower limit above .5, and the squared correlation of the raw estimates are compared
@@ -9,20 +9,22 @@ with a published calculation that used 40 replicates and another program, cell b
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
 from bayesmodels.models.trial_level.model import TrialLevelModel
 from bayesmodels.simulation import CollectionTruth, simulate_effects
 from bayesmodels.study import TrialTable
-from bayesmodels.trials.loop import run_study, study_parser
+from bayesmodels.trials.results import Results, convergence_counts, fits_table
+from bayesmodels.trials.specification import FitsSpec
+from bayesmodels.trials.study import TrialsStudy, Variant
+from validation.few_trials.source import LIMIT, comparison
 
 TRIALS = (2, 3, 5, 8, 12, 20, 40)
 TRUE_R2 = (0.2, 0.8, 0.95)
@@ -32,24 +34,6 @@ PRIOR_SCALE = 0.5
 """s of both endpoints: mu ~ Normal(0, (2 s)^2), tau ~ HalfNormal(s), rho ~ Uniform(-1, 1)."""
 
 LEVELS = (0.025, 0.5, 0.975)
-
-
-@dataclass(frozen=True)
-class FewTrialsSpec:
-    """What the study depends on.
-
-    Parameters
-    ----------
-    replicates : int
-        Collections a cell; trial number k of the study is replicate k // 21 of cell k % 21.
-    """
-
-    replicates: int = 120
-    seed: int = 1
-    chains: int = 1
-    tune: int = 400
-    draws: int = 800
-    target_accept: float = 0.9
 
 
 def truth_of(r2: float) -> CollectionTruth:
@@ -79,17 +63,19 @@ def observed(truth: CollectionTruth, trials: int, rng: np.random.Generator) -> A
     return frame.drop(columns=["true_surrogate_effect", "true_outcome_effect"])
 
 
-def one_fit(spec: FewTrialsSpec, number: int) -> dict[str, Any]:
-    """Simulate and fit one collection: posterior quantiles of R2_trial, and the raw estimates' squared correlation."""
+def one_fit(spec: FitsSpec, number: int) -> dict[str, Any]:
+    """Simulate and fit collection k, which is replicate k // 21 of cell k % 21.
+
+    Returns
+    -------
+    dict
+        Posterior quantiles of R2_trial, the raw estimates' squared correlation, and convergence.
+    """
     trials, r2 = CELLS[number % len(CELLS)]
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+    rng = spec.stream(number)
     frame = observed(truth_of(r2), trials, rng)
-    settings = NutsSettings(
-        chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
-        seed=int(rng.integers(2**31)),
-    )  # fmt: skip
     refit = the_refit()
-    tree = refit.sample(the_model().arrays(TrialTable.from_frame(frame)), settings)
+    tree = refit.sample(the_model().arrays(TrialTable.from_frame(frame)), spec.settings(rng))
     found = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
     quantiles = np.quantile(found["trial_r2"], LEVELS)
     naive = np.corrcoef(frame["surrogate_effect"], frame["outcome_effect"])[0, 1] ** 2
@@ -102,19 +88,43 @@ def one_fit(spec: FewTrialsSpec, number: int) -> dict[str, Any]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line; a study that was stopped goes on where it was."""
-    from validation.few_trials.report import write_report
+def results(records: list[dict[str, Any]], spec: FitsSpec) -> Results:
+    """Every cell beside its source, and the fits."""
+    fits = fits_table(records)
+    table = comparison(fits)
+    counts = {
+        "cells": len(table),
+        "agree": int(table["agrees"].sum()),
+        "largest_errors_apart": round(float(table["errors_apart"].abs().max()), 2),
+        **convergence_counts(fits),
+    }
+    return Results({"comparison": table, "fits": fits}, counts)
 
-    parser = study_parser("few_trials", __doc__)
-    parser.add_argument("--replicates", type=int, default=120)
-    chosen = parser.parse_args(arguments)
-    spec = FewTrialsSpec(chosen.replicates, chosen.seed)
-    fits = spec.replicates * len(CELLS)
-    records = run_study(one_fit, spec, fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
-    return 0
+
+def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """Cells by number of trials, true R2 and quantity, and those that differ from the source."""
+    table = files["comparison"]
+    return {
+        "cells": {(r.trials, r.true_r2, r.quantity): r for r in table.itertuples()},
+        "apart": table[~table["agrees"]],
+        "largest": table["errors_apart"].abs().max(),
+        "limit": LIMIT,
+        "sizes": TRIALS,
+        "true_r2": TRUE_R2,
+    }
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDY = TrialsStudy(
+    "validation.few_trials",
+    __doc__,
+    (
+        Variant(
+            "Few trials and measurement error", "reports/validation/few_trials", FitsSpec(tune=400, draws=800),
+            120 * len(CELLS),
+        ),
+    ),
+    one_fit,
+    results,
+    Path(__file__).with_name("page.md.j2"),
+    context,
+)  # fmt: skip

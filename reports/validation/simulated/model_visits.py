@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.design import NEVER, Design, OutcomeDesign
+from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 from validation.simulated.model_trials import (
@@ -20,6 +25,8 @@ from validation.simulated.model_trials import (
     Layout,
     Truth,
 )
+
+VALOR_LAYOUT = Layout(persons=((39, 33), (21, 15)), weeks=tuple(map(float, VISIT_WEEKS)))
 
 
 def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> Design:
@@ -84,3 +91,15 @@ def template_study(layout: Layout) -> Study:
     return Study.from_frames(
         persons, visits, name="simulated", reference_group="delayed", strata=True, curve_weeks=layout.weeks
     )
+
+
+@cache
+def the_model() -> LongitudinalModel:
+    """NfL and ALSFRS-R by their presets, partial pooling between start groups."""
+    return LongitudinalModel(outcomes=OUTCOMES)
+
+
+@cache
+def the_refit() -> Refit:
+    """The model compiled, once per process."""
+    return refit_of(the_model(), template_study(VALOR_LAYOUT))

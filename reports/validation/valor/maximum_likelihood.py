@@ -1,4 +1,4 @@
-"""Log-likelihood of published means, and the parameters that make it largest."""
+"""Parameters of a model of published means that make its likelihood largest."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize
 
-from bayesmodels.models.published_means.covariance import row_covariance
-from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
+from bayesmodels.demo.valor import means_log_likelihood
+from bayesmodels.models.published_means.layout import arms_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
-from bayesmodels.parts.means_effects import Values
 from bayesmodels.parts.priors import LogNormal
 from bayesmodels.study.means import MeansTable
 
@@ -25,34 +24,6 @@ class Maximum:
 
     log_likelihood: float
     parameters: dict[str, Array]
-
-
-def means_log_likelihood(model: PublishedMeansModel, data: MeansTable, values: Values) -> Array:
-    """Log-likelihood of a table of means, summed over outcomes.
-
-    Parameters
-    ----------
-    model : PublishedMeansModel
-    data : MeansTable
-    values : mapping of str to array
-        Free parameters, (draw, 1) or (draw, stratum).
-
-    Returns
-    -------
-    array (draw,)
-    """
-    arms, frame = arms_of(data), data.frame
-    total = np.zeros(len(next(iter(values.values()))))
-    for outcome in model.outcomes:
-        own = frame[frame["outcome"] == outcome.name]
-        rows = rows_of(own, arms, model.mixture)
-        covariance, _ = row_covariance(outcome.spread, rows)
-        factor = np.linalg.cholesky(covariance)
-        means = outcome.mean(np, cells_of(rows, arms, arms.started), values) @ rows.weights.T
-        white = np.linalg.solve(factor, (own["estimate"].to_numpy(dtype=float) - means).T)
-        constant = len(own) / 2 * np.log(2 * np.pi) + np.log(np.diag(factor)).sum()
-        total = total - constant - 0.5 * (white**2).sum(axis=0)
-    return total
 
 
 def maximum_likelihood(model: PublishedMeansModel, data: MeansTable) -> Maximum:

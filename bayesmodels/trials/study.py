@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,18 @@ class Variant:
         Its specification, with the default of every option.
     trials : int
         Number of trials unless said.
+    least : int
+        Fewest trials that fill the page.
+    most : float
+        Trials that the specification has.
     """
 
     title: str
     folder: str
     spec: TrialsSpec
     trials: int
+    least: int = 1
+    most: float = inf
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ class TrialsStudy:
             "planned": planned,
             **found.manifest,
             "cpu_seconds": round(float(seconds.sum()), 1),
-            "fits_per_cpu_hour": round(3600 * len(records) / float(seconds.sum()), 1),
+            "fits_per_cpu_hour": round(3600 / max(float(seconds.mean()), 0.01), 1),
             "median_cpu_seconds_a_fit": float(seconds.median()),
             "versions": versions(),
         }
@@ -153,7 +160,9 @@ class TrialsStudy:
         variant = self.variant(chosen.get("variant", ""))
         given = {name: chosen[name] for name in self._options(variant.spec) if chosen[name] is not None}
         spec = replace(variant.spec, **given)
-        trials = chosen["trials"] or variant.trials
+        trials = variant.trials if chosen["trials"] is None else chosen["trials"]
+        if not variant.least <= trials <= variant.most:
+            parser.error(f"--trials: expected {variant.least} to {variant.most}, got {trials}")
         stem = "-".join(part for part in (self.module.rpartition(".")[2], spec.variant) if part)
         log = chosen["log"] or Path(f"runs/studies/{stem}.jsonl")
         records = run_study(self.task, spec, trials, log, workers=chosen["workers"], scheduler=chosen["scheduler"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from validation.joint_recovery import trials as joint_recovery
-from validation.joint_recovery.study import summary, tidy
+from validation.joint_recovery.study import chance, summary, tidy
 from validation.joint_recovery.trials import (
     LAYOUTS,
     TRUTH,
@@ -15,7 +15,6 @@ from validation.joint_recovery.trials import (
     main_quantities,
     truths,
 )
-from validation.simulated.joint_chance import chance
 from validation.simulated.joint_trials import simulate_exits, simulate_trial
 
 from bayesmodels.vocabulary import months

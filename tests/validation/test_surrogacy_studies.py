@@ -9,7 +9,7 @@ from validation.calibration import one_stage as one_stage_calibration
 from validation.calibration import trial_level as trial_level_calibration
 from validation.calibration.one_stage import correlate
 from validation.few_trials import study as few_trials
-from validation.few_trials.source import SOURCE, comparison
+from validation.few_trials.study import SOURCE, comparison
 
 
 def agree(truths, pm_model, draws=1500):

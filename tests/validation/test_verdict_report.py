@@ -4,8 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from validation.surrogacy_verdicts.shares import shares
-from validation.surrogacy_verdicts.study import STUDY, VerdictSpec
+from validation.surrogacy_verdicts.study import STUDY, VerdictSpec, shares
 
 from bayesmodels.simulation import COLLECTIONS
 

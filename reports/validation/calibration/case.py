@@ -59,7 +59,7 @@ class Calibrated:
             if number < trials:
                 return form, number
             number -= int(trials)
-        raise ValueError(f"expected a number below {sum(self.forms.values())} in all, got {number} more")
+        raise ValueError(f"expected the number of one of {sum(self.forms.values())} trials, got {number} too many")
 
 
 def compared_with(truth: Mapping[str, Any], *, likelihood: bool = True) -> Compare:

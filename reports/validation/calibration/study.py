@@ -51,8 +51,9 @@ class CalibrationSpec(FitsSpec):
 
 
 def _variant(name: str, title: str, folder: str, trials: int, **settings: Any) -> Variant:
-    spec = CalibrationSpec(variant=name, **settings)
-    return Variant(f"Simulation-based calibration of {title}", f"reports/validation/calibration/{folder}", spec, trials)
+    spec, most = CalibrationSpec(variant=name, **settings), sum(MODELS[name].forms.values())
+    title, folder = f"Simulation-based calibration of {title}", f"reports/validation/calibration/{folder}"
+    return Variant(title, folder, spec, trials, most=most)
 
 
 VARIANTS = (

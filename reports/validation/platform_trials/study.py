@@ -210,6 +210,7 @@ STUDY = TrialsStudy(
             "reports/validation/platform_trials",
             SPEC,
             SPEC.trials,
+            most=SPEC.trials,
         ),
     ),
     one_trial,

@@ -9,6 +9,7 @@ directions are stated: a lower surrogate, a higher outcome.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import product
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from arviz_stats.base import array_stats
+from scipy.stats import binomtest
 
 from bayesmodels.fitting.refit import Refit, refit_of
 from bayesmodels.models.trial_level.model import TrialLevelModel
@@ -31,10 +33,10 @@ from bayesmodels.surrogacy.trial_level.direction import direction
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 from bayesmodels.surrogacy.trial_level.prior_information import prior_information
 from bayesmodels.surrogacy.trial_level.verdict import trial_verdict
+from bayesmodels.surrogacy.verdict import ANSWERS
 from bayesmodels.trials.results import Results
 from bayesmodels.trials.specification import FitsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
-from validation.surrogacy_verdicts.shares import context, false_support, shares
 
 SIZES = (1, 3, 8, 20, 40)
 """Trials; 1 is a single trial with patients."""
@@ -46,6 +48,18 @@ SCALES = (0.3, 0.25)
 ENDPOINTS = (Endpoint("surrogate", "ln", "down"), Endpoint("outcome", "points per month", "up"))
 RESIDUAL_REGION = 0.1
 """Effect on the outcome, given the surrogate, that counts as none in Prentice's fourth criterion; points a month."""
+
+
+RUNGS = {
+    "response": "response",
+    "individual": "individual",
+    "trial_rung": "trial",
+    "trial_rung_undirected": "trial, directions not stated",
+}
+FALSE_KINDS = ("null", "paradox", "harmful")
+"""Surrogates that must not be called supported on the trial rung."""
+
+LIMIT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +147,56 @@ def _rhat(values: np.ndarray) -> float:
     return max(float(array_stats.rhat(halves[..., j], chain_axis=0, draw_axis=1)) for j in range(halves.shape[-1]))
 
 
+def shares(records: pd.DataFrame) -> pd.DataFrame:
+    """Share of every answer by kind, number of trials and rung.
+
+    Returns
+    -------
+    DataFrame
+        kind, trials, rung, answer, count, simulations, share, lower, upper (95 % limits, Clopper-Pearson).
+    """
+    rows = []
+    for (kind, trials), cell in records.groupby(["kind", "trials"], sort=False):
+        for column, rung in RUNGS.items():
+            given = cell[column].dropna() if column in cell else pd.Series(dtype=object)
+            for answer in ANSWERS if len(given) else ():
+                count = int((given == answer).sum())
+                limits = binomtest(count, len(given)).proportion_ci(0.95)
+                share = count / len(given)
+                rows.append((kind, trials, rung, answer, count, len(given), share, limits.low, limits.high))
+    columns = ["kind", "trials", "rung", "answer", "count", "simulations", "share", "lower", "upper"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def false_support(table: pd.DataFrame, rung: str = "trial") -> pd.DataFrame:
+    """Rows that count a false "supported" on the trial rung."""
+    return table[(table["rung"] == rung) & (table["answer"] == "supported") & table["kind"].isin(FALSE_KINDS)]
+
+
+def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """Largest share of false support, support of a perfect surrogate, and shares of each rung in the page's layout."""
+    table, simulations = files["shares"], files["simulations"]
+    false, blind = false_support(table), false_support(table, "trial, directions not stated")
+    single = simulations[simulations["trials"] == 1]
+    met = single.assign(met=(single["prentice_joint"] >= 0.95) & single["prentice_assessable"].astype(bool))
+    by_rung = {
+        rung: table[table["rung"] == rung].pivot_table("share", ["kind", "trials"], "answer", sort=False)
+        for rung in RUNGS.values()
+    }
+    return {
+        "worst": false.loc[false["share"].idxmax()],
+        "highest": false["upper"].max(),
+        "loose": blind.loc[blind["share"].idxmax()],
+        "perfect": table[(table["kind"] == "perfect") & (table["rung"] == "trial") & (table["answer"] == "supported")],
+        "limit": LIMIT,
+        "answers": ANSWERS,
+        "rungs": by_rung,
+        "prentice": met.groupby("kind", sort=False)[["prentice_assessable", "met"]].mean(),
+        "kinds": COLLECTIONS.values(),
+        "simulations_each": table["simulations"].max(),
+    }
+
+
 def results(records: list[dict[str, Any]], spec: VerdictSpec) -> Results:
     """Shares of every answer, and the simulations."""
     simulations = pd.DataFrame(records).drop(columns="process")
@@ -155,7 +219,7 @@ STUDY = TrialsStudy(
     (
         Variant(
             "Shares of verdicts", "reports/validation/surrogacy_verdicts", VerdictSpec(tune=250, draws=600),
-            100 * len(CELLS),
+            100 * len(CELLS), least=len(CELLS),
         ),
     ),
     judge,

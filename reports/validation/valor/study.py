@@ -36,8 +36,7 @@ from bayesmodels.parts.priors import LogNormal
 from bayesmodels.study import MeansTable
 from bayesmodels.study.evidence import means_table
 from bayesmodels.trials.results import Results, read_results, rendered
-from validation.valor.maximum_likelihood import maximum_likelihood
-from validation.valor.visit_independence import coverage_if_independent
+from validation.valor.likelihood import coverage_if_independent, maximum_likelihood
 
 SEED = 1
 SETTINGS = NutsSettings(seed=SEED, progress=False)

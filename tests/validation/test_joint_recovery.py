@@ -15,7 +15,7 @@ from validation.joint_recovery.trials import (
     main_quantities,
     truths,
 )
-from validation.simulated.joint_trials import simulate_exits, simulate_trial
+from validation.simulated.joint_trials import draw_people, simulate_exits, simulate_trial
 
 from bayesmodels.vocabulary import months
 
@@ -48,7 +48,7 @@ def test_truths_as_if_alive_by_hand_and_those_among_the_living_are_higher():
 
 def test_shares_alive_are_those_of_simulated_trials():
     layout = LAYOUTS["parallel"]
-    people = layout.people(np.random.default_rng(0))
+    people = draw_people(layout, np.random.default_rng(0))
     rng, alive = np.random.default_rng(1), []
     for _ in range(20):
         terms = rng.standard_normal((len(people.start), 2)) * TRUTH.person_sd

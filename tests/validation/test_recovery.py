@@ -10,7 +10,7 @@ from scipy import integrate, stats
 from scipy.linalg import block_diag
 from validation.recovery.coverage import binomial_limits, coverage_table, is_prior_dominated
 from validation.simulated import model_trials, model_visits
-from validation.simulated.model_trials import OUTCOMES, Layout, draw_truth
+from validation.simulated.model_trials import OUTCOMES, draw_truth, two_strata
 
 from bayesmodels.fitting.refit import PUBLISHED
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -18,7 +18,7 @@ from bayesmodels.models.visits.design import as_data, design_of
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
-LAYOUT = Layout(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
+LAYOUT = two_strata(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
 
 

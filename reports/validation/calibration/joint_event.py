@@ -24,8 +24,9 @@ from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal
 from validation.calibration.case import Arrays, Calibrated, Case
 from validation.simulated.joint_density import log_likelihood
 from validation.simulated.joint_labels import joint_published, labelled_draws, labelled_truth, truth_from
-from validation.simulated.joint_trials import JointLayout, JointTrial, draw_truth, simulate_trial, study_of
+from validation.simulated.joint_trials import JointTrial, draw_truth, simulate_trial, study_of
 from validation.simulated.joint_truth import JointTruth
+from validation.simulated.layout import Layout
 
 Variant = Literal["piecewise", "weibull"]
 
@@ -33,7 +34,7 @@ ORDER = {"piecewise": 7, "weibull": 3}
 """Quadrature nodes in each random effect for the ranked log-likelihood; any fixed rule leaves its ranks uniform."""
 
 LAYOUTS = {
-    "piecewise": JointLayout(
+    "piecewise": Layout(
         persons=((20,), (20,)),
         groups=("early", "delayed"),
         start_weeks=(0.0, 28.0),
@@ -43,7 +44,7 @@ LAYOUTS = {
         missed=0.05,
         covariate="age",
     ),
-    "weibull": JointLayout(
+    "weibull": Layout(
         persons=((10, 10), (10, 10)),
         groups=("early", "delayed"),
         start_weeks=(0.0, 28.0),

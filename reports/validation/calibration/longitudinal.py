@@ -15,10 +15,10 @@ from bayesmodels.fitting.refit import Refit
 from bayesmodels.models.visits.design import as_data
 from validation.calibration.case import Arrays, Calibrated, Case
 from validation.simulated.labelled import scalars
-from validation.simulated.model_trials import OUTCOMES, STRATA, Layout, draw_truth, free_variables, published
+from validation.simulated.model_trials import OUTCOMES, STRATA, draw_truth, free_variables, published, two_strata
 from validation.simulated.model_visits import VALOR_LAYOUT, simulate_visits, the_model, the_refit
 
-SMALL_LAYOUT = Layout(
+SMALL_LAYOUT = two_strata(
     persons=((20, 16), (10, 8)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0
 )
 """Half of VALOR's persons with the same shares of strata, so that the model compiled for the recovery study serves."""

@@ -26,8 +26,9 @@ from validation.joint_recovery.trials import (
     truths,
 )
 from validation.recovery.coverage import binomial_limits
-from validation.simulated.joint_trials import JointLayout, JointTrial
+from validation.simulated.joint_trials import JointTrial
 from validation.simulated.joint_truth import Array, JointTruth, cumulative_hazards, time_grid
+from validation.simulated.layout import Layout
 
 PULLED = 4
 """Monte-Carlo standard errors beyond which a bias is told."""
@@ -151,7 +152,7 @@ def figure(rows: pd.DataFrame, quantities: list[str]) -> Figure:
     return found
 
 
-def _difference_of_rates(luck: Array, layout: JointLayout) -> dict[str, float]:
+def _difference_of_rates(luck: Array, layout: Layout) -> dict[str, float]:
     """Mean over trials of the start groups' difference in the persons' own rates, zero in expectation, and its SD."""
     sizes = np.array([row[0] for row in layout.persons])
     expected = float(TRUTH.person_sd[1] * np.sqrt((1 / sizes).sum() / len(luck)))

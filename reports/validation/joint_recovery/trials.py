@@ -29,8 +29,9 @@ from bayesmodels.trials.specification import FitsSpec, TrialsSpec
 from bayesmodels.vocabulary import months
 from validation.simulated.joint_density import living_means
 from validation.simulated.joint_labels import PUBLISHED, joint_published, labelled_draws, labelled_truth, truth_from
-from validation.simulated.joint_trials import JointLayout, JointTrial, simulate_trial, study_of
+from validation.simulated.joint_trials import JointTrial, simulate_trial, study_of
 from validation.simulated.joint_truth import Array, EventTruth, JointTruth, Link, OutcomeTruth
+from validation.simulated.layout import Layout
 
 Design = Literal["parallel", "delayed"]
 Fitted = Literal["joint", "ignoring"]
@@ -41,7 +42,7 @@ LAST_WEEK = 148.0
 LIVING_DRAWS = 100
 """Posterior draws, evenly spaced, from which means among the living are computed."""
 
-PARALLEL = JointLayout(
+PARALLEL = Layout(
     persons=((54,), (54,)),
     groups=("early", "never"),
     start_weeks=(0.0, np.inf),
@@ -151,7 +152,7 @@ def truths(design: Design) -> dict[str, float]:
     return found | {name: float(v) for name, v in living(TRUTH, layout).items()}
 
 
-def living(truth: JointTruth, layout: JointLayout) -> dict[str, float]:
+def living(truth: JointTruth, layout: Layout) -> dict[str, float]:
     """Means among the living at week 148 by start group, their difference, and shares alive."""
     means, alive = living_means(truth, truth.events, layout.starts, np.array([LAST_WEEK]), order=11, cells=20)
     first, last = layout.groups

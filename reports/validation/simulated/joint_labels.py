@@ -14,8 +14,8 @@ import numpy as np
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.visits.event import Event
 from bayesmodels.vocabulary import VARIABLES, months
-from validation.simulated.joint_trials import JointLayout
 from validation.simulated.joint_truth import Array, EventTruth, JointTruth, Link, OutcomeTruth, bases
+from validation.simulated.layout import Layout
 
 Place = tuple[str | int, ...]
 
@@ -51,7 +51,7 @@ def label(name: str, *index: Any) -> str:
     return f"{name}[{', '.join(kept)}]" if kept else name
 
 
-def hazard_weeks(event: EventTruth, layout: JointLayout) -> list[float]:
+def hazard_weeks(event: EventTruth, layout: Layout) -> list[float]:
     """A planned week within each piece of a constant hazard; one late week for Weibull."""
     if event.log_shape is not None:
         return [layout.weeks[-2]]
@@ -67,7 +67,7 @@ def baseline_at(event: EventTruth, week: float) -> float:
     return float(event.log_hazard[0] + np.expm1(event.log_shape) * np.log(t / 12))
 
 
-def _places(truth: JointTruth, model: JointEventModel, layout: JointLayout) -> dict[str, list[Place]]:
+def _places(truth: JointTruth, model: JointEventModel, layout: Layout) -> dict[str, list[Place]]:
     """Where every labelled quantity stands in a truth; the mean effect at every group's, a derived quantity nowhere."""
     found: dict[str, list[Place]] = {}
     names, drugged = [k.name for k in model.outcomes], np.flatnonzero(np.isfinite(layout.starts)).tolist()
@@ -104,7 +104,7 @@ def _places(truth: JointTruth, model: JointEventModel, layout: JointLayout) -> d
 
 
 def _places_of_event(
-    at: Place, event: EventTruth, spec: Event, names: list[str], layout: JointLayout
+    at: Place, event: EventTruth, spec: Event, names: list[str], layout: Layout
 ) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = {_baseline(event, week): [] for week in hazard_weeks(event, layout)}
     if event.log_shape is not None:
@@ -126,7 +126,7 @@ def _places_of_event(
     return found
 
 
-def _difference(name: str, group: str, stratum: str, layout: JointLayout) -> str:
+def _difference(name: str, group: str, stratum: str, layout: Layout) -> str:
     week = f"week {layout.weeks[-1]:g}"
     return label("difference", name, f"{group} - {layout.groups[-1]}", stratum, week)
 
@@ -135,7 +135,7 @@ def _baseline(event: EventTruth, week: float) -> str:
     return label("baseline_hazard", event.name, f"week {week:g}")
 
 
-def labelled_truth(truth: JointTruth, model: JointEventModel, layout: JointLayout) -> dict[str, float]:
+def labelled_truth(truth: JointTruth, model: JointEventModel, layout: Layout) -> dict[str, float]:
     """Every free quantity once, and the difference of the start groups' mean courses at the last planned week."""
     derived: dict[str, float] = {}
     for k, outcome in zip(truth.outcomes, model.outcomes, strict=True):
@@ -167,9 +167,7 @@ def labelled_draws(
     return {name: found[name] for name in wanted}
 
 
-def truth_from(
-    numbers: Mapping[str, float], like: JointTruth, model: JointEventModel, layout: JointLayout
-) -> JointTruth:
+def truth_from(numbers: Mapping[str, float], like: JointTruth, model: JointEventModel, layout: Layout) -> JointTruth:
     """The truth whose labelled numbers are given; shapes, knots and which parameters there are as in `like`."""
     tree = asdict(like)
     for name, places in _places(like, model, layout).items():

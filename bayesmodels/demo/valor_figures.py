@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -107,5 +109,5 @@ def _later(table: pd.DataFrame, outcome: str, stratum: str, group: str) -> pd.Da
     return table[own & (table["model"] == MAIN)]
 
 
-def _natural(outcome: str, values):
+def _natural(outcome: str, values: Any) -> Any:
     return np.exp(values) if outcome == "nfl_plasma" else values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -80,7 +82,7 @@ def nfl_response(fitted: MeansFit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def percent(numbers) -> str:
+def percent(numbers: Iterable[float]) -> str:
     """Median, lower, upper as percent: "62 % (56 to 68)"."""
     median, lower, upper = (fixed(100 * value, 0) for value in numbers)
     return f"{median} % ({lower} to {upper})"

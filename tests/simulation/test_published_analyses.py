@@ -74,7 +74,8 @@ def test_compare_marks_the_rows_inside():
 
 
 def test_study_writes_its_files(tmp_path):
-    assert generator.main(["--trials", "3", "--seed", "2", "--out", str(tmp_path)]) == 0
+    places = ["--log", str(tmp_path / "log"), "--out", str(tmp_path)]
+    assert generator.STUDY.main(["--trials", "3", "--seed", "2", *places]) == 0
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     rows = pd.read_csv(tmp_path / "rows.csv")
     assert manifest["core_rows"] == 54

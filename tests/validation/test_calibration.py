@@ -1,19 +1,19 @@
 """The prior that truths are drawn from, against the model's; the report of ranks."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pymc as pm
 from scipy import stats
-from validation.calibration.longitudinal import SMALL_LAYOUT, CalibrationSpec
-from validation.calibration.report import write_report
-from validation.pages import grades_said
-from validation.recovery.report import convergence_counts, fits_table
+from validation.calibration.longitudinal import SMALL_LAYOUT
+from validation.calibration.study import STUDY
 from validation.simulated import model_visits
 from validation.simulated.model_trials import OUTCOMES, draw_truth, free_variables
 
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.trials.results import convergence_counts, fits_table, grades_said
 
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
 
@@ -37,13 +37,13 @@ def test_truths_have_the_density_of_the_models_prior():
 
 def test_report_tells_a_biased_quantity_from_a_calibrated_one(tmp_path):
     rng = np.random.default_rng(3)
-    spec = CalibrationSpec(kept=50)
+    spec = replace(STUDY.variant("longitudinal").spec, kept=50)
     records = []
     for trial in range(200):
         ranks = {"fine": int(rng.integers(0, 51)), "biased": int(rng.integers(0, 51) * 0.6)}
         numbers = {"max_rhat": 1.0, "min_ess_bulk": 500.0, "min_ess_tail": 500.0, "divergences": 0, "min_ebfmi": 0.9}
         records.append({"trial": trial, "cpu_seconds": 1.0, "process": 1, **numbers, "ranks": ranks})
-    said = write_report(records, spec, tmp_path, 200)
+    said = STUDY.write(records, spec, tmp_path, 200)
     table = pd.read_csv(tmp_path / "uniformity.csv").set_index("parameter")
     assert table["inside"].to_dict() == {"fine": True, "biased": False}
     assert "biased" in said

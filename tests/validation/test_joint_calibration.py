@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from validation.calibration import joint_event as joint_calibration
-from validation.calibration.joint_event import LAYOUTS, JointCalibrationSpec, draw_trial, rank_truths, the_model
+from validation.calibration.joint_event import LAYOUTS, draw_trial, the_model
+from validation.calibration.study import STUDY, rank_truths
 from validation.simulated.joint_labels import hazard_weeks, labelled_draws, labelled_truth
 
 
@@ -69,7 +70,7 @@ def test_trials_without_one_of_the_events_are_drawn_again_and_counted(monkeypatc
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["piecewise", "weibull"])
 def test_one_fit_of_each_variant(variant):
-    spec = JointCalibrationSpec(variant, tune=200, draws=200)
+    spec = replace(STUDY.variant(f"joint_{variant}").spec, tune=200, draws=200)
     record = rank_truths(spec, 0)
     assert "log_likelihood" in record["ranks"]
     assert all(0 <= rank <= spec.kept for rank in record["ranks"].values())

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from validation.joint_recovery import study as joint_recovery
-from validation.joint_recovery.report import summary, tidy
-from validation.joint_recovery.study import (
+from validation.joint_recovery import trials as joint_recovery
+from validation.joint_recovery.study import chance, summary, tidy
+from validation.joint_recovery.trials import (
     LAYOUTS,
     TRUTH,
     ignoring_in_large_samples,
@@ -15,8 +15,7 @@ from validation.joint_recovery.study import (
     main_quantities,
     truths,
 )
-from validation.simulated.joint_chance import chance
-from validation.simulated.joint_trials import simulate_exits, simulate_trial
+from validation.simulated.joint_trials import draw_people, simulate_exits, simulate_trial
 
 from bayesmodels.vocabulary import months
 
@@ -49,7 +48,7 @@ def test_truths_as_if_alive_by_hand_and_those_among_the_living_are_higher():
 
 def test_shares_alive_are_those_of_simulated_trials():
     layout = LAYOUTS["parallel"]
-    people = layout.people(np.random.default_rng(0))
+    people = draw_people(layout, np.random.default_rng(0))
     rng, alive = np.random.default_rng(1), []
     for _ in range(20):
         terms = rng.standard_normal((len(people.start), 2)) * TRUTH.person_sd

@@ -10,13 +10,13 @@ from validation.calibration.joint_event import LAYOUTS, draw_trial, the_model
 from validation.simulated.joint_density import living_means, log_likelihood
 from validation.simulated.joint_labels import labelled_truth, truth_from
 from validation.simulated.joint_trials import (
-    JointLayout,
     draw_truth,
     simulate_exits,
     simulate_trial,
     study_of,
 )
 from validation.simulated.joint_truth import EventTruth, JointTruth, Link, OutcomeTruth, People, bases
+from validation.simulated.layout import Layout
 
 from bayesmodels.vocabulary import months
 
@@ -107,7 +107,7 @@ def test_the_log_likelihood_of_one_person_is_scipys_double_integral():
     links = (Link(0, "value", -0.08, LEVEL), Link(0, "rate", -0.6, RATE))
     truth = truth_of(event("death", [0.02, 0.03], *links, knots=(6.0,)), k=k, person_sd=(4.0, 0.7))
     truth = replace(truth, correlation=np.array([[1.0, -0.4], [-0.4, 1.0]]))
-    layout = JointLayout(((1,), (1,)), ("early", "delayed"), (0.0, 28.0), (0.0, 16.0, 40.0), 60.0, 60.0)
+    layout = Layout(((1,), (1,)), ("early", "delayed"), (0.0, 28.0), (0.0, 16.0, 40.0), 60.0, 60.0)
     trial = simulate_trial(truth, layout, np.random.default_rng(11))
     trial = replace(trial, exit=np.array([9.7, 13.1]), code=np.array([1, 0]))
     found = log_likelihood(truth, trial, layout, order=25, cells=20)

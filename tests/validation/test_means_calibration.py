@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from validation.calibration.published_means import simulate_estimates
-from validation.valor.visit_independence import coverage_if_independent
+from validation.valor.likelihood import coverage_if_independent
 
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of

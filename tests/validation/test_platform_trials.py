@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from validation.platform_trials import report as platform_trials_report
+from validation.platform_trials.characteristics import normal_scores, scenario_table, short_chains
 from validation.platform_trials.interim import InterimAnalyses, Look, as_of, interim_analyses, look_days
-from validation.platform_trials.study import SCENARIOS, PlatformSpec, study_of
+from validation.platform_trials.study import SCENARIOS, SPEC, STUDY, study_of
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
@@ -81,7 +81,7 @@ def test_stopped_arms_are_said_once():
 
 
 def test_scenarios_take_turns():
-    spec = PlatformSpec()
+    spec = SPEC
     places = [spec.place(number) for number in range(spec.trials)]
     assert len(set(places)) == spec.trials == sum(s.trials for s in SCENARIOS)
     first = [scenario for scenario in SCENARIOS if scenario.turn == 1]
@@ -107,7 +107,7 @@ def test_results_by_hand(tmp_path):
     ]  # fmt: skip
     records[1]["long"] = _analysis([1.1, 1.1, 1.1], [0.1, 0.98, 0.97], [0.1, 0.1, 0.1])
     records = [{"trial": k, "cpu_seconds": 1.0, **record} for k, record in enumerate(records)]
-    table = platform_trials_report.results(records).set_index("scenario")
+    table = scenario_table(records).set_index("scenario")
     assert table.loc["no effect", "success"] == pytest.approx(2 / 6)
     assert table.loc["no effect", "success_error"] == pytest.approx(np.std([2 / 3, 0], ddof=1) / np.sqrt(2))
     assert table.loc["no effect", "mean_ratio"] == pytest.approx(np.mean([1.0, 1.1]))
@@ -115,13 +115,13 @@ def test_results_by_hand(tmp_path):
     assert stopped["success"] == pytest.approx(1 / 3)
     assert stopped["mean_ratio"] == pytest.approx(np.mean([1.4, 1.1, 0.8]))
     assert stopped["stopped"] == pytest.approx(2 / 3)
-    short = platform_trials_report.short_chains(records)
+    short = short_chains(records)
     assert (short["disagree"], short["success_short"], short["success_long"], short["near_threshold"]) == (1, 0, 1, 2)
-    said = platform_trials_report.write_report(records, PlatformSpec(), tmp_path)
+    said = STUDY.write(records, SPEC, tmp_path, 2)
     assert "too few to tell" in said
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["fits"] == 5
-    assert f"2 of {PlatformSpec().trials} planned trials" in (tmp_path / "README.md").read_text()
+    assert f"2 of {SPEC.trials} planned trials" in (tmp_path / "README.md").read_text()
     assert len(pd.read_csv(tmp_path / "trials.csv")) == 15
 
 
@@ -131,7 +131,7 @@ def test_normal_scores_of_exact_posteriors_give_the_rules_level():
         {"scenario": "no effect", "final": {"slower": (rng.binomial(400, rng.uniform(size=3)) / 400).tolist()}}
         for _ in range(4000)
     ]
-    found = platform_trials_report.normal_scores(records, 400)["no effect"]
+    found = normal_scores(records, 400)["no effect"]
     assert found["sd"] == pytest.approx(1.0, abs=0.02)
     assert found["implied_success"] == pytest.approx(0.021, abs=0.002)
     assert 0 < found["error"] < 0.002

@@ -1,4 +1,4 @@
-"""Trials from the model with NumPy against the model's own graph; coverage limits; resuming."""
+"""Trials from the model with NumPy against the model's own graph; coverage limits."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,16 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 from scipy.linalg import block_diag
-from validation.recovery.page import deceleration, verdict
-from validation.recovery.report import binomial_limits, coverage_table, is_prior_dominated
+from validation.recovery.coverage import binomial_limits, coverage_table, is_prior_dominated
 from validation.simulated import model_trials, model_visits
-from validation.simulated.model_trials import OUTCOMES, Layout, draw_truth
+from validation.simulated.model_trials import OUTCOMES, draw_truth, two_strata
 
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.design import as_data, design_of
 from bayesmodels.study import Study
-from bayesmodels.trials.loop import run_study
 from bayesmodels.vocabulary import VARIABLES, months
 
-LAYOUT = Layout(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
+LAYOUT = two_strata(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
 
 
@@ -160,7 +158,6 @@ def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of
     assert (manifest["judged"], manifest["inside"]) == (len(judged), judged["inside"].sum())
     text = (folder / "README.md").read_text()
     assert f"{manifest['inside']} of {manifest['judged']} parameters have coverage within" in text
-    assert verdict("generator", table, manifest) in text
     own = pd.read_csv(folder / "estimates.csv").query("parameter == 'deceleration[alsfrs_r]'")
     covered = ((own["lower_95"] <= own["truth"]) & (own["truth"] <= own["upper_95"])).sum()
     width = (own["upper_95"] - own["lower_95"]).mean()
@@ -170,24 +167,3 @@ def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of
         f"which {covered} cover"
     )
     assert told in text
-    assert deceleration(table.set_index("parameter").loc["deceleration[alsfrs_r]"]) in text
-
-
-def count_calls(spec, number):
-    """A task that leaves a trace of every call."""
-    with open(spec, "a", encoding="utf-8") as file:
-        file.write(f"{number}\n")
-    return {"square": number**2}
-
-
-def test_a_killed_study_goes_on_after_the_last_whole_record(tmp_path):
-    log, calls = tmp_path / "log.jsonl", tmp_path / "calls"
-    run_study(count_calls, str(calls), 2, log)
-    with log.open("a", encoding="utf-8") as file:
-        file.write('{"trial": 2, "squ')
-    records = run_study(count_calls, str(calls), 4, log)
-    assert [r["square"] for r in records] == [0, 1, 4, 9]
-    assert calls.read_text().split() == ["0", "1", "2", "3"]
-    assert all(json.loads(line) for line in log.read_text().splitlines())
-    with pytest.raises(ValueError, match="other settings"):
-        run_study(count_calls, str(tmp_path / "else"), 4, log)

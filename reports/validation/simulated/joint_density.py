@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from bayesmodels.vocabulary import months
-from validation.simulated.joint_trials import JointLayout, JointTrial
+from validation.simulated.joint_trials import JointTrial
 from validation.simulated.joint_truth import (
     Array,
     EventTruth,
@@ -23,6 +23,7 @@ from validation.simulated.joint_truth import (
     log_hazard,
     time_grid,
 )
+from validation.simulated.layout import Layout
 
 
 def normal_nodes(dimensions: int, order: int) -> tuple[Array, Array]:
@@ -33,7 +34,7 @@ def normal_nodes(dimensions: int, order: int) -> tuple[Array, Array]:
     return nodes, weights
 
 
-def log_likelihood(truth: JointTruth, trial: JointTrial, layout: JointLayout, order: int, cells: int) -> Array:
+def log_likelihood(truth: JointTruth, trial: JointTrial, layout: Layout, order: int, cells: int) -> Array:
     """Log-likelihood of every person's visits and exit, (person,).
 
     Parameters
@@ -57,7 +58,7 @@ def log_likelihood(truth: JointTruth, trial: JointTrial, layout: JointLayout, or
     return density + largest + np.log(weights @ np.exp(found - largest))
 
 
-def _given_visits(truth: JointTruth, trial: JointTrial, layout: JointLayout) -> tuple[Array, Array, Array]:
+def _given_visits(truth: JointTruth, trial: JointTrial, layout: Layout) -> tuple[Array, Array, Array]:
     """Mean (person, term) and factor (person, term, term) of the terms given visits, and the visits' log density."""
     people, q = trial.people, len(truth.person_sd)
     n, n_outcomes = len(trial.exit), len(truth.outcomes)

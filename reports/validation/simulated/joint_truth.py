@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from validation.simulated.layout import Array, Ints
+
 Form = Literal["value", "rate", "area"]
 
 GAUSS = np.polynomial.legendre.leggauss(4)

@@ -1,6 +1,6 @@
 """VALOR's weeks 52 and 148 with and without exits: how much of a gap can be that only survivors are still observed?
 
-    python -m validation.valor_exits.study reports/validation/valor_exits
+    python -m validation.valor_exits --out reports/validation/valor_exits
 
 The model of published means, fitted to weeks 2 to 28, describes everyone as if alive and followed. What was published
 later may be of those still there. Here its persons are given exits whose levels fit the published counts.
@@ -8,12 +8,8 @@ later may be of those still there. Here its persons are given exits whose levels
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -29,13 +25,12 @@ from bayesmodels.demo.valor import (
     function_model,
     not_converged,
 )
-from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.published_means.valor import valor_means_model
-from bayesmodels.safe_labels import table_csv
 from bayesmodels.study.evidence import means_table
+from bayesmodels.trials.results import Results
 from validation.valor_exits.hazards import Counts, published_counts
-from validation.valor_exits.page import readme
+from validation.valor_exits.page import COMMAND, DIFFERENCE
 from validation.valor_exits.persons import PersonModel
 from validation.valor_exits.prediction import (
     LATER_WEEKS,
@@ -45,7 +40,6 @@ from validation.valor_exits.prediction import (
     predict_with_exits,
 )
 
-COMMAND = "python -m validation.valor_exits.study reports/validation/valor_exits"
 NUTS = NutsSettings(seed=1, progress=False)
 SETTINGS = ExitsSettings()
 STRENGTHS = {"none": 0.0, "halved": 0.5, "as stated": 1.0, "doubled": 2.0}
@@ -62,7 +56,6 @@ SCENARIOS: tuple[tuple[str, PersonModel], ...] = (
 )
 """Model of function and of persons; under a linear course persons' own slopes have nothing to flatten with."""
 
-DIFFERENCE = "early - delayed"
 TABLES = ("predictions", "survivors", "counts")
 
 
@@ -143,25 +136,21 @@ def count_rows(found: ExitsPrediction, counts: dict[str, Counts]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
-    """Fit, simulate every scenario and strength, and write tables, README and manifest."""
+def results() -> Results:
+    """Fit, and simulate every scenario and strength."""
     began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
     counts, published = published_counts(), published_means()
     fits = {variant: fit_to_week_28(variant) for variant in dict.fromkeys(variant for variant, _ in SCENARIOS)}
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for variant, person_model in SCENARIOS:
         for strength, factor in STRENGTHS.items():
-            tell(f"{variant}; persons {person_model}; associations {strength}")
+            print(f"{variant}; persons {person_model}; associations {strength}")
             found = predict_with_exits(fits[variant], person_model, factor, counts, SETTINGS)
             labels = {"function": variant, "persons": person_model, "associations": strength}
             parts["predictions"].append(prediction_rows(found, published).assign(**labels))
             parts["survivors"].append(survivor_rows(found).assign(**labels))
             parts["counts"].append(count_rows(found, counts).assign(**labels))
     tables = {name: _labels_first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
-    for name, table in tables.items():
-        write_whole(out / f"{name}.csv", table_csv(table.round(4)))
-    write_whole(out / "README.md", page(out).encode())
     manifest = {
         "command": COMMAND,
         "settings": NUTS.model_dump(exclude={"cores", "progress"}),
@@ -171,12 +160,7 @@ def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
         "tables": [f"{name}.csv" for name in tables],
         "seconds": round(time.monotonic() - began),
     }
-    write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
-
-
-def page(folder: Path) -> str:
-    """The README of a folder of the study's tables."""
-    return readme({name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}, COMMAND)
+    return Results(tables, manifest)
 
 
 def _monte_carlo_error(values: npt.NDArray[np.float64], replicates: int) -> float:
@@ -193,7 +177,3 @@ def _labels_first(table: pd.DataFrame) -> pd.DataFrame:
 def _numbers(values: npt.NDArray[np.float64]) -> dict[str, float]:
     lower, median, upper = np.quantile(values, [0.025, 0.5, 0.975])
     return {"mean": float(values.mean()), "median": median, "lower": lower, "upper": upper}
-
-
-if __name__ == "__main__":
-    run_study(Path(sys.argv[1]))

@@ -1,35 +1,26 @@
-"""Coverage of a recovery study: table, figure, manifest and page."""
+"""Coverage of a recovery study: tables and figure, and what its page says of them."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, get_args
+import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from bayesmodels.files import write_whole
-from bayesmodels.fitted import versions
-from bayesmodels.posterior.convergence_limits import ConvergenceLimits, Verdict
+from bayesmodels.parts.trajectories import DECELERATION
 from bayesmodels.reporting.drawing import png_bytes
-from bayesmodels.safe_labels import table_csv
+from bayesmodels.simulation import published_truth
+from bayesmodels.trials.results import Results, convergence_counts, fits_table
+from bayesmodels.trials.specification import TrialsSpec
+from bayesmodels.trials.study import Variant
 from validation.calibration.ranks import bonferroni
 
 FAMILY = 0.95
-LIMITS = ConvergenceLimits()
 PRIOR_DOMINATED = ("effect_lag[alsfrs_r]", "group_effect_sd[", "group_drug_effect[alsfrs_r")
-TITLES = {
-    "model": "Recovery of LongitudinalModel from trials simulated from itself",
-    "generator": "Recovery of LongitudinalModel from VALOR-like trials that are not from the model",
-}
-FOLDERS = {
-    "model": "reports/validation/recovery/LongitudinalModel",
-    "generator": "reports/validation/recovery/generator",
-}
 
 
 def binomial_limits(n: int, coverage: float, statements: int) -> tuple[int, int]:
@@ -47,7 +38,7 @@ def is_prior_dominated(parameter: str) -> bool:
 
 
 def tidy(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a trial and parameter: truth, lower_95, lower_50, median, upper_50, upper_95, and `_kept` of the same.
+    """One row per trial and parameter: truth, lower_95, lower_50, median, upper_50, upper_95, and `_kept` of the same.
 
     `_kept`: of the draws whose mean courses are plausible, the posterior under the prior that truths came from.
     """
@@ -59,22 +50,6 @@ def tidy(records: list[dict[str, Any]]) -> pd.DataFrame:
         for name, values in record["parameters"].items()
     ]
     return pd.DataFrame(rows)
-
-
-def fits_table(records: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a trial: convergence and CPU seconds.
-
-    `converged` by the package's verdict; in records made before there were three grades, by its one limit of then.
-    """
-    table = pd.DataFrame(records).drop(columns=["parameters", "process", "ranks"], errors="ignore")
-    earlier = (
-        (table["max_rhat"] <= LIMITS.rhat)
-        & (table[["min_ess_bulk", "min_ess_tail"]].min(axis=1) >= LIMITS.ess)
-        & (table["divergences"] == 0)
-        & (table["min_ebfmi"] >= LIMITS.ebfmi)
-    )
-    graded = table["verdict"] if "verdict" in table else pd.Series(None, table.index, object)
-    return table.assign(converged=(graded != "not_converged").where(graded.notna(), earlier))
 
 
 def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -130,70 +105,47 @@ def coverage_figure(table: pd.DataFrame, n: int) -> Figure:
     return figure
 
 
-def write_report(records: list[dict[str, Any]], spec: Any, out: Path, planned: int) -> str:
-    """Write manifest.json, coverage.csv, fits.csv, estimates.csv, coverage.png and README.md; return the verdict.
-
-    Parameters
-    ----------
-    planned : int
-        Trials of the whole study; `records` may hold fewer, and the page then says so.
-    """
-    from validation.recovery.page import judged_rows, page, verdict
-
-    out.mkdir(parents=True, exist_ok=True)
+def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
+    """Coverage of every parameter, estimates and convergence by trial, and a figure of the coverage."""
     rows, fits = tidy(records), fits_table(records)
     table = coverage_table(rows)
-    judged, seconds = judged_rows(spec.source, table), float(fits["cpu_seconds"].sum())
-    manifest = {
-        "study": TITLES[spec.source],
-        "command": f"python -m validation.recovery.study {spec.source} --trials {planned} --seed {spec.seed} "
-        f"--chains {spec.chains} --max-treedepth {spec.max_treedepth} --out {FOLDERS[spec.source]}",
-        "settings": asdict(spec),
-        "trials": len(fits),
-        "planned": planned,
+    judged = judged_rows(spec.variant, table)
+    shares = {f"mean_coverage_{name}": table[f"covered_{name}"].mean() for name in ("95", "50", "95_kept", "50_kept")}
+    counts = {
         "parameters": len(table),
         "judged": len(judged),
         "inside": int(judged["inside"].sum()),
         "inside_kept": int(table["inside_kept"].sum()),
         "limits_95": [int(table["lowest_95"].iloc[0]), int(table["highest_95"].iloc[0])],
         "limits_50": [int(table["lowest_50"].iloc[0]), int(table["highest_50"].iloc[0])],
-        "mean_coverage_95": round(float(table["covered_95"].mean() / len(fits)), 4),
-        "mean_coverage_50": round(float(table["covered_50"].mean() / len(fits)), 4),
-        "mean_coverage_95_kept": round(float(table["covered_95_kept"].mean() / len(fits)), 4),
-        "mean_coverage_50_kept": round(float(table["covered_50_kept"].mean() / len(fits)), 4),
+        **{name: round(float(covered / len(fits)), 4) for name, covered in shares.items()},
         "prior_draws_refused_as_implausible": int(fits["refused"].sum()),
         "plausible_share_of_posterior_draws": round(float(fits["plausible_draws"].mean()), 4),
         **convergence_counts(fits),
-        "cpu_seconds": round(seconds, 1),
-        "fits_per_cpu_hour": round(3600 * len(fits) / seconds, 1),
-        "median_cpu_seconds_a_fit": float(fits["cpu_seconds"].median()),
-        "versions": versions(),
     }
-    write_whole(out / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-    write_whole(out / "coverage.csv", table_csv(table.round(5)))
-    write_whole(out / "fits.csv", table_csv(fits))
     short = rows[["trial", "parameter", "truth", "lower_95", "lower_50", "median", "upper_50", "upper_95"]]
-    write_whole(out / "estimates.csv", table_csv(short, float_format="%.4g"))
-    write_whole(out / "coverage.png", png_bytes(coverage_figure(table, len(fits)), dpi=90))
-    write_whole(out / "README.md", page(spec.source, table, manifest).encode())
-    return verdict(spec.source, table, manifest)
+    tables = {"coverage": table, "fits": fits, "estimates": short}
+    return Results(tables, counts, {"coverage": png_bytes(coverage_figure(table, len(fits)), dpi=90)})
 
 
-def convergence_counts(fits: pd.DataFrame) -> dict[str, Any]:
-    """How many refits have each grade by the package's verdict, and each of its parts.
+def judged_rows(source: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Parameters that the verdict counts: with one truth for all trials, those that the prior does not dominate."""
+    return table[~table["prior_dominated"]] if source == "generator" else table
 
-    Without `grades` where a record was made before there were three.
-    """
-    graded = "verdict" in fits and fits["verdict"].notna().all()
-    grades = {name: int((fits["verdict"] == name).sum()) for name in get_args(Verdict)} if graded else {}
+
+def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """Parameters that are judged and listed apart, those covered too seldom, and the deceleration with its prior."""
+    table = files["coverage"]
+    judged = judged_rows(variant.spec.variant, table)
+    low = judged[judged["covered_95"] < judged["lowest_95"]].sort_values("covered_95")
+    decelerations = table[table["parameter"] == "deceleration[alsfrs_r]"]
+    prior = DECELERATION
     return {
-        "converged_by_the_package_verdict": int(fits["converged"].sum()),
-        **({"grades": grades} if grades else {}),
-        "rhat_above_1.01": int((fits["max_rhat"] > LIMITS.rhat).sum()),
-        "rhat_above_1.05": int((fits["max_rhat"] > LIMITS.worst_rhat).sum()),
-        "ess_below_400": int((fits[["min_ess_bulk", "min_ess_tail"]].min(axis=1) < LIMITS.ess).sum()),
-        "ess_below_100": int((fits[["min_ess_bulk", "min_ess_tail"]].min(axis=1) < LIMITS.worst_ess).sum()),
-        "fits_with_divergences": int((fits["divergences"] > 0).sum()),
-        "median_min_ess_bulk": float(fits["min_ess_bulk"].median()),
-        "median_max_rhat": float(fits["max_rhat"].median()),
+        "judged": judged,
+        "outside": judged.loc[~judged["inside"], "parameter"].tolist(),
+        "apart": table[table["prior_dominated"]],
+        "low": low,
+        "deceleration": next(decelerations.itertuples(), None),
+        "truth": published_truth().deceleration,
+        "prior": [prior.median * math.exp(side * 1.96 * prior.sigma) for side in (-1, 0, 1)],
     }

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from bayesmodels.errors import BadInput, expect, expect_whole
+from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
 from bayesmodels.surrogacy.arms import Arms
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
@@ -65,7 +66,10 @@ def single_trial(
     """
     expect(table, ClusterTable, "table", "make one with ClusterTable.from_frame or read_clusters")
     expect(settings, (SurrogacySettings, NoneType), "settings", "write SurrogacySettings(seed=1)")
+    expect(important_difference, (int, float, NoneType), "important_difference", "give it in the outcome's unit")
+    expect(level, float, "level", "write 0.95 for 95 %")
     expect_whole(draws, "draws", 100)
+    check_level(level)
     unstated = [name for name in ("surrogate", "outcome") if getattr(table, name).good is None]
     if unstated:
         raise BadInput(

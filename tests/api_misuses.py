@@ -94,6 +94,7 @@ MISUSES = {
     "single_trial, level 95": lambda p: b.single_trial(CLUSTERS, level=95.0),
     "single_trial, no draws": lambda p: b.single_trial(CLUSTERS, draws=0),
     "single_trial, difference as text": lambda p: b.single_trial(CLUSTERS, important_difference=TEXT),
+    "single_trial, difference below 0": lambda p: b.single_trial(CLUSTERS, important_difference=-1),
     "two_stage of None": lambda p: b.two_stage(None),
     "two_stage of a frame": lambda p: b.two_stage(FRAME),
     "two_stage, form as number": lambda p: b.two_stage(CLUSTERS, NUMBER),

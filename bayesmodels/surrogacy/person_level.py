@@ -62,7 +62,8 @@ def single_trial(
     Raises
     ------
     BadInput
-        A good direction is not stated, an important difference is not above 0, an arm has fewer than four persons, or the values of an arm do not vary.
+        A good direction is not stated, the important difference is not above 0, an arm has fewer than four persons, or
+        the values of an arm do not vary.
     """
     expect(table, ClusterTable, "table", "make one with ClusterTable.from_frame or read_clusters")
     expect(settings, (SurrogacySettings, NoneType), "settings", "write SurrogacySettings(seed=1)")

@@ -48,7 +48,7 @@ FEWEST_CLUSTERS = {"full": 4, "reduced": 3}
 class TwoStage:
     """Two-stage estimates of one table.
 
-    Attributes
+    Parameters
     ----------
     form : {"full", "reduced"}
     weighted : bool
@@ -134,6 +134,7 @@ def two_stage(
     Returns
     -------
     TwoStage
+        `verdicts` are those of individual and trial.
 
     Raises
     ------

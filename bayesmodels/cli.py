@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -36,27 +36,6 @@ class Good(StrEnum):
 
     up = "up"
     down = "down"
-
-
-class Method(StrEnum):
-    """How a table of persons is evaluated."""
-
-    single = "single"
-    two_stage = "two_stage"
-
-
-class Form(StrEnum):
-    """Whether every cluster has a level of its own in stage 1."""
-
-    full = "full"
-    reduced = "reduced"
-
-
-class Clusters(StrEnum):
-    """What the clusters of a table of persons are."""
-
-    trials = "trials"
-    places = "places"
 
 
 _UsageError: Any = typer.BadParameter.__base__  # unknown options and commands, missing arguments, values of wrong types
@@ -191,18 +170,20 @@ def trial_level(
 def person_level(
     table: Annotated[Path, typer.Argument(help="Table of persons (.csv or .parquet), a row each.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the result.")],
-    method: Annotated[Method, typer.Option(help="Criteria of one trial, or R2 from clusters in two stages.")] = (
-        Method.single
-    ),
+    method: Annotated[
+        Literal["single", "two_stage"], typer.Option(help="Criteria of one trial, or R2 from clusters in two stages.")
+    ] = "single",
     active: Annotated[str, typer.Option(help="Label of the active arm.")] = "1",
     treatment: Annotated[str, typer.Option(help="Column with the arm.")] = "treatment",
     surrogate: Annotated[str, typer.Option(help="Column with the surrogate.")] = "surrogate",
     outcome: Annotated[str, typer.Option(help="Column with the outcome.")] = "outcome",
     cluster: Annotated[str, typer.Option(help="Column with the cluster; two_stage only.")] = "cluster",
-    clusters: Annotated[Clusters, typer.Option(help="Are they trials, or places of one trial?")] = Clusters.places,
-    form: Annotated[Form, typer.Option(help="Whether clusters have levels of their own; two_stage only.")] = (
-        Form.reduced
-    ),
+    clusters: Annotated[
+        Literal["trials", "places"], typer.Option(help="Are they trials, or places of one trial?")
+    ] = "places",
+    form: Annotated[
+        Literal["full", "reduced"], typer.Option(help="Whether clusters have levels of their own; two_stage only.")
+    ] = "reduced",
     weighted: Annotated[bool, typer.Option(help="Weight clusters by their persons; two_stage only.")] = True,
     surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good value; no default.")] = None,
     outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good value; no default.")] = None,
@@ -230,16 +211,16 @@ def person_level(
                 ("outcome", outcome_unit, outcome_good),
             )
         }
-        persons = read_persons(table, method.value, active, columns, ends, complete_cases)
+        persons = read_persons(table, method, active, columns, ends, complete_cases)
         made = run_person_level(
             persons,
             out,
-            method=method.value,
+            method=method,
             important_difference=important_difference,
             draws=draws,
             seed=seed,
-            form=form.value,
-            clusters=clusters.value,
+            form=form,
+            clusters=clusters,
             weighted=weighted,
             interval=interval,
             again=again,

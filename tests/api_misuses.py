@@ -18,6 +18,10 @@ PERSONS, VISITS = TABLES["persons"], TABLES["visits"]
 MODEL = b.LongitudinalModel(outcomes=(b.alsfrs_r(),))
 TOY = toy_model.Toy()
 FRAME = pd.DataFrame({"a": [1.0]})
+CLUSTERS = b.ClusterTable.from_frame(
+    pd.DataFrame({"cluster": "a", "treatment": [0, 1] * 4, "surrogate": range(8), "outcome": [1, 3, 2, 5, 4, 6, 8, 7]}),
+    active=1,
+)
 NOT_A_TREE = xr.Dataset({"x": ("draw", [1.0])})
 NAN = xr.DataTree.from_dict(
     {
@@ -84,6 +88,20 @@ MISUSES = {
     "read_clusters of nothing": lambda p: b.read_clusters(p / "no.csv", active=1),
     "ClusterTable of None": lambda p: b.ClusterTable.from_frame(None, active=1),
     "ClusterTable, columns as list": lambda p: b.ClusterTable.from_frame(FRAME, active=1, columns=LIST),
+    "single_trial of None": lambda p: b.single_trial(None),
+    "single_trial of a frame": lambda p: b.single_trial(FRAME),
+    "single_trial, settings as dict": lambda p: b.single_trial(CLUSTERS, {}),
+    "single_trial, direction not stated": lambda p: b.single_trial(CLUSTERS),
+    "single_trial, level 95": lambda p: b.single_trial(CLUSTERS, level=95.0),
+    "single_trial, no draws": lambda p: b.single_trial(CLUSTERS, draws=0),
+    "single_trial, difference as text": lambda p: b.single_trial(CLUSTERS, important_difference=TEXT),
+    "single_trial, difference below 0": lambda p: b.single_trial(CLUSTERS, important_difference=-1),
+    "two_stage of None": lambda p: b.two_stage(None),
+    "two_stage of a frame": lambda p: b.two_stage(FRAME),
+    "two_stage, form as number": lambda p: b.two_stage(CLUSTERS, NUMBER),
+    "two_stage, clusters as text": lambda p: b.two_stage(CLUSTERS, clusters=TEXT),
+    "two_stage, prob 95": lambda p: b.two_stage(CLUSTERS, prob=95.0),
+    "two_stage, cut-offs as dict": lambda p: b.two_stage(CLUSTERS, cut_offs={}),
     # fit
     "fit swapped": lambda p: b.fit(STUDY, MODEL),
     "fit of None": lambda p: b.fit(None, STUDY),

@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from importlib.resources import files
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -103,6 +105,13 @@ def test_clusters_that_are_trials(tmp_path):
     done = invoke("person-level", write_persons(tmp_path), *arguments)
     assert "individual: supported, trial: uncertain" in done.stdout
     assert "R2 between 12 trials" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_both_summaries_keep_to_their_schema(single, stages):
+    schema = json.loads((files("bayesmodels.run") / "person_level.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for _, folder in (single, stages):
+        jsonschema.validate(json.loads((folder / "out" / "summary.json").read_text()), schema)
 
 
 @pytest.mark.parametrize(

@@ -86,28 +86,17 @@ def observed(
         Columns start_group, stratum (each, and "all"), outcome, week, observed, persons, share.
     """
     last = visits.groupby(["outcome", "person"])["week"].max()
-    parts = []
+    rows = []
     for stratum in dict.fromkeys([*persons["stratum"].unique(), ALL]):
         chosen = persons if stratum == ALL else persons[persons["stratum"] == stratum]
         for group, members in chosen.groupby("start_group", sort=False):
             for outcome in outcomes:
                 final = last[outcome].reindex(members["person"]).to_numpy()
-                still = [int((final >= week).sum()) for week in weeks]
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "start_group": group,
-                            "stratum": stratum,
-                            "outcome": outcome,
-                            "week": np.asarray(weeks, float),
-                            "observed": still,
-                            "persons": len(members),
-                        }
-                    )
-                )
-    table = pd.concat(parts, ignore_index=True)
-    table["share"] = table["observed"] / table["persons"]
-    return table
+                rows += [
+                    (group, stratum, outcome, float(week), int((final >= week).sum()), len(members)) for week in weeks
+                ]
+    table = pd.DataFrame(rows, columns=["start_group", "stratum", "outcome", "week", "observed", "persons"])
+    return table.assign(share=table["observed"] / table["persons"])
 
 
 def follow_up(visits: pd.DataFrame, events: pd.DataFrame | None) -> pd.DataFrame:

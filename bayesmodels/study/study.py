@@ -29,7 +29,7 @@ from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, pla
 from bayesmodels.vocabulary import ALL
 
 ExtraLimits = Mapping[str, Limits | tuple[float, float, bool]]
-"""Outcome to (low, high, positive), for outcomes that `limits.LIMITS` does not know or knows otherwise."""
+"""Outcome to (low, high, positive), for outcomes that `LIMITS` does not know or knows otherwise."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from bayesmodels.errors import BadInput, expect, expect_whole
+from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
 from bayesmodels.surrogacy.arms import Arms
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
@@ -61,11 +62,17 @@ def single_trial(
     Raises
     ------
     BadInput
-        A good direction is not stated, an arm has fewer than four persons, or the values of an arm do not vary.
+        A good direction is not stated, the important difference is not above 0, an arm has fewer than four persons, or
+        the values of an arm do not vary.
     """
     expect(table, ClusterTable, "table", "make one with ClusterTable.from_frame or read_clusters")
     expect(settings, (SurrogacySettings, NoneType), "settings", "write SurrogacySettings(seed=1)")
+    expect(important_difference, (int, float, NoneType), "important_difference", "give it in the outcome's unit")
+    expect(level, float, "level", "write 0.95 for 95 %")
     expect_whole(draws, "draws", 100)
+    check_level(level)
+    if important_difference is not None and not important_difference > 0:
+        raise BadInput(f"important_difference: expected a number above 0, got {important_difference:g}")
     unstated = [name for name in ("surrogate", "outcome") if getattr(table, name).good is None]
     if unstated:
         raise BadInput(

@@ -10,12 +10,10 @@ import pandas as pd
 
 from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.causal_association import CausalAssociation, causal_association
+from bayesmodels.surrogacy.causal_association import CausalAssociation, causal_association, principal_strata
 from bayesmodels.surrogacy.identifiability import individual_verdict, response_verdict
-from bayesmodels.surrogacy.likelihood_reduction import likelihood_reduction
 from bayesmodels.surrogacy.mediation import sensitivity_table
 from bayesmodels.surrogacy.prentice import Prentice, Regions, prentice
-from bayesmodels.surrogacy.principal_strata import principal_strata
 from bayesmodels.surrogacy.proportion_explained import ProportionExplained, proportion_explained
 from bayesmodels.surrogacy.relative_effect import RelativeEffect, relative_effect
 from bayesmodels.surrogacy.settings import SurrogacySettings
@@ -119,6 +117,34 @@ def trial_criteria(
         sensitivity=sensitivity_table(arms, settings.confounding, level, cut.effect_probability, designs[2]),
         verdicts=(response, individual),
     )
+
+
+def likelihood_reduction(arms: Arms) -> np.ndarray:
+    """Likelihood reduction factor with the pooled within-arm covariance, (draw,).
+
+    1 - exp(-2 I(S; T | Z)), the information S gives about T (Alonso and Molenberghs 2007); for normal endpoints it is
+    R2_indiv, the squared correlation within arms.
+    """
+    return 1 - np.exp(-2 * mutual_information(arms.pooled, 1))
+
+
+def mutual_information(covariance: np.ndarray, first: int) -> np.ndarray:
+    """I = (log|S_SS| + log|S_TT| - log|S|) / 2 of a normal's first `first` components and the others.
+
+    Parameters
+    ----------
+    covariance : (..., n, n)
+    first : int
+
+    Returns
+    -------
+    ndarray (...)
+        Infinite where a combination of one is a combination of the other.
+    """
+    parts = (covariance[..., :first, :first], covariance[..., first:, first:], covariance)
+    with np.errstate(invalid="ignore"):  # without persons: NaN
+        own, other, both = (np.linalg.slogdet(part)[1] for part in parts)
+    return (own + other - both) / 2
 
 
 _QUANTITIES: dict[str, tuple[str, Any]] = {

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from html import escape
+from types import NoneType
 from typing import Literal, get_args
 
 import numpy as np
@@ -27,6 +28,7 @@ from scipy.stats import norm
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.posterior.wording import estimate as with_limits
+from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
 from bayesmodels.surrogacy.settings import CutOffs
@@ -46,7 +48,7 @@ FEWEST_CLUSTERS = {"full": 4, "reduced": 3}
 class TwoStage:
     """Two-stage estimates of one table.
 
-    Attributes
+    Parameters
     ----------
     form : {"full", "reduced"}
     weighted : bool
@@ -132,6 +134,7 @@ def two_stage(
     Returns
     -------
     TwoStage
+        `verdicts` are those of individual and trial.
 
     Raises
     ------
@@ -142,6 +145,9 @@ def two_stage(
     for value, known, name in ((form, get_args(Form), "form"), (clusters, get_args(Clusters), "clusters")):
         if value not in known:
             raise BadInput(f"{name}: expected {' or '.join(known)}, got {value!r}")
+    expect(cut_offs, (CutOffs, NoneType), "cut_offs", "write CutOffs(individual_supported=0.4)")
+    expect(prob, float, "prob", "write 0.95 for 95 %")
+    check_level(prob)
     both = table.with_both_arms()
     n_clusters = len(both.clusters)
     if n_clusters < FEWEST_CLUSTERS[form]:

@@ -12,13 +12,13 @@ from bayesmodels.surrogacy.causal_association import (
     causal_association,
     cross_world,
     effect_covariance,
+    principal_strata,
 )
-from bayesmodels.surrogacy.likelihood_reduction import likelihood_reduction, mutual_information
 from bayesmodels.surrogacy.mediation import confounded_gain, sensitivity_table
 from bayesmodels.surrogacy.prentice import Regions, prentice
-from bayesmodels.surrogacy.principal_strata import principal_strata
 from bayesmodels.surrogacy.proportion_explained import proportion_explained
 from bayesmodels.surrogacy.relative_effect import relative_effect
+from bayesmodels.surrogacy.single_trial import likelihood_reduction, mutual_information
 
 RNG = np.random.default_rng(11)
 

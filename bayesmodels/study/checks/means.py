@@ -11,7 +11,7 @@ import pandas as pd
 from bayesmodels.errors import BadInput, in_full
 from bayesmodels.study.checks.cells import as_one_week, labels, number, numbers, week_of
 from bayesmodels.study.checks.labels import DIFFER, LabelColumn, alike, spelling_problems, spelt
-from bayesmodels.study.checks.rows import LONGEST, row_problems
+from bayesmodels.study.checks.rows import LONGEST, missing_columns, row_problems
 from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
@@ -44,12 +44,7 @@ def check_means(
     missing = [column for column in REQUIRED if column not in here]
     unknown = [column for column in here if column not in COLUMNS]
     if not raw.problems or here:
-        for column in missing:
-            found.append(
-                Problem(
-                    raw.file, f'expected a column "{column}", which is missing; add it (columns found: {quoted(here)})'
-                )
-            )
+        found += missing_columns(raw.file, here, REQUIRED)
         for column in unknown:
             near = nearest(column, missing)
             remedy = f'rename it to "{near}" if that is it, or delete it' if near else "delete it"
@@ -61,13 +56,8 @@ def check_means(
     found += spelling_problems([LabelColumn(raw.file, name, rows[name]) for name in SPELT], distinct, "data")
     starts = _drug_starts(drug_start_week, rows, found)
     if not isinstance(reference_group, str) or reference_group not in starts:
-        found.append(
-            Problem(
-                raw.file,
-                f'reference_group "{plain(reference_group)}" is not a start group (groups: {quoted(starts)})'
-                f"{spelt(reference_group, starts, 'reference_group = {}')}",
-            )
-        )
+        text = f'reference_group "{plain(reference_group)}" is not a start group (groups: {quoted(starts)})'
+        found.append(Problem(raw.file, text + spelt(reference_group, starts, "reference_group = {}")))
     found += _row_problems(raw.file, rows)
     found += overlaps(raw.file, rows)
     if not len(rows) and not raw.problems:
@@ -106,21 +96,14 @@ def _drug_starts(given: object, rows: pd.DataFrame, found: list[Problem]) -> dic
             good[group] = week_of(value) if np.isfinite(value) else value
         else:
             came = "nothing" if week is None else plain(week)
-            found.append(
-                Problem(
-                    "drug_start_week",
-                    f"expected a week of 0 or later, or inf, for start group {quoted([group])}, got {came}"
-                    f"{_respelt(group, [name for name in starts if name not in groups])}",
-                )
-            )
+            text = f"expected a week of 0 or later, or inf, for start group {quoted([group])}, got {came}"
+            respelt = _respelt(group, [name for name in starts if name not in groups])
+            found.append(Problem("drug_start_week", text + respelt))
             good[group] = np.inf
     for group in starts:
         if group not in groups:
-            found.append(
-                Problem(
-                    "drug_start_week", f"{quoted([group])} is not a start group of the table (groups: {quoted(groups)})"
-                )
-            )
+            text = f"{quoted([group])} is not a start group of the table (groups: {quoted(groups)})"
+            found.append(Problem("drug_start_week", text))
     return good
 
 

@@ -7,14 +7,14 @@ they let those through.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from bayesmodels.study.checks.cells import NEAR
 from bayesmodels.study.checks.limits import Limits
-from bayesmodels.study.problem import Problem, plain
+from bayesmodels.study.problem import Problem, plain, quoted
 
 Rule = tuple[pd.Series, str]
 
@@ -26,6 +26,13 @@ LONGEST = 10_000
 _SCREENING = (
     "weeks count from randomisation: give the measurement that serves as baseline week 0 and leave out what came before"
 )
+
+
+def missing_columns(file: str, here: Sequence[str], required: Sequence[str]) -> list[Problem]:
+    """A problem for each required column that is not there."""
+    there = f"add it (columns found: {quoted(here)})"
+    absent = [column for column in required if column not in here]
+    return [Problem(file, f'expected a column "{column}", which is missing; {there}') for column in absent]
 
 
 def row_problems(file: str, table: pd.DataFrame, rules: Iterable[Rule], longest: int = 60) -> list[Problem]:

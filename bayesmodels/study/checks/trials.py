@@ -11,7 +11,7 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.study.checks.cells import labels, numbers
 from bayesmodels.study.checks.labels import LabelColumn, spelling_problems
-from bayesmodels.study.checks.rows import CENSORING, LONGEST, Rule, row_problems
+from bayesmodels.study.checks.rows import CENSORING, LONGEST, Rule, missing_columns, row_problems
 from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
 from bayesmodels.study.problem import Problem, in_order, nearest, plain, quoted
@@ -91,11 +91,7 @@ def overlaps(file: str, rows: pd.DataFrame) -> list[Problem]:
 
 
 def _column_problems(file: str, here: Sequence[str]) -> list[Problem]:
-    found = [
-        Problem(file, f'expected a column "{column}", which is missing; add it (columns found: {quoted(here)})')
-        for column in REQUIRED
-        if column not in here
-    ]
+    found = missing_columns(file, here, REQUIRED)
     absent = [column for column in COLUMNS if column not in here]
     for column in here:
         near = nearest(column, absent) if column not in COLUMNS else None

@@ -13,34 +13,34 @@ import pandas as pd
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.problem import nearest, plain, quoted
 
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "valor_visits": ("week", "estimate", "se", "n_randomised"),
-    "valor_contrasts": ("value", "lower", "upper", "n"),
-    "valor_counts": ("count", "of"),
-    "als_trials": (
-        "year", "n_active", "n_control", "nfl_log_ratio", "nfl_log_ratio_se", "alsfrs_per_month",
-        "alsfrs_per_month_se", "control_slope_per_month", "hr", "hr_lower", "hr_upper", "drr", "drr_lower", "drr_upper",
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "valor_visits": (
+        "VALOR and its extension: means by visit, stratum and start group",
+        ("week", "estimate", "se", "n_randomised"),
     ),
-    "als_population_parameters": ("sd_or_se", "lower", "upper"),
-    "healey_cnmau8_alsfrs_visits": ("week", "n", "mean", "sd"),
-    "valor_simulator_truth": (),
+    "valor_contrasts": (
+        "VALOR and its extension: published contrasts, early minus delayed start",
+        ("value", "lower", "upper", "n"),
+    ),
+    "valor_counts": ("VALOR and its extension: counts", ("count", "of")),
+    "als_trials": (
+        "ALS trials: effects on NfL, ALSFRS-R and survival",
+        (
+            "year", "n_active", "n_control", "nfl_log_ratio", "nfl_log_ratio_se", "alsfrs_per_month",
+            "alsfrs_per_month_se", "control_slope_per_month", "hr", "hr_lower", "hr_upper", "drr", "drr_lower",
+            "drr_upper",
+        ),
+    ),
+    "als_population_parameters": ("ALS populations: rates, spreads and correlations", ("sd_or_se", "lower", "upper")),
+    "healey_cnmau8_alsfrs_visits": ("HEALEY platform, CNM-Au8: ALSFRS-R by visit", ("week", "n", "mean", "sd")),
+    "valor_simulator_truth": ("Simulator of VALOR-like trials: calibrated truth, not published estimates", ()),
 }  # fmt: skip
-"""Columns read as numbers, by table. Other columns are text as printed in the file: a `week` of contrasts and counts
-may be the name of a data cut, the `weeks` of a trial a range, a value of the simulator's truth two values with a
-semicolon (one a stratum), a value of the population parameters a formula."""
+"""Title, and columns read as numbers, by table. Other columns are text as printed in the file: a `week` of contrasts
+and counts may be the name of a data cut, the `weeks` of a trial a range, a value of the simulator's truth two values
+with a semicolon (one a stratum), a value of the population parameters a formula."""
 
-NAMES = tuple(NUMBERS)
+NAMES = tuple(TABLES)
 """Names of the tables."""
-
-TITLES = {
-    "valor_visits": "VALOR and its extension: means by visit, stratum and start group",
-    "valor_contrasts": "VALOR and its extension: published contrasts, early minus delayed start",
-    "valor_counts": "VALOR and its extension: counts",
-    "als_trials": "ALS trials: effects on NfL, ALSFRS-R and survival",
-    "als_population_parameters": "ALS populations: rates, spreads and correlations",
-    "healey_cnmau8_alsfrs_visits": "HEALEY platform, CNM-Au8: ALSFRS-R by visit",
-    "valor_simulator_truth": "Simulator of VALOR-like trials: calibrated truth, not published estimates",
-}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -131,13 +131,14 @@ def load(name: str) -> Evidence:
     BadInput
         If there is no table of that name.
     """
-    if name not in NUMBERS:
+    if name not in TABLES:
         near = nearest(name, NAMES)
         hint = f'; is it "{near}"?' if near else ""
         raise BadInput(f'no evidence table "{plain(name)}" (tables: {quoted(NAMES)}){hint}')
     text = (tables_folder() / f"{name}.csv").read_text(encoding="utf-8")
     header, *records = csv.reader(text.splitlines())
     rows = pd.DataFrame(records, columns=header)
-    for column in NUMBERS[name]:
+    title, of_numbers = TABLES[name]
+    for column in of_numbers:
         rows[column] = [float(cell) if cell else float("nan") for cell in rows[column]]
-    return Evidence(name, TITLES[name], rows)
+    return Evidence(name, title, rows)

@@ -39,8 +39,6 @@ class JointEventModel(BaseModel):
 
     Parameters
     ----------
-    type : "joint_event"
-        The model's name in a configuration.
     outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
         As of `LongitudinalModel`.
     events : sequence of Event
@@ -84,16 +82,6 @@ class JointEventModel(BaseModel):
 
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and months watched.
-
-        Parameters
-        ----------
-        data : Study
-            With an events table.
-
-        Returns
-        -------
-        pymc.Model
-            Published variables over the vocabulary's dims; persons are the dim `person`.
 
         Raises
         ------

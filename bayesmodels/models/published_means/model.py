@@ -29,8 +29,6 @@ class PublishedMeansModel(BaseModel):
 
     Parameters
     ----------
-    type : "published_means"
-        The model's name in a configuration.
     outcomes : sequence of MeansOutcome
         Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`), or tables of fields.
     mixture : {"common", "own"}
@@ -51,15 +49,6 @@ class PublishedMeansModel(BaseModel):
 
         The data containers `estimate_<outcome>` and `drug_start_month` may be replaced without compiling again;
         the covariance stays that of `data`.
-
-        Parameters
-        ----------
-        data : MeansTable
-
-        Returns
-        -------
-        pymc.Model
-            Published variables over the vocabulary's dims.
 
         Raises
         ------

@@ -35,8 +35,6 @@ class SharedRateModel(BaseModel):
 
     Parameters
     ----------
-    type : "shared_rate"
-        The model's name in a configuration.
     outcome : str
         Outcome that declines, in points.
     regimen_column : str, optional
@@ -67,19 +65,7 @@ class SharedRateModel(BaseModel):
     priors: SharedRatePriors = SharedRatePriors()
 
     def arrays(self, data: Study, layout: RateLayout | None = None) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another study (`rate_arrays`).
-
-        Parameters
-        ----------
-        data : Study
-        layout : RateLayout, optional
-            Of the study the model was compiled for; default that of `data`.
-
-        Returns
-        -------
-        dict of str to array
-            By the name of the data container.
-        """
+        """The data of a compiled model for another study (`rate_arrays`)."""
         return rate_arrays(self, data, layout)
 
     def build(self, data: Study) -> pm.Model:
@@ -87,16 +73,6 @@ class SharedRateModel(BaseModel):
 
         Observed are `visits` (person, slot) and `exits` (person, exit), each with a log-likelihood by person. The data
         may be replaced by those of other persons without compiling again (`arrays`).
-
-        Parameters
-        ----------
-        data : Study
-            Start groups are the platform's arms.
-
-        Returns
-        -------
-        pymc.Model
-            Published variables over the vocabulary's dims.
 
         Raises
         ------

@@ -40,8 +40,6 @@ class TrialLevelModel(BaseModel):
 
     Parameters
     ----------
-    type : "trial_level"
-        The model's name in a configuration.
     surrogate_scale, outcome_scale : float
         s, the typical spread of each true effect between trials, in the effect's unit: mu ~ Normal(0, (2 s)^2),
         tau ~ HalfNormal(s). Stated beforehand, never taken from the table.
@@ -84,17 +82,7 @@ class TrialLevelModel(BaseModel):
         return self
 
     def arrays(self, table: TrialTable) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another table (`trial_arrays`).
-
-        Parameters
-        ----------
-        table : TrialTable
-
-        Returns
-        -------
-        dict of str to array
-            By the name of the data container.
-        """
+        """The data of a compiled model for another table (`trial_arrays`)."""
         return trial_arrays(table, 0.0 if isinstance(self.within_correlation, tuple) else self.within_correlation)
 
     def build(self, data: TrialTable) -> pm.Model:
@@ -102,15 +90,6 @@ class TrialLevelModel(BaseModel):
 
         The data containers may be replaced, also by those of another number of rows, without compiling again
         (`arrays`); classes are those of `data`.
-
-        Parameters
-        ----------
-        data : TrialTable
-
-        Returns
-        -------
-        pymc.Model
-            Published variables over the vocabulary's dims; rows of the table are the dim `trial`.
 
         Raises
         ------

@@ -83,6 +83,16 @@ class JointEventModel(BaseModel):
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and months watched.
 
+        Parameters
+        ----------
+        data : Study
+            With an events table.
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; persons are the dim `person`.
+
         Raises
         ------
         BadInput

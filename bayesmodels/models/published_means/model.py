@@ -50,6 +50,15 @@ class PublishedMeansModel(BaseModel):
         The data containers `estimate_<outcome>` and `drug_start_month` may be replaced without compiling again;
         the covariance stays that of `data`.
 
+        Parameters
+        ----------
+        data : MeansTable
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims.
+
         Raises
         ------
         BadInput

@@ -65,7 +65,19 @@ class SharedRateModel(BaseModel):
     priors: SharedRatePriors = SharedRatePriors()
 
     def arrays(self, data: Study, layout: RateLayout | None = None) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another study (`rate_arrays`)."""
+        """The data of a compiled model for another study (`rate_arrays`).
+
+        Parameters
+        ----------
+        data : Study
+        layout : RateLayout, optional
+            Of the study the model was compiled for; default that of `data`.
+
+        Returns
+        -------
+        dict of str to array
+            By the name of the data container.
+        """
         return rate_arrays(self, data, layout)
 
     def build(self, data: Study) -> pm.Model:
@@ -73,6 +85,16 @@ class SharedRateModel(BaseModel):
 
         Observed are `visits` (person, slot) and `exits` (person, exit), each with a log-likelihood by person. The data
         may be replaced by those of other persons without compiling again (`arrays`).
+
+        Parameters
+        ----------
+        data : Study
+            Start groups are the platform's arms.
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims.
 
         Raises
         ------

@@ -82,7 +82,17 @@ class TrialLevelModel(BaseModel):
         return self
 
     def arrays(self, table: TrialTable) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another table (`trial_arrays`)."""
+        """The data of a compiled model for another table (`trial_arrays`).
+
+        Parameters
+        ----------
+        table : TrialTable
+
+        Returns
+        -------
+        dict of str to array
+            By the name of the data container.
+        """
         return trial_arrays(table, 0.0 if isinstance(self.within_correlation, tuple) else self.within_correlation)
 
     def build(self, data: TrialTable) -> pm.Model:
@@ -90,6 +100,15 @@ class TrialLevelModel(BaseModel):
 
         The data containers may be replaced, also by those of another number of rows, without compiling again
         (`arrays`); classes are those of `data`.
+
+        Parameters
+        ----------
+        data : TrialTable
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; rows of the table are the dim `trial`.
 
         Raises
         ------

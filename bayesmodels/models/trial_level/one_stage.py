@@ -80,7 +80,17 @@ class OneStageModel(BaseModel):
     outcome: ClusteredEndpoint
 
     def arrays(self, data: ClusterTable) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another table: `pairs` (cluster, 7) and `size` (cluster, arm)."""
+        """The data of a compiled model for another table: `pairs` (cluster, 7) and `size` (cluster, arm).
+
+        Parameters
+        ----------
+        data : ClusterTable
+
+        Returns
+        -------
+        dict of str to array
+            By the name of the data container.
+        """
         value, size = summarise(
             data.values, data.rows["active"].to_numpy(np.int64), data.cluster_index, len(data.clusters)
         )
@@ -91,6 +101,15 @@ class OneStageModel(BaseModel):
 
         The data containers may be replaced without compiling again, also by those of another number of clusters
         (`arrays`). The observed variable `clusters` has a log density for every cluster, that of its patients' values.
+
+        Parameters
+        ----------
+        data : ClusterTable
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims.
 
         Raises
         ------

@@ -69,8 +69,10 @@ def test_the_part_is_the_curve_that_it_says(examples, study):
 def test_the_hazard_is_the_line_that_it_says_on_the_log_scale(examples, study):
     event = Event(name="death", of=("death", "ventilation"), terminal=True, baseline=examples.Gompertz())
     outcome = replaced(alsfrs_r(), {"effect": {"type": "none"}})
-    model = JointEventModel(outcomes=(outcome,), events=(event,)).build(study)
-    assert {"death_level", "death_trend"} <= set(model.named_vars)
+    model = JointEventModel(outcomes=(outcome,), events=(event,))
+    assert {"death_level", "death_trend"} <= set(model.build(study).named_vars)
+    priors = prior_table(model, study).set_index("parameter")["unit"]
+    assert priors["death: trend of the log baseline hazard"] == "per month"
     with pm.Model():
         part = examples.Gompertz().baseline(Exposure(np.zeros(2), np.full(2, 24.0), np.ones(2, bool)))
         level_and_trend = part.coefficients("death", 0.5)

@@ -40,8 +40,6 @@ class JointEventModel(CourseModel):
 
     Parameters
     ----------
-    type : "joint_event"
-        The model's name in a configuration.
     outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
         As of `CourseModel`.
     events : sequence of Event

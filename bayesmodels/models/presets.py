@@ -144,18 +144,6 @@ PRESETS = {f.__name__: f for f in (nfl_plasma, alsfrs_r, svc, hhd, alsaq5, eq5d5
 def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Model:
     """A copy of a model or part with some fields changed, checked like a new one.
 
-    Parameters
-    ----------
-    model : pydantic.BaseModel
-        A model, an outcome or a part.
-    changes : mapping
-        Field to its new value; in a nested field, the whole part.
-
-    Returns
-    -------
-    pydantic.BaseModel
-        Of the same class; the given one is left as it is.
-
     Raises
     ------
     BadInput

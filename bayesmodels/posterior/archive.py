@@ -87,7 +87,6 @@ def load(path: str | Path, *, verify: bool = True) -> xr.DataTree:
     Returns
     -------
     xr.DataTree
-        Every group and root attribute as stored, but for the digest.
 
     Raises
     ------

@@ -162,7 +162,6 @@ def convergence(posterior: xr.DataTree, limits: ConvergenceLimits | None = None)
     Returns
     -------
     Convergence
-        Verdict, its reasons and the numbers behind it; printed, a sentence.
     """
     expect(posterior, xr.DataTree, "posterior", FROM_FIT)
     require_draws(posterior)

@@ -60,7 +60,7 @@ class ConvergenceLimits(BaseModel):
         return self
 
     def most_above(self, scalars: int) -> float:
-        """Number of scalars that may have an R-hat above `rhat`.
+        """How many of so many scalars may have an R-hat above `rhat`.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class ConvergenceLimits(BaseModel):
         return max(self.scalars_above, self.share_above * scalars)
 
     def most_divergent(self, draws: int) -> float:
-        """Number of draws that may be divergent.
+        """How many of so many draws may be divergent.
 
         Parameters
         ----------

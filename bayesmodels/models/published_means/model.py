@@ -30,8 +30,6 @@ class PublishedMeansModel(BaseModel):
 
     Parameters
     ----------
-    type : "published_means"
-        The model's name in a configuration.
     outcomes : sequence of MeansOutcome
         Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`), or tables of fields.
     mixture : {"common", "own"}

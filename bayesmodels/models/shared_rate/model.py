@@ -43,8 +43,6 @@ class SharedRateModel(BaseModel):
 
     Parameters
     ----------
-    type : "shared_rate"
-        The model's name in a configuration.
     outcome : str
         Outcome that declines, in points.
     regimen_column : str, optional

@@ -70,8 +70,6 @@ class OneStageModel(BaseModel):
 
     Parameters
     ----------
-    type : "one_stage"
-        The model's name in a posterior's record.
     surrogate, outcome : ClusteredEndpoint
     """
 
@@ -82,7 +80,7 @@ class OneStageModel(BaseModel):
     outcome: ClusteredEndpoint
 
     def arrays(self, data: ClusterTable) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another table.
+        """The data of a compiled model for another table: `pairs` (cluster, 7) and `size` (cluster, arm).
 
         Parameters
         ----------
@@ -91,7 +89,7 @@ class OneStageModel(BaseModel):
         Returns
         -------
         dict of str to array
-            `pairs` (cluster, 7) and `size` (cluster, arm).
+            By the name of the data container.
         """
         value, size = summarise(
             data.values, data.rows["active"].to_numpy(np.int64), data.cluster_index, len(data.clusters)

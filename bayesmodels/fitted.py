@@ -115,7 +115,7 @@ def fit(
     settings = NutsSettings() if settings is None else settings
     expect(settings, NutsSettings, "settings", "write NutsSettings(draws=1000, seed=1)")
     _expect_model(model)
-    analyses = expect_analyses(analyses, [group for each in EVERY for group in each.groups])
+    analyses = checked_analyses(analyses)
     expect(chain_dir, (str, Path, NoneType), "chain_dir", "give the folder that the chains go to")
     if chain_dir is not None:
         chain_dir = made_folder(Path(chain_dir))
@@ -152,6 +152,11 @@ def fit(
     seconds = {"wall": round(time.monotonic() - began, 2), "cpu": cpu_seconds()} | json.loads(tree.attrs["seconds"])
     tree.attrs["seconds"] = json.dumps(seconds)
     return tree
+
+
+def checked_analyses(analyses: Any) -> tuple[Analysis, ...]:
+    """Refuse what is no analysis, and analyses whose groups would replace one another's (`expect_analyses`)."""
+    return expect_analyses(analyses, [group for each in EVERY for group in each.groups])
 
 
 def _groups_of_every_fit(fitted: Fit) -> dict[str, xr.Dataset]:

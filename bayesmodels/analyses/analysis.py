@@ -60,6 +60,13 @@ class Analysis(Protocol):
     ----------
     groups : tuple of str
         Groups of the posterior that it makes.
+
+    Notes
+    -----
+    What an analysis may have besides: a field `interval`, which a configuration fills from `[report]` where the
+    analysis gives none; `section`, its title in messages; ``event_words(model)``, where it takes labels of events, each
+    word to the label it takes; ``model_problems(model, persons)``, the problems that are known before the tables are
+    read (`persons`: whether these are of persons).
     """
 
     groups: ClassVar[tuple[str, ...]]
@@ -113,10 +120,7 @@ def title(analysis: Analysis) -> str:
 
 
 def event_parts(model: Any, analyses: Iterable[Analysis]) -> dict[str, dict[str, str]]:
-    """Words for events that each analysis takes, each to the label of the events table, by the analysis's title.
-
-    An analysis that takes labels of events has a method ``event_words(model)``.
-    """
+    """Words for events that each analysis takes, each to the label of the events table, by the analysis's title."""
     return {title(each): each.event_words(model) for each in analyses if hasattr(each, "event_words")}
 
 

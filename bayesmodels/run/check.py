@@ -26,9 +26,12 @@ def checked_model(config: Config, data: Any) -> pm.Model:
     Raises
     ------
     BadInput
-        What must be said of labels of events; else every reason why the model is not one for these data; else every
-        problem of `[report]` and of the analyses.
+        Analyses that would replace one another's groups; else what must be said of labels of events; else every reason
+        why the model is not one for these data; else every problem of `[report]` and of the analyses.
     """
+    from bayesmodels.fitted import checked_analyses
+
+    checked_analyses(config.analyses)
     if isinstance(data, Study):
         asked = study_questions(data, _words(config))
         if asked:

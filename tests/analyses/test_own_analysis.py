@@ -14,7 +14,7 @@ from toy_model import Toy, study
 from bayesmodels import NutsSettings, fit, load, read_config
 from bayesmodels.errors import BadConfig, BadInput, BayesmodelsError
 from bayesmodels.run.check import checked
-from bayesmodels.run.config import config_hash
+from bayesmodels.run.config import config_hash, own_code_of
 from bayesmodels.run.job import run
 
 SETTINGS = NutsSettings(draws=20, tune=50, chains=2, cores=1, seed=3, progress=False)
@@ -87,6 +87,16 @@ def test_its_problems_are_told_before_anything_is_sampled(tmp_path):
     with pytest.raises(BadInput):
         run(path, tmp_path / "runs", tell=str)
     assert not (tmp_path / "runs").exists()
+
+
+def test_two_analyses_of_the_same_group_are_refused_before_a_folder_is_made(tmp_path):
+    path = configured(tmp_path, ASKED + ASKED)
+    line = "analyses: expected a group to be made once, found 'next_level' made by NextLevel and NextLevel"
+    assert checked(path)[0] == [line]
+    with pytest.raises(BadInput):
+        run(path, tmp_path / "runs", tell=str)
+    assert not (tmp_path / "runs").exists()
+    assert own_code_of(path) == ["toy_model:Toy", f"{__name__}:NextLevel"]
 
 
 def _no_sampling(phase):

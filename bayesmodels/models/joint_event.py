@@ -13,10 +13,9 @@ from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import as_data, data_names, design_of
 from bayesmodels.models.visits.event import Event
-from bayesmodels.models.visits.event_priors import event_rows
 from bayesmodels.models.visits.exposure import exits_of
 from bayesmodels.models.visits.hazard_terms import hazards
-from bayesmodels.models.visits.priors import course_rows
+from bayesmodels.models.visits.priors import course_rows, event_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
 from bayesmodels.parts.priors import PriorRow

@@ -238,7 +238,7 @@ _ALL = (
         "person_sd", ("term", "stratum"), "{term_unit}", "SD between persons", made_by=_LONGITUDINAL, refitted=True,
     ),
     Variable(
-        "person_correlation", ("term", "term_other"), "correlation", "correlation between persons' terms",
+        "person_correlation", ("term", "term_other"), "correlation", "correlation between random effects",
         made_by=_LONGITUDINAL, refitted=True,
     ),
     Variable(
@@ -414,9 +414,9 @@ _DYNAMIC_PREDICTION = (
     Variable("observed_risk", (*_WINDOW, "risk_group"), "probability", "observed in the window", "event"),
     Variable("predicted_risk", (*_WINDOW, "risk_group"), "probability", "mean predicted in the window", "event"),
     Variable(
-        "example_course", ("outcome", "example", "landmark", "week"), "natural", "course of a person, foretold", "event"
+        "example_course", ("outcome", "example", "landmark", "week"), "natural", "predicted course of a person", "event"
     ),
-    Variable("example_survival", ("example", "landmark", "week"), "probability", "survival, foretold", "event"),
+    Variable("example_survival", ("example", "landmark", "week"), "probability", "predicted survival", "event"),
     Variable("example_visit_week", ("outcome", "example", "example_visit"), "weeks", "when a person was seen", "event"),
     Variable("example_visit_value", ("outcome", "example", "example_visit"), "natural", "what was then seen", "event"),
 )

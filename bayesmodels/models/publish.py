@@ -1,4 +1,4 @@
-"""The only way a model writes what reports read."""
+"""Publishing of a model's results: deterministic variables under the vocabulary's names and dims."""
 
 from __future__ import annotations
 

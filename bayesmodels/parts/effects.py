@@ -1,4 +1,4 @@
-"""Drug effects: what the drug adds to an outcome, as functions of months since the person's drug start (x).
+"""Drug effects on an outcome, as functions of months since the person's drug start (x).
 
 Every shape is zero until the drug starts. A lag is a prior, a number of months taken as known, or None.
 `effect_type` is the shape's name and `effect_unit` the unit of its size.

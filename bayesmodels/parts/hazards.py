@@ -1,4 +1,4 @@
-"""Baseline hazards: how an event's log hazard changes over months since randomisation, all else held.
+"""Baseline hazards: an event's log hazard over months since randomisation, covariates and courses held.
 
 A hazard is linear in coefficients once its shape's knots are known: log h(t) = sum of coefficient x column(t). The
 first part of each class's prior, `level`, is of the log hazard a month, for a person at the typical value of what acts
@@ -146,7 +146,7 @@ class PiecewiseConstant(BaseModel):
         return knots
 
     def baseline(self, exposure: Exposure) -> Baseline:
-        """A column a piece."""
+        """One column per piece."""
         if self.knot_weeks is not None:
             knots = np.array([months(week) for week in self.knot_weeks])
         else:

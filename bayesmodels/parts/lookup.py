@@ -1,4 +1,4 @@
-"""A part or model from its description: by known name, or by the path of the user's own class."""
+"""Parts and models from their descriptions: by a known name, or by the import path of the user's own class."""
 
 from __future__ import annotations
 

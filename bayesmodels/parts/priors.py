@@ -1,4 +1,4 @@
-"""Prior distributions as values: each knows its source and makes its own random variable."""
+"""Prior distributions with their sources, and rows of a model's table of priors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Untreated courses: level at randomisation and what happens to it, as functions of months since randomisation."""
+"""Trajectories: untreated courses as functions of months since randomisation."""
 
 from __future__ import annotations
 

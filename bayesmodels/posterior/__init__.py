@@ -1,1 +1,1 @@
-"""The posterior's file, and what a posterior says of itself: context, observed persons, intervals, convergence."""
+"""The posterior's file and its contents: context, observed persons, intervals, convergence, numbers in words."""

@@ -1,4 +1,4 @@
-"""The archive: a posterior is one NetCDF file that describes itself.
+"""Saving and loading of posteriors: one NetCDF file that describes itself.
 
 `load` reads numbers and text only: it builds no model, executes nothing and works without PyMC.
 """

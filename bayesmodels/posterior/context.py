@@ -1,4 +1,4 @@
-"""What a posterior says about itself, read once: outcomes, start groups, contrasts, the switch, the verdict."""
+"""Description of a posterior, read from its attributes: outcomes, start groups, contrasts, switch, convergence."""
 
 from __future__ import annotations
 

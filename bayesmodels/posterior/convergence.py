@@ -1,4 +1,4 @@
-"""Did the chains converge? Rank R-hat, bulk and tail effective sample size, divergences, E-BFMI, tree depth."""
+"""Convergence of chains: rank R-hat, bulk and tail effective sample size, divergences, E-BFMI, tree depth."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Convergence:
     Attributes
     ----------
     table : pd.DataFrame
-        One row a scalar: variable, index, rhat, ess_bulk, ess_tail.
+        One row per scalar: variable, index, rhat, ess_bulk, ess_tail.
     chains, draws : int
         Chains, and draws kept of each.
     divergences : int or None
         Divergent transitions after tuning, all chains; None where they were not recorded.
     ebfmi : tuple of float
-        Energy Bayesian fraction of missing information, one value a chain.
+        Energy Bayesian fraction of missing information, one value per chain.
     share_at_max_treedepth : float
         Share of draws that stopped at the deepest tree: slow, not wrong, so not part of the verdict.
     limits : ConvergenceLimits

@@ -1,4 +1,4 @@
-"""Simulated trials on disk: one folder a trial, the three tables of a study and the truth beside them."""
+"""Simulated trials on disk: one folder per trial, the three tables of a study and the truth beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a table of published means lies over cells: stratum by start group by visit.
+"""Rows of a table of published means as weighted sums of cells, stratum by start group by visit.
 
 A row of a stratum is one cell. A row of all randomised is a weighted sum of its strata's cells, with common weights
 (the strata's shares of the trial) or with the start group's own.

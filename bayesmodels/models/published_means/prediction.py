@@ -34,7 +34,7 @@ class MeansPrediction:
     Attributes
     ----------
     rows : DataFrame
-        One row a mean: outcome, stratum, start_group, week, series, unit, published, standard_error (used),
+        One row per mean: outcome, stratum, start_group, week, series, unit, published, standard_error (used),
         se_published (False: implied by the plug-ins), mixture ("common" or "own" weights of the strata; blank for one
         stratum).
     draws : array (draw, row)

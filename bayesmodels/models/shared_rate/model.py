@@ -3,7 +3,7 @@
     Y_ij = a_rt + c_i - b_i exp(theta_t + x_i' d + rho_block + eta_r) m_j + e_ij,    hazard_i = h0 exp(theta_t)
 
 of person i in regimen r and arm t, m_j = 12/52 times the week of visit j. DRR_t = exp(theta_t), 1 for the control. The
-person terms (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
+random effects (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
 
 Source: the HEALEY ALS Platform Trial's master protocol, recommended analysis (shared-parameter model).
 """

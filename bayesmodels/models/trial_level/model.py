@@ -151,7 +151,7 @@ class TrialLevelModel(BaseModel):
         return labelled_rows(("parameter", "prior", "unit", "source"), rows)
 
     def _between(self, data: TrialTable, arrays: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
-        """Mean, spread and correlation of the rows' true effects, one for all rows or one a row."""
+        """Mean, spread and correlation of the rows' true effects, one for all rows or one per row."""
         scale = np.array([self.surrogate_scale, self.outcome_scale])
         if self.classes == "one":
             mean, spread, correlation = _population("", scale, None)

@@ -1,4 +1,4 @@
-"""The terms of a longitudinal model over all its outcomes, and their bases: parts put together."""
+"""Terms and bases of a longitudinal model over all its outcomes, from its trajectories and drug effects."""
 
 from __future__ import annotations
 

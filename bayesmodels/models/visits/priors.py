@@ -71,7 +71,7 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
         for name in getattr(model.covariates, kind):
             rows.append(prior_row(f"{name} on {kind}", text, "per SD of the covariate", DEFAULT, "each"))
     shape = f"LKJ({model.correlation_shape:g})"
-    rows.append(prior_row("correlations of person terms", shape, "correlation", DEFAULT, "all"))
+    rows.append(prior_row("correlations of random effects", shape, "correlation", DEFAULT, "all"))
     return rows
 
 

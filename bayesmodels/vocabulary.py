@@ -21,7 +21,12 @@ ALL = "all"
 
 
 def months(weeks):
-    """Months since randomisation from weeks."""
+    """Months since randomisation from weeks.
+
+    Parameters
+    ----------
+    weeks : float or array
+    """
     return weeks / MONTH_IN_WEEKS
 
 
@@ -29,7 +34,7 @@ def months(weeks):
 class Variable:
     """A published variable, with all that its readers need to know of it.
 
-    Attributes
+    Parameters
     ----------
     name : str
     dims : tuple of str
@@ -77,7 +82,7 @@ class Variable:
 class Group:
     """A group of a posterior.
 
-    Attributes
+    Parameters
     ----------
     name : str
     meaning : str
@@ -481,6 +486,11 @@ EFFECTS: dict[str, Variable] = {v.name: v for kind in ("size", "time") for v in 
 
 
 def made_by(name: str) -> str:
-    """Line of a configuration that makes a variable or group; blank where no single line does."""
+    """Line of a configuration that makes a variable or group; blank where no single line does.
+
+    Parameters
+    ----------
+    name : str
+    """
     row = VARIABLES.get(name) or GROUPS.get(name)
     return row.made_by if row else ""

@@ -86,6 +86,8 @@ class Weibull(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     level : Normal
         Log hazard a month at 12 months.
     log_shape : Normal
@@ -123,6 +125,8 @@ class PiecewiseConstant(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float, optional
         Rising weeks above 0.
     pieces : int
@@ -173,6 +177,8 @@ class PenalisedSpline(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     functions : int
         B-splines, equally spaced from week 0 to `until_week`.
     until_week : float, optional

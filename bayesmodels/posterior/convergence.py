@@ -28,7 +28,7 @@ DIAGNOSTICS = ("rhat", "ess_bulk", "ess_tail")
 class Convergence:
     """Verdict on a posterior's chains.
 
-    Attributes
+    Parameters
     ----------
     table : pd.DataFrame
         One row per scalar: variable, index, rhat, ess_bulk, ess_tail.
@@ -162,6 +162,7 @@ def convergence(posterior: xr.DataTree, limits: ConvergenceLimits | None = None)
     Returns
     -------
     Convergence
+        Numbers by scalar, their grade and the reasons for it.
     """
     expect(posterior, xr.DataTree, "posterior", FROM_FIT)
     require_draws(posterior)

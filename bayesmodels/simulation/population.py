@@ -86,6 +86,10 @@ def parameter_table(truth: Truth) -> pd.DataFrame:
 
     Columns ``quantity`` (``parameter:<field>``), ``stratum``, ``value`` and ``description``, which names the symbol of
     the evidence table and the unit.
+
+    Parameters
+    ----------
+    truth : Truth
     """
     rows = []
     for name, field in Truth.model_fields.items():

@@ -24,7 +24,7 @@ SeedLike = int | np.random.SeedSequence
 class SimulatedTrial:
     """A simulated trial, in the three tables of a study, with what is hidden from its analyst.
 
-    Attributes
+    Parameters
     ----------
     persons : DataFrame
         ``person, start_group, drug_start_week, stratum``; ``drug_start_week`` is missing for those who never start.

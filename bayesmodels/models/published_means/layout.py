@@ -26,7 +26,7 @@ Mixture = Literal["common", "own"]
 class Arms:
     """Start groups, strata and the persons randomised to each arm.
 
-    Attributes
+    Parameters
     ----------
     start_groups : tuple of str
         Reference group last.

@@ -30,6 +30,8 @@ class PublishedMeansModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     outcomes : sequence of MeansOutcome
         Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`), or tables of fields.
     mixture : {"common", "own"}

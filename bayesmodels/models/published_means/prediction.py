@@ -31,7 +31,7 @@ NOISE_PER_DRAW = 8
 class MeansPrediction:
     """Predictive draws of later published means.
 
-    Attributes
+    Parameters
     ----------
     rows : DataFrame
         One row per mean: outcome, stratum, start_group, week, series, unit, published, standard_error (used),

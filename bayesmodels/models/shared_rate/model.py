@@ -44,6 +44,8 @@ class SharedRateModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     outcome : str
         Outcome that declines, in points.
     regimen_column : str, optional

@@ -40,6 +40,8 @@ class TrialLevelModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     surrogate_scale, outcome_scale : float
         s, the typical spread of each true effect between trials, in the effect's unit: mu ~ Normal(0, (2 s)^2),
         tau ~ HalfNormal(s). Stated beforehand, never taken from the table.

@@ -70,6 +70,8 @@ class OneStageModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     surrogate, outcome : ClusteredEndpoint
     """
 

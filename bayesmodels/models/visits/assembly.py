@@ -26,6 +26,8 @@ class Assembly:
 
     Parameters
     ----------
+    terms : tuple of Term
+        In the order of `labels`.
     outcomes : tuple of str
     strata, groups : tuple of str
     drugged : (start_group,) bool

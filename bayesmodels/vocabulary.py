@@ -21,7 +21,12 @@ ALL = "all"
 
 
 def months(weeks):
-    """Months since randomisation from weeks."""
+    """Months since randomisation from weeks.
+
+    Parameters
+    ----------
+    weeks : float or array
+    """
     return weeks / MONTH_IN_WEEKS
 
 
@@ -29,7 +34,7 @@ def months(weeks):
 class Variable:
     """A published variable, with all that its readers need to know of it.
 
-    Attributes
+    Parameters
     ----------
     name : str
     dims : tuple of str
@@ -77,7 +82,7 @@ class Variable:
 class Group:
     """A group of a posterior.
 
-    Attributes
+    Parameters
     ----------
     name : str
     meaning : str
@@ -238,7 +243,7 @@ _ALL = (
         "person_sd", ("term", "stratum"), "{term_unit}", "SD between persons", made_by=_LONGITUDINAL, refitted=True,
     ),
     Variable(
-        "person_correlation", ("term", "term_other"), "correlation", "correlation between persons' terms",
+        "person_correlation", ("term", "term_other"), "correlation", "correlation between random effects",
         made_by=_LONGITUDINAL, refitted=True,
     ),
     Variable(
@@ -414,9 +419,9 @@ _DYNAMIC_PREDICTION = (
     Variable("observed_risk", (*_WINDOW, "risk_group"), "probability", "observed in the window", "event"),
     Variable("predicted_risk", (*_WINDOW, "risk_group"), "probability", "mean predicted in the window", "event"),
     Variable(
-        "example_course", ("outcome", "example", "landmark", "week"), "natural", "course of a person, foretold", "event"
+        "example_course", ("outcome", "example", "landmark", "week"), "natural", "predicted course of a person", "event"
     ),
-    Variable("example_survival", ("example", "landmark", "week"), "probability", "survival, foretold", "event"),
+    Variable("example_survival", ("example", "landmark", "week"), "probability", "predicted survival", "event"),
     Variable("example_visit_week", ("outcome", "example", "example_visit"), "weeks", "when a person was seen", "event"),
     Variable("example_visit_value", ("outcome", "example", "example_visit"), "natural", "what was then seen", "event"),
 )
@@ -481,6 +486,11 @@ EFFECTS: dict[str, Variable] = {v.name: v for kind in ("size", "time") for v in 
 
 
 def made_by(name: str) -> str:
-    """Line of a configuration that makes a variable or group; blank where no single line does."""
+    """Line of a configuration that makes a variable or group; blank where no single line does.
+
+    Parameters
+    ----------
+    name : str
+    """
     row = VARIABLES.get(name) or GROUPS.get(name)
     return row.made_by if row else ""

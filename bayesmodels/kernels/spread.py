@@ -1,4 +1,4 @@
-"""Values at distinct points in time, spread to the visits made then: a trial has thousands of visits at a few weeks.
+"""Values at distinct points in time, copied to the visits made then: a trial has thousands of visits at a few weeks.
 
 `spread` is indexing with a mark for "no visit", and its gradient sums over the visits. As Ops of their own they compile
 in a fraction of PyTensor's advanced indexing.

@@ -1,4 +1,4 @@
-"""Where a log-likelihood and its gradient are both computed, run the kernel once: take the value from the gradient."""
+"""Graph rewrite that takes a log-likelihood from its gradient's kernel where both are computed: one run, not two."""
 
 from __future__ import annotations
 

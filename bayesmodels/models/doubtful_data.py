@@ -1,4 +1,4 @@
-"""Warnings about data: those of the tables, and what is doubtful in them for the model that is fitted."""
+"""Warnings about data: of the tables themselves, and for the model that is fitted to them."""
 
 from __future__ import annotations
 

@@ -13,17 +13,16 @@ from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import as_data, data_names, design_of
 from bayesmodels.models.visits.event import Event
-from bayesmodels.models.visits.event_priors import event_rows
 from bayesmodels.models.visits.exposure import exits_of
 from bayesmodels.models.visits.hazard_terms import hazards
-from bayesmodels.models.visits.priors import course_rows
+from bayesmodels.models.visits.priors import course_rows, event_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 
 PERSON_DRAWS = "_person_z"
-"""Standard normal numbers that draw the person terms: a free variable that no posterior holds."""
+"""Standard normal numbers that draw the random effects: a free variable that no posterior holds."""
 
 
 class JointEventModel(CourseModel):
@@ -31,16 +30,16 @@ class JointEventModel(CourseModel):
 
     ``h_ie(t) = h0_e(t) exp(gamma_e' w_i + sum of alpha_e A(t; i))``, with cause-specific hazards of the event types e
     and A the current value, rate or area so far of an outcome's error-free course, or the person's own terms. The
-    outcomes are those of `LongitudinalModel`. Person terms are drawn within the likelihood from their exact
+    outcomes are those of `LongitudinalModel`. Random effects are drawn within the likelihood from their exact
     distribution given the visits, so that only what the events say of them is left to the sampler.
 
-    Delayed entry: the likelihood is given survival to the entry at the person's terms, and the terms of those who
-    entered late are taken to follow the population's distribution, as those of everyone. Where associations are strong
-    and many entered late, the terms of survivors thus pass for the population's.
+    Delayed entry: the likelihood is given survival to the entry at the person's random effects, and those of persons
+    who entered late are taken to follow the population's distribution, as everyone's. Where associations are strong
+    and many entered late, the random effects of survivors thus pass for the population's.
 
     Parameters
     ----------
-    outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
         As of `CourseModel`.
     events : sequence of Event
         At least one; an exit that is none of them ends follow-up without information.

@@ -1,4 +1,4 @@
-"""Labels of a study's tables that a model takes, and those that no part of it takes."""
+"""Labels of outcomes and events in a study's tables: which ones a model uses, and which ones nothing uses."""
 
 from __future__ import annotations
 

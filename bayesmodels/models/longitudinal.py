@@ -27,7 +27,7 @@ class LongitudinalModel(CourseModel):
 
     Parameters
     ----------
-    outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
         As of `CourseModel`.
     """
 

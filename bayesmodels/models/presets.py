@@ -144,6 +144,12 @@ PRESETS = {f.__name__: f for f in (nfl_plasma, alsfrs_r, svc, hhd, alsaq5, eq5d5
 def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Model:
     """A copy of a model or part with some fields changed, checked like a new one.
 
+    Parameters
+    ----------
+    model : model, outcome or part
+    changes : mapping of str to value
+        Fields by name.
+
     Raises
     ------
     BadInput
@@ -159,6 +165,10 @@ def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Mode
 
 def outcome_from(value: Any) -> Outcome:
     """An outcome as it is, or from its description: `preset` with fields to override, or all fields.
+
+    Parameters
+    ----------
+    value : Outcome, str or mapping
 
     Raises
     ------

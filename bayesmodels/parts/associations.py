@@ -1,4 +1,4 @@
-"""Associations: what of a person's course acts on the hazard of an event."""
+"""Associations: the feature of a person's course (value, rate, area, random effects) that acts on a hazard."""
 
 from __future__ import annotations
 

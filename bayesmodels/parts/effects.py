@@ -1,4 +1,4 @@
-"""Drug effects: what the drug adds to an outcome, as functions of months since the person's drug start (x).
+"""Drug effects on an outcome, as functions of months since the person's drug start (x).
 
 Every shape is zero until the drug starts. A lag is a prior, a number of months taken as known, or None.
 `effect_type` is the shape's name and `effect_unit` the unit of its size.
@@ -65,7 +65,15 @@ def _since(x: Any, lag: Any) -> Any:
 
 
 class NoEffect(BaseModel):
-    """The drug does nothing to this outcome."""
+    """The drug does nothing to this outcome.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    """
 
     model_config = _FROZEN
     type: Literal["none"] = "none"
@@ -77,7 +85,19 @@ class NoEffect(BaseModel):
 
 
 class Step(BaseModel):
-    """size, from the drug's start on."""
+    """size, from the drug's start on.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
+    """
 
     model_config = _FROZEN
     type: Literal["step"] = "step"
@@ -95,7 +115,21 @@ class Step(BaseModel):
 
 
 class SlopeChange(BaseModel):
-    """size (x - lag)_+: the rate changes by `size` a month."""
+    """size (x - lag)_+: the rate changes by `size` a month.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
+    """
 
     model_config = _FROZEN
     type: Literal["slope_change"] = "slope_change"
@@ -122,6 +156,18 @@ class Plateau(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    time_constant : LogNormal
+        Months in which 63 % of the effect is reached after the lag.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
     drift_on_drug : {"continues", "stops"}
         `stops`: the untreated drift accrues over the integral of 1 - h only.
     """
@@ -158,6 +204,21 @@ class Transit(BaseModel):
     """size P(k, x k / delay): the response passes through a chain of k compartments, mean delay `delay` months.
 
     P is the regularised lower incomplete gamma function.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    delay : LogNormal
+        Mean delay, months.
+    stages : LogNormal
+        Number of compartments; need not be whole.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
     """
 
     model_config = _FROZEN
@@ -195,6 +256,16 @@ class DeceleratingSlope(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
     rho : LogNormal or "trajectory"
         Per month; `trajectory` ties it to the deceleration of the outcome's untreated course.
     """
@@ -236,6 +307,12 @@ class Follows(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
     outcome : str
         The other outcome, listed before this one; its effect has an area (all built-in shapes have).
     gain : Normal

@@ -1,4 +1,4 @@
-"""Baseline hazards: how an event's log hazard changes over months since randomisation, all else held.
+"""Baseline hazards: an event's log hazard over months since randomisation, covariates and courses held.
 
 A hazard is linear in coefficients once its shape's knots are known: log h(t) = sum of coefficient x column(t). The
 first part of each class's prior, `level`, is of the log hazard a month, for a person at the typical value of what acts
@@ -86,6 +86,8 @@ class Weibull(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     level : Normal
         Log hazard a month at 12 months.
     log_shape : Normal
@@ -123,6 +125,8 @@ class PiecewiseConstant(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float, optional
         Rising weeks above 0.
     pieces : int
@@ -146,7 +150,7 @@ class PiecewiseConstant(BaseModel):
         return knots
 
     def baseline(self, exposure: Exposure) -> Baseline:
-        """A column a piece."""
+        """One column per piece."""
         if self.knot_weeks is not None:
             knots = np.array([months(week) for week in self.knot_weeks])
         else:
@@ -173,6 +177,8 @@ class PenalisedSpline(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     functions : int
         B-splines, equally spaced from week 0 to `until_week`.
     until_week : float, optional

@@ -15,7 +15,7 @@ from bayesmodels.parts.priors import LogNormal, MeanPrior, Normal, by_stratum
 class Parameter:
     """A free parameter of a published-means model.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Name of the free variable, `<outcome>_<quantity>`.

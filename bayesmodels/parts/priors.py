@@ -1,4 +1,4 @@
-"""Prior distributions as values: each knows its source and makes its own random variable."""
+"""Prior distributions with their sources, and rows of a model's table of priors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ STATED = "stated by the user"
 
 
 class Normal(BaseModel):
-    """Normal(mean, sd), in the unit of what it is the prior of."""
+    """Normal(mean, sd), in the unit of what it is the prior of.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    mean, sd : float
+        In the unit of what it is the prior of; sd above 0.
+    source : str
+        Where it comes from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,7 +37,17 @@ class Normal(BaseModel):
 
 
 class HalfNormal(BaseModel):
-    """Normal(0, sd) on the positive half line."""
+    """Normal(0, sd) on the positive half line.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    sd : float
+        Above 0, in the unit of what it is the prior of.
+    source : str
+        Where it comes from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +60,19 @@ class HalfNormal(BaseModel):
 
 
 class LogNormal(BaseModel):
-    """Log-normal with a median and the SD of the logarithm."""
+    """Log-normal with a median and the SD of the logarithm.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    median : float
+        Above 0, in the unit of what it is the prior of.
+    sigma : float
+        SD of the natural logarithm.
+    source : str
+        Where it comes from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,12 +101,25 @@ PriorFields = Mapping[str, tuple[str, str]]
 
 
 def labelled_rows(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> list[PriorRow]:
-    """Rows of a table of priors from tuples whose entries have these labels."""
+    """Rows of a table of priors from tuples whose entries have these labels.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    rows : iterable of sequences of str
+    """
     return [dict(zip(labels, row, strict=True)) for row in rows]
 
 
 def prior_row(parameter: str, prior: str, unit: str, source: str, outcome: str, stratum: str = "all") -> PriorRow:
-    """One row of a table of priors by outcome and stratum."""
+    """One row of a table of priors by outcome and stratum.
+
+    Parameters
+    ----------
+    parameter, prior, unit, source : str
+    outcome, stratum : str
+        What the parameter is of.
+    """
     return {
         "outcome": outcome, "parameter": parameter, "stratum": stratum, "prior": prior, "unit": unit, "source": source,
     }  # fmt: skip
@@ -83,7 +128,13 @@ def prior_row(parameter: str, prior: str, unit: str, source: str, outcome: str, 
 def rows_of(
     prior: MeanPrior | HalfNormal | LogNormal | float, parameter: str, unit: str, outcome: str
 ) -> list[PriorRow]:
-    """One row per stratum where a prior is given by stratum, else one; a number is taken as known."""
+    """One row per stratum where a prior is given by stratum, else one; a number is taken as known.
+
+    Parameters
+    ----------
+    prior : Normal, dict of Normal by stratum, HalfNormal, LogNormal or float
+    parameter, unit, outcome : str
+    """
     if isinstance(prior, int | float):
         return [prior_row(parameter, f"fixed at {prior:g}", unit, "taken as known", outcome)]
     by_label = prior if isinstance(prior, dict) else {"all": prior}
@@ -120,6 +171,11 @@ def part_rows(
 
 def by_stratum(prior: MeanPrior, strata: Sequence[str]) -> list[Normal]:
     """The prior of each stratum.
+
+    Parameters
+    ----------
+    prior : Normal, or dict of Normal by stratum
+    strata : sequence of str
 
     Raises
     ------

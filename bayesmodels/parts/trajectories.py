@@ -1,4 +1,4 @@
-"""Untreated courses: level at randomisation and what happens to it, as functions of months since randomisation."""
+"""Trajectories: untreated courses as functions of months since randomisation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ DECELERATION = LogNormal(
 
 
 def level_and_rate(outcome: Any) -> dict[str, Term]:
-    """The two terms every trajectory has: level at randomisation, and rate of change then."""
+    """The two terms every trajectory has: level at randomisation, and rate of change then.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Whose priors they take.
+    """
     return {
         "level": Term(outcome.level_prior, outcome.level_sd_prior, "{unit}"),
         "rate": Term(outcome.rate_prior, outcome.rate_sd_prior, "{unit} per month"),
@@ -27,7 +33,13 @@ def level_and_rate(outcome: Any) -> dict[str, Term]:
 
 
 class Linear(BaseModel):
-    """level + rate t."""
+    """level + rate t.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    """
 
     model_config = _FROZEN
     type: Literal["linear"] = "linear"
@@ -42,6 +54,8 @@ class Decelerating(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     rho : LogNormal or float
         Per month; a number is taken as known.
     """
@@ -73,6 +87,8 @@ class Piecewise(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float
         Weeks since randomisation, rising.
     """
@@ -112,6 +128,8 @@ class NaturalSpline(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float
         Weeks since randomisation, rising, three or more.
     """

@@ -1,4 +1,4 @@
-"""The archive: a posterior is one NetCDF file that describes itself.
+"""Saving and loading of posteriors: one NetCDF file that describes itself.
 
 `load` reads numbers and text only: it builds no model, executes nothing and works without PyMC.
 """
@@ -87,6 +87,7 @@ def load(path: str | Path, *, verify: bool = True) -> xr.DataTree:
     Returns
     -------
     xr.DataTree
+        Groups and root attributes, under the names of this version.
 
     Raises
     ------
@@ -165,6 +166,11 @@ def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[s
 def require_draws(tree: xr.DataTree) -> None:
     """Check that a posterior holds any draw that is a number.
 
+    Parameters
+    ----------
+    tree : xr.DataTree
+        A posterior.
+
     Raises
     ------
     MissingVariable
@@ -181,13 +187,24 @@ def require_draws(tree: xr.DataTree) -> None:
 
 
 def needs(report: str) -> tuple[list[str], list[str]]:
-    """Published variables (any of them) and groups (all) that a report of the vocabulary's `REPORTS` reads."""
+    """Published variables (any of them) and groups (all) that a report of the vocabulary's `REPORTS` reads.
+
+    Parameters
+    ----------
+    report : str
+    """
     variables, groups = ([name for name, row in rows.items() if row.report == report] for rows in (VARIABLES, GROUPS))
     return variables, groups
 
 
 def possible_reports(tree: xr.DataTree) -> tuple[str, ...]:
-    """Names of the reports this posterior has the variables and groups for."""
+    """Names of the reports this posterior has the variables and groups for.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        A posterior.
+    """
     there = set(_published(tree))
 
     def possible(report: str) -> bool:
@@ -198,7 +215,13 @@ def possible_reports(tree: xr.DataTree) -> tuple[str, ...]:
 
 
 def describe(tree: xr.DataTree) -> str:
-    """What a posterior is, in a few lines: model, data, sampling, verdict, contents, reports."""
+    """What a posterior is, in a few lines: model, data, sampling, verdict, contents, reports.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        A posterior.
+    """
     attrs = tree.attrs
     data = _nested(attrs.get("data"))
     convergence = _nested(attrs.get("convergence"))

@@ -1,4 +1,4 @@
-"""Draws to numbers: mean, SD, median, equal-tailed interval, probability."""
+"""Summaries of draws: mean, SD, median, equal-tailed interval, probability."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def named_limits(name: str, draws: np.ndarray, prob: float) -> dict[str, float]:
 
 
 def long_table(draws: xr.DataArray, prob: float) -> pd.DataFrame:
-    """One row an entry: its labels, then the statistics; undefined entries are left out.
+    """One row per entry: its labels, then the statistics; undefined entries are left out.
 
     Parameters
     ----------

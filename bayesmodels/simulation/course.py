@@ -2,7 +2,7 @@
 
 Months since randomisation t, month s at which the person starts the drug, x = t - s months on the drug. Formulas
 are written out in each function; their parameters are the rows of ``valor_simulator_truth.csv`` in the evidence tables.
-Arrays are [person] for persons' terms and [person, time] for courses; this module imports nothing of the fitted models,
+Arrays are [person] for random effects and [person, time] for courses; this module imports nothing of the fitted models,
 so that it can check them.
 """
 

@@ -1,4 +1,4 @@
-"""True means and contrasts of a simulated population: everyone alive, followed and attending every visit."""
+"""True means and contrasts of a simulated population, with everyone alive, followed and at every visit."""
 
 from __future__ import annotations
 
@@ -82,10 +82,14 @@ def population_truth(
 
 
 def parameter_table(truth: Truth) -> pd.DataFrame:
-    """The fields of a truth, one row a number.
+    """The fields of a truth, one row per number.
 
     Columns ``quantity`` (``parameter:<field>``), ``stratum``, ``value`` and ``description``, which names the symbol of
     the evidence table and the unit.
+
+    Parameters
+    ----------
+    truth : Truth
     """
     rows = []
     for name, field in Truth.model_fields.items():

@@ -24,16 +24,16 @@ SeedLike = int | np.random.SeedSequence
 class SimulatedTrial:
     """A simulated trial, in the three tables of a study, with what is hidden from its analyst.
 
-    Attributes
+    Parameters
     ----------
     persons : DataFrame
         ``person, start_group, drug_start_week, stratum``; ``drug_start_week`` is missing for those who never start.
     visits : DataFrame
         ``person, week, outcome, value``; ``nfl_plasma`` in pg/mL, ``alsfrs_r`` in whole points.
     events : DataFrame
-        ``person, week, event``: one row a person, at the end of follow-up; ``event`` is one of `EVENTS`.
+        ``person, week, event``: one row per person, at the end of follow-up; ``event`` is one of `EVENTS`.
     hidden : DataFrame
-        One row a person, index ``person``: terms, follow-up possible at each data lock (weeks), week of the first
+        One row per person, index ``person``: terms, follow-up possible at each data lock (weeks), week of the first
         death or ventilation and of death had nobody withdrawn and the trial gone on (infinite: beyond the grid).
     design, truth
         What the trial was generated from.

@@ -17,7 +17,12 @@ STRATA = ("faster", "slower")
 
 
 class ByStratum(BaseModel):
-    """One number per randomisation stratum. A plain number stands for both."""
+    """One number per randomisation stratum. A plain number stands for both.
+
+    Parameters
+    ----------
+    faster, slower : float
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -195,12 +200,22 @@ def published_truth(replacements: Mapping[str, Any] | None = None) -> Truth:
 
 
 def without_drug_effect(truth: Truth) -> Truth:
-    """The same truth with a drug that does nothing: no NfL drop, no late decline, and the drift goes on."""
+    """The same truth with a drug that does nothing: no NfL drop, no late decline, and the drift goes on.
+
+    Parameters
+    ----------
+    truth : Truth
+    """
     nothing = {"nfl_drop_mean": 0.0, "nfl_drop_sd": 0.0, "late_nfl_decline": 0.0, "drift_stops_on_drug": False}
     return Truth.model_validate({**truth.model_dump(), **nothing})
 
 
 def without_exits(truth: Truth) -> Truth:
-    """The same truth with nobody dying, ventilated or withdrawing."""
+    """The same truth with nobody dying, ventilated or withdrawing.
+
+    Parameters
+    ----------
+    truth : Truth
+    """
     hazards = ("event_hazard", "withdrawal_hazard", "early_withdrawal_hazard", "progression_withdrawal_hazard")
     return Truth.model_validate({**truth.model_dump(), **dict.fromkeys(hazards, 0.0)})

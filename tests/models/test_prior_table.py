@@ -20,7 +20,7 @@ COURSE = {
     "effect_group_sd": ("SD of effect between start groups",),
     "effect_contrast": ("SD of effect between start groups",),
     "term_sd": ("person SD of level", "person SD of rate"),
-    "partial_correlation": ("correlations of person terms",),
+    "partial_correlation": ("correlations of random effects",),
     "error_sd": ("residual SD",),
     "score_deceleration": ("trajectory rho",),
     "hazard_ratio": ("death: log hazard ratio of age", "death: log hazard ratio of start_group: early"),

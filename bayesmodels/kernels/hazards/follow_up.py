@@ -32,15 +32,15 @@ def follow_up(
 ) -> Any:
     """Observed random variable `name` whose logp is per person.
 
-    Its value has a row a person: y, zero where there is no value; the code of the exit, 0 for none and e + 1 for event
-    e; and the months from entry to exit. They enter the log-likelihood through the points of `exits` only.
+    Its value has one row per person: y, zero where there is no value; the code of the exit, 0 for none and e + 1 for
+    event e; and the months from entry to exit. They enter the log-likelihood through the points of `exits` only.
 
     Parameters
     ----------
     inputs, bases
         As of `linear_mixed`.
     z : (person, q)
-        Standard normal a priori: the person terms are drawn from their distribution given y by them.
+        Standard normal a priori: the random effects are drawn from their distribution given y by them.
     exits : Exits of tensors, without code and terms
     features : sequence of (point,) tensors, bases of the hazards' predictors
     observed : (person, slot + 2)

@@ -117,7 +117,7 @@ class ExitsLogp(Op):
         output_storage[0][0] = evaluation(self.layout, False)(np.ones(len(inputs[0])), *inputs)[0]
 
     def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
-        """One number a person."""
+        """One number per person."""
         return [(input_shapes[0][0],)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:

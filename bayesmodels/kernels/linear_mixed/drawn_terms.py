@@ -1,4 +1,4 @@
-"""Person terms drawn with given standard normal z, u = X'(X c + z), and the way back from a gradient by u.
+"""Random effects drawn with given standard normal z, u = X'(X c + z), and a gradient by u carried back.
 
 Notation of `likelihood.py`: X = R^-1 L' with M = I + L'AL = R R', c = Z'W(y - B mu), A = Z'WZ, of a block of persons
 in lanes. Given z, u depends on the parameters through c, A and L. With v the gradient by u, a = X c, p = a + z,
@@ -36,7 +36,7 @@ def draw_terms(first, order, width, mu, u, root, random_terms, z, terms):
 
 @njit(**COMPILE)
 def scores_left(c, gram, shared, u, out):
-    """c - A u: what the person terms leave of the scores."""
+    """c - A u: what the random effects leave of the scores."""
     q, lanes = u.shape
     for a in range(q):
         for w in range(lanes):

@@ -1,4 +1,4 @@
-"""PyTensor Ops of a linear mixed model that also draw every person's terms, from standard normal numbers, given y."""
+"""PyTensor Ops of a linear mixed model that also draw the random effects given y, from standard normal numbers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BY_Z, _TERMS = 2 + N_PARAMETERS, 3 + N_PARAMETERS  # of the kernel's results
 
 
 class LinearMixedTerms(Op):
-    """Log-likelihood of each person, (person,), and the person's terms at z, (person, term + q).
+    """Log-likelihood of each person, (person,), and the person's random effects at z, (person, term + q).
 
     Inputs y (person, slot), z (person, q), `Inputs` and bases (slot, person). The second output holds the terms
     (means and deviations), then the deviations of the random ones. With z standard normal they are draws given y.
@@ -54,7 +54,7 @@ class LinearMixedTerms(Op):
         output_storage[0][0], output_storage[1][0] = results[0], results[_TERMS]
 
     def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
-        """One number a person; one row a person."""
+        """One number per person; one row per person."""
         y, z = input_shapes[:2]
         return [(y[0],), (y[0], self.layout.n_terms + z[1])]
 

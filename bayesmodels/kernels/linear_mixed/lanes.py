@@ -103,7 +103,7 @@ def covariances(root, shared, out):
 
 @njit(**COMPILE)
 def person_terms(g, random_terms, root, u, deviance):
-    """Mean u = X'X c of the person terms, c = g on the random terms; subtracts |X c|^2 from the deviance."""
+    """Mean u = X'X c of the random effects, c = g on the random terms; subtracts |X c|^2 from the deviance."""
     q, lanes = u.shape
     white = np.empty(lanes)
     for a in range(q):
@@ -124,7 +124,7 @@ def person_terms(g, random_terms, root, u, deviance):
 
 @njit(**COMPILE)
 def factor_gradient(gram, shared, root, inverse, score, factor, work, out):
-    """Gradient by the covariance factor, s s'L - A X' R^-1, lower triangle; s the scores left by the person terms."""
+    """Gradient by the covariance factor, s s'L - A X' R^-1, lower triangle; s the scores left by the random effects."""
     q, lanes = factor.shape[0], factor.shape[2]
     for c in range(q):
         last = c

@@ -67,7 +67,7 @@ def marginal(
     random_walk, outcome_of, term_of, random_terms, shifting, random_walks, varying_of, weight, z, by_terms,
     with_gradient, drawing,
 ):  # fmt: skip
-    """Log-likelihood of each person, the gradient of its weighted sum, and the person terms given the data.
+    """Log-likelihood of each person, the gradient of its weighted sum, and the random effects given the data.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def marginal(
     random_walks : (outcome,) bool
     varying_of : (loading,) int, place among the bases whose gradient is asked for, or -1
     weight : (person,) float, of each person in the gradient's sum
-    z : (person, q) float, standard normal draws of the person terms, not read unless `drawing`
+    z : (person, q) float, standard normal draws of the random effects, not read unless `drawing`
     by_terms : (person, term + q) float, gradient by the drawn terms, read only with the gradient
 
     Returns

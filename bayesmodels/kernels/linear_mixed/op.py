@@ -108,8 +108,8 @@ def evaluation(layout: Layout, with_gradient: bool, jit: Any = as_it_is, *, draw
 
     `z` and `by_terms` as in `marginal`, without columns unless `drawing`.
 
-    Written out with one argument a basis, since in compiled code data and computed bases differ in type. Arguments are
-    copied, so that the kernel is compiled for one set of types.
+    Written out with one argument per basis, since in compiled code data and computed bases differ in type. Arguments
+    are copied, so that the kernel is compiled for one set of types.
     """
     n_loadings = len(layout.outcome_of)
     integers = ("count", "stratum", "group")
@@ -163,7 +163,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
 
 @cache
 def in_python(layout: Layout, with_gradient: bool, drawing: bool = False) -> Any:
-    """`evaluation`, made once a layout: called at every draw of a Python-linked graph."""
+    """`evaluation`, made once per layout: called at every draw of a Python-linked graph."""
     return evaluation(layout, with_gradient, drawing=drawing)
 
 
@@ -202,7 +202,7 @@ class LinearMixedLogp(Op):
         output_storage[0][0] = in_python(self.layout, False)(y, np.ones(len(y)), *no_terms(y), *rest)[1][0]
 
     def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
-        """One number a person."""
+        """One number per person."""
         return [(input_shapes[0][0],)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:

@@ -1,4 +1,4 @@
-"""What one outcome's rows add to the likelihood of a block of persons, and to its gradient.
+"""Contribution of one outcome's rows to the likelihood of a block of persons, and to its gradient.
 
 Notation of `likelihood.py`: residuals r = y - B mu (slot, lane), rows of the bases B (loading, slot, lane), `random`
 (loading,) the random term of each loading or -1, `precision` (lane,) the diagonal of W.
@@ -80,7 +80,7 @@ def take_terms_out(terms, random, cross, u, g):
 
 @njit(**COMPILE)
 def expected_square(square, random, scores, cross, u, covariance, out):
-    """Mean over the person terms of (r - Z u)'W(r - Z u), one outcome."""
+    """Mean over the random effects of (r - Z u)'W(r - Z u), one outcome."""
     for w in range(out.shape[0]):
         out[w] = square[w]
     for m in range(random.shape[0]):

@@ -1,4 +1,4 @@
-"""Brownian paths about persons' courses: a scalar Kalman filter that makes the visits of an outcome independent.
+"""Random walks about persons' courses: a scalar Kalman filter that makes the visits of an outcome independent.
 
 A visit is course + path + error, the path a Brownian motion from 0 at randomisation with variance `rate` a month, the
 error's variance `noise`. With d_j the time since the visit before, V_0 = 0 and

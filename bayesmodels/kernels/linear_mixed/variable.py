@@ -1,4 +1,4 @@
-"""The observed random variable of a linear mixed model, replicates of it, and the person terms given the data."""
+"""The observed random variable of a linear mixed model, replicates of it, and the random effects given the data."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def linear_mixed(
 
 @dataclass(frozen=True)
 class PersonTerms:
-    """Distribution of the person terms given the data: Normal(center, root' root), shapes (person, q[, q])."""
+    """Distribution of the random effects given the data: Normal(center, root' root), shapes (person, q[, q])."""
 
     center: np.ndarray
     root: np.ndarray
@@ -113,20 +113,20 @@ class PersonTerms:
 
 
 def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]) -> PersonTerms:
-    """Deviations of the persons' terms from their means, given y."""
+    """Deviations of the persons' random effects from their means, given y."""
     return likelihood_and_terms(layout, y, inputs, bases)[1]
 
 
 def likelihood_and_terms(
     layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]
 ) -> tuple[np.ndarray, PersonTerms]:
-    """Log-likelihood of y by person, and the deviations of the persons' terms from their means, given y."""
+    """Log-likelihood of y by person, and the deviations of the persons' random effects from their means, given y."""
     _, results = in_python(layout, False)(y, np.ones(len(y)), *no_terms(y), *inputs, *bases)
     return results[0], PersonTerms(results[-2], results[-1])
 
 
 def unseen_terms(layout: Layout, inputs: Inputs) -> PersonTerms:
-    """Deviations of persons' terms from their means without any visit."""
+    """Deviations of persons' random effects from their means without any visit."""
     q = len(layout.random_terms)
     factor = np.zeros((q, q))
     correlation_factor.py_func(inputs.partial, factor)

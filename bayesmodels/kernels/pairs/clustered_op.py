@@ -36,7 +36,7 @@ class ClusteredPairsLogp(Op):
         output_storage[0][0] = marginal(*_plain(inputs), np.ones(len(inputs[0])), False)[0]
 
     def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
-        """One number a cluster."""
+        """One number per cluster."""
         return [(input_shapes[0][0],)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:

@@ -155,7 +155,7 @@ class EffectPairs(Op):
         output_storage[0][0] = _density(*(np.ascontiguousarray(x, float) for x in inputs))
 
     def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
-        """One number a pair."""
+        """One number per pair."""
         return [(input_shapes[0][0],)]
 
     def connection_pattern(self, node: Apply) -> list[list[bool]]:

@@ -92,7 +92,7 @@ class MeansSpread(BaseModel):
 class MeansRows:
     """Published rows of one outcome as weighted sums of cells (stratum by start group by visit).
 
-    Attributes
+    Parameters
     ----------
     months : array (cell,)
         Months since randomisation.

@@ -1,4 +1,4 @@
-"""How a table of published means lies over cells: stratum by start group by visit.
+"""Rows of a table of published means as weighted sums of cells, stratum by start group by visit.
 
 A row of a stratum is one cell. A row of all randomised is a weighted sum of its strata's cells, with common weights
 (the strata's shares of the trial) or with the start group's own.
@@ -26,7 +26,7 @@ Mixture = Literal["common", "own"]
 class Arms:
     """Start groups, strata and the persons randomised to each arm.
 
-    Attributes
+    Parameters
     ----------
     start_groups : tuple of str
         Reference group last.

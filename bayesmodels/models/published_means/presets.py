@@ -137,6 +137,10 @@ MEANS_PRESETS: dict[str, Callable[[], MeansOutcome]] = {"valor_nfl_plasma": valo
 def means_outcome_from(value: Any) -> Any:
     """An outcome as it is, or a preset by name, or a table of fields with or without a `preset` to change.
 
+    Parameters
+    ----------
+    value : MeansOutcome, str or dict
+
     Raises
     ------
     ValueError

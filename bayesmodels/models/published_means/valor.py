@@ -13,5 +13,13 @@ def valor_means_model(
     course: Literal["linear", "decelerating"] = "decelerating",
     curve_weeks: tuple[float, ...] = (),
 ) -> PublishedMeansModel:
-    """NfL and ALSFRS-R of VALOR together; `valor_nfl` and `valor_alsfrs_r` say what the arguments mean."""
+    """NfL and ALSFRS-R of VALOR together; `valor_nfl` and `valor_alsfrs_r` say what the arguments mean.
+
+    Parameters
+    ----------
+    effect, course
+        As of `valor_alsfrs_r`.
+    curve_weeks : tuple of float
+        As of `PublishedMeansModel`.
+    """
     return PublishedMeansModel(outcomes=(valor_nfl(), valor_alsfrs_r(effect, course)), curve_weeks=curve_weeks)

@@ -3,7 +3,7 @@
     Y_ij = a_rt + c_i - b_i exp(theta_t + x_i' d + rho_block + eta_r) m_j + e_ij,    hazard_i = h0 exp(theta_t)
 
 of person i in regimen r and arm t, m_j = 12/52 times the week of visit j. DRR_t = exp(theta_t), 1 for the control. The
-person terms (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
+random effects (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
 
 Source: the HEALEY ALS Platform Trial's master protocol, recommended analysis (shared-parameter model).
 """
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.kernels.spread import spread
+from bayesmodels.models.publish import publish
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
 from bayesmodels.models.shared_rate.priors import (
     FOLLOWS,
@@ -29,9 +30,9 @@ from bayesmodels.models.shared_rate.priors import (
     shared_rate_rows,
     uniform,
 )
-from bayesmodels.models.shared_rate.published import publish_courses, publish_rates, publish_spreads
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
+from bayesmodels.vocabulary import months
 
 
 class SharedRateModel(BaseModel):
@@ -43,6 +44,8 @@ class SharedRateModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     outcome : str
         Outcome that declines, in points.
     regimen_column : str, optional
@@ -145,10 +148,10 @@ class SharedRateModel(BaseModel):
             )  # fmt: skip
             _exits(values, log_hazard + log_ratio)
             untreated = pt.exp(log_rate).mean()
-            publish_rates(parts, ratio, mean_rate * untreated, log_hazard)
-            publish_spreads(layout, level, level_sd, rate_sd, residual_sd)
+            _publish_rates(parts, ratio, mean_rate * untreated, log_hazard)
+            _publish_spreads(layout, level, level_sd, rate_sd, residual_sd)
             share = pt.eq(values["person_stratum"][:, None], np.arange(cells)).mean(axis=0)
-            publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
+            _publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
         return model
 
     def prior_rows(self, data: Study | None = None) -> list[PriorRow]:
@@ -202,6 +205,44 @@ def _exits(values: dict[str, Any], log_hazard: Any) -> None:
         dims=("person", "exit"),
         observed=values["exits_observed"],
     )
+
+
+def _publish_rates(parts: dict[str, Any], ratio: Any, decline: Any, log_hazard: Any) -> None:
+    """Ratios (active,), untreated decline (positive) and log hazard per HEALEY month, and log rates by `parts`."""
+    publish("disease_rate_ratio", pt.concatenate([ratio, pt.full((1,), np.nan)]))
+    publish("untreated_hazard", SOURCE_MONTHS * pt.exp(log_hazard))
+    publish("population_rate", (-SOURCE_MONTHS * decline)[None, None])
+    named = {
+        "drift": "calendar_log_rate", "drift_sd": "calendar_log_rate_sd", "regimen": "regimen_log_rate",
+        "regimen_sd": "regimen_log_rate_sd", "covariate": "covariate_log_rate",
+    }  # fmt: skip
+    for part, name in named.items():
+        if part in parts:
+            publish(name, parts[part])
+
+
+def _publish_spreads(layout: RateLayout, level: Any, level_sd: Any, rate_sd: Any, residual_sd: Any) -> None:
+    """Levels and residual SDs (cell,), SDs of level (scalar) and of the decline (start_group,)."""
+    place = layout.place()
+    absent = np.where(place < 0, np.nan, 0.0)
+    publish("arm_level", level[np.maximum(place, 0)] + absent)
+    publish("arm_residual_sd", residual_sd[np.maximum(place, 0)] + absent)
+    publish("arm_rate_sd", SOURCE_MONTHS * rate_sd)
+    publish("person_sd", level_sd[None, None])
+
+
+def _publish_courses(data: Study, level: Any, decline: Any, ratio: Any) -> None:
+    """Mean courses of all persons under each arm, from their common mean level: arms differ by the rate ratio only."""
+    time = months(np.array(data.curve_weeks)) * SOURCE_MONTHS
+
+    def courses(multiple):
+        return -(decline * multiple)[None, :, None, None] * time
+
+    change = courses(pt.concatenate([ratio, pt.ones(1)]))
+    publish("population_level", level[None, None])
+    publish("curve", level + change)
+    publish("curve_change", change)
+    publish("difference", courses(ratio - 1.0))
 
 
 def _coords(model: SharedRateModel, data: Study, layout: RateLayout) -> dict[str, Any]:

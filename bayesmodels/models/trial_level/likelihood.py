@@ -69,7 +69,7 @@ def trial_effects(
     degrees_of_freedom: float | None,
     dims: tuple[str, str],
 ) -> Any:
-    """Observed random variable of the estimates; its log density has one number a row.
+    """Observed random variable of the estimates; its log density has one number per row.
 
     Parameters
     ----------

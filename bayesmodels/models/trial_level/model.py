@@ -40,6 +40,8 @@ class TrialLevelModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     surrogate_scale, outcome_scale : float
         s, the typical spread of each true effect between trials, in the effect's unit: mu ~ Normal(0, (2 s)^2),
         tau ~ HalfNormal(s). Stated beforehand, never taken from the table.
@@ -170,29 +172,31 @@ class TrialLevelModel(BaseModel):
         return labelled_rows(("parameter", "prior", "unit", "source"), rows)
 
     def _between(self, data: TrialTable, arrays: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
-        """Mean, spread and correlation of the rows' true effects, one for all rows or one a row."""
+        """Mean, spread and correlation of the rows' true effects, one for all rows or one per row."""
         scale = np.array([self.surrogate_scale, self.outcome_scale])
         if self.classes == "one":
-            mean, spread, correlation = _population("", scale, None)
-            _publish(mean, spread, correlation)
+            mean, spread, score = _population("", scale)
+            correlation = _uniform(score)
+            publish_effects(mean, spread, correlation)
             return mean, spread, correlation
         rows = pm.Data("class_index", arrays["class_index"], dims=("trial",))
         target = None if self.target_class is None else data.classes.index(self.target_class)
         if self.classes == "specific":
-            mean, spread, correlation = _population("class_", scale, "treatment_class")
-            _publish(mean[target], spread[target], correlation[target])
+            mean, spread, score = _population("class_", scale, "treatment_class")
+            correlation = _uniform(score)
+            publish_effects(mean[target], spread[target], correlation[target])
             row_spread = spread[rows]
         else:
-            typical, spread, score = _typical(scale)
+            typical, spread, score = _population("", scale)
             between = CLASS_SHARE * scale * _half_normal(pm.Normal("class_sd_score", 0.0, 1.0, dims=("endpoint",)))
             of_mean = pm.Normal("class_deviation", 0.0, 1.0, dims=("treatment_class", "endpoint"))
             score_sd = CLASS_SHARE * _half_normal(pm.Normal("class_rho_sd_score", 0.0, 1.0))
             of_score = pm.Normal("class_rho_deviation", 0.0, 1.0, dims=("treatment_class",))
             mean, correlation = typical + between * of_mean, _uniform(score + score_sd * of_score)
             if target is None:
-                _publish(typical, spread, _uniform(score))
+                publish_effects(typical, spread, _uniform(score))
             else:
-                _publish(mean[target], spread, correlation[target])
+                publish_effects(mean[target], spread, correlation[target])
             row_spread = spread
         publish("class_mean", mean)
         publish("class_sd", spread if self.classes == "specific" else spread + pt.zeros_like(mean))
@@ -210,18 +214,12 @@ def _coords(data: TrialTable) -> dict[str, Any]:
     }
 
 
-def _population(prefix: str, scale: np.ndarray, by: str | None) -> tuple[Any, Any, Any]:
-    """Means, SDs and correlation, one set or one a class."""
+def _population(prefix: str, scale: np.ndarray, by: str | None = None) -> tuple[Any, Any, Any]:
+    """Means, SDs and normal score of the correlation, one set or one per class."""
     outer = () if by is None else (by,)
     mean = pm.Normal(f"{prefix}mu", 0.0, 2 * scale, dims=(*outer, "endpoint"))
     spread = scale * _half_normal(pm.Normal(f"{prefix}tau_score", 0.0, 1.0, dims=(*outer, "endpoint")))
-    return mean, spread, _uniform(pm.Normal(f"{prefix}rho_score", 0.0, 1.0, dims=outer or None))
-
-
-def _typical(scale: np.ndarray) -> tuple[Any, Any, Any]:
-    mean = pm.Normal("mu", 0.0, 2 * scale, dims=("endpoint",))
-    spread = scale * _half_normal(pm.Normal("tau_score", 0.0, 1.0, dims=("endpoint",)))
-    return mean, spread, pm.Normal("rho_score", 0.0, 1.0)
+    return mean, spread, pm.Normal(f"{prefix}rho_score", 0.0, 1.0, dims=outer or None)
 
 
 def _uniform(score: Any) -> Any:
@@ -234,10 +232,17 @@ def _half_normal(score: Any) -> Any:
     return np.sqrt(2) * pt.erfcinv(0.5 * pt.erfc(score / np.sqrt(2)))
 
 
-def _publish(mean: Any, spread: Any, correlation: Any) -> None:
+def publish_effects(mean: Any, spread: Any, correlation: Any) -> None:
+    """Publish means, SDs and correlation of the true effects, and the line of the outcome's on the surrogate's.
+
+    Parameters
+    ----------
+    mean, spread : tensor (endpoint,)
+    correlation : scalar tensor
+    """
     slope = correlation * spread[1] / spread[0]
-    publish("trial_mean", mean)
-    publish("trial_sd", spread)
+    publish("trial_mean", pt.as_tensor_variable(mean))
+    publish("trial_sd", pt.as_tensor_variable(spread))
     publish("trial_correlation", correlation)
     publish("trial_r2", pt.sqr(correlation))
     publish("trial_slope", slope)

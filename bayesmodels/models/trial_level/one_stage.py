@@ -30,6 +30,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
 from bayesmodels.kernels.pairs.clustered_op import clustered_pairs, summarise
 from bayesmodels.models.publish import publish
+from bayesmodels.models.trial_level.model import publish_effects
 from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import ClusterTable
 
@@ -70,6 +71,8 @@ class OneStageModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     surrogate, outcome : ClusteredEndpoint
     """
 
@@ -142,7 +145,9 @@ class OneStageModel(BaseModel):
                 residual_sd, residual_correlation,
             )  # fmt: skip
             clustered_pairs("clusters", parameters, pairs, ("cluster", "statistic"))
-            _publish_effects(mean_effect, effect_sd, partial)
+            correlation = partial[0]
+            publish_effects(mean_effect, effect_sd, correlation)
+            publish("trial_r2_full", 1 - (1 - pt.sqr(correlation)) * (1 - pt.sqr(partial[2])))
             publish("level_mean", pt.as_tensor_variable(mean_level))
             publish("level_sd", pt.as_tensor_variable(level_sd))
             publish("patient_sd", pt.as_tensor_variable(residual_sd))
@@ -195,17 +200,3 @@ def _coords(data: ClusterTable) -> dict[str, Any]:
         "endpoint:endpoint_unit": tuple(end.unit for end in both),
         "endpoint:good": tuple(end.good or "" for end in both),
     }
-
-
-def _publish_effects(mean: Any, sd: Any, partial: Any) -> None:
-    correlation = partial[0]
-    slope = correlation * sd[1] / sd[0]
-    unexplained = 1 - pt.sqr(correlation)
-    publish("trial_mean", pt.as_tensor_variable(mean))
-    publish("trial_sd", pt.as_tensor_variable(sd))
-    publish("trial_correlation", correlation)
-    publish("trial_r2", pt.sqr(correlation))
-    publish("trial_r2_full", 1 - unexplained * (1 - pt.sqr(partial[2])))
-    publish("trial_slope", slope)
-    publish("trial_intercept", mean[1] - slope * mean[0])
-    publish("trial_conditional_sd", sd[1] * pt.sqrt(unexplained))

@@ -1,4 +1,4 @@
-"""The terms of a longitudinal model over all its outcomes, and their bases: parts put together."""
+"""Terms and bases of a longitudinal model over all its outcomes, from its trajectories and drug effects."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Assembly:
 
     Parameters
     ----------
+    terms : tuple of Term
+        In the order of `labels`.
     outcomes : tuple of str
     strata, groups : tuple of str
     drugged : (start_group,) bool

@@ -1,4 +1,4 @@
-"""Features of a person's error-free course that may act on a hazard: value, rate, area so far, the person's terms."""
+"""Features of a person's error-free course that may act on a hazard: value, rate, area so far, random effects."""
 
 from __future__ import annotations
 

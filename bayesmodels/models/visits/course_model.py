@@ -11,7 +11,13 @@ from bayesmodels.models.presets import outcome_from
 
 
 class Covariates(BaseModel):
-    """Columns of the persons table on level, rate and effect of every outcome; per SD of the column."""
+    """Columns of the persons table on level, rate and effect of every outcome; per SD of the column.
+
+    Parameters
+    ----------
+    level, rate, effect : tuple of str
+        Columns that act on it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +36,8 @@ class CourseModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     outcomes : sequence of Outcome
         Or preset names, or tables of fields.
     pooling : {"partial", "complete", "none"}

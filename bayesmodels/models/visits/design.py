@@ -31,7 +31,7 @@ class OutcomeDesign:
     months, on_drug, present : (slot, person) float
         Months since randomisation; months since the drug's start (negative before); 1 where there is a visit.
     row, column, limit : (censored visit,)
-        Slot, person and modelling-scale limit of the visits known only to lie beyond it; their `values` are 0.
+        Slot, person and modelling-scale limit of the censored visits; their `values` are 0.
     side : (censored visit,) float
         -1 below the limit, 1 above it.
     """
@@ -91,7 +91,7 @@ class Design:
 
     @property
     def limits(self) -> np.ndarray:
-        """Limit of every visit known only to lie beyond it, zero elsewhere, (person, slot)."""
+        """Limit of every censored visit, zero elsewhere, (person, slot)."""
         parts = [np.zeros_like(k.values) for k in self.outcomes]
         for part, k in zip(parts, self.outcomes, strict=True):
             part[k.column, k.row] = k.limit

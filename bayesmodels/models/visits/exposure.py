@@ -1,4 +1,4 @@
-"""When persons of a study leave and why, and the points in time at which their hazards are evaluated."""
+"""Exits of a study's persons, and the quadrature points in time at which their hazards are evaluated."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def exits_of(data: WithExits, events: Sequence[Sequence[str]]) -> Exits:
     """
     if data.events is None:
         raise BadInput(
-            "events: the model has events and the study no events table; add one row a person: person, week, event"
+            "events: the model has events and the study no events table; add one row per person: person, week, event"
         )
     problems = _problems(data, events) if isinstance(data, Study) else []
     if problems:

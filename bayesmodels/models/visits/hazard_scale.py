@@ -1,4 +1,4 @@
-"""What the parameters of a model's hazards are relative to: taken from the fitted study, and kept for other persons."""
+"""Knots and centring constants of a model's hazards: set by the fitted study and used again for other persons."""
 
 from __future__ import annotations
 

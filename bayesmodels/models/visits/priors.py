@@ -1,16 +1,27 @@
-"""Priors of courses and visits, as rows of a model's table."""
+"""Priors of courses, visits and hazards, as rows of a model's table."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 import pymc as pm
 
+from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.visits.assembly import assemble
+from bayesmodels.models.visits.course_features import Predictor, predictors_of
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import design_of
-from bayesmodels.parts.priors import HalfNormal, PriorRow, part_rows, prior_row, rows_of
+from bayesmodels.models.visits.event import Event
+from bayesmodels.models.visits.hazard_terms import hazard_covariates
+from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal, PriorRow, part_rows, prior_row, rows_of
 from bayesmodels.study import Study
 
+if TYPE_CHECKING:
+    from bayesmodels.models.joint_event import JointEventModel
+
 DEFAULT = "package default"
+TYPICAL = "package default: a log hazard ratio of 1 per typical SD between persons is 1 SD"
 
 
 def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
@@ -60,5 +71,42 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
         for name in getattr(model.covariates, kind):
             rows.append(prior_row(f"{name} on {kind}", text, "per SD of the covariate", DEFAULT, "each"))
     shape = f"LKJ({model.correlation_shape:g})"
-    rows.append(prior_row("correlations of person terms", shape, "correlation", DEFAULT, "all"))
+    rows.append(prior_row("correlations of random effects", shape, "correlation", DEFAULT, "all"))
     return rows
+
+
+def event_rows(model: JointEventModel, data: Study) -> list[PriorRow]:
+    """Priors of baseline hazards, log hazard ratios and associations; `parameter` begins with the event.
+
+    A baseline hazard is stated for a person at the typical value of what acts on it, at the mean of covariates and in
+    the reference group. Columns as of `course_rows`.
+    """
+    with pm.Model():
+        a = assemble(model, data, design_of(data, model.outcomes, model.covariates.names))
+    covariates = hazard_covariates(model, data)
+    predictors, uses = predictors_of(model, a, np.full(len(model.outcomes), np.nan))
+    term_unit = dict(zip(a.labels, (term.unit for term in a.terms), strict=True))
+    rows: list[PriorRow] = []
+    for e, event in enumerate(model.events):
+        own = part_rows(event.baseline, "baseline hazard,", "", "", (Normal, HalfNormal, LogNormal))
+        rows += [row | {"parameter": f"{event.name}: {row['parameter']}"} for row in own]
+        ratios = zip(covariates.labels, covariates.units, covariates.of_event[e], strict=True)
+        acting = [(f"of {label}", unit) for label, unit, used in ratios if used]
+        acting += [("on the drug", "against before the drug")] if event.on_drug else []
+        for words, unit in acting:
+            rows += rows_of(event.effect_prior, f"{event.name}: log hazard ratio {words}", unit, "")
+        for predictor, used in zip(predictors, uses[e], strict=True):
+            if used:
+                rows += _association_rows(model.outcomes[predictor.outcome], predictor, event, term_unit)
+    return rows
+
+
+def _association_rows(outcome: Outcome, p: Predictor, event: Event, term_unit: dict[str, str]) -> list[PriorRow]:
+    unit = outcome.modelling_unit
+    per = {"value": unit, "rate": f"{unit} per month", "area": f"{unit} x months"}.get(p.form)
+    if per is None:
+        per = term_unit[f"{outcome.name}:{p.label.partition(':')[2]}"].format(unit=unit)
+    given = p.priors[event.name].prior
+    prior = given or Normal(mean=p.prior_mean(event), sd=p.prior_sd(event), source=TYPICAL)
+    words = f"{event.name}: association with {p.label.replace(':', ', ')}"
+    return rows_of(prior, words, f"log hazard ratio per {per}", outcome.name)

@@ -1,4 +1,4 @@
-"""What `LongitudinalModel` publishes: parameters by outcome and stratum, curves, differences, period rates."""
+"""Published variables of models of visits: parameters by outcome and stratum, curves, differences, period rates."""
 
 from __future__ import annotations
 

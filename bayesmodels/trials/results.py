@@ -64,7 +64,23 @@ def run_once(
     module: str, about: str | None, results: Callable[[], Results], page: Callable[[Path], str],
     arguments: Sequence[str] | None = None,
 ) -> int:  # fmt: skip
-    """Run a study without trials from the command line, ``python -m module --out FOLDER``."""
+    """Run a study without simulated trials from its command line, ``python -m module --out FOLDER``.
+
+    Parameters
+    ----------
+    module : str
+    about : str, optional
+        What it does.
+    results, page : callable
+        See `Results` and `write_results`.
+    arguments : sequence of str, optional
+        Default: those of the command line.
+
+    Returns
+    -------
+    int
+        0, the exit status.
+    """
     parser = ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("--out", type=Path, required=True)
     write_results(parser.parse_args(arguments).out, results(), page)
@@ -106,9 +122,18 @@ def rendered(template: Path, context: Mapping[str, Any], block: str | None = Non
 
 
 def fits_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Convergence and CPU seconds, one row per trial.
+    """Convergence and CPU seconds of refits.
 
-    `converged` by the package's verdict; in records made before there were three grades, by its one limit of then.
+    Parameters
+    ----------
+    records : sequence of dict
+        From `run_study`, with what `refit.judged` gives.
+
+    Returns
+    -------
+    DataFrame
+        One row per trial, with everything in its record but estimates and ranks. `converged` by the package's verdict;
+        in records made before there were three grades, by its one limit of then.
     """
     table = pd.DataFrame(records).drop(columns=["parameters", "process", "ranks"], errors="ignore")
     earlier = (

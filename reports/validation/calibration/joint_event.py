@@ -129,7 +129,7 @@ def draw_trial(variant: Variant, rng: np.random.Generator) -> tuple[JointTruth, 
 
 @cache
 def the_refit(variant: Variant) -> Refit:
-    """The model compiled, once a process."""
+    """The model compiled, once per process."""
     model, layout = the_model(variant), LAYOUTS[variant]
     _, trial, _ = draw_trial(variant, np.random.default_rng(0))
     return refit_of(model, study_of(trial, model, layout), joint_published(model))

@@ -63,7 +63,7 @@ class InterimAnalyses:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a look and arm: the decision, whether an earlier one stopped the arm, whether the fit converged."""
+        """One row per look and arm: the decision, whether an earlier one stopped the arm, whether the fit converged."""
         stopped = self.stopped
         rows = [
             (look.day, look.persons, arm, d.verdict, d.below_success, d.below_futility, d.mean,

@@ -127,7 +127,7 @@ def the_model() -> SharedRateModel:
 
 @cache
 def the_template(design: PlatformDesign) -> tuple[Refit, RateLayout]:
-    """The model compiled, once a process, and its labels."""
+    """The model compiled, once per process, and its labels."""
     study = study_of(simulate_platform_trial(design, PlatformTruth(), 0))
     return refit_of(the_model(), study, ("disease_rate_ratio",)), rate_layout(the_model(), study)
 

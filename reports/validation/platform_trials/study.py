@@ -29,6 +29,7 @@ from bayesmodels.simulation.platform_trial import (
     simulate_platform_trial,
 )
 from bayesmodels.study import Study
+from bayesmodels.trials.interim import as_of, look_days
 from bayesmodels.trials.results import Results
 from bayesmodels.trials.specification import FitsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
@@ -39,7 +40,6 @@ from validation.platform_trials.characteristics import (
     scenario_table,
     short_chains,
 )
-from validation.platform_trials.interim import as_of, look_days
 
 ANY_SCORE = {OUTCOME: (-1e9, 1e9, False)}
 """Simulated scores are normal, and some lie outside 0 to 48."""

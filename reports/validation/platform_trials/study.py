@@ -188,7 +188,6 @@ def results(records: list[dict[str, Any]], spec: PlatformSpec) -> Results:
     finals = [record["final"] for record in records]
     seconds = sum(record["cpu_seconds"] for record in records)
     counts = {
-        "planned": spec.trials,
         "fits": sum(1 + len(record.get("looks", ())) + ("long" in record) for record in records),
         "normal_scores_without_effect": normal_scores(records, spec.draws),
         "short_chains": short_chains(records),

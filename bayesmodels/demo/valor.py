@@ -70,7 +70,7 @@ class ValorResults:
     fits : dict of str to MeansFit
         The four models fitted to week 28; the main one holds NfL too.
     strata : DataFrame
-        Later means by stratum: one row a model and mean, with interval and `inside`.
+        Later means by stratum: one row per model and mean, with interval and `inside`.
     whole : DataFrame
         Weeks 52 and 148 of all randomised, the same columns.
     difference : DataFrame

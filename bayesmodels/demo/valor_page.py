@@ -231,7 +231,7 @@ def _prediction_picture(results: ValorResults, outcome: str, stratum: str) -> Pi
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a published mean, one column a model; an asterisk where the mean is outside."""
+    """One row per published mean, one column per model; an asterisk where the mean is outside."""
     keys = [key for key in ("stratum", "start_group", "week") if key == "start_group" or table[key].nunique() > 1]
     shown = table.assign(
         text=[estimate(row.median, row.lower, row.upper) + ("" if row.inside else " *") for row in table.itertuples()]

@@ -64,7 +64,23 @@ def run_once(
     module: str, about: str | None, results: Callable[[], Results], page: Callable[[Path], str],
     arguments: Sequence[str] | None = None,
 ) -> int:  # fmt: skip
-    """Run a study without trials from the command line, ``python -m module --out FOLDER``."""
+    """Run a study without simulated trials from its command line, ``python -m module --out FOLDER``.
+
+    Parameters
+    ----------
+    module : str
+    about : str, optional
+        What it does.
+    results, page : callable
+        See `Results` and `write_results`.
+    arguments : sequence of str, optional
+        Default: those of the command line.
+
+    Returns
+    -------
+    int
+        0, the exit status.
+    """
     parser = ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("--out", type=Path, required=True)
     write_results(parser.parse_args(arguments).out, results(), page)
@@ -72,7 +88,18 @@ def run_once(
 
 
 def read_results(folder: Path) -> dict[str, Any]:
-    """Manifest (`manifest`) and tables (by name) of a study's folder; of cells only blank ones are missing."""
+    """Manifest and tables of a study's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With manifest.json and csv files.
+
+    Returns
+    -------
+    dict
+        `manifest`, and every table by the name of its file without suffix; blank cells are missing, no others.
+    """
     tables = {
         path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in sorted(folder.glob("*.csv"))
     }
@@ -106,9 +133,18 @@ def rendered(template: Path, context: Mapping[str, Any], block: str | None = Non
 
 
 def fits_table(records: Sequence[Record]) -> pd.DataFrame:
-    """Convergence and CPU seconds, one row per trial.
+    """Convergence and CPU seconds of refits.
 
-    `converged` by the package's verdict; in records made before there were three grades, by its one limit of then.
+    Parameters
+    ----------
+    records : sequence of dict
+        From `run_study`, with what `refit.judged` gives.
+
+    Returns
+    -------
+    DataFrame
+        One row per trial, with everything in its record but estimates and ranks. `converged` by the package's verdict;
+        in records made before there were three grades, by its one limit of then.
     """
     table = pd.DataFrame(records).drop(columns=["parameters", "process", "ranks"], errors="ignore")
     earlier = (
@@ -122,9 +158,17 @@ def fits_table(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def convergence_counts(fits: pd.DataFrame) -> dict[str, Any]:
-    """How many refits have each grade by the package's verdict, and each of its parts.
+    """Number of refits that have each grade of convergence, and that fail each limit.
 
-    Without `grades` where a record was made before there were three.
+    Parameters
+    ----------
+    fits : DataFrame
+        From `fits_table`.
+
+    Returns
+    -------
+    dict
+        JSON-able; without `grades` where a record was made before there were three.
     """
     graded = "verdict" in fits and fits["verdict"].notna().all()
     grades = {name: int((fits["verdict"] == name).sum()) for name in get_args(Verdict)} if graded else {}
@@ -142,7 +186,19 @@ def convergence_counts(fits: pd.DataFrame) -> dict[str, Any]:
 
 
 def grades_said(counts: Mapping[str, Any], n: int) -> str:
-    """How many of n fits have each grade (`convergence_counts`); without grades how many converged."""
+    """Sentence on how many of n fits have each grade; without grades, on how many converged.
+
+    Parameters
+    ----------
+    counts : mapping
+        From `convergence_counts`.
+    n : int
+        Fits in all.
+
+    Returns
+    -------
+    str
+    """
     if "grades" not in counts:
         return f"{counts['converged_by_the_package_verdict']} of {n} converged"
     found = counts["grades"]

@@ -25,7 +25,17 @@ class TrialsSpec:
     seed: int = 1
 
     def stream(self, number: int) -> np.random.Generator:
-        """Random numbers of one trial, which do not depend on the other trials."""
+        """Return the random numbers of one trial, which do not depend on the other trials.
+
+        Parameters
+        ----------
+        number : int
+            Of the trial, from 0.
+
+        Returns
+        -------
+        numpy.random.Generator
+        """
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(number,)))
 
 
@@ -48,7 +58,17 @@ class FitsSpec(TrialsSpec):
     max_treedepth: int = 10
 
     def settings(self, rng: np.random.Generator) -> NutsSettings:
-        """Sampler settings of the next fit; the seed is drawn from the trial's random numbers."""
+        """Return the sampler settings of the next fit of a trial.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The trial's random numbers, from which the seed is drawn.
+
+        Returns
+        -------
+        NutsSettings
+        """
         return NutsSettings(
             chains=self.chains, tune=self.tune, draws=self.draws, target_accept=self.target_accept, cores=1,
             seed=int(rng.integers(2**31)), max_treedepth=self.max_treedepth,

@@ -82,22 +82,20 @@ class TrialsStudy:
         return next(one for one in self.variants if one.spec.variant == name)
 
     def command(self, variant: Variant, settings: Mapping[str, Any], trials: int) -> str:
-        """Return the command line that makes a folder of results, with the options that are not the default."""
-        own = asdict(variant.spec)
-        said = [
-            name for name in self._options(variant.spec) if name == "seed" or settings.get(name, own[name]) != own[name]
-        ]
-        options = [f"--{name.replace('_', '-')} {settings[name]}" for name in said]
-        words = [
-            "python -m",
-            self.module,
-            variant.spec.variant,
-            f"--trials {trials}",
-            *options,
-            "--out",
-            variant.folder,
-        ]
-        return " ".join(word for word in words if word)
+        """Return the command line that makes a folder of results.
+
+        Parameters
+        ----------
+        variant : Variant
+        settings : mapping
+            Values of the specification by name; the seed is said, and what differs from the default.
+        trials : int
+        """
+        default = asdict(variant.spec)
+        said = [name for name in self._options(variant.spec) if settings.get(name, default[name]) != default[name]]
+        options = [f"--{name.replace('_', '-')} {settings[name]}" for name in dict.fromkeys(["seed", *said])]
+        words = [self.module, variant.spec.variant, f"--trials {trials}", *options, f"--out {variant.folder}"]
+        return " ".join(["python -m", *(word for word in words if word)])
 
     def write(self, records: list[Record], spec: TrialsSpec, out: Path, planned: int) -> str:
         """Write the results of records into a folder, and return the verdict.
@@ -129,7 +127,14 @@ class TrialsStudy:
         return rendered(self.template, self._filled(out, variant), "verdict")
 
     def page(self, folder: Path, variant: str = "") -> str:
-        """Return the page of a folder of results, from its tables and its manifest."""
+        """Return the page of a folder of results, from its tables and its manifest.
+
+        Parameters
+        ----------
+        folder : Path
+        variant : str
+            Its name.
+        """
         return rendered(self.template, self._filled(folder, self.variant(variant)))
 
     def _filled(self, folder: Path, variant: Variant) -> dict[str, Any]:
@@ -145,7 +150,18 @@ class TrialsStudy:
         return {**files, **common, **self.context(files, variant)}
 
     def main(self, arguments: Sequence[str] | None = None) -> int:
-        """Run the study from the command line; a study that was stopped goes on where it was."""
+        """Run the study from the command line; a study that was stopped goes on where it was.
+
+        Parameters
+        ----------
+        arguments : sequence of str, optional
+            Default: those of the command line.
+
+        Returns
+        -------
+        int
+            0, the exit status.
+        """
         parser = ArgumentParser(prog=f"python -m {self.module}", description=self.about)
         if len(self.variants) > 1:
             parser.add_argument("variant", choices=[one.spec.variant for one in self.variants])

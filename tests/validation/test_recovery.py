@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 from scipy.linalg import block_diag
-from validation.recovery.coverage import binomial_limits, coverage_table, is_prior_dominated
+from validation.recovery.coverage import QUANTILES, binomial_limits, coverage_table, is_prior_dominated
+from validation.recovery.study import STUDY
 from validation.simulated import model_trials, model_visits
 from validation.simulated.model_trials import OUTCOMES, draw_truth, two_strata
 
@@ -167,3 +168,39 @@ def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of
         f"which {covered} cover"
     )
     assert told in text
+
+
+@pytest.mark.parametrize("variant", STUDY.variants, ids=lambda variant: variant.spec.variant)
+def test_committed_coverage_follows_from_the_committed_estimates(variant, tmp_path):
+    """Records put together again from the committed tables, whose estimates have four digits."""
+    folder = Path(__file__).parents[2] / variant.folder
+    fits, estimates = pd.read_csv(folder / "fits.csv"), pd.read_csv(folder / "estimates.csv")
+    numbers = ["truth", *QUANTILES, *QUANTILES]
+    records = fits.drop(columns="converged").to_dict("records")
+    for record, (_, own) in zip(records, estimates.groupby("trial"), strict=True):
+        record["parameters"] = dict(zip(own["parameter"], own[numbers].to_numpy().tolist(), strict=True))
+    said = STUDY.write(records, variant.spec, tmp_path, 120)
+    made, kept = (pd.read_csv(place / "coverage.csv") for place in (tmp_path, folder))
+    for name in ("parameter", "prior_dominated", "lowest_95", "highest_50", "inside"):
+        assert made[name].tolist() == kept[name].tolist(), name
+    for level in (95, 50):
+        below, above = (
+            side * (estimates["truth"] - estimates[f"{end}_{level}"]) for side, end in ((1, "lower"), (-1, "upper"))
+        )
+        digit = 1e-3 * estimates[["truth", f"lower_{level}", f"upper_{level}"]].abs().max(axis=1)
+        least, most = (
+            (np.minimum(below, above) >= by).groupby(estimates["parameter"], sort=False).sum() for by in (digit, -digit)
+        )
+        assert kept[f"covered_{level}"].between(least.to_numpy(), most.to_numpy()).all()
+        assert made[f"covered_{level}"].between(least.to_numpy(), most.to_numpy()).all()
+    np.testing.assert_allclose(made["width_95"], kept["width_95"], rtol=2e-3)
+    digit = 1e-3 * estimates[["truth", "median"]].abs().max(axis=1).groupby(estimates["parameter"], sort=False).max()
+    assert ((made["bias"] - kept["bias"]).abs().to_numpy() <= digit.to_numpy()).all()
+    text = (tmp_path / "README.md").read_text()
+    assert said in text
+    assert said in (folder / "README.md").read_text()
+    assert "**Unfinished: 100 of 120 fits.**" in text
+    earlier = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    for name in ("judged", "inside", "limits_95", "rhat_above_1.01", "ess_below_100", "median_min_ess_bulk"):
+        assert manifest[name] == earlier[name], name

@@ -8,6 +8,7 @@ persons' own marker terms, stratum, being on the drug) and withdrawal (Weibull, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from math import inf
 from typing import Any, Literal
@@ -33,28 +34,23 @@ Variant = Literal["piecewise", "weibull"]
 ORDER = {"piecewise": 7, "weibull": 3}
 """Quadrature nodes in each random effect for the ranked log-likelihood; any fixed rule leaves its ranks uniform."""
 
+LAYOUT = Layout(
+    persons=((20,), (20,)),
+    groups=("early", "delayed"),
+    start_weeks=(0.0, 28.0),
+    weeks=(0.0, 8.0, 16.0, 28.0, 40.0, 52.0, 76.0),
+    shortest_weeks=60.0,
+    longest_weeks=90.0,
+    missed=0.05,
+    covariate="age",
+)
 LAYOUTS = {
-    "piecewise": Layout(
-        persons=((20,), (20,)),
-        groups=("early", "delayed"),
-        start_weeks=(0.0, 28.0),
-        weeks=(0.0, 8.0, 16.0, 28.0, 40.0, 52.0, 76.0),
-        shortest_weeks=60.0,
-        longest_weeks=90.0,
-        missed=0.05,
-        covariate="age",
+    "piecewise": LAYOUT,
+    "weibull": replace(
+        LAYOUT, persons=((10, 10), (10, 10)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 76.0),
+        strata=("faster", "slower"), covariate="",
     ),
-    "weibull": Layout(
-        persons=((10, 10), (10, 10)),
-        groups=("early", "delayed"),
-        start_weeks=(0.0, 28.0),
-        weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 76.0),
-        shortest_weeks=60.0,
-        longest_weeks=90.0,
-        strata=("faster", "slower"),
-        missed=0.05,
-    ),
-}
+}  # fmt: skip
 
 
 @cache
@@ -129,7 +125,7 @@ def draw_trial(variant: Variant, rng: np.random.Generator) -> tuple[JointTruth, 
 
 @cache
 def the_refit(variant: Variant) -> Refit:
-    """The model compiled, once a process."""
+    """The model compiled, once per process."""
     model, layout = the_model(variant), LAYOUTS[variant]
     _, trial, _ = draw_trial(variant, np.random.default_rng(0))
     return refit_of(model, study_of(trial, model, layout), joint_published(model))

@@ -39,7 +39,7 @@ def the_model() -> OneStageModel:
 
 @cache
 def the_refit(form: str = "") -> Refit:
-    """The model compiled, once a process."""
+    """The model compiled, once per process."""
     rng = np.random.default_rng(0)
     return refit_of(the_model(), simulate_table(draw_truth(rng), 6, 10, rng), OUTPUTS)
 

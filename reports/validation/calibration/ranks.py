@@ -142,7 +142,7 @@ def uniformity_table(ranks: pd.DataFrame, n_draws: int, level: float = 0.95) -> 
     Parameters
     ----------
     ranks : DataFrame
-        One row a simulation, one column a parameter.
+        One row per simulation, one column per parameter.
     n_draws : int
         Draws among which the truths were ranked.
     level : float

@@ -49,7 +49,7 @@ def the_model(variant: Variant) -> TrialLevelModel:
 
 @cache
 def the_refit(variant: Variant) -> Refit:
-    """The model compiled, once a process, on a table that has every kind of row of its variant."""
+    """The model compiled, once per process, on a table that has every kind of row of its variant."""
     rng = np.random.default_rng(0)
     truth = {"mu": np.array([-0.5, 0.0]), "tau_score": np.zeros(2), "rho_score": 0.0, "shared_correlation": 0.5}
     return refit_of(the_model(variant), simulate_table(variant, truth, 40, rng))

@@ -78,7 +78,7 @@ def the_model() -> TrialLevelModel:
 
 @cache
 def the_refit() -> Refit:
-    """The model compiled, once a process."""
+    """The model compiled, once per process."""
     table = TrialTable.from_frame(observed(truth_of(0.5), 3, np.random.default_rng(0)))
     return refit_of(the_model(), table, ("trial_r2", "trial_correlation"))
 

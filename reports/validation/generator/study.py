@@ -168,7 +168,7 @@ def week_148(trial: SimulatedTrial, everyone: SimulatedTrial) -> dict[str, float
 
 
 def compare(rows: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
-    """Published rows beside the simulated trials' numbers (columns keyed as `KEY`, one row a trial)."""
+    """Published rows beside the simulated trials' numbers (columns keyed as `KEY`, one row per trial)."""
     simulated = numbers[[tuple(row) for row in rows[KEY].to_numpy()]].to_numpy()
     published = rows["published"].to_numpy(float)
     lower, upper = np.quantile(simulated, [0.025, 0.975], axis=0, method="inverted_cdf")

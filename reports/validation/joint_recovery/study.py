@@ -25,7 +25,7 @@ from validation.joint_recovery.trials import (
     recover,
     truths,
 )
-from validation.recovery.coverage import binomial_limits
+from validation.recovery.coverage import QUANTILES, binomial_limits, covered
 from validation.simulated.joint_trials import JointTrial
 from validation.simulated.joint_truth import Array, JointTruth, cumulative_hazards, time_grid
 from validation.simulated.layout import Layout
@@ -35,7 +35,6 @@ PULLED = 4
 
 TITLES = {"joint": "joint model", "ignoring": "death ignored"}
 COLOURS = {"joint": "#0b5fa5", "ignoring": "#c8500a"}
-QUANTILES = ("lower_95", "lower_50", "median", "upper_50", "upper_95")
 
 
 def tidy(records: list[dict[str, Any]], true: dict[str, float]) -> pd.DataFrame:
@@ -103,8 +102,7 @@ def summary(rows: pd.DataFrame, luck: Array) -> pd.DataFrame:
         row["adjusted"], row["adjusted_se"] = without_chance(error.to_numpy(), luck)
         row["error"] = np.sqrt((error**2).mean())
         for level in (95, 50):
-            inside = own[f"lower_{level}"].le(own["truth"]) & own[f"upper_{level}"].ge(own["truth"])
-            share = inside.mean()
+            share = covered(own, str(level)).mean()
             row |= {f"covered_{level}": share, f"covered_{level}_se": np.sqrt(share * (1 - share) / len(own))}
             row[f"width_{level}"] = (own[f"upper_{level}"] - own[f"lower_{level}"]).mean()
         found.append(row | {"fits": len(own)})

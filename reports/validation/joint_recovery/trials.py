@@ -27,6 +27,7 @@ from bayesmodels.parts.hazards import PiecewiseConstant
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.trials.specification import FitsSpec, TrialsSpec
 from bayesmodels.vocabulary import months
+from validation.recovery.coverage import LEVELS
 from validation.simulated.joint_density import living_means
 from validation.simulated.joint_labels import PUBLISHED, joint_published, labelled_draws, labelled_truth, truth_from
 from validation.simulated.joint_trials import JointTrial, simulate_trial, study_of
@@ -37,7 +38,6 @@ Design = Literal["parallel", "delayed"]
 Fitted = Literal["joint", "ignoring"]
 FITTED: tuple[Fitted, ...] = ("joint", "ignoring")
 
-LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 LAST_WEEK = 148.0
 LIVING_DRAWS = 100
 """Posterior draws, evenly spaced, from which means among the living are computed."""

@@ -161,7 +161,7 @@ def analysis_table(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
-    """Scenarios that have a source, each with whether it agrees and within what, and the rule."""
+    """Scenarios that have a source, each with whether it agrees and within what; the rule, and all trials."""
     compared = files["scenarios"].dropna(subset=["source_success"])
     null = compared["scenario"].str.startswith("no effect")
     limit = (2 * compared["success_error"]).where(null, TOLERANCE)
@@ -170,4 +170,4 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
         within=np.where(null, "twice its Monte-Carlo error", f"{TOLERANCE:g}"),
         few=null & (compared["trials"] < FEW_TRIALS),
     )
-    return {"compared": compared, "rule": HEALEY_RULE}
+    return {"compared": compared, "rule": HEALEY_RULE, "most": variant.trials}

@@ -29,6 +29,7 @@ from bayesmodels.simulation.platform_trial import (
     simulate_platform_trial,
 )
 from bayesmodels.study import Study
+from bayesmodels.trials.interim import as_of, look_days
 from bayesmodels.trials.results import Results
 from bayesmodels.trials.specification import FitsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
@@ -39,7 +40,6 @@ from validation.platform_trials.characteristics import (
     scenario_table,
     short_chains,
 )
-from validation.platform_trials.interim import as_of, look_days
 
 ANY_SCORE = {OUTCOME: (-1e9, 1e9, False)}
 """Simulated scores are normal, and some lie outside 0 to 48."""
@@ -127,7 +127,7 @@ def the_model() -> SharedRateModel:
 
 @cache
 def the_template(design: PlatformDesign) -> tuple[Refit, RateLayout]:
-    """The model compiled, once a process, and its labels."""
+    """The model compiled, once per process, and its labels."""
     study = study_of(simulate_platform_trial(design, PlatformTruth(), 0))
     return refit_of(the_model(), study, ("disease_rate_ratio",)), rate_layout(the_model(), study)
 
@@ -188,7 +188,6 @@ def results(records: list[dict[str, Any]], spec: PlatformSpec) -> Results:
     finals = [record["final"] for record in records]
     seconds = sum(record["cpu_seconds"] for record in records)
     counts = {
-        "planned": spec.trials,
         "fits": sum(1 + len(record.get("looks", ())) + ("long" in record) for record in records),
         "normal_scores_without_effect": normal_scores(records, spec.draws),
         "short_chains": short_chains(records),

@@ -20,6 +20,10 @@ from bayesmodels.trials.study import Variant
 from validation.calibration.ranks import bonferroni
 
 FAMILY = 0.95
+LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
+QUANTILES = ("lower_95", "lower_50", "median", "upper_50", "upper_95")
+"""Posterior quantiles of a parameter that a record holds, and the names of their columns."""
+
 PRIOR_DOMINATED = ("effect_lag[alsfrs_r]", "group_effect_sd[", "group_drug_effect[alsfrs_r")
 
 
@@ -42,14 +46,18 @@ def tidy(records: list[dict[str, Any]]) -> pd.DataFrame:
 
     `_kept`: of the draws whose mean courses are plausible, the posterior under the prior that truths came from.
     """
-    names = ["lower_95", "lower_50", "median", "upper_50", "upper_95"]
-    columns = ["truth", *names, *(f"{name}_kept" for name in names)]
+    columns = ["truth", *QUANTILES, *(f"{name}_kept" for name in QUANTILES)]
     rows = [
         {"trial": record["trial"], "parameter": name, **dict(zip(columns, values, strict=True))}
         for record in records
         for name, values in record["parameters"].items()
     ]
     return pd.DataFrame(rows)
+
+
+def covered(rows: pd.DataFrame, interval: str) -> pd.Series:
+    """Whether each row's interval, of columns ``lower_<interval>`` and ``upper_<interval>``, holds its truth."""
+    return rows["truth"].between(rows[f"lower_{interval}"], rows[f"upper_{interval}"])
 
 
 def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
@@ -71,10 +79,7 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
         for suffix in ("", "_kept"):
             fine = True
             for level, (low, high) in limits.items():
-                covered = own[f"lower_{level}{suffix}"].le(own["truth"]) & own[f"upper_{level}{suffix}"].ge(
-                    own["truth"]
-                )
-                count = int(covered.sum())
+                count = int(covered(own, f"{level}{suffix}").sum())
                 row |= {f"covered_{level}{suffix}": count, f"lowest_{level}": low, f"highest_{level}": high}
                 fine &= low <= count <= high
             row[f"inside{suffix}"] = fine
@@ -123,7 +128,7 @@ def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
         "plausible_share_of_posterior_draws": round(float(fits["plausible_draws"].mean()), 4),
         **convergence_counts(fits),
     }
-    short = rows[["trial", "parameter", "truth", "lower_95", "lower_50", "median", "upper_50", "upper_95"]]
+    short = rows[["trial", "parameter", "truth", *QUANTILES]]
     tables = {"coverage": table, "fits": fits, "estimates": short}
     return Results(tables, counts, {"coverage": png_bytes(coverage_figure(table, len(fits)), dpi=90)})
 

@@ -23,7 +23,7 @@ from bayesmodels.simulation.persons import draw_persons
 from bayesmodels.study import Study
 from bayesmodels.trials.specification import FitsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
-from validation.recovery.coverage import context, results
+from validation.recovery.coverage import LEVELS, context, results
 from validation.simulated.labelled import scalars
 from validation.simulated.model_trials import (
     CONTRAST_WEEKS,
@@ -38,7 +38,6 @@ from validation.simulated.model_trials import (
 )
 from validation.simulated.model_visits import VALOR_LAYOUT, simulate_visits, the_model, the_refit
 
-LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 LARGE = 200_000
 """Simulated persons a stratum from which means, SDs and correlations of the generator's persons are computed."""
 

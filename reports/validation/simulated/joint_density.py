@@ -1,4 +1,4 @@
-"""Log-likelihood of simulated joint trials with the person terms integrated out, and means among the living.
+"""Log-likelihood of simulated joint trials with the random effects integrated out, and means among the living.
 
 NumPy only: the terms' exact distribution given a person's visits, and Gauss-Hermite quadrature over it.
 """
@@ -40,7 +40,7 @@ def log_likelihood(truth: JointTruth, trial: JointTrial, layout: Layout, order: 
     Parameters
     ----------
     order : int
-        Gauss-Hermite nodes in each dimension of the person terms.
+        Gauss-Hermite nodes in each dimension of the random effects.
     cells : int
         Cells of the time grid over which hazards are integrated.
     """
@@ -94,7 +94,7 @@ def living_means(
     """Mean course among those alive, (outcome, start group, week), and share alive, (start group, week).
 
     Alive means that none of `deaths` has happened, whatever the other events, in persons of the first stratum at the
-    covariate's mean; the mean is over person terms weighted by their survival.
+    covariate's mean; the mean is over random effects weighted by their survival.
 
     Parameters
     ----------

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.parts.priors import LogNormal
 from bayesmodels.vocabulary import months
 from validation.simulated.layout import Array, Layout
 
@@ -108,8 +108,8 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
     )
 
 
-def positive(prior: LogNormal, rng: np.random.Generator) -> float:
-    """A draw of a log-normal prior."""
+def positive(prior: Any, rng: np.random.Generator) -> float:
+    """A draw of a log-normal prior, which has a median and a sigma."""
     return float(prior.median * np.exp(prior.sigma * rng.standard_normal()))
 
 

@@ -86,7 +86,7 @@ def the_model() -> TrialLevelModel:
 
 @cache
 def the_refit() -> Refit:
-    """The model compiled, once a process."""
+    """The model compiled, once per process."""
     return refit_of(the_model(), table_of(COLLECTIONS["null"], 3, 50, np.random.default_rng(0)))
 
 

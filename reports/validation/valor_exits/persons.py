@@ -117,7 +117,7 @@ def arm_courses(
     data : MeansTable
         The fitted means.
     values : mapping of str to array
-        Free parameters by draw (`fitting.predict_means.parameter_draws`).
+        Free parameters by draw (`published_means.prediction.parameter_draws`).
     person_model : str
     mixture : str
         Of the model.

@@ -9,10 +9,10 @@ later may be of those still there. Here its persons are given exits whose levels
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.demo.valor import (
@@ -35,6 +35,7 @@ from validation.valor_exits.persons import PersonModel
 from validation.valor_exits.prediction import (
     LATER_WEEKS,
     WHO,
+    Array,
     ExitsPrediction,
     ExitsSettings,
     predict_with_exits,
@@ -66,15 +67,25 @@ def fit_to_week_28(variant: str) -> MeansFit:
     return MeansFit(variant, model, data, sample(model.build(data), NUTS))
 
 
-def published_means() -> pd.DataFrame:
-    """Published means of all randomised at weeks 52 and 148: outcome, week, start_group, published."""
+def published_means() -> pd.Series:
+    """Published means of all randomised at weeks 52 and 148, and early minus delayed, by outcome, week, start_group."""
     week_52 = means_table({"integrated_2022": (52, 52)}, outcomes=FUNCTION).frame
     week_148 = means_table("final_2025", outcomes=BOTH).frame
-    rows = pd.concat([week_52, week_148], ignore_index=True)
-    return rows.rename(columns={"estimate": "published"})[["outcome", "week", "start_group", "published"]]
+    rows = pd.concat([week_52, week_148], ignore_index=True).astype({"week": float, "estimate": float})
+    wide = rows.pivot(index=["outcome", "week"], columns="start_group", values="estimate")
+    return wide.assign(**{DIFFERENCE: wide["early"] - wide["delayed"]}).stack()
 
 
-def prediction_rows(found: ExitsPrediction, published: pd.DataFrame) -> pd.DataFrame:
+def _cells(found: ExitsPrediction, draws: Array) -> Iterator[tuple[dict[str, object], Array]]:
+    """Draws (draw,) of every start group at every later week, and of early minus delayed, with their labels."""
+    for w, week in enumerate(LATER_WEEKS):
+        cells = {group: draws[:, j, w] for j, group in enumerate(found.start_groups)}
+        cells[DIFFERENCE] = cells["early"] - cells["delayed"]
+        for group, values in cells.items():
+            yield {"week": week, "start_group": group}, values
+
+
+def prediction_rows(found: ExitsPrediction, published: pd.Series) -> pd.DataFrame:
     """Predictive intervals (95 %, equal-tailed) of every mean and difference, and the published figure's position.
 
     Columns: outcome, week, start_group (or `early - delayed`), who, published, mean, median, lower, upper, position
@@ -82,19 +93,11 @@ def prediction_rows(found: ExitsPrediction, published: pd.DataFrame) -> pd.DataF
     """
     rows = []
     for (outcome, who), draws in found.means.items():
-        for w, week in enumerate(LATER_WEEKS):
-            here = published[(published["outcome"] == outcome) & (published["week"] == week)]
-            figures = here.set_index("start_group")["published"].astype(float)
-            cells = {g: (draws[:, j, w], figures.get(g, np.nan)) for j, g in enumerate(found.start_groups)}
-            gap = figures.get("early", np.nan) - figures.get("delayed", np.nan)
-            cells[DIFFERENCE] = (cells["early"][0] - cells["delayed"][0], gap)
-            for group, (values, figure) in cells.items():
-                kept = values[np.isfinite(values)]
-                lower, median, upper = np.quantile(kept, [0.025, 0.5, 0.975])
-                position = float((kept < figure).mean()) if np.isfinite(figure) else np.nan
-                labels = {"outcome": outcome, "week": week, "start_group": group, "who": who, "published": figure}
-                numbers = {"mean": kept.mean(), "median": median, "lower": lower, "upper": upper, "position": position}
-                rows.append(labels | numbers)
+        for labels, values in _cells(found, draws):
+            figure = published.get((outcome, *labels.values()), np.nan)
+            below = float((values[np.isfinite(values)] < figure).mean())
+            position = {"position": below if np.isfinite(figure) else np.nan}
+            rows.append({"outcome": outcome, **labels, "who": who, "published": figure} | _numbers(values) | position)
     return pd.DataFrame(rows)
 
 
@@ -102,16 +105,10 @@ def survivor_rows(found: ExitsPrediction) -> pd.DataFrame:
     """Still observed minus everyone, in the same simulated trial: mean, its Monte-Carlo error, 95 % interval."""
     rows = []
     for outcome in found.outcomes:
-        shift = found.means[outcome, WHO[2]] - found.means[outcome, WHO[1]]
-        for w, week in enumerate(LATER_WEEKS):
-            cells = {g: shift[:, j, w] for j, g in enumerate(found.start_groups)}
-            cells[DIFFERENCE] = cells["early"] - cells["delayed"]
-            for group, values in cells.items():
-                kept = values[np.isfinite(values)]
-                lower, upper = np.quantile(kept, [0.025, 0.975])
-                labels = {"outcome": outcome, "week": week, "start_group": group}
-                error = _monte_carlo_error(values, found.replicates)
-                rows.append(labels | {"mean": kept.mean(), "error": error, "lower": lower, "upper": upper})
+        for labels, values in _cells(found, found.means[outcome, WHO[2]] - found.means[outcome, WHO[1]]):
+            numbers, error = _numbers(values), _monte_carlo_error(values, found.replicates)
+            limits = {"lower": numbers["lower"], "upper": numbers["upper"]}
+            rows.append({"outcome": outcome, **labels, "mean": numbers["mean"], "error": error, **limits})
     return pd.DataFrame(rows)
 
 
@@ -163,7 +160,7 @@ def results() -> Results:
     return Results(tables, manifest)
 
 
-def _monte_carlo_error(values: npt.NDArray[np.float64], replicates: int) -> float:
+def _monte_carlo_error(values: Array, replicates: int) -> float:
     """Of a mean over simulated trials, whose replicates share a posterior draw."""
     by_draw = np.nanmean(values.reshape(-1, replicates), axis=1)
     return float(by_draw.std() / np.sqrt(len(by_draw)))
@@ -174,6 +171,7 @@ def _labels_first(table: pd.DataFrame) -> pd.DataFrame:
     return table[[*labels, *(name for name in table if name not in labels)]]
 
 
-def _numbers(values: npt.NDArray[np.float64]) -> dict[str, float]:
-    lower, median, upper = np.quantile(values, [0.025, 0.5, 0.975])
-    return {"mean": float(values.mean()), "median": median, "lower": lower, "upper": upper}
+def _numbers(values: Array) -> dict[str, float]:
+    kept = values[np.isfinite(values)]
+    lower, median, upper = np.quantile(kept, [0.025, 0.5, 0.975])
+    return {"mean": float(kept.mean()), "median": median, "lower": lower, "upper": upper}

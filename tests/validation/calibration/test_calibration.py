@@ -2,10 +2,12 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytest
 from scipy import stats
 from validation.calibration.longitudinal import SMALL_LAYOUT
 from validation.calibration.study import STUDY
@@ -66,3 +68,23 @@ def test_grades_are_counted_apart_and_short_chains_have_converged():
     earlier = fits_table(records)  # made before there were three grades: by the one limit of then
     assert not earlier["converged"].any()
     assert grades_said(convergence_counts(earlier), 4) == "0 of 4 converged"
+
+
+@pytest.mark.parametrize("name", ["one_stage", "published_means"])
+def test_committed_ranks_give_the_committed_folder_again(name, tmp_path):
+    """Records put together from the committed ranks; `published_means` has two forms of the model, and their tables."""
+    variant, records = STUDY.variant(name), []
+    folder = Path(__file__).parents[3] / variant.folder
+    sampled = {"max_rhat": 1.0, "min_ess_bulk": 900.0, "min_ess_tail": 900.0, "min_ebfmi": 0.9, "cpu_seconds": 1.0}
+    for path in sorted(folder.glob("ranks*.csv")):
+        form = path.stem.removeprefix("ranks").removeprefix("_")
+        fits = pd.read_csv(path.with_name(path.name.replace("ranks", "fits"))).drop(
+            columns="converged", errors="ignore"
+        )
+        for fit, ranks in zip(fits.to_dict("records"), pd.read_csv(path).to_dict("records"), strict=True):
+            records.append(({"form": form} if form else {}) | sampled | fit | {"trial": len(records), "ranks": ranks})
+    STUDY.write(records, variant.spec, tmp_path, len(records))
+    assert (tmp_path / "README.md").read_text() == (folder / "README.md").read_text()
+    made, kept = (pd.read_csv(place / "uniformity.csv").set_index("parameter") for place in (tmp_path, folder))
+    np.testing.assert_allclose(made[["largest", "at", "mean_rank"]], kept[["largest", "at", "mean_rank"]], atol=6e-5)
+    assert {path.name for path in tmp_path.glob("ecdf*.png")} == {path.name for path in folder.glob("ecdf*.png")}

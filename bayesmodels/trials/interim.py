@@ -63,7 +63,7 @@ class InterimAnalyses:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a look and arm: the decision, whether an earlier one stopped the arm, whether the fit converged."""
+        """One row per look and arm: the decision, whether an earlier one stopped the arm, whether the fit converged."""
         stopped = self.stopped
         rows = [
             (look.day, look.persons, arm, d.verdict, d.below_success, d.below_futility, d.mean,
@@ -180,8 +180,7 @@ def interim_analyses(
 ) -> InterimAnalyses:
     """Fit a trial as it was known on given days, and at its end, and apply a rule to every active arm.
 
-    The model is compiled once; an arm or calendar block that nobody is in yet keeps its prior. `platform_trials` has a
-    loop of its own, for one compiled model serves all its simulated trials and three numbers an arm are kept of a fit.
+    The model is compiled once; an arm or calendar block that nobody is in yet keeps its prior.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Population parameters and drug effects: posterior beside prior, and how much the data taught.
+"""Drug effects: posterior beside prior, and how much the data taught.
 
 Widths are of equal-tailed intervals. The contrast between start groups is delta of the group that starts later minus
 delta of the group that starts earlier: what is known of whether starting late gives the same effect.
@@ -7,17 +7,34 @@ delta of the group that starts earlier: what is known of whether starting late g
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
 
 from bayesmodels.posterior.archive import require
-from bayesmodels.posterior.context import FitContext, stratum_label, units
-from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
-from bayesmodels.posterior.monte_carlo import with_errors
+from bayesmodels.posterior.context import FitContext, Outcome, stratum_label, units
+from bayesmodels.posterior.intervals import (
+    LOG_NORMAL,
+    NOTHING,
+    PRIOR_COLUMNS,
+    STATISTICS,
+    beside_prior,
+    blank_labels,
+    flat,
+    probability,
+)
+from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
+from bayesmodels.posterior.wording import as_percent, chance_of, estimate, percents, places, signed
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading
+from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
+from bayesmodels.reporting.first_screen import LEARNED, PARTLY, how_learned
+from bayesmodels.reporting.page import Picture, Section
 
 EFFECTS = (
     "drug_effect",
@@ -35,8 +52,104 @@ EFFECTS = (
 SIGNED = ("drug_effect", "group_drug_effect", "proportional_slowing")
 """Effects whose sign says whether the drug helps."""
 
-LEARNED, PARTLY = 0.5, 0.8
-"""Posterior width over prior width: below the first the data taught the value, from the second on they did not."""
+_RANDOMISED = "A larger randomised comparison before the switch would change this."
+
+_HEADLINES = {
+    "drug_effect": ("effect of the drug", _RANDOMISED),
+    "proportional_slowing": ("share of the decline that the drug removes", _RANDOMISED),
+    "group_effect_contrast": (
+        "effect in the later minus the earlier start",
+        "More persons followed well past the switch in both start groups would change this.",
+    ),
+    "effect_lag": (
+        "lag of the effect",
+        "Frequent visits soon after the start of a drug with a clear effect would change this.",
+    ),
+    "effect_time_constant": (
+        "time constant of the effect",
+        "Frequent visits soon after the drug's start would change this.",
+    ),
+    "deceleration": (
+        "flattening of the untreated course",
+        "Longer follow-up of persons off the drug would change this.",
+    ),
+}
+"""Effects of the first screen: their names there, and what data would teach more."""
+
+
+class Effects(Chapter):
+    """Drug effects by outcome, start group and stratum."""
+
+    name = "effects"
+    needs = Needs(("drug_effect",))
+
+    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+        """`effects`."""
+        return {"effects": effect_table(reading).table}
+
+    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+        """``effect_<outcome>``."""
+        table = reading.tables.get("effects", pd.DataFrame(columns=["outcome"]))
+        return {
+            f"effect_{outcome.name}": partial(effect_figure, table, outcome)
+            for outcome in reading.context.outcomes.values()
+            if outcome.effect_unit and (table["outcome"] == outcome.name).any()
+        }
+
+    def section(self, reading: Reading) -> Section | tuple[()]:
+        """Posterior beside prior."""
+        if "effects" not in reading.tables:
+            return ()
+        context, label = reading.context, reading.label
+        effects = reading.tables["effects"].sort_values("outcome", key=places, kind="stable")
+        rows = []
+        for row in effects.to_dict("records"):
+            outcome = context.outcomes[row["outcome"]]
+            numbers = (row["median"], row["lower"], row["upper"])
+            rows.append(
+                {
+                    "Outcome": f"{outcome.label}, {stratum_label(row['stratum'])}" if row["stratum"] else outcome.label,
+                    "Effect": _effect_name(row),
+                    f"Posterior median ({label})": estimate(*numbers),
+                    f"Prior median ({label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
+                    "Unit": row["unit"],
+                    "In percent": percents(*numbers) if row["unit"] == "ln" and row["direction"] else "",
+                    "P(favours the drug)": chance_of(row["probability_favours"], row["direction"]),
+                    "Posterior / prior width": _width_cell(row["width_ratio"], context.unconverged),
+                }
+            )
+        pictures = [
+            Picture(
+                reading.figures.maker(name),
+                f"Drug effect on {outcome.label}: posterior intervals over prior intervals, with a line at no effect.",
+                f"{label}; {outcome.effect_unit}. Grey: prior. Line at zero: no effect.",
+            )
+            for outcome in context.outcomes.values()
+            if (name := f"effect_{outcome.name}") in reading.figures
+        ]
+        return Section(
+            "Effects of the drug, prior beside posterior",
+            []
+            if context.unconverged
+            else [
+                "An effect whose posterior is as wide as its prior was not learned from these data, wherever it lies: "
+                f"learned below {LEARNED:g} of the prior's width, partly learned below {PARTLY:g}.",
+            ],
+            {
+                f"Effects by outcome, start group and stratum: median and {label}": pd.DataFrame(
+                    shown_with_errors(rows, effects[ERROR], "Posterior median")
+                )
+            },
+            pictures,
+            "Which sign favours the drug stands before its probability. Later minus earlier: what is known of whether "
+            "starting late gives the same effect. Effects are those of all persons, as if alive and followed.",
+        )
+
+    def lead(self, reading: Reading) -> LeadLines:
+        """Headline effects, by whether they are identified."""
+        rows = _headline_rows(reading)
+        known, unknown = ([_line(reading, row) for row in rows if _is_identified(row) is k] for k in (True, False))
+        return LeadLines(known, unknown)
 
 
 @dataclass(frozen=True)
@@ -46,7 +159,7 @@ class EffectTable:
     Parameters
     ----------
     table : DataFrame
-        One row an effect: `name`, `outcome`, `stratum`, `start_group`, `contrast` (blank where it does not apply),
+        One row per effect: `name`, `outcome`, `stratum`, `start_group`, `contrast` (blank where it does not apply),
         `unit`, `mean`, `sd`, `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`,
         `prior_upper`, `width_ratio` (posterior over prior width), `probability_favours` (the drug;
         NaN where the sign says nothing), `direction`, `monte_carlo_error`.
@@ -58,7 +171,7 @@ class EffectTable:
     interval_label: str
 
     def sentence(self) -> str:
-        """One line an effect of the drug."""
+        """One line per effect of the drug."""
         rows = self.table[self.table["name"] == "drug_effect"]
         return "\n".join(
             f"{row.outcome}, {stratum_label(row.stratum)}: {row.median:.3g} {row.unit} "
@@ -70,7 +183,7 @@ class EffectTable:
         return self.table.to_html(index=False, float_format="{:.3g}".format)
 
 
-def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_label: str) -> EffectTable:
+def effect_table(reading: Reading) -> EffectTable:
     """Effects by outcome, start group and stratum, prior beside posterior.
 
     Raises
@@ -78,10 +191,11 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
     MissingVariable
         The posterior publishes no `drug_effect`.
     """
+    tree, context = reading.tree, reading.context
     require(tree, variables=["drug_effect"])
     posterior, prior = _effects(tree, "posterior", context), _effects(tree, "prior", context)
     frames = [
-        beside_prior(draws, prior.get(name), prob).assign(
+        beside_prior(draws, prior.get(name), reading.prob).assign(
             name=name, unit=lambda frame, name=name: _units(frame, name, context)
         )
         for name, draws in posterior.items()
@@ -95,7 +209,7 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
         for sign, row in zip(signs, table.itertuples(index=False), strict=True)
     ]
     table["direction"] = ["" if math.isnan(s) else f"{'+' if s > 0 else '-'} favours the drug" for s in signs]
-    return EffectTable(with_errors(table, posterior, context), interval_label)
+    return EffectTable(with_errors(table, posterior, context), reading.label)
 
 
 def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr.DataArray | None:
@@ -115,26 +229,21 @@ def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr
     return contrasts if bool((abs(contrasts) > 0).any()) else None
 
 
-def own_effects(tree: xr.DataTree, outcome: str, contrast_groups: tuple[str, str]) -> bool:
-    """Whether each start group has its own drug effect: its draws differ between the two groups."""
-    draws = tree["posterior"].data_vars
-    if "group_drug_effect" not in draws:
-        return False
-    effects = draws["group_drug_effect"].sel(outcome=outcome)
-    if not set(contrast_groups) <= set(effects["start_group"].values.tolist()):
-        return False
-    first, second = (flat(effects.sel(start_group=group)) for group in contrast_groups)
-    defined = ~(np.isnan(first) | np.isnan(second))
-    return bool(np.any(first[defined] != second[defined]))
-
-
-def how_learned(width_ratio: float) -> str:
-    """What a posterior's width over its prior's says, in words."""
-    if np.isnan(width_ratio):
-        return "no prior width"
-    if width_ratio < LEARNED:
-        return "learned"
-    return "partly learned" if width_ratio < PARTLY else "not learned"
+def effect_figure(effects: pd.DataFrame, outcome: Outcome) -> Figure:
+    """Effects of the drug on one outcome, posterior (coloured) over prior (grey)."""
+    rows = effects[(effects["outcome"] == outcome.name) & (effects["unit"] == outcome.effect_unit)]
+    rows = rows[rows["name"] != "group_effect_sd"].reset_index(drop=True)
+    figure, axes = new_panel(height=1.0 + 0.36 * max(len(rows), 2))
+    y = -np.arange(len(rows), dtype=float)
+    axes.hlines(y, rows["prior_lower"], rows["prior_upper"], color="#b5bbc2", linewidth=7, label="prior")
+    axes.hlines(y, rows["lower"], rows["upper"], color=COLOURS[0], linewidth=2.5, label="posterior")
+    axes.plot(rows["median"], y, "o", color=COLOURS[0], markersize=5)
+    no_difference(axes, vertical=True)
+    axes.set_yticks(y, [_effect_label(row) for row in rows.itertuples()])
+    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
+    axes.set_xlabel(outcome.effect_unit)
+    add_title(axes, outcome.label)
+    return figure
 
 
 _LABELS = ("outcome", "stratum", "start_group", "contrast")
@@ -167,3 +276,75 @@ def _sign(row: Any, context: FitContext) -> float:
 def _entry(draws: xr.DataArray, row: Any) -> np.ndarray:
     """Draws of one row's entry."""
     return flat(draws.sel({str(dim): getattr(row, str(dim)) for dim in draws.dims if dim not in ("chain", "draw")}))
+
+
+def _effect_label(row: Any) -> str:
+    stratum = "" if row.stratum in ("", "all") else f", {row.stratum}"
+    if row.name == "group_drug_effect":
+        return f"{row.start_group} start{stratum}"
+    if row.name == "group_effect_contrast":
+        return f"{row.contrast}{stratum}"
+    return f"{'slowing' if row.name == 'proportional_slowing' else 'all starts'}{stratum}"
+
+
+def _effect_name(row: Mapping[str, Any]) -> str:
+    kind = row["name"]
+    names = {
+        "drug_effect": "drug effect",
+        "group_drug_effect": f"in those who start {row['start_group']}",
+        "group_effect_contrast": f"{row['contrast'].replace(' - ', ' minus ')}",
+    }
+    return names.get(kind, kind.replace("_", " "))
+
+
+def _width_cell(ratio: float, unconverged: bool) -> str:
+    """Posterior over prior width, and what it says; of chains that did not converge nothing."""
+    if math.isnan(ratio):
+        return "–"
+    return f"{ratio:.2f}" if unconverged else f"{ratio:.2f}: {how_learned(ratio)}"
+
+
+def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
+    """Headline effects; effects and lags that are the same in every stratum once."""
+    if "effects" not in reading.tables:
+        return []
+    table = reading.tables["effects"]
+    rows = table[table["name"].isin(list(_HEADLINES)) & (table["sd"] > NOTHING)].copy()
+    slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
+    rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
+    same = ["name", "outcome", "contrast", "median", "lower", "upper"]
+    shared = rows.duplicated(same, keep=False)
+    rows.loc[shared, "stratum"] = ""
+    return rows.drop_duplicates(same).to_dict("records")
+
+
+def _is_identified(row: dict[str, Any]) -> bool:
+    has_sign = row["name"] not in LOG_NORMAL
+    return bool(row["width_ratio"] < LEARNED and (not has_sign or row["lower"] > 0 or row["upper"] < 0))
+
+
+def _line(reading: Reading, row: dict[str, Any]) -> str:
+    outcome = reading.context.outcomes[row["outcome"]]
+    where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
+    numbers = (row["median"], row["lower"], row["upper"])
+    has_sign = row["name"] not in LOG_NORMAL
+    percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
+    direction = f"; {signed(row['direction'])}" if row["direction"] else ""
+    named, would_change = _HEADLINES[row["name"]]
+    text = (
+        f"{outcome.label}{where}: {named} {estimate(*numbers)} {row['unit']}"
+        f"{f', that is {percent}' if percent else ''}{direction}."
+    )
+    error = error_in_brackets(row[ERROR])
+    if _is_identified(row):
+        return f"{text} {_width_said(row['width_ratio'])}{error}"
+    crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
+    return f"{text}{crosses} {_width_said(row['width_ratio'])} {would_change}{error}"
+
+
+def _width_said(ratio: float) -> str:
+    if math.isnan(ratio):
+        return "There is no prior to compare it with."
+    if ratio >= PARTLY:
+        return f"Not learned from these data: the interval is {ratio:.2f} times as wide as the prior's."
+    return f"The interval is {ratio:.2f} times as wide as the prior's."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -22,6 +22,12 @@ from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.surrogacy.evidence import SurrogateEvidence, surrogate_evidence
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, trial_evidence
 from bayesmodels.surrogacy.verdict import Verdict
+
+Tables = Mapping[str, pd.DataFrame]
+"""Tables by name: numbers unrounded, units in a column."""
+
+Makers = Mapping[str, Callable[[], Figure]]
+"""What draws each figure, by name."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,12 @@ class Reading:
             level=self.prob, important_difference=important,
         )  # fmt: skip
 
+    @property
+    def evidence(self) -> SurrogateEvidence:
+        """`surrogate`, for chapters that show a table made from it."""
+        assert self.surrogate is not None
+        return self.surrogate
+
     @cached_property
     def trials(self) -> TrialEvidence | None:
         """Evidence of a trial-level model; None where the posterior is not of one."""
@@ -171,17 +183,21 @@ class Chapter(Protocol):
     name : str
         As the page lists it where it is left out, and its key under `chapters` in ``summary.json``.
     needs : Needs
+    shows : str
+        A table of its own without which it has nothing else: no figures, sections, lines or part of the summary.
+        Blank: it always has them.
     """
 
     name: str
     needs: Needs = Needs()
+    shows: str = ""
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
-        """Tables by name: numbers unrounded, units in a column; empty ones are dropped."""
+    def tables(self, reading: Reading) -> Tables:
+        """Its tables by name; empty ones are dropped."""
         return {}
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
-        """What draws each figure, by name."""
+    def figures(self, reading: Reading) -> Makers:
+        """What draws each of its figures, by name."""
         return {}
 
     def section(self, reading: Reading) -> Section | Iterable[Section]:
@@ -195,6 +211,38 @@ class Chapter(Protocol):
     def summary(self, reading: Reading) -> Mapping[str, Any]:
         """Its part of ``summary.json``: JSON types, numbers of NumPy among them; NaN is written as null."""
         return {}
+
+
+def fill(reading: Reading, chapters: Iterable[Chapter]) -> list[Chapter]:
+    """Have chapters make their tables, one after the other, and then their figures.
+
+    Returns
+    -------
+    list of Chapter
+        Those that have something to show, in their order.
+
+    Raises
+    ------
+    BadInput
+        A chapter makes a table or figure of a name that an earlier one has used.
+    """
+    made = [chapter for chapter in chapters if chapter.needs.met(reading.tree)]
+    for chapter in made:
+        tables = {name: table for name, table in chapter.tables(reading).items() if len(table)}
+        _refuse_twice(chapter, "table", tables, reading.tables)
+        reading.tables.update(tables)
+    shown = [chapter for chapter in made if not chapter.shows or chapter.shows in reading.tables]
+    for chapter in shown:
+        makers = chapter.figures(reading)
+        _refuse_twice(chapter, "figure", makers, reading.figures)
+        reading.figures.add(makers)
+    return shown
+
+
+def _refuse_twice(chapter: Chapter, kind: str, found: Iterable[str], there: Container[str]) -> None:
+    twice = [name for name in found if name in there]
+    if twice:
+        raise BadInput(f"chapter {chapter.name!r}: expected new names, got a {kind} {twice[0]!r} of an earlier chapter")
 
 
 def read(tree: xr.DataTree, settings: ReportSettings | None = None) -> Reading:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.errors import BadInput, expect
+from bayesmodels.errors import expect
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import FROM_FIT, REPORTS, load
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, read
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, fill, read
 from bayesmodels.reporting.chapters.associations import Associations
 from bayesmodels.reporting.chapters.convergence import Convergence
 from bayesmodels.reporting.chapters.curves import Curves
@@ -250,17 +250,15 @@ def report(
     expect(out, (str, Path, NoneType), "out", "give the folder that the report goes to")
     tree = posterior if isinstance(posterior, xr.DataTree) else load(posterior)
     reading = read(tree, settings)
-    made = [chapter for chapter in chapters if chapter.needs.met(tree)]
-    for chapter in made:
-        filled = {name: table for name, table in chapter.tables(reading).items() if len(table)}
-        reading.tables.update(_unused(chapter, "table", filled, reading.tables))
-    for chapter in made:
-        reading.figures.add(_unused(chapter, "figure", chapter.figures(reading), reading.figures))
-    summaries = {chapter.name: content for chapter in made if (content := chapter.summary(reading))}
+    shown = fill(reading, chapters)
+    summaries = {chapter.name: content for chapter in shown if (content := chapter.summary(reading))}
     result = Report(
         title=f"{reading.context.data.get('name') or 'Unnamed data'}: {reading.context.model_type} model",
-        lead=first_screen(reading, [chapter.lead(reading) for chapter in made]),
-        sections=(*chain.from_iterable(_sections(chapter, reading) for chapter in made), *_left_out(reading, chapters)),
+        lead=first_screen(reading, [chapter.lead(reading) for chapter in shown]),
+        sections=(
+            *chain.from_iterable(_sections(chapter, reading) for chapter in shown),
+            *_left_out(reading, chapters),
+        ),
         tables={"curves": pd.DataFrame(), **reading.tables},
         figures=reading.figures,
         summary=summary(reading, summaries),
@@ -272,14 +270,6 @@ def report(
     if out is not None:
         result.save(out)
     return result
-
-
-def _unused[T](chapter: Chapter, kind: str, found: Mapping[str, T], there: Container[str]) -> Mapping[str, T]:
-    """What a chapter makes, none of it of a name that an earlier chapter has used."""
-    twice = [name for name in found if name in there]
-    if twice:
-        raise BadInput(f"chapter {chapter.name!r}: expected new names, got a {kind} {twice[0]!r} of an earlier chapter")
-    return found
 
 
 def _sections(chapter: Chapter, reading: Reading) -> Iterable[Section]:

@@ -19,7 +19,7 @@ from bayesmodels.posterior.context import Outcome
 from bayesmodels.reporting import ReportSettings, report
 from bayesmodels.reporting.chapters.associations import Associations, harmful_step
 from bayesmodels.reporting.chapters.dropout import Dropout
-from bayesmodels.reporting.chapters.estimands import MEANING
+from bayesmodels.reporting.chapters.estimands import ESTIMANDS
 from bayesmodels.reporting.chapters.hazards import Hazards
 from bayesmodels.reporting.chapters.prediction import Prediction
 from bayesmodels.reporting.chapters.survival import Survival
@@ -185,7 +185,7 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     ]  # fmt: skip
     assert [title for title in titles if title in wanted] == wanted
     page = (folder / "report" / "report.html").read_text()
-    meanings = [words for pair in MEANING.values() for words in pair]
+    meanings = [words for about in ESTIMANDS.values() for words in (about.meaning, about.is_not)]
     words = ("per point lower ALSFRS-R", "Jump to reference", "+ favours early", "none in the grid", "in early only")
     for text in (*meanings, *words, "0.400 points per month", "(0.95 equal-tailed)", "AUC"):
         assert text in page.replace("&#39;", "'"), text

@@ -7,7 +7,6 @@ person is, the more events. Intervals are equal-tailed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ import pandas as pd
 from bayesmodels.posterior.context import Outcome, units
 from bayesmodels.posterior.intervals import beside_prior, flat, probability
 from bayesmodels.posterior.wording import chance, estimate, places
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
 from bayesmodels.reporting.first_screen import how_learned
 from bayesmodels.reporting.page import Section
 
@@ -31,15 +30,14 @@ class Associations(Chapter):
 
     name = "associations"
     needs = Needs(("association",))
+    shows = "associations"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`associations`."""
         return {"associations": association_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Hazard ratios per step towards the worse."""
-        if "associations" not in reading.tables:
-            return ()
         context, label = reading.context, reading.label
         rows = [
             {

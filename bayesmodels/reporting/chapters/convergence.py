@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.wording import fixed
-from bayesmodels.reporting.chapter import Chapter, Reading
+from bayesmodels.reporting.chapter import Chapter, Reading, Tables
 from bayesmodels.reporting.page import Section
 
 
@@ -18,7 +17,7 @@ class Convergence(Chapter):
 
     name = "convergence"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`convergence`."""
         return {"convergence": convergence_table(reading.context)}
 

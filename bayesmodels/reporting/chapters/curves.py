@@ -6,7 +6,7 @@ Past the last week at which half of every start group is observed, curves are da
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter
 from bayesmodels.posterior.context import Outcome, stratum_label, units
 from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons, missing_data
 from bayesmodels.posterior.intervals import STATISTICS, blank_labels, flat, long_table, summarise
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import (
     COLOURS,
     MARKERS,
@@ -41,12 +41,13 @@ class Curves(Chapter):
 
     name = "curves"
     needs = Needs(CURVES)
+    shows = "curves"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`curves`."""
         return {"curves": curve_table(reading)}
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``curve_<outcome>_<stratum>``."""
         return {name: partial(curve_figure, reading, outcome, stratum) for name, outcome, stratum in _cells(reading)}
 
@@ -152,7 +153,7 @@ def curve_variable(reading: Reading) -> str:
 
 def _cells(reading: Reading) -> Iterator[tuple[str, Outcome, str]]:
     """Name of the figure, outcome and stratum of every mean curve; all persons first."""
-    curves = reading.tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
+    curves = reading.tables["curves"]
     for outcome in reading.context.outcomes.values():
         own = curves[(curves["name"] == curve_variable(reading)) & (curves["outcome"] == outcome.name)]
         for stratum in sorted(own["stratum"].unique(), key=lambda label: label != ALL):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.intervals import beside_prior, flat
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import chance, estimate
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading, Tables
 from bayesmodels.reporting.first_screen import LEARNED
 from bayesmodels.reporting.page import Section
 
@@ -133,15 +132,14 @@ class DiseaseRates(Chapter):
 
     name = "disease rates"
     needs = Needs(("disease_rate_ratio",))
+    shows = "disease_rates"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`disease_rates`."""
         return {"disease_rates": disease_rate_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Prior beside posterior, with the probabilities that decisions are made on."""
-        if "disease_rates" not in reading.tables:
-            return ()
         rule, label, table = HEALEY_RULE, reading.label, reading.tables["disease_rates"]
         rows = [
             {
@@ -176,8 +174,6 @@ class DiseaseRates(Chapter):
 
     def lead(self, reading: Reading) -> LeadLines:
         """Identified: intervals narrower than the prior's that leave out 1; and others."""
-        if "disease_rates" not in reading.tables:
-            return LeadLines()
         identified: list[str] = []
         open_questions: list[str] = []
         for row in reading.tables["disease_rates"].to_dict("records"):

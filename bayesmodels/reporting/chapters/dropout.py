@@ -6,7 +6,7 @@ Reads the group `dropout_sensitivity`, which is of one outcome and week.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum
 from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL
@@ -52,8 +52,9 @@ class Dropout(Chapter):
 
     name = "dropout sensitivity"
     needs = Needs(groups=(GROUP,))
+    shows = "dropout_strategies"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`dropout_strategies`, `dropout_tipping`, `dropout_missing`.
 
         `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
@@ -101,7 +102,7 @@ class Dropout(Chapter):
             found["dropout_missing"] = frame.assign(**about)
         return found
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several.
 
         The latter show probabilities: there are none where these are withheld.
@@ -116,10 +117,8 @@ class Dropout(Chapter):
                 makers[f"tipping_{end}"] = partial(tipping_figure, reading, contrast, stratum)
         return makers
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Strategies, tipping points and shares missing."""
-        if "dropout_strategies" not in reading.tables:
-            return ()
         context, tables, label = reading.context, reading.tables, reading.label
         data, _ = _data(reading)
         shown = {f"Difference under each supposition: median and {label}": _strategy_rows(context, tables, label)}

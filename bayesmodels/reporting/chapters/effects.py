@@ -7,7 +7,7 @@ delta of the group that starts earlier: what is known of whether starting late g
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ from bayesmodels.posterior.intervals import (
 )
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import as_percent, chance_of, estimate, percents, places, signed
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
 from bayesmodels.reporting.first_screen import LEARNED, PARTLY, how_learned
 from bayesmodels.reporting.page import Picture, Section
@@ -82,24 +82,23 @@ class Effects(Chapter):
 
     name = "effects"
     needs = Needs(("drug_effect",))
+    shows = "effects"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`effects`."""
         return {"effects": effect_table(reading).table}
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``effect_<outcome>``."""
-        table = reading.tables.get("effects", pd.DataFrame(columns=["outcome"]))
+        table = reading.tables["effects"]
         return {
             f"effect_{outcome.name}": partial(effect_figure, table, outcome)
             for outcome in reading.context.outcomes.values()
             if outcome.effect_unit and (table["outcome"] == outcome.name).any()
         }
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Posterior beside prior."""
-        if "effects" not in reading.tables:
-            return ()
         context, label = reading.context, reading.label
         effects = reading.tables["effects"].sort_values("outcome", key=places, kind="stable")
         rows = []
@@ -306,8 +305,6 @@ def _width_cell(ratio: float, unconverged: bool) -> str:
 
 def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
     """Headline effects; effects and lags that are the same in every stratum once."""
-    if "effects" not in reading.tables:
-        return []
     table = reading.tables["effects"]
     rows = table[table["name"].isin(list(_HEADLINES)) & (table["sd"] > NOTHING)].copy()
     slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])

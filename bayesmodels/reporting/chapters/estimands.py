@@ -6,9 +6,9 @@ A difference is group minus reference. Probabilities are of the side that favour
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,52 +18,63 @@ from bayesmodels.posterior.context import Contrast, Outcome, stratum_label
 from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
 from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
 from bayesmodels.posterior.wording import chance_of, estimate
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
 from bayesmodels.reporting.page import Section
 
 NOBODY_DIED, LIVING, COMPOSITE, WINS = "had nobody died", "among the living", "composite", "win probability"
 SURVIVAL, RMST = "survival", "restricted mean survival"
 
-MEANING: dict[str, tuple[str, str]] = {
-    NOBODY_DIED: (
+
+class Estimand(NamedTuple):
+    """An estimand's title, ICH E9(R1)'s strategy for death, what it means, and what it does not."""
+
+    title: str
+    strategy: str
+    meaning: str
+    is_not: str
+
+
+ESTIMANDS = {
+    NOBODY_DIED: Estimand(
+        "Had nobody died",
+        "hypothetical",
         "Mean difference if everyone had lived and been followed to the week.",
         "A course that the dead never had: it does not describe what persons go through, and rests on the model for "
         "everyone who died or left.",
     ),
-    LIVING: (
+    LIVING: Estimand(
+        "Among the living",
+        "while alive",
         "Mean difference between those of each group who are alive at the week.",
         "Not a comparison of like with like: if the drug keeps frailer persons alive, its group looks worse. It is not "
         "an effect of the drug.",
     ),
-    COMPOSITE: (
+    COMPOSITE: Estimand(
+        "Composite: death as the worst value",
+        "composite",
         "Mean difference with every death scored as the worst possible value: everyone randomised counts.",
         "Not a difference in function alone; how much a death weighs is set by the scale's end, not by the data.",
     ),
-    WINS: (
+    WINS: Estimand(
+        "Win probability",
+        "composite",
         "Probability that a person of the first group does better than one of the reference group: alive beats dead, "
         "else the better value at the week, ties half.",
         "Not by how much, and not whether by survival or by function.",
     ),
-    SURVIVAL: (
+    SURVIVAL: Estimand(
+        "Difference in survival",
+        "death is the outcome",
         "Difference in the probability of no terminal event up to the week, had nobody withdrawn.",
         "Not how persons fare while alive.",
     ),
-    RMST: (
+    RMST: Estimand(
+        "Difference in restricted mean survival, months",
+        "death is the outcome",
         "Difference in the mean time without a terminal event up to the week.",
         "Nothing about what comes after the week, nor about the time's quality.",
     ),
 }
-"""What each estimand means, and what it does not."""
-
-STRATEGY = {
-    NOBODY_DIED: "hypothetical",
-    LIVING: "while alive",
-    COMPOSITE: "composite",
-    WINS: "composite",
-    SURVIVAL: "death is the outcome",
-    RMST: "death is the outcome",
-}
-"""ICH E9(R1)'s strategy for death, by estimand."""
 
 TREATMENT = (
     "Strategies are those of ICH E9(R1) (2019). For stopping or switching the drug all are treatment policy: persons "
@@ -73,50 +84,28 @@ TREATMENT = (
 """Strategies for what else may happen to persons."""
 
 
-TITLES = {
-    NOBODY_DIED: "Had nobody died",
-    LIVING: "Among the living",
-    COMPOSITE: "Composite: death as the worst value",
-    WINS: "Win probability",
-    SURVIVAL: "Difference in survival",
-    RMST: "Difference in restricted mean survival, months",
-}
-"""Estimands as columns."""
-
-
 class Estimands(Chapter):
     """Estimands side by side."""
 
     name = "estimands"
     needs = Needs(groups=("event_curves",))
+    shows = "estimands"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`estimands`."""
         return {"estimands": estimand_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """One row per comparison, one column per estimand."""
-        if "estimands" not in reading.tables:
-            return ()
         label, table = reading.label, reading.tables["estimands"]
         shown: dict[str, pd.DataFrame] = {}
-        of_outcome, of_survival = table[table["outcome"] != ""], table[table["outcome"] == ""]
-        if len(of_outcome):
-            shown[f"Outcomes: median, {label}, and probability that it favours the earlier start"] = _side_by_side(
-                reading, of_outcome
-            )
-        if len(of_survival):
-            shown[f"Survival: median, {label}, and probability that it favours the earlier start"] = _side_by_side(
-                reading, of_survival
-            )
-        used = [name for name in MEANING if name in set(table["estimand"])]
+        for kind, rows in (("Outcomes", table[table["outcome"] != ""]), ("Survival", table[table["outcome"] == ""])):
+            if len(rows):
+                caption = f"{kind}: median, {label}, and probability that it favours the earlier start"
+                shown[caption] = _side_by_side(reading, rows)
+        used = [about for name, about in ESTIMANDS.items() if name in set(table["estimand"])]
         shown["What each means, and does not"] = pd.DataFrame(
-            {
-                "Estimand": [TITLES[name] for name in used],
-                "Strategy for death": [STRATEGY[name] for name in used],
-                "It is": [MEANING[name][0] for name in used],
-                "It is not": [MEANING[name][1] for name in used],
-            }
+            used, columns=["Estimand", "Strategy for death", "It is", "It is not"]
         )
         note = f"Group minus reference group. Which sign favours whom stands before each probability. {TREATMENT}"
         note += reading.after_switch
@@ -172,6 +161,7 @@ def estimand_table(reading: Reading) -> pd.DataFrame:
     """
     context, weeks, rows = reading.context, _weeks(reading), []
     for cell in _cells(reading):
+        about = ESTIMANDS[cell.estimand]
         for week in weeks:
             where = np.flatnonzero(cell.weeks == week)
             if not len(where) or np.isnan(cell.draws[where[0]]).all():
@@ -196,9 +186,9 @@ def estimand_table(reading: Reading) -> pd.DataFrame:
                     "probability_favours": math.nan if silent else probability(cell.sign * (draws - cell.null) > 0),
                     "direction": cell.direction,
                     "withheld": reason,
-                    "strategy": STRATEGY[cell.estimand],
-                    "meaning": MEANING[cell.estimand][0],
-                    "is_not": MEANING[cell.estimand][1],
+                    "strategy": about.strategy,
+                    "meaning": about.meaning,
+                    "is_not": about.is_not,
                     "comparison": f"{early} against {late} start, {OPEN_LABEL}"
                     if after
                     else f"{early} against {late} as randomised",
@@ -294,7 +284,9 @@ def _side_by_side(reading: Reading, table: pd.DataFrame) -> pd.DataFrame:
             },
         )
         chances = chance_of(row.probability_favours, row.direction)
-        found[TITLES[row.estimand]] = "; ".join(t for t in (estimate(row.median, row.lower, row.upper), chances) if t)
+        found[ESTIMANDS[row.estimand].title] = "; ".join(
+            t for t in (estimate(row.median, row.lower, row.upper), chances) if t
+        )
     shown = pd.DataFrame(list(rows.values())).fillna("–")
-    estimands = [title for title in TITLES.values() if title in shown]
+    estimands = [about.title for about in ESTIMANDS.values() if about.title in shown]
     return shown[["Outcome", "Contrast", "Week", *estimands]]

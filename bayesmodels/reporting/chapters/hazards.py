@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -11,7 +9,7 @@ from bayesmodels.posterior.context import units
 from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.posterior.intervals import beside_prior, flat, probability
 from bayesmodels.posterior.wording import chance, estimate
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
 from bayesmodels.reporting.page import Section
 
 
@@ -20,15 +18,14 @@ class Hazards(Chapter):
 
     name = "hazard ratios"
     needs = Needs(("hazard_effect",))
+    shows = "hazard_effects"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`hazard_effects`."""
         return {"hazard_effects": hazard_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Cause-specific hazard ratios."""
-        if "hazard_effects" not in reading.tables:
-            return ()
         label = reading.label
         rows = [
             {

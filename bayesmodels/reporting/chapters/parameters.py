@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import pandas as pd
 import xarray as xr
@@ -13,7 +12,7 @@ from bayesmodels.posterior.convergence import DIAGNOSTICS, scalar_diagnostics
 from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import estimate
-from bayesmodels.reporting.chapter import Chapter, Reading
+from bayesmodels.reporting.chapter import Chapter, Reading, Tables
 from bayesmodels.reporting.page import Section
 from bayesmodels.vocabulary import DIMS, VARIABLES
 
@@ -22,15 +21,14 @@ class Parameters(Chapter):
     """Every population parameter."""
 
     name = "parameters"
+    shows = "parameters"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`parameters`."""
         return {"parameters": parameter_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """The table, shown closed."""
-        if "parameters" not in reading.tables:
-            return ()
         label, table = reading.label, reading.tables["parameters"]
         dims = [c for c in table.columns[1 : list(table.columns).index("unit")] if (table[c] != "").any()]
         rows = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import pandas as pd
 import xarray as xr
@@ -13,7 +12,7 @@ from bayesmodels.posterior.estimand import all_persons, withheld
 from bayesmodels.posterior.intervals import NOTHING, PRIOR_COLUMNS, STATISTICS, beside_prior, flat, probability
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import estimate, places
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
 from bayesmodels.reporting.page import Section, chance_or_why
 
 PERIODS = {"before_switch": "before the switch", "after_switch": "after the switch", "last_year": "last year"}
@@ -24,15 +23,14 @@ class PeriodRates(Chapter):
 
     name = "period rates"
     needs = Needs(("period_rate",))
+    shows = "period_rates"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`period_rates`."""
         return {"period_rates": period_rate_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Rates of start groups, and their differences."""
-        if "period_rates" not in reading.tables:
-            return ()
         context, label = reading.context, reading.label
         table = reading.tables["period_rates"].sort_values(["outcome", "stratum", "period"], key=places, kind="stable")
         rows = [

@@ -5,7 +5,7 @@ Reads the group `dynamic_prediction`. Accuracy and calibration are computed at t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.wording import estimate, fixed
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, week_axis
 from bayesmodels.reporting.page import Section
 
@@ -42,7 +42,7 @@ class Prediction(Chapter):
     name = "prediction for a person"
     needs = Needs(groups=(GROUP,), made_by='[model] type = "joint_event"')
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`prediction_accuracy`, `prediction_calibration`.
 
         `prediction_accuracy`: `event`, `landmark`, `horizon` (weeks; the horizon counts from the landmark), `quantity`
@@ -70,7 +70,7 @@ class Prediction(Chapter):
             tables["prediction_calibration"] = table.dropna(subset="predicted").reset_index(drop=True)
         return tables
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``calibration_<event>_<landmark>`` and, where archived, ``example_<number>_<outcome or survival>``."""
         makers: dict[str, Callable[[], Figure]] = {}
         if "prediction_calibration" in reading.tables:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.context import Outcome, stratum_label
 from bayesmodels.posterior.intervals import flat
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, new_panel, no_difference
 from bayesmodels.reporting.page import Picture, Section
 
@@ -23,8 +23,9 @@ class PredictiveChecks(Chapter):
 
     name = "predictive checks"
     needs = Needs(groups=("observed_summary", "predictive_summary"))
+    shows = "predictive_coverage"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`predictive_checks`, `predictive_coverage`."""
         if "outcome" not in reading.tree["observed_summary"].dims:
             return {}
@@ -33,14 +34,12 @@ class PredictiveChecks(Chapter):
             "predictive_coverage": coverage_table(reading.tree, reading.prob),
         }
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``check_<outcome>_<stratum>``."""
         return {name: partial(check_figure, reading, outcome, stratum) for name, outcome, stratum in _cells(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Shares inside, and figures."""
-        if "predictive_coverage" not in reading.tables:
-            return ()
         label, prob = reading.label, reading.prob
         rows = [
             {
@@ -143,7 +142,7 @@ def check_figure(reading: Reading, outcome: Outcome, stratum: str) -> Figure:
 
 def _cells(reading: Reading) -> Iterator[tuple[str, Outcome, str]]:
     """Name of the figure, outcome and stratum of every check."""
-    cells = reading.tables.get("predictive_checks", pd.DataFrame(columns=["outcome", "stratum"]))
+    cells = reading.tables["predictive_checks"]
     for outcome in reading.context.outcomes.values():
         for stratum in cells.loc[cells["outcome"] == outcome.name, "stratum"].unique():
             yield f"check_{outcome.name}_{stratum}", outcome, stratum

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.wording import cell, chance, estimate, signed
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.page import Picture, Section
 
@@ -42,12 +41,13 @@ class Ranks(Chapter):
 
     name = "ranks"
     needs = Needs(groups=(GROUP,))
+    shows = GROUP
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`rank_analyses`."""
         return {GROUP: rank_table(reading)}
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``rank_joint_rank`` and ``rank_ancova``: replicated estimates and the observed one."""
         data = reading.tree[GROUP].to_dataset()
         outcome = reading.context.outcomes[str(data.attrs["outcome"])]
@@ -57,10 +57,8 @@ class Ranks(Chapter):
             if analysis in data["analysis"].values and len(_replicates(data, analysis))
         }
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Observed beside replicated, with what each analysis says and does not."""
-        if GROUP not in reading.tables:
-            return ()
         attrs, table, prob = reading.tree[GROUP].attrs, reading.tables["rank_analyses"], reading.prob
         outcome = reading.context.outcomes[str(attrs["outcome"])]
         level = 100 * float(attrs["level"])

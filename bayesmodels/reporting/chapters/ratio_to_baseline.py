@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -12,7 +10,7 @@ from bayesmodels.posterior.estimand import all_persons
 from bayesmodels.posterior.intervals import long_table
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import estimate
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
 from bayesmodels.reporting.page import Section
 
 
@@ -21,15 +19,14 @@ class RatioToBaseline(Chapter):
 
     name = "ratio to baseline"
     needs = Needs(("curve_change",))
+    shows = "ratio_to_baseline"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`ratio_to_baseline`."""
         return {"ratio_to_baseline": ratio_table(reading)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Ratio and percent."""
-        if "ratio_to_baseline" not in reading.tables:
-            return ()
         context, label = reading.context, reading.label
         table = reading.tables["ratio_to_baseline"]
         table = table[table["week"].isin(_weeks(reading))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pandas as pd
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import stratum_label
 from bayesmodels.posterior.intervals import flat, long_table, summarise
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, counts_under_axis, new_panel, week_axis
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL, EVENT_GROUPS
@@ -34,7 +34,7 @@ class Survival(Chapter):
     name = "survival"
     needs = Needs(groups=("event_curves",))
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`event_curves`, `event_counts`."""
         tree, found = reading.tree, {"event_curves": event_curve_table(reading)}
         if "event_data" in tree.children and "n_events" in tree["event_data"].data_vars:
@@ -42,7 +42,7 @@ class Survival(Chapter):
             found["event_counts"] = counts.to_dataframe("events").reset_index()
         return found
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``survival_<stratum>`` and ``incidence_<event>_<stratum>``."""
         return {
             name: partial(survival_figure, reading, stratum)

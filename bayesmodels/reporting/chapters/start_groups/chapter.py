@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors
 from bayesmodels.posterior.wording import as_percent, chance, estimate, percents, signed, weeks_saved
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.chapters.start_groups.after_switch import (
     SETTLED,
     WEEKS_AFTER_SWITCH,
@@ -41,8 +41,9 @@ class StartGroups(Chapter):
 
     name = "delayed start"
     needs = Needs(("difference",))
+    shows = "deltas"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`differences`, `deltas`, `persistence`, `parallel`, `time_saved`."""
         return {
             "differences": difference_table(reading),
@@ -52,15 +53,14 @@ class StartGroups(Chapter):
             "time_saved": time_saved_table(reading),
         }
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``difference_<outcome>_<stratum>``, with the group where there are several contrasts."""
         return {name: partial(difference_figure, reading, o, c, s) for name, o, c, s in _cells(reading)}
 
     def section(self, reading: Reading) -> Iterator[Section]:
         """Differences at chosen weeks, then what becomes of them."""
-        if "deltas" in reading.tables:
-            yield _difference_section(reading)
-            yield _persistence_section(reading)
+        yield _difference_section(reading)
+        yield _persistence_section(reading)
 
     def lead(self, reading: Reading) -> LeadLines:
         """Differences at chosen weeks, by whether they are identified."""
@@ -96,8 +96,6 @@ def difference_figure(reading: Reading, outcome: Outcome, contrast: Contrast, st
 def _cells(reading: Reading) -> Iterator[tuple[str, Outcome, Contrast, str]]:
     """Name of the figure, outcome, contrast and stratum of every difference; all persons first."""
     context = reading.context
-    if "deltas" not in reading.tables:
-        return
     cells = reading.tables["deltas"][["outcome", "contrast", "stratum"]].drop_duplicates()
     by_label = {contrast.label: contrast for contrast in context.contrasts}
     for outcome in context.outcomes.values():
@@ -256,8 +254,6 @@ def _counts(groups: tuple[str, str], row: dict[str, Any]) -> str:
 
 def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
     """For the mixture (or the only stratum): Delta_1, and later weeks whose probability is not withheld, each once."""
-    if "deltas" not in reading.tables:
-        return []
     table = reading.tables["deltas"]
     overall = table[table["stratum"] == ALL] if ALL in set(table["stratum"]) else table
     chosen = overall[overall["withheld"] == ""].drop_duplicates(["outcome", "stratum", "contrast", "week"])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import pandas as pd
 
 from bayesmodels.posterior.wording import chance
-from bayesmodels.reporting.chapter import Chapter, Reading
+from bayesmodels.reporting.chapter import Chapter, Reading, Tables
 from bayesmodels.reporting.page import Section, limits_cell
 
 _CRITERIA = {
@@ -26,20 +25,19 @@ class Criteria(Chapter):
     """Criteria on true values, and as measured."""
 
     name = "surrogate, criteria"
+    shows = "surrogacy_criteria"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`surrogacy_criteria`, `surrogacy_prentice`."""
         evidence = reading.surrogate
         if evidence is None or evidence.prentice is None:
             return {}
         return {"surrogacy_criteria": evidence.criteria, "surrogacy_prentice": evidence.prentice.table}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """Probabilities of the criteria, and quantities."""
-        evidence, label = reading.surrogate, reading.label
-        if evidence is None or evidence.prentice is None:
-            return ()
-        d, criteria = evidence.declared, evidence.prentice
+        d, criteria, label = reading.evidence.declared, reading.evidence.prentice, reading.label
+        assert criteria is not None
         table = reading.tables["surrogacy_criteria"]
         by_scale = {scale: rows.to_dict("records") for scale, rows in table.groupby("scale")}
         if "mean" in by_scale:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import pandas as pd
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.wording import chance
-from bayesmodels.reporting.chapter import Chapter, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.declared import Declared
@@ -22,24 +21,20 @@ class Earliness(Chapter):
     """Every measure by the surrogate's visit."""
 
     name = "surrogate, how early"
+    shows = "surrogacy_earliness"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`surrogacy_earliness`."""
         return {} if reading.surrogate is None else {"surrogacy_earliness": reading.surrogate.earliness}
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``surrogacy_earliness``."""
-        if reading.surrogate is None or "surrogacy_earliness" not in reading.tables:
-            return {}
-        table, d = reading.tables["surrogacy_earliness"], reading.surrogate.declared
+        table, d = reading.tables["surrogacy_earliness"], reading.evidence.declared
         return {"surrogacy_earliness": partial(earliness_figure, table, d)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """By visit, and from when on effect and association are shown."""
-        evidence, label = reading.surrogate, reading.label
-        if evidence is None or "surrogacy_earliness" not in reading.tables:
-            return ()
-        d = evidence.declared
+        d, label = reading.evidence.declared, reading.label
         rows = [
             {
                 "Week": row["week"],
@@ -58,11 +53,11 @@ class Earliness(Chapter):
             }
             for row in reading.tables["surrogacy_earliness"].to_dict("records")
         ]
-        text = _earliest_said(evidence)
         return Section(
             "Surrogate: how early",
             [
-                f"The surrogate read at each visit, {d.outcome.label} always to week {d.outcome_week:g}. {text}",
+                f"The surrogate read at each visit, {d.outcome.label} always to week {d.outcome_week:g}. "
+                f"{_earliest_said(reading.evidence)}",
                 "The model gives the effect one onset and persons straight or decelerating courses, so that "
                 "neighbouring visits share their evidence: this is when the model lets it be seen, not a separate test "
                 "at each visit.",

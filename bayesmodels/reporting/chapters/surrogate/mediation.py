@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.posterior.wording import chance, fixed
-from bayesmodels.reporting.chapter import Chapter, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference, switch_line
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.declared import Declared
@@ -23,8 +22,9 @@ class Mediation(Chapter):
     """Effect through the surrogate."""
 
     name = "surrogate, mediation"
+    shows = "surrogacy_mediation"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`surrogacy_mediation`, and `surrogacy_sensitivity` unless the model makes the effect follow the surrogate."""
         evidence = reading.surrogate
         if evidence is None or evidence.courses is None or evidence.declared.contrast is None:
@@ -41,19 +41,14 @@ class Mediation(Chapter):
         moved = sensitivity_table(exposure, chosen.confounding, level, evidence.guard, evidence.compared)
         return {"surrogacy_mediation": curve, "surrogacy_sensitivity": moved}
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``surrogacy_mediation``."""
-        if reading.surrogate is None or "surrogacy_mediation" not in reading.tables:
-            return {}
-        table, d = reading.tables["surrogacy_mediation"], reading.surrogate.declared
+        table, d = reading.tables["surrogacy_mediation"], reading.evidence.declared
         return {"surrogacy_mediation": partial(mediation_figure, table, d)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """By week, and by correlation of errors."""
-        evidence, tables, label = reading.surrogate, reading.tables, reading.label
-        if evidence is None or "surrogacy_mediation" not in tables:
-            return ()
-        d = evidence.declared
+        d, tables, label = reading.evidence.declared, reading.tables, reading.label
         table = tables["surrogacy_mediation"]
         every = max(1, math.ceil(len(table) / 7))
         spread = set(table["week"].iloc[::-1].iloc[::every])
@@ -87,7 +82,7 @@ class Mediation(Chapter):
         text = (
             "Implied by the model: it makes the whole effect on the outcome follow the surrogate. Compare it with a "
             "fit whose effect is free before believing it."
-            if evidence.follows
+            if reading.evidence.follows
             else f"Natural effects under: {ASSUMPTION}. Randomisation does not give this; the second table shows how "
             "the answer moves if it fails. The share is withheld where the total effect is not separated from zero."
         )

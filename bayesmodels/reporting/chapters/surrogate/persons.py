@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from matplotlib.patches import Ellipse
 from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.posterior.wording import chance, fixed
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.arms import Arms
@@ -43,7 +43,7 @@ class Persons(Chapter):
     name = "surrogate, between persons"
     needs = Needs(("person_basis",))
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`surrogacy_correlations`, `surrogacy_slope_r2`, `surrogacy_vectors`, `surrogacy_prediction`."""
         evidence = reading.surrogate
         if evidence is None or evidence.courses is None:
@@ -53,7 +53,7 @@ class Persons(Chapter):
             tables["surrogacy_prediction"] = _predictions(evidence.arms, evidence)
         return tables
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``surrogacy_persons``."""
         evidence = reading.surrogate
         if evidence is None or evidence.arms is None:
@@ -62,10 +62,10 @@ class Persons(Chapter):
 
     def section(self, reading: Reading) -> Section | tuple[()]:
         """Measures of association, and prediction of new persons."""
-        evidence, tables, label = reading.surrogate, reading.tables, reading.label
-        if evidence is None or "surrogacy_slope_r2" not in tables:
+        tables, label = reading.tables, reading.label
+        if "surrogacy_slope_r2" not in tables:
             return ()
-        d = evidence.declared
+        d = reading.evidence.declared
         names = {"level": "level at randomisation", "rate": "drift off drug", "effect": "response to the drug"}
         slopes = [
             {

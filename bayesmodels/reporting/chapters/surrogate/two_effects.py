@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.wording import chance, fixed
-from bayesmodels.reporting.chapter import Chapter, Reading
+from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.causal_association import BRIDGE
@@ -21,8 +20,9 @@ class TwoEffects(Chapter):
     """Correlation of a person's two effects, and principal strata."""
 
     name = "surrogate, a person's two effects"
+    shows = "surrogacy_causal_association"
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`surrogacy_causal_association`, `surrogacy_principal_strata`."""
         if reading.surrogate is None or reading.surrogate.trial is None:
             return {}
@@ -32,18 +32,15 @@ class TwoEffects(Chapter):
             "surrogacy_principal_strata": trial.principal_strata,
         }
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """``surrogacy_causal_association``."""
-        if reading.surrogate is None or reading.surrogate.trial is None:
-            return {}
-        found = reading.surrogate.trial.causal_association
+        assert reading.evidence.trial is not None
+        found = reading.evidence.trial.causal_association
         return {"surrogacy_causal_association": partial(causal_figure, found.draws, found.table)}
 
-    def section(self, reading: Reading) -> Section | tuple[()]:
+    def section(self, reading: Reading) -> Section:
         """By assumption."""
         tables, label = reading.tables, reading.label
-        if "surrogacy_causal_association" not in tables:
-            return ()
         rows = []
         for row in tables["surrogacy_causal_association"].to_dict("records"):
             ignorance = (row["ignorance_lower"], row["ignorance_upper"])

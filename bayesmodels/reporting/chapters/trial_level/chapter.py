@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from bayesmodels.posterior.monte_carlo import ERROR
 from bayesmodels.posterior.wording import chance, estimate, fixed
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.chapters.trial_level.figures import described, trial_figures
 from bayesmodels.reporting.chapters.trial_level.first_screen import ENDS, limits, trial_lead
 from bayesmodels.reporting.drawing import LazyFigures
@@ -28,7 +27,7 @@ class TrialLevel(Chapter):
     name = "trial level"
     needs = Needs(("trial_correlation",), ("observed_summary",), made_by="bayesmodels trial-level TABLE")
 
-    def tables(self, reading: Reading) -> Mapping[str, pd.DataFrame]:
+    def tables(self, reading: Reading) -> Tables:
         """`trial_effects`, `trial_thresholds`, `unused_rows`, `leave_one_out`, `trials_needed`."""
         evidence = reading.trials
         if evidence is None:
@@ -41,7 +40,7 @@ class TrialLevel(Chapter):
             "trials_needed": evidence.needed,
         }
 
-    def figures(self, reading: Reading) -> Mapping[str, Callable[[], Figure]]:
+    def figures(self, reading: Reading) -> Makers:
         """Bubbles, R2, threshold, leave-one-out and influence, those that the evidence allows."""
         return {} if reading.trials is None else trial_figures(reading.trials, reading.prob)
 

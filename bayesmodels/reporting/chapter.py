@@ -193,28 +193,88 @@ class Chapter(Protocol):
     shows: str = ""
 
     def tables(self, reading: Reading) -> Tables:
-        """Its tables by name; empty ones are dropped."""
+        """Make its tables.
+
+        Parameters
+        ----------
+        reading : Reading
+            With the tables of earlier chapters.
+
+        Returns
+        -------
+        mapping of str to DataFrame
+            By name; empty ones are dropped.
+        """
         return {}
 
     def figures(self, reading: Reading) -> Makers:
-        """What draws each of its figures, by name."""
+        """Make its figures.
+
+        Parameters
+        ----------
+        reading : Reading
+            With the tables of every chapter.
+
+        Returns
+        -------
+        mapping of str to callable
+            What draws each, by name.
+        """
         return {}
 
     def section(self, reading: Reading) -> Section | Iterable[Section]:
-        """The section or sections of the page."""
+        """Write its part of the page.
+
+        Parameters
+        ----------
+        reading : Reading
+            With the tables and figures of every chapter.
+
+        Returns
+        -------
+        Section or iterable of Section
+        """
         return ()
 
     def lead(self, reading: Reading) -> LeadLines:
-        """Lines for the first screen; of chains that did not converge, only opening and verdicts are shown."""
+        """Write its lines of the first screen.
+
+        Parameters
+        ----------
+        reading : Reading
+            With the tables and figures of every chapter.
+
+        Returns
+        -------
+        LeadLines
+            Of chains that did not converge, only opening and verdicts are shown.
+        """
         return LeadLines()
 
     def summary(self, reading: Reading) -> Mapping[str, Any]:
-        """Its part of ``summary.json``: JSON types, numbers of NumPy among them; NaN is written as null."""
+        """Give its part of ``summary.json``.
+
+        Parameters
+        ----------
+        reading : Reading
+            With the tables and figures of every chapter.
+
+        Returns
+        -------
+        mapping of str to any
+            JSON types and numbers of NumPy; NaN is written as null. An empty one is left out.
+        """
         return {}
 
 
 def fill(reading: Reading, chapters: Iterable[Chapter]) -> list[Chapter]:
     """Have chapters make their tables, one after the other, and then their figures.
+
+    Parameters
+    ----------
+    reading : Reading
+        Gets the tables and figures.
+    chapters : iterable of Chapter
 
     Returns
     -------
@@ -247,6 +307,16 @@ def _refuse_twice(chapter: Chapter, kind: str, found: Iterable[str], there: Cont
 
 def read(tree: xr.DataTree, settings: ReportSettings | None = None) -> Reading:
     """Read a posterior for a report, and check that it can answer what the settings ask.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+    settings : ReportSettings, optional
+
+    Returns
+    -------
+    Reading
+        Without tables and figures.
 
     Raises
     ------

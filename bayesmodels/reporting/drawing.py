@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -69,6 +69,24 @@ def week_axis(axes: Axes, weeks: np.ndarray, switch_week: float | None, labelled
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
     if switch_week is not None and switch_week < weeks.max():
         switch_line(axes, switch_week, labelled)
+
+
+def interval_rows(
+    axes: Axes, numbers: Mapping[str, np.ndarray], labels: Sequence[str], colour: str, label: str = ""
+) -> None:
+    """Intervals with their medians, one row per label from the top, and a line at no difference.
+
+    Parameters
+    ----------
+    numbers : mapping of str to ndarray (row,)
+        `median`, `lower`, `upper`.
+    """
+    y = -np.arange(len(labels), dtype=float)
+    axes.hlines(y, numbers["lower"], numbers["upper"], color=colour, linewidth=2.5, label=label)
+    axes.plot(numbers["median"], y, "o", color=colour, markersize=5)
+    no_difference(axes, vertical=True)
+    axes.set_yticks(y, labels)
+    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
 
 
 def switch_line(axes: Axes, week: float, labelled: bool = True) -> None:

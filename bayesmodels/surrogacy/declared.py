@@ -94,7 +94,19 @@ def declared(
     settings: SurrogacySettings,
     important_difference: float | None = None,
 ) -> Declared:
-    """What is declared of two outcomes of a fit; weeks that are not stated are the last controlled visit."""
+    """What is declared of two outcomes of a fit; weeks that are not stated are the last controlled visit.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+    context : FitContext
+    observed : ObservedPersons
+    surrogate_name, outcome_name : str
+        Outcomes of the fit.
+    settings : SurrogacySettings
+    important_difference : float, optional
+        Difference in the outcome that would matter, in its modelling unit.
+    """
     surrogate, outcome = context.outcomes[surrogate_name], context.outcomes[outcome_name]
     contrast = context.contrasts[0] if context.contrasts else None
     draws = tree["posterior"].to_dataset()

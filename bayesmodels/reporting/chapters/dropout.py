@@ -19,7 +19,7 @@ from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
-from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
+from bayesmodels.reporting.drawing import COLOURS, add_title, interval_rows, new_panel
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL
 
@@ -161,12 +161,8 @@ def strategy_figure(reading: Reading, contrast: Contrast, stratum: str) -> Figur
     figure, axes = new_panel(height=1.5 + 0.36 * len(names))
     draws = data["difference"].reset_coords(drop=True).sel(contrast=contrast.label, stratum=stratum)
     numbers = summarise(flat(draws.transpose("strategy", ...)), reading.prob)
-    y = -np.arange(len(names), dtype=float)
-    axes.hlines(y, numbers["lower"], numbers["upper"], color=COLOURS[3], linewidth=2.5)
-    axes.plot(numbers["median"], y, "o", color=COLOURS[3], markersize=5)
-    no_difference(axes, vertical=True)
-    axes.set_yticks(y, [_title(name, reading.context).replace(" in ", "\nin ") for name in names])
-    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
+    labels = [_title(name, reading.context).replace(" in ", "\nin ") for name in names]
+    interval_rows(axes, numbers, labels, COLOURS[3])
     side = signed(contrast.direction(outcome))
     axes.set_xlabel(f"{contrast.group} minus {contrast.reference}, {outcome.unit}\n{side}")
     add_title(axes, f"{outcome.label}: {stratum_label(stratum)}")

@@ -32,7 +32,7 @@ from bayesmodels.posterior.intervals import (
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import as_percent, chance_of, estimate, percents, places, signed
 from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
-from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
+from bayesmodels.reporting.drawing import COLOURS, add_title, interval_rows, new_panel
 from bayesmodels.reporting.first_screen import LEARNED, PARTLY, how_learned
 from bayesmodels.reporting.page import Picture, Section
 
@@ -233,13 +233,10 @@ def effect_figure(effects: pd.DataFrame, outcome: Outcome) -> Figure:
     rows = effects[(effects["outcome"] == outcome.name) & (effects["unit"] == outcome.effect_unit)]
     rows = rows[rows["name"] != "group_effect_sd"].reset_index(drop=True)
     figure, axes = new_panel(height=1.0 + 0.36 * max(len(rows), 2))
-    y = -np.arange(len(rows), dtype=float)
-    axes.hlines(y, rows["prior_lower"], rows["prior_upper"], color="#b5bbc2", linewidth=7, label="prior")
-    axes.hlines(y, rows["lower"], rows["upper"], color=COLOURS[0], linewidth=2.5, label="posterior")
-    axes.plot(rows["median"], y, "o", color=COLOURS[0], markersize=5)
-    no_difference(axes, vertical=True)
-    axes.set_yticks(y, [_effect_label(row) for row in rows.itertuples()])
-    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
+    axes.hlines(
+        -np.arange(len(rows)), rows["prior_lower"], rows["prior_upper"], color="#b5bbc2", linewidth=7, label="prior"
+    )
+    interval_rows(axes, rows, [_effect_label(row) for row in rows.itertuples()], COLOURS[0], "posterior")
     axes.set_xlabel(outcome.effect_unit)
     add_title(axes, outcome.label)
     return figure

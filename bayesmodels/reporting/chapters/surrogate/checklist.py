@@ -6,75 +6,29 @@ A status is never guessed: what a person must write is "not met" until it is wri
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from importlib.resources import files
+from typing import Literal, cast, get_args
 
 import pandas as pd
 
 from bayesmodels.reporting.chapter import Chapter, Reading
 from bayesmodels.reporting.page import Section
+from bayesmodels.surrogacy.settings import SurrogacySettings
 
 Status = Literal["met", "not met", "not identifiable", "not applicable"]
 
-ITEMS: dict[str, str] = {
-    "A1": "role claimed for the surrogate, and the drug class and population it is claimed for",
-    "A2": "surrogate defined: matrix, assay, limit of quantification, unit, scale, what is read and when",
-    "A3": "outcome defined, with its estimand: deaths, rescue and the switch included",
-    "A4": "biological rationale and causal diagram",
-    "A5": "analysis laid down beforehand: thresholds, decision rule, versions, seeds",
-    "B1": "how the evidence was searched and selected, and who paid",
-    "B2": "persons' data or published numbers, and the unit of analysis",
-    "B3": "design of each comparison: persons per arm, population, background therapy, visits, missing values, deaths",
-    "B4": "risk of bias, open label, and survivors in an extension",
-    "B5": "range of the effects on the surrogate between trials",
-    "C1": "models of both levels written out",
-    "C2": "where the covariance of the two effects within a trial comes from",
-    "C3": "priors, and what they imply for the measures of association",
-    "C4": "measurement error, assay batches, missing values that depend on the unseen, dropout and death",
-    "C5": "weights of the trials",
-    "C6": "convergence and predictive checks",
-    "C7": "which measures the design can identify",
-    "D1": "effects on surrogate and outcome with intervals",
-    "D2": "individual level: R2_indiv, R2_Lambda, variance reduction factor",
-    "D3": "trial level: slope, intercept, conditional SD, R2_trial beside its prior",
-    "D4": "surrogate threshold effect at several levels and margins, or that there is none",
-    "D5": "Prentice's criteria, relative effect and proportion explained, with denominators",
-    "D6": "mediation over time, with sensitivity to unmeasured confounding",
-    "D7": "individual causal association and principal strata, with assumptions",
-    "D8": "chance of the surrogate paradox",
-    "D9": "each trial predicted from the others",
-    "D10": "influence of each trial and class; selective publication",
-    "D11": "differences between subgroups and drug classes",
-    "D12": "every measure by the visit at which the surrogate is read",
-    "D13": "sensitivity to the priors",
-    "D14": "BSES3 score, Ciani level and IQWiG category with their inputs",
-    "E1": "figure: effects of the trials with line, prediction band and threshold",
-    "E2": "figure: surrogate and outcome of persons, by arm",
-    "E3": "figure: courses of both by start group, with the switch",
-    "E4": "figure: prior and posterior of R2_trial",
-    "E5": "figure: probability of benefit by effect on the surrogate",
-    "E6": "figure: each trial predicted from the others",
-    "E7": "figure: indirect effect and share explained over time",
-    "E8": "figure: causal association by assumption",
-    "E9": "figure: measures by the surrogate's visit",
-    "E10": "figure: influence of each trial",
-    "F1": "a verdict for each rung, in words that keep to the rung",
-    "F2": "effect on the outcome predicted from this effect on the surrogate",
-    "F3": "whether it carries over to another class or population",
-    "F4": "harms and benefits that the surrogate does not show",
-    "F5": "limits, the number of comparisons among them",
-    "F6": "what further data would change the verdict",
-    "F7": "sharing of data and code",
-    "F8": "a statement in plain language for participants",
-    "G1": "trial that uses it: surrogate named as such and justified with evidence of validity",
-    "G2": "trial that uses it: methods, and whether sample size used the surrogate's validity",
-    "G3": "trial that uses it: results of composites by component",
-    "G4": "trial that uses it: interpretation limited to what the surrogate can show",
-    "G5": "trial that uses it: confirmatory plans; both endpoints collected and shared",
-    "G6": "trial that uses it: participants told",
-}
+_ROWS = list(csv.DictReader((files(__package__) / "checklist.csv").read_text(encoding="utf-8").splitlines()))
+"""One row per item: its requirement, and its answer in a report on one trial.
+
+`answer` is a status, with its pointer in `words`; or what decides between two: "declared", by a field of
+`SurrogacySettings`; "table", by a table of the report; "figure", by a figure; "computed" below.
+"""
+
+ITEMS: dict[str, str] = {row["item"]: row["requirement"] for row in _ROWS}
 """Item to requirement."""
 
 
@@ -146,8 +100,6 @@ class ChecklistItems(Chapter):
         )
 
 
-ONE_TRIAL = "one trial: needs several randomised comparisons (bayesmodels trial-level)"
-
 PAGE = "report.html"
 
 
@@ -157,22 +109,9 @@ def single_checklist(reading: Reading) -> Checklist | None:
     if evidence is None:
         return None
     settings = evidence.settings
-    entries = {item: Entry("not identifiable", ONE_TRIAL) for item in _TRIAL_LEVEL}
-    entries |= {item: Entry("not applicable", "one trial") for item in ("B1", "B5", "C5")}
-    entries |= {item: Entry("not met", text) for item, text in _TO_WRITE.items()}
-    entries |= {item: Entry("met", text) for item, text in _ALWAYS.items()}
-    for item, field in _DECLARED.items():
-        text = getattr(settings, field)
-        missing = f"not stated; set [report.surrogacy] {field}"
-        entries[item] = Entry("met", f"{field}: {text}") if text else Entry("not met", missing)
+    entries = {row["item"]: _entry(row["answer"], row["words"], settings, reading) for row in _ROWS}
     if settings.role and not settings.context_of_use:
-        entries["A1"] = Entry("not met", "not stated; set [report.surrogacy] context_of_use")
-    no_source = Entry("not identifiable", "this fit has not what it is computed from: see the verdicts' reasons")
-    for item, table in _IN_TABLES.items():
-        entries[item] = Entry("met", f"tables/{table}.csv") if table in tables else no_source
-    no_figure = Entry("not identifiable", "see the verdicts' reasons")
-    for item, (table, figure) in _IN_FIGURES.items():
-        entries[item] = Entry("met", f"figures/{figure}.svg") if table in tables else no_figure
+        entries["A1"] = Entry("not met", _not_stated("context_of_use"))
     criteria, trial = evidence.prentice, evidence.trial
     why = "" if criteria is None else criteria.reason
     why = why or ("" if trial is None else trial.proportion_explained.withheld)
@@ -204,51 +143,19 @@ def single_checklist(reading: Reading) -> Checklist | None:
     return Checklist(entries)
 
 
-_TRIAL_LEVEL = ("D3", "D4", "D8", "D9", "D10", "D14", "E1", "E4", "E5", "E6", "E10", "F2", "F3")
+def _entry(answer: str, words: str, settings: SurrogacySettings, reading: Reading) -> Entry:
+    """What a row of the list says of a report."""
+    if answer == "declared":
+        text = getattr(settings, words)
+        return Entry("met", f"{words}: {text}") if text else Entry("not met", _not_stated(words))
+    if answer == "table":
+        why = "this fit has not what it is computed from: see the verdicts' reasons"
+        return Entry("met", f"tables/{words}.csv") if words in reading.tables else Entry("not identifiable", why)
+    if answer == "figure":
+        why = "see the verdicts' reasons"
+        return Entry("met", f"figures/{words}.svg") if words in reading.figures else Entry("not identifiable", why)
+    return Entry("not met" if answer == "computed" else cast(Status, answer), words)
 
-_DECLARED = {
-    "A1": "role",
-    "A2": "surrogate_definition",
-    "A4": "rationale",
-    "A5": "prespecified",
-}
 
-_TO_WRITE = {
-    "B3": "persons, visits and starts are on the page; background therapy and reasons for missing values are not",
-    "B4": "a judgement to be written",
-    "C2": "the covariance of the two effects is the model's, over its draws; its source is to be written",
-    "C4": "measurement error is modelled; batches, and missing values that depend on the unseen, are not",
-    "D11": "fit with [study] strata = true; drug classes need several trials",
-    "D13": "fit again with the priors' SDs doubled, and lay the two reports side by side",
-    "F4": "not in these tables: to be written",
-    "F7": "to be stated with the report",
-    "F8": "to be written; the verdicts on the first screen are a start",
-    **{f"G{j}": "to be written in that trial's protocol and report" for j in range(1, 7)},
-}
-
-_ALWAYS = {
-    "A3": f"{PAGE}, Mean curves per start group: as if alive and followed, and what is assumed of missing visits",
-    "B2": f"{PAGE}, first screen: one trial, persons or means as it says",
-    "C1": "posterior.nc, root attribute model; config.toml",
-    "C7": f"{PAGE}, first screen and Surrogate: how far the evidence goes",
-    "E3": "figures/curve_*.svg",
-    "F1": f"{PAGE}, first screen; summary.json, surrogacy",
-    "F5": f"{PAGE}, Surrogate: how far the evidence goes",
-    "F6": f"{PAGE}, Surrogate: how far the evidence goes",
-}
-
-_IN_TABLES = {
-    "D1": "surrogacy_criteria",
-    "D2": "surrogacy_vectors",
-    "D5": "surrogacy_prentice",
-    "D6": "surrogacy_mediation",
-    "D7": "surrogacy_causal_association",
-    "D12": "surrogacy_earliness",
-}
-
-_IN_FIGURES = {
-    "E2": ("surrogacy_prediction", "surrogacy_persons"),
-    "E7": ("surrogacy_mediation", "surrogacy_mediation"),
-    "E8": ("surrogacy_causal_association", "surrogacy_causal_association"),
-    "E9": ("surrogacy_earliness", "surrogacy_earliness"),
-}
+def _not_stated(field: str) -> str:
+    return f"not stated; set [report.surrogacy] {field}"

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.posterior.wording import chance, fixed
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
@@ -29,6 +28,7 @@ from bayesmodels.surrogacy.individual import (
     term_association,
     visit_association,
 )
+from bayesmodels.surrogacy.single_trial import limits
 
 _VECTORS = {
     "r2_lambda": "R2_Lambda",
@@ -159,8 +159,8 @@ def _person_tables(
     if f"{d.outcome.name}:rate" in courses.terms:
         before = slope_r2(prior, *names) if prior is not None else {}
         for terms, draws in slope_r2(courses, *names).items():
-            limits = _limits(draws, level)
-            rows.append({"terms": terms, **limits, **named_limits("prior", before.get(terms, np.array([])), level)})
+            unfitted = named_limits("prior", before.get(terms, np.array([])), level)
+            rows.append({"terms": terms, **limits(draws, level), **unfitted})
         yield "surrogacy_slope_r2", pd.DataFrame(rows)
     vectors: list[tuple[str, VectorAssociation]] = [("person terms, visit-free", term_association(courses, *names))]
     schedule = _schedule(courses, d, observed)
@@ -171,7 +171,7 @@ def _person_tables(
         "surrogacy_vectors",
         pd.DataFrame(
             [
-                {"scope": scope, "metric": metric, **_limits(getattr(found, metric), level)}
+                {"scope": scope, "metric": metric, **limits(getattr(found, metric), level)}
                 for scope, found in vectors
                 for metric in ("r2_lambda", "variance_reduction", "part")
                 if np.isfinite(getattr(found, metric)).any()
@@ -196,10 +196,6 @@ def _predictions(arms: Arms, evidence: SurrogateEvidence) -> pd.DataFrame:
     changes = mean + np.sqrt(variance) * np.linspace(-1.96, 1.96, 7)
     months = float(in_months(np.array([evidence.declared.outcome_week]))[0])
     return prediction_table(arms, changes, months, evidence.level, evidence.settings.seed)
-
-
-def _limits(draws: np.ndarray, level: float) -> dict[str, float]:
-    return {name.removeprefix("x_"): value for name, value in named_limits("x", draws, level).items()}
 
 
 def _ellipse(mean: np.ndarray, covariance: np.ndarray, share: float, **style: Any) -> Ellipse:

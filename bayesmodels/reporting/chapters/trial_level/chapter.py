@@ -13,9 +13,10 @@ from bayesmodels.posterior.monte_carlo import ERROR
 from bayesmodels.posterior.wording import chance, estimate, fixed
 from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.chapters.trial_level.figures import described, trial_figures
-from bayesmodels.reporting.chapters.trial_level.first_screen import ENDS, limits, trial_lead
+from bayesmodels.reporting.chapters.trial_level.first_screen import ENDS, trial_lead
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
 
 KINDS = {0: "", 1: "below ", 2: "above ", 3: ""}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from bayesmodels.posterior.monte_carlo import error_in_brackets
 from bayesmodels.posterior.wording import chance, estimate, fixed
 from bayesmodels.reporting.chapter import LeadLines
 from bayesmodels.reporting.chapters.trial_level.figures import described
+from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
 
 ENDS = ("surrogate", "outcome")
@@ -119,10 +118,3 @@ def _thresholds_said(evidence: TrialEvidence) -> list[str]:
     unit = evidence.units["surrogate"]
     parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect)}" for row in plain.itertuples()]
     return [f"Surrogate threshold effect{f' ({unit})' if unit else ''} by probability of benefit: {'; '.join(parts)}."]
-
-
-def limits(values: np.ndarray, prob: float) -> tuple[float, float, float]:
-    """Median and equal-tailed limits of draws."""
-    tail = (1 - prob) / 2
-    median, lower, upper = np.quantile(values, [0.5, tail, 1 - tail])
-    return float(median), float(lower), float(upper)

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
+from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.posterior.wording import chance, fixed
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables

@@ -284,8 +284,15 @@ def fill(reading: Reading, chapters: Iterable[Chapter]) -> list[Chapter]:
     Raises
     ------
     BadInput
-        A chapter makes a table or figure of a name that an earlier one has used.
+        A chapter is a class, or has a name that an earlier one has, or makes a table or figure of such a name.
     """
+    chapters, names = tuple(chapters), set[str]()
+    for chapter in chapters:
+        if isinstance(chapter, type):
+            raise BadInput(f"chapters: expected values, got the class {chapter.__name__}; write {chapter.__name__}()")
+        if chapter.name in names:
+            raise BadInput(f"chapters: expected each name once, got two named {chapter.name!r}")
+        names.add(chapter.name)
     made = [chapter for chapter in chapters if chapter.needs.met(reading.tree)]
     for chapter in made:
         tables = {name: table for name, table in chapter.tables(reading).items() if len(table)}

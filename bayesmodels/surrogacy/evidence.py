@@ -108,7 +108,7 @@ class SurrogateEvidence:
         rungs = (("effect", "effect_favours", self.guard), ("individual", "r2_fair", cut.early_probability))
         return {
             name: earliest_week(randomised, column, threshold)
-            for (name, column, threshold), verdict in zip(rungs, self.trial.verdicts, strict=True)
+            for (name, column, threshold), verdict in zip(rungs, self.trial.verdicts, strict=False)
             if verdict.answer != "not assessable"
         }
 

@@ -110,6 +110,14 @@ def test_fewer_chapters_make_a_shorter_page():
     assert made.summary["contrasts"] == []
 
 
-def test_two_chapters_of_one_table_are_refused():
-    with pytest.raises(BadInput, match=r"chapter 'doubling': expected new names, got a table 'doubling' of an earlier"):
-        report(one_outcome(fake_posterior()), chapters=(Doubling(), Doubling()))
+def test_chapters_in_each_others_way_are_refused():
+    class Again(Doubling):
+        name = "again"
+
+    tree = one_outcome(fake_posterior())
+    with pytest.raises(BadInput, match=r"chapter 'again': expected new names, got a table 'doubling' of an earlier"):
+        report(tree, chapters=(Doubling(), Again()))
+    with pytest.raises(BadInput, match="expected each name once, got two named 'doubling'"):
+        report(tree, chapters=(Doubling(), Doubling()))
+    with pytest.raises(BadInput, match=r"expected values, got the class Doubling; write Doubling\(\)"):
+        report(tree, chapters=(Doubling,))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.surrogacy.arms import Arms
 from bayesmodels.surrogacy.courses import Courses, read_courses
 from bayesmodels.surrogacy.declared import Declared, declared
-from bayesmodels.surrogacy.earliness import earliest_week, earliness_table
+from bayesmodels.surrogacy.earliness import earliest
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
 from bayesmodels.surrogacy.prentice import Prentice, prentice
 from bayesmodels.surrogacy.proportion_explained import proportion_explained
@@ -82,35 +81,6 @@ class SurrogateEvidence:
     def compared(self) -> str:
         """Why criteria that compare both effects cannot be judged; blank where they can."""
         return self.design or self.declared.not_randomised
-
-    @cached_property
-    def earliness(self) -> pd.DataFrame:
-        """Every metric by the surrogate's visit (`earliness_table`); empty without a comparison of persons."""
-        d = self.declared
-        if self.trial is None or self.courses is None or d.contrast is None:
-            return pd.DataFrame()
-        weeks = d.weeks[d.weeks <= d.outcome_week]
-        return earliness_table(
-            self.courses, d.surrogate.name, d.outcome.name, weeks, d.outcome_week, d.contrast, d.regions,
-            self.settings, self.level, self.compared,
-        )  # fmt: skip
-
-    @property
-    def earliest(self) -> dict[str, float] | None:
-        """First visit from which the drug's effect on the surrogate is shown ("effect"), and R2 fair ("individual").
-
-        NaN where there is none; without a rung that is not assessable; None without a comparison of persons.
-        """
-        if self.trial is None:
-            return None
-        cut, table = self.settings.cut_offs, self.earliness
-        randomised = table[table["week"] <= self.declared.switch_week]
-        rungs = (("effect", "effect_favours", self.guard), ("individual", "r2_fair", cut.early_probability))
-        return {
-            name: earliest_week(randomised, column, threshold)
-            for (name, column, threshold), verdict in zip(rungs, self.trial.verdicts, strict=False)
-            if verdict.answer != "not assessable"
-        }
 
 
 def surrogate_evidence(
@@ -186,7 +156,7 @@ def as_json(evidence: SurrogateEvidence, tables: dict[str, pd.DataFrame]) -> dic
 
     `trial` is that of a trial-level analysis, none here.
     """
-    d = evidence.declared
+    d, early = evidence.declared, tables.get("surrogacy_earliness")
     response, individual, _ = evidence.verdicts
     return {
         "surrogate": d.surrogate.name,
@@ -196,7 +166,9 @@ def as_json(evidence: SurrogateEvidence, tables: dict[str, pd.DataFrame]) -> dic
         "outcome_week": d.outcome_week,
         "regions": asdict(d.regions),
         "cut_offs": evidence.settings.cut_offs.model_dump(),
-        "earliest_week": evidence.earliest,
+        "earliest_week": None
+        if early is None
+        else earliest(early, d.switch_week, evidence.settings.cut_offs, evidence.verdicts),
         "response": {"verdict": response.as_json()},
         "individual": {"verdict": individual.as_json()},
         "tables": {

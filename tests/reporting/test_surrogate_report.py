@@ -18,7 +18,7 @@ from bayesmodels.reporting.chapters.surrogate.checklist import ITEMS, Checklist,
 from bayesmodels.reporting.chapters.surrogate.mediation import Mediation
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json
-from bayesmodels.surrogacy.evidence import surrogate_evidence
+from bayesmodels.surrogacy.evidence import as_json, surrogate_evidence
 from bayesmodels.surrogacy.settings import SurrogacySettings
 
 DECLARED = {"surrogate": "nfl_plasma", "outcome": "alsfrs_r", "important_difference": {"alsfrs_r": 2.0}}
@@ -210,7 +210,9 @@ def test_a_late_outcome_leaves_the_response_to_the_surrogates_own_week():
     criteria = found.tables["surrogacy_criteria"].set_index("quantity")
     assert criteria.loc["proportion_explained", "median"].isna().all()
     assert found.tables["surrogacy_earliness"]["prentice_joint"].isna().all()
-    assert found.surrogate.earliest["effect"] <= 28  # later visits, at which the controls have the drug, do not undo it
+    assert (
+        as_json(found.surrogate, found.tables)["earliest_week"]["effect"] <= 28
+    )  # later visits, at which the controls have the drug, do not undo it
     curve = found.tables["surrogacy_mediation"].set_index("week")["estimand"]
     assert (curve[curve.index <= 28] == "as randomised").all()
     assert curve[curve.index > 28].str.contains("not randomised drug against placebo").all()
@@ -269,7 +271,7 @@ def test_a_fit_that_did_not_converge_supports_nothing():
     assert found.surrogate.prentice.reason == "the chains did not converge"
     assert found.surrogate.trial.proportion_explained.withheld == "the chains did not converge"
     assert found.tables["surrogacy_mediation"]["share_median"].isna().all()
-    assert found.surrogate.earliest == {}
+    assert as_json(found.surrogate, found.tables)["earliest_week"] == {}
     assert {single_checklist(found).entries[item].status for item in ("D2", "D7", "D12", "E7")} == {"not met"}
 
 

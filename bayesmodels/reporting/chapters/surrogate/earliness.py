@@ -14,7 +14,7 @@ from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.declared import Declared
-from bayesmodels.surrogacy.evidence import SurrogateEvidence
+from bayesmodels.surrogacy.earliness import earliest, earliness_table
 
 
 class Earliness(Chapter):
@@ -25,7 +25,17 @@ class Earliness(Chapter):
 
     def tables(self, reading: Reading) -> Tables:
         """`surrogacy_earliness`."""
-        return {} if reading.surrogate is None else {"surrogacy_earliness": reading.surrogate.earliness}
+        evidence = reading.surrogate
+        if evidence is None or evidence.courses is None or evidence.declared.contrast is None:
+            return {}
+        d, contrast = evidence.declared, evidence.declared.contrast
+        weeks = d.weeks[d.weeks <= d.outcome_week]
+        return {
+            "surrogacy_earliness": earliness_table(
+                evidence.courses, d.surrogate.name, d.outcome.name, weeks, d.outcome_week, contrast, d.regions,
+                evidence.settings, evidence.level, evidence.compared,
+            )
+        }  # fmt: skip
 
     def figures(self, reading: Reading) -> Makers:
         """``surrogacy_earliness``."""
@@ -57,7 +67,7 @@ class Earliness(Chapter):
             "Surrogate: how early",
             [
                 f"The surrogate read at each visit, {d.outcome.label} always to week {d.outcome_week:g}. "
-                f"{_earliest_said(reading.evidence)}",
+                f"{_earliest_said(reading)}",
                 "The model gives the effect one onset and persons straight or decelerating courses, so that "
                 "neighbouring visits share their evidence: this is when the model lets it be seen, not a separate test "
                 "at each visit.",
@@ -90,9 +100,11 @@ def _line(axes: Axes, table: pd.DataFrame, name: str, label: str, colour: str) -
     axes.errorbar(table["week"], middle, yerr=bars, fmt="o-", color=colour, markersize=4, linewidth=1.5, label=label)
 
 
-def _earliest_said(evidence: SurrogateEvidence) -> str:
+def _earliest_said(reading: Reading) -> str:
     """From which randomised visit the effect, and the association, are shown; a rung not assessable is not asked."""
-    d, first = evidence.declared, evidence.earliest or {}
+    evidence, d = reading.evidence, reading.evidence.declared
+    table = reading.tables["surrogacy_earliness"]
+    first = earliest(table, d.switch_week, evidence.settings.cut_offs, evidence.verdicts)
     said = []
     if "effect" in first:
         said.append(

@@ -167,7 +167,7 @@ def single_table(
     rows: list[dict[str, Any]] = []
     for name, (words, of) in _QUANTITIES.items():
         before = named_limits("prior", of(prior), level) if prior is not None else {}
-        rows.append({"quantity": name, "name": words, **_plain(named_limits("x", of(arms), level)), **before})
+        rows.append({"quantity": name, "name": words, **limits(of(arms), level), **before})
     unbounded = "" if ratio.set.bounded else ratio.set.sentence()
     rows.append(
         {
@@ -194,5 +194,6 @@ def single_table(
     return pd.DataFrame(rows).reindex(columns=columns).fillna({"note": ""})
 
 
-def _plain(limits: dict[str, float]) -> dict[str, float]:
-    return {name.removeprefix("x_"): value for name, value in limits.items()}
+def limits(draws: np.ndarray, level: float) -> dict[str, float]:
+    """`median`, `lower` and `upper` of one quantity's draws; undefined draws left out."""
+    return {name.removeprefix("x_"): value for name, value in named_limits("x", draws, level).items()}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from bayesmodels.posterior.monte_carlo import error_in_brackets
 from bayesmodels.posterior.wording import chance, estimate, fixed
-from bayesmodels.reporting.chapters.trial_figures import described
-from bayesmodels.reporting.page import Lead
+from bayesmodels.reporting.chapter import LeadLines
+from bayesmodels.reporting.chapters.trial_level.figures import described
+from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
 
 ENDS = ("surrogate", "outcome")
@@ -17,10 +16,8 @@ FEW = 3
 """Up to so many trials, the first screen names each effect."""
 
 
-def trial_lead(
-    evidence: TrialEvidence, label: str, prob: float, notes: tuple[str, ...] = (), r2_error: float = math.nan
-) -> Lead:
-    """The first screen.
+def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float = math.nan) -> LeadLines:
+    """Lines of the first screen, and what stands in place of the paragraph on a fit of one trial.
 
     Parameters
     ----------
@@ -29,8 +26,6 @@ def trial_lead(
         Kind and level of the intervals.
     prob : float
         Their probability.
-    notes : tuple of str
-        Sentences of the posterior and the settings.
     r2_error : float
         Monte-Carlo error of R2; NaN where the chains are long enough.
     """
@@ -56,7 +51,7 @@ def trial_lead(
     unknown += _thresholds_said(evidence) if verdict.verdict == "not assessable" else []
     if verdict.verdict != "not assessable":
         known += _thresholds_said(evidence)
-    return Lead((verdict.sentence(), what, *notes), known, unknown)
+    return LeadLines(known, unknown, opening=(verdict.sentence(), what))
 
 
 def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[str]]:
@@ -123,10 +118,3 @@ def _thresholds_said(evidence: TrialEvidence) -> list[str]:
     unit = evidence.units["surrogate"]
     parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect)}" for row in plain.itertuples()]
     return [f"Surrogate threshold effect{f' ({unit})' if unit else ''} by probability of benefit: {'; '.join(parts)}."]
-
-
-def limits(values: np.ndarray, prob: float) -> tuple[float, float, float]:
-    """Median and equal-tailed limits of draws."""
-    tail = (1 - prob) / 2
-    median, lower, upper = np.quantile(values, [0.5, tail, 1 - tail])
-    return float(median), float(lower), float(upper)

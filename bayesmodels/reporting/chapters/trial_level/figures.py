@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.wording import fixed
-from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
+from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
+from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
 from bayesmodels.surrogacy.trial_level.threshold import benefit_curve
 
@@ -54,8 +54,8 @@ def bubble_figure(evidence: TrialEvidence, prob: float) -> Figure:
         elinewidth=0.7, zorder=2,
     )  # fmt: skip
     axes.scatter(x, y, s=30 + 170 * information / information.max(), color=ORANGE, alpha=0.75, linewidth=0, zorder=3)
-    axes.axhline(0, color="#444444", linewidth=0.8)
-    axes.axvline(0, color="#444444", linewidth=0.8)
+    no_difference(axes)
+    no_difference(axes, vertical=True)
     found = _first_threshold(evidence)
     if found is not None and grid[0] <= found <= grid[-1]:
         axes.axvline(found, color=GREEN, linestyle="--", linewidth=1.3, label="threshold")
@@ -63,7 +63,8 @@ def bubble_figure(evidence: TrialEvidence, prob: float) -> Figure:
     high = max((y + 2.2 * rows["outcome_se"]).max(), line[2].max() * 0.5 + new[2].max() * 0.5)
     axes.set_xlim(grid[0], grid[-1])
     axes.set_ylim(low, high)
-    _endpoint_labels(axes, evidence)
+    axes.set_xlabel(_axis(evidence, "surrogate"))
+    axes.set_ylabel(_axis(evidence, "outcome"))
     add_title(axes, "Effects by trial")
     return figure
 
@@ -126,7 +127,7 @@ def leave_one_out_figure(evidence: TrialEvidence) -> Figure:
             found, k, xerr=1.96 * error, fmt="o", color=ORANGE, markersize=5, elinewidth=0.9,
             markerfacecolor=ORANGE if row.inside else "white", zorder=3,
         )  # fmt: skip
-    axes.axvline(0, color="#444444", linewidth=0.8)
+    no_difference(axes, vertical=True)
     axes.set_yticks(range(len(table)), [_short(name) for name in table["trial"]], fontsize=8)
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlabel(_axis(evidence, "outcome"))
@@ -138,8 +139,7 @@ def influence_figure(evidence: TrialEvidence, prob: float) -> Figure:
     """R2 without each programme, beside R2 with all."""
     table = evidence.judged_rows.drop_duplicates("programme")
     figure, axes = new_panel(height=max(2.2, 1.4 + 0.32 * len(table)))
-    tail = (1 - prob) / 2
-    lower, median, upper = np.quantile(evidence.draws.r2, [tail, 0.5, 1 - tail])
+    median, lower, upper = limits(evidence.draws.r2, prob)
     axes.axvspan(lower, upper, color=GREY, alpha=0.13, linewidth=0)
     axes.axvline(median, color=GREY, linewidth=1.2)
     for k, row in enumerate(table.itertuples()):
@@ -171,11 +171,6 @@ def _first_threshold(evidence: TrialEvidence) -> float | None:
         return None
     effect = evidence.thresholds.iloc[0]["surrogate_effect"]
     return None if effect is None or np.isnan(effect) else float(effect)
-
-
-def _endpoint_labels(axes: Axes, evidence: TrialEvidence) -> None:
-    axes.set_xlabel(_axis(evidence, "surrogate"))
-    axes.set_ylabel(_axis(evidence, "outcome"))
 
 
 def _axis(evidence: TrialEvidence, end: str) -> str:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from bayesmodels.posterior.context import Contrast, FitContext, Outcome
+from bayesmodels.posterior.context import Contrast, Outcome
 from bayesmodels.posterior.estimand import estimand, withheld
 from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
-from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.posterior.monte_carlo import with_errors
+from bayesmodels.reporting.chapter import Reading
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,12 @@ class DifferenceCell:
         return float(self.weeks[self.weeks <= week].max(initial=-math.inf)) if np.any(self.weeks <= week) else math.nan
 
 
-def difference_cells(tree: xr.DataTree, context: FitContext) -> Iterator[DifferenceCell]:
+def difference_cells(reading: Reading) -> Iterator[DifferenceCell]:
     """Each outcome, contrast and stratum of the published `difference` that is defined."""
     order = ("outcome", "contrast", "stratum", "week", "chain", "draw")
-    posterior = tree["posterior"]["difference"].reset_coords(drop=True).transpose(*order)
-    has_prior = "prior" in tree.children and "difference" in tree["prior"].data_vars
-    prior = tree["prior"]["difference"].reset_coords(drop=True).transpose(*order) if has_prior else None
+    context, prior = reading.context, reading.prior("difference")
+    posterior = reading.posterior("difference").transpose(*order)
+    prior = None if prior is None else prior.transpose(*order)
     weeks = posterior["week"].to_numpy().astype(float)
     for name, outcome in context.outcomes.items():
         for contrast in context.contrasts:
@@ -79,28 +78,25 @@ def difference_cells(tree: xr.DataTree, context: FitContext) -> Iterator[Differe
                 yield DifferenceCell(outcome, contrast, str(stratum), weeks, draws, before)
 
 
-def difference_table(
-    tree: xr.DataTree, context: FitContext, settings: ReportSettings, observed: ObservedPersons
-) -> pd.DataFrame:
+def difference_table(reading: Reading) -> pd.DataFrame:
     """Differences at the report's weeks, one row each.
 
     Columns: `outcome`, `contrast`, `stratum`, `week`, `unit`, `mean`, `sd`, `median`, `lower`, `upper` (raw),
     `prior_median`, `prior_sd`, `width_ratio` (posterior over prior width), `probability_favours` (the earlier start;
     NaN where withheld, or where the difference is zero by design), `probability_important` (that it favours the earlier
     start by more than the declared important difference), `direction`, `observed_group`, `observed_reference`
-    (persons), `withheld` (why), `estimand`.
+    (persons), `withheld` (why), `estimand`, `monte_carlo_error`.
     """
     rows = []
-    for cell in difference_cells(tree, context):
-        wanted = settings.contrast_weeks or tuple(cell.weeks)
-        rows += [difference_row(cell, week, context, settings, observed) for week in wanted]
-    return pd.DataFrame(rows)
+    for cell in difference_cells(reading):
+        wanted = reading.settings.contrast_weeks or tuple(cell.weeks)
+        rows += [difference_row(cell, week, reading) for week in wanted]
+    return _with_errors(rows, reading)
 
 
-def difference_row(
-    cell: DifferenceCell, week: float, context: FitContext, settings: ReportSettings, observed: ObservedPersons
-) -> dict[str, object]:
+def difference_row(cell: DifferenceCell, week: float, reading: Reading) -> dict[str, object]:
     """One row of `difference_table`."""
+    settings, observed = reading.settings, reading.observed
     draws = cell.at(week)
     numbers = {name: float(value) for name, value in summarise(draws, settings.interval).items()}
     prior = summarise(cell.at(week, prior=True), settings.interval) if cell.prior.size else {}
@@ -126,15 +122,13 @@ def difference_row(
         "observed_group": observed.at(outcome.name, contrast.group, stratum, week),
         "observed_reference": observed.at(outcome.name, contrast.reference, stratum, week),
         "withheld": reason,
-        "estimand": estimand(context, contrast, week),
+        "estimand": estimand(reading.context, contrast, week),
     }
 
 
-def delta_weeks(
-    cell: DifferenceCell, context: FitContext, settings: ReportSettings, observed: ObservedPersons
-) -> dict[str, float]:
+def delta_weeks(cell: DifferenceCell, reading: Reading) -> dict[str, float]:
     """Weeks of Delta_1, of Delta_2, and the last at which half of each group is observed; NaN where there is none."""
-    switch = context.switch_week
+    switch, settings, observed = reading.context.switch_week, reading.settings, reading.observed
     last = observed.last_visit(cell.outcome.name, cell.contrast.groups, cell.stratum)
     well = observed.last_well_observed(cell.outcome.name, cell.contrast.groups, cell.stratum)
     end = settings.end_week if settings.end_week is not None else (cell.weeks.max() if math.isnan(last) else last)
@@ -145,40 +139,36 @@ def delta_weeks(
     }
 
 
-def delta_table(
-    tree: xr.DataTree, context: FitContext, settings: ReportSettings, observed: ObservedPersons
-) -> pd.DataFrame:
+def delta_table(reading: Reading) -> pd.DataFrame:
     """Delta_1, the last well observed week, and Delta_2: `difference_table`'s columns after `point`."""
     rows = []
-    for cell in difference_cells(tree, context):
-        points = delta_weeks(cell, context, settings, observed)
+    for cell in difference_cells(reading):
+        points = delta_weeks(cell, reading)
         if points["well_observed"] in (points["delta_1"], points["delta_2"]):
             points["well_observed"] = math.nan
         rows += [
-            {"point": name, **difference_row(cell, week, context, settings, observed)}
+            {"point": name, **difference_row(cell, week, reading)}
             for name, week in points.items()
             if not math.isnan(week)
         ]
-    return pd.DataFrame(rows)
+    return _with_errors(rows, reading)
 
 
-def persistence_table(
-    tree: xr.DataTree, context: FitContext, settings: ReportSettings, observed: ObservedPersons
-) -> pd.DataFrame:
+def persistence_table(reading: Reading) -> pd.DataFrame:
     """Whether the earlier start's advantage at the switch is kept, at the last well observed week and at Delta_2's.
 
-    One row a statement: `statement`, `share` (f; NaN for P(Delta_2 > 0)), `week_1`, `week_2`, `probability`,
+    One row per statement: `statement`, `share` (f; NaN for P(Delta_2 > 0)), `week_1`, `week_2`, `probability`,
     `prior_probability`, `withheld`, `estimand`.
     """
     rows = []
-    for cell in difference_cells(tree, context):
-        points = delta_weeks(cell, context, settings, observed)
+    for cell in difference_cells(reading):
+        points = delta_weeks(cell, reading)
         first = points["delta_1"]
         if math.isnan(first) or math.isnan(cell.sign):
             continue
         for second in sorted({week for week in (points["well_observed"], points["delta_2"]) if week > first}):
-            reason = withheld(observed, cell.outcome.name, cell.contrast, cell.stratum, second)
-            for share in (None, *settings.shares):
+            reason = withheld(reading.observed, cell.outcome.name, cell.contrast, cell.stratum, second)
+            for share in (None, *reading.settings.shares):
                 rows.append(
                     {
                         **cell.labels,
@@ -189,10 +179,15 @@ def persistence_table(
                         "probability": math.nan if reason else _kept(cell, first, second, share, prior=False),
                         "prior_probability": _kept(cell, first, second, share, prior=True),
                         "withheld": reason,
-                        "estimand": estimand(context, cell.contrast, second),
+                        "estimand": estimand(reading.context, cell.contrast, second),
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def _with_errors(rows: list[dict[str, object]], reading: Reading) -> pd.DataFrame:
+    draws = {"difference": reading.tree["posterior"]["difference"]}
+    return with_errors(pd.DataFrame(rows), draws, reading.context, "difference")
 
 
 def _kept(cell: DifferenceCell, first: float, second: float, share: float | None, prior: bool) -> float:

@@ -1,35 +1,75 @@
-"""Sections of the page about the trial rung."""
+"""The chapter of the trial rung: tables, figures and sections."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bayesmodels.posterior.monte_carlo import ERROR
 from bayesmodels.posterior.wording import chance, estimate, fixed
-from bayesmodels.reporting.chapters.trial_figures import described
-from bayesmodels.reporting.chapters.trial_lead import ENDS, limits
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapters.trial_level.figures import described, trial_figures
+from bayesmodels.reporting.chapters.trial_level.first_screen import ENDS, trial_lead
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
 
 KINDS = {0: "", 1: "below ", 2: "above ", 3: ""}
 
 
-def trial_sections(evidence: TrialEvidence, figures: LazyFigures, label: str, prob: float) -> Iterator[Section]:
-    """All sections of the trial rung."""
-    yield _verdict_section(evidence, figures, label, prob)
-    yield _effects_section(evidence, figures, label)
-    yield _threshold_section(evidence, figures, prob)
-    if len(evidence.leave_one_out):
-        yield _leave_one_out_section(evidence, figures)
-    if len(evidence.needed):
-        yield _needed_section(evidence)
-    if len(evidence.unused):
-        table = evidence.unused.rename(columns={"row": "Row", "trial": "Trial", "reason": "Reason"})
-        yield Section("Rows that were not used", (), {"Rows of the table, and why": table[["Trial", "Row", "Reason"]]})
+class TrialLevel(Chapter):
+    """The rung of trials, from the posterior of a trial-level model."""
+
+    name = "trial level"
+    needs = Needs(("trial_correlation",), ("observed_summary",), made_by="bayesmodels trial-level TABLE")
+
+    def tables(self, reading: Reading) -> Tables:
+        """`trial_effects`, `trial_thresholds`, `unused_rows`, `leave_one_out`, `trials_needed`."""
+        evidence = reading.trials
+        if evidence is None:
+            return {}
+        return {
+            "trial_effects": evidence.rows,
+            "trial_thresholds": evidence.thresholds,
+            "unused_rows": evidence.unused,
+            "leave_one_out": evidence.leave_one_out,
+            "trials_needed": evidence.needed,
+        }
+
+    def figures(self, reading: Reading) -> Makers:
+        """Bubbles, R2, threshold, leave-one-out and influence, those that the evidence allows."""
+        return {} if reading.trials is None else trial_figures(reading.trials, reading.prob)
+
+    def section(self, reading: Reading) -> Iterator[Section]:
+        """All sections of the trial rung."""
+        evidence, label, figures = reading.trials, reading.label, reading.figures
+        if evidence is None:
+            return
+        yield _verdict_section(evidence, figures, label, reading.prob)
+        yield _effects_section(evidence, figures, label)
+        yield _threshold_section(evidence, figures)
+        if len(evidence.leave_one_out):
+            yield _leave_one_out_section(evidence, figures)
+        if len(evidence.needed):
+            yield _needed_section(evidence)
+        if len(evidence.unused):
+            table = evidence.unused.rename(columns={"row": "Row", "trial": "Trial", "reason": "Reason"})
+            yield Section(
+                "Rows that were not used", (), {"Rows of the table, and why": table[["Trial", "Row", "Reason"]]}
+            )
+
+    def lead(self, reading: Reading) -> LeadLines:
+        """The verdict, what is identified, and what is not."""
+        if reading.trials is None:
+            return LeadLines()
+        parameters = reading.tables.get("parameters", pd.DataFrame(columns=["name", ERROR])).set_index("name")
+        r2_error = float(parameters[ERROR].get("trial_r2", math.nan))
+        return trial_lead(reading.trials, reading.label, reading.prob, r2_error)
 
 
 def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, prob: float) -> Section:
@@ -136,7 +176,7 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
     )
 
 
-def _threshold_section(evidence: TrialEvidence, figures: LazyFigures, prob: float) -> Section:
+def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section:
     if not len(evidence.thresholds):
         return Section("Surrogate threshold effect", [f"Not computed: {evidence.threshold_reason}."])
     unit = evidence.units["surrogate"]

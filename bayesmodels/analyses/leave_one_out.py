@@ -150,7 +150,7 @@ def trials_needed(
 
     True effects with the model's scales as SDs, means at the table's mean effects and a declared R2; standard errors
     are drawn from the table's, and errors of a row correlate as the model takes them to (at the middle of an interval).
-    One row a size: programmes, r2, replicates, and over replicates the mean width of the 95 % interval of R2, the mean
+    A row per size: programmes, r2, replicates, and over replicates the mean width of the 95 % interval of R2, the mean
     of its lower limit, the shares called supported and not assessable by the default cut-offs, and of refits that did
     not converge.
     """
@@ -201,7 +201,7 @@ def within_sweep(
 ) -> pd.DataFrame:
     """R2, correlation and slope over assumed correlations of a row's estimates, where these are blank.
 
-    One row a value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope, converged.
+    One row per value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope, converged.
     """
     if isinstance(model.within_correlation, tuple):
         raise BadInput("within_correlation: expected a model with a known one, to be varied; this one has a prior")
@@ -234,17 +234,47 @@ class LeaveOneOut(BaseModel):
     trials_needed: bool = False
 
     def model_problems(self, model: Any, persons: bool) -> list[str]:
-        """Whether the model is of the trial level."""
+        """Whether the model is of the trial level.
+
+        Parameters
+        ----------
+        model : Model
+        persons : bool
+            Whether the data are of persons.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         if isinstance(model, TrialLevelModel):
             return []
         return ['expected a model of type "trial_level" with it; else delete the section']
 
     def problems(self, model: Any, data: Any) -> list[str]:
-        """Whether the model is of the trial level; it takes no other data than a table of trials."""
+        """Whether the model is of the trial level; it takes no other data than a table of trials.
+
+        Parameters
+        ----------
+        model : Model
+        data : Study or other
+            What the model was fitted to, or will be.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         return self.model_problems(model, False)
 
     def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
-        """Refit without each programme; the model is not compiled again."""
+        """Refit without each programme; the model is not compiled again.
+
+        Parameters
+        ----------
+        fit : Fit
+            Model, data and posterior, with the groups made so far.
+        """
         if fit.model.classes != "one":
             return {}
         fit.on_phase("refits without each programme")

@@ -31,15 +31,44 @@ class PersonArchive(BaseModel):
     section: ClassVar[str] = "[archive]"
 
     def model_problems(self, model: Any, persons: bool) -> list[str]:
-        """Whether the data are of persons."""
+        """Whether the data are of persons.
+
+        Parameters
+        ----------
+        model : Model
+        persons : bool
+            Whether the data are of persons.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         return [] if persons else ["persons: expected false with [data], which has no persons"]
 
     def problems(self, model: Any, data: Any) -> list[str]:
-        """Whether the data are of persons."""
+        """Whether the data are of persons.
+
+        Parameters
+        ----------
+        model : Model
+        data : Study or other
+            What the model was fitted to, or will be.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         return self.model_problems(model, isinstance(data, Study))
 
     def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
         """Draw the persons' random effects, and list the visits.
+
+        Parameters
+        ----------
+        fit : Fit
+            Model, data and posterior, with the groups made so far.
 
         Returns
         -------

@@ -119,5 +119,16 @@ class JointEventModel(CourseModel):
         return model
 
     def prior_rows(self, data: Study) -> list[PriorRow]:
-        """Every prior (`prior_table`); the study gives strata and start groups only."""
+        """Every prior (`prior_table`); the study gives strata and start groups only.
+
+        Parameters
+        ----------
+        data : Study
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
         return [*course_rows(self, data), *event_rows(self, data)]

@@ -45,6 +45,15 @@ class LongitudinalModel(CourseModel):
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `visits` has a log-likelihood by person.
 
+        Parameters
+        ----------
+        data : Study
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; persons are the dim `person`.
+
         Raises
         ------
         BadInput
@@ -70,5 +79,16 @@ class LongitudinalModel(CourseModel):
         return model
 
     def prior_rows(self, data: Study) -> list[PriorRow]:
-        """Every prior (`prior_table`); the study gives strata and start groups only."""
+        """Every prior (`prior_table`); the study gives strata and start groups only.
+
+        Parameters
+        ----------
+        data : Study
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
         return course_rows(self, data)

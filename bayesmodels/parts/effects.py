@@ -268,6 +268,10 @@ class DeceleratingSlope(BaseModel):
         Prior of its SD between persons; without it everyone has the same effect.
     rho : LogNormal or "trajectory"
         Per month; `trajectory` ties it to the deceleration of the outcome's untreated course.
+    size : Normal or dict of str to Normal, optional
+        Prior of the change of rate, by stratum if a dict; default the outcome's `effect_on_rate`.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; None: the same in everyone.
     """
 
     model_config = _FROZEN
@@ -280,7 +284,21 @@ class DeceleratingSlope(BaseModel):
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "rho": ("", "per month")}
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
-        """Term effect; publishes `effect_lag` where there is one."""
+        """Term effect; publishes `effect_lag` where there is one.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        trajectory : Curve
+            The outcome's untreated course.
+        effects : mapping
+            Outcome to the drug effects made so far.
+
+        Returns
+        -------
+        Curve
+            Of months x since the drug's start.
+        """
         if self.rho == "trajectory" and "deceleration" not in trajectory.published:
             raise BadConfig(
                 f'outcome {outcome.name}: effect decelerating_slope with rho = "trajectory" needs a decelerating '

@@ -51,7 +51,13 @@ class Exposure:
         return float(np.exp(np.log(at).mean())) if len(at) else TYPICAL_MONTHS
 
     def at_risk(self, t: np.ndarray) -> np.ndarray:
-        """Persons at risk at each time of `t`."""
+        """Persons at risk at each time of `t`.
+
+        Parameters
+        ----------
+        t : array (time,)
+            Months since randomisation.
+        """
         return ((self.entry[:, None] <= t) & (t < self.exit[:, None])).sum(axis=0)
 
 

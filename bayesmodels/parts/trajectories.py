@@ -25,6 +25,11 @@ def level_and_rate(outcome: Any) -> dict[str, Term]:
     ----------
     outcome : Outcome
         Whose priors they take.
+
+    Returns
+    -------
+    dict of str to Term
+        `level` and `rate`, with the outcome's priors.
     """
     return {
         "level": Term(outcome.level_prior, outcome.level_sd_prior, "{unit}"),

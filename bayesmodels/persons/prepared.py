@@ -36,7 +36,7 @@ class Persons:
     covariate_scale : DataFrame
         By covariate, `center` and `spread` of the fit.
     events : DataFrame or None
-        person, week, event, entry_week, a row a person.
+        person, week, event, entry_week, one row per person.
     hazard_scale : HazardScale or None
         Of a model with events.
     """

@@ -50,7 +50,18 @@ class Needs:
     made_by: str = ""
 
     def met(self, tree: xr.DataTree) -> bool:
-        """Whether a posterior has them."""
+        """Whether a posterior has them.
+
+        Parameters
+        ----------
+        tree : xr.DataTree
+            A posterior.
+
+        Returns
+        -------
+        bool
+            True where every group and any one of the variables is there.
+        """
         published = tree["posterior"].data_vars
         return set(self.groups) <= set(tree.children) and (
             not self.variables or any(name in published for name in self.variables)
@@ -130,21 +141,48 @@ class Reading:
         return f"After week {switch:g}: {all_persons(self.context)}; early against delayed start, {OPEN_LABEL}."
 
     def publishes(self, name: str) -> bool:
-        """Whether the posterior has a variable."""
+        """Whether the posterior has a variable.
+
+        Parameters
+        ----------
+        name : str
+            Of the vocabulary.
+        """
         return name in self.tree["posterior"].data_vars
 
     def posterior(self, name: str) -> xr.DataArray:
-        """Draws of a published variable, dims (chain, draw, ...), without coordinates that are no dims."""
+        """Draws of a published variable, dims (chain, draw, ...), without coordinates that are no dims.
+
+        Parameters
+        ----------
+        name : str
+            Of the vocabulary.
+        """
         return self.tree["posterior"][name].reset_coords(drop=True)
 
     def prior(self, name: str) -> xr.DataArray | None:
-        """The same of the prior; None where it is not archived."""
+        """The same of the prior; None where it is not archived.
+
+        Parameters
+        ----------
+        name : str
+            Of the vocabulary.
+        """
         if "prior" not in self.tree.children or name not in self.tree["prior"].data_vars:
             return None
         return self.tree["prior"][name].reset_coords(drop=True)
 
     def pictures(self, start: str, alt: str, caption: str = "") -> list[Picture]:
-        """The figures whose names start so, with the same words for each."""
+        """The figures whose names start so, with the same words for each.
+
+        Parameters
+        ----------
+        start : str
+            First letters of the figures' names.
+        alt : str
+            What they show, for readers who do not see them.
+        caption : str
+        """
         return [Picture(self.figures.maker(name), alt, caption) for name in self.figures if name.startswith(start)]
 
     @cached_property
@@ -234,6 +272,7 @@ class Chapter(Protocol):
         Returns
         -------
         Section or iterable of Section
+            In the order of the page; none where it has nothing to say.
         """
         return ()
 

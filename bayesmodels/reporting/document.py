@@ -48,8 +48,8 @@ from bayesmodels.reporting.first_screen import first_screen
 from bayesmodels.reporting.page import Block, Lead, Section, compose
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
-from bayesmodels.vocabulary import REPORTS
 from bayesmodels.safe_labels import file_names, table_csv
+from bayesmodels.vocabulary import REPORTS
 
 CHAPTERS: tuple[Chapter, ...] = (
     TrialLevel(),

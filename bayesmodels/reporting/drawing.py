@@ -40,14 +40,31 @@ class NotebookFigure(Figure):
 
 
 def new_panel(height: float = SIZE[1]) -> tuple[Figure, Axes]:
-    """A figure with one panel, outside pyplot, so that nothing is kept open and no screen is needed."""
+    """A figure with one panel, outside pyplot, so that nothing is kept open and no screen is needed.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+
+    Returns
+    -------
+    Figure, Axes
+        One panel as wide as a page's column.
+    """
     with matplotlib.rc_context(STYLE):
         figure = NotebookFigure(figsize=(SIZE[0], height), layout="constrained")
         return figure, figure.subplots()
 
 
 def add_title(axes: Axes, title: str) -> None:
-    """Title at the left, legend at the right of the same line."""
+    """Title at the left, legend at the right of the same line.
+
+    Parameters
+    ----------
+    axes : Axes
+    title : str
+    """
     axes.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
     handles, labels = axes.get_legend_handles_labels()
     if handles:

@@ -96,7 +96,7 @@ def two_group_trial(
         person, week, outcome, value. The value at week 0 is the baseline. A later visit counts for the nearest of
         `visit_weeks`, if nearer to it than to week 0; of two the nearer one. A value at an assay's limit counts as is.
     events : DataFrame or None
-        person, week, event ("none" where nothing happened); a row a person. None: nobody died, followed to the last
+        person, week, event ("none" where nothing happened); one row per person. None: nobody died, followed to the last
         visit.
     outcome : str
     week : float

@@ -45,7 +45,7 @@ class CausalAssociation:
     Parameters
     ----------
     table : DataFrame
-        One row an assumption: `assumption`, `meaning`, `median`, `lower`, `upper` (equal-tailed over draws and
+        One row per assumption: `assumption`, `meaning`, `median`, `lower`, `upper` (equal-tailed over draws and
         cross-world correlations), `ignorance_lower`, `ignorance_upper` (range over cross-world correlations at the
         median draw of what is identified), `probability_r2_above_half`, `share` (of the cross-world sets allowed).
     draws : dict of str to ndarray

@@ -31,7 +31,7 @@ def earliness_table(
     level: float,
     design: str = "",
 ) -> pd.DataFrame:
-    """One row a visit of the surrogate.
+    """One row per visit of the surrogate.
 
     Columns: `week`; `effect_*` on the surrogate and `effect_favours`; `r2_*` (R2_indiv within arms, true values; equals
     the likelihood reduction factor), `r2_observed_*` (as measured), `r2_fair` (probability that R2 is at least the

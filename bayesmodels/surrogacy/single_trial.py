@@ -27,7 +27,7 @@ class SingleTrial:
     Parameters
     ----------
     table : DataFrame
-        One row a quantity: `quantity`, `name`, `median`, `lower`, `upper` (equal-tailed), `prior_median`,
+        One row per quantity: `quantity`, `name`, `median`, `lower`, `upper` (equal-tailed), `prior_median`,
         `prior_lower`, `prior_upper` (NaN without a prior), `note` (why unbounded or withheld).
     prentice : Prentice
     relative_effect : RelativeEffect

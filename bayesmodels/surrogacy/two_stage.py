@@ -134,7 +134,7 @@ def two_stage(
     Returns
     -------
     TwoStage
-        `verdicts` are those of individual and trial.
+        R2 between clusters and between persons, with intervals, and the verdicts.
 
     Raises
     ------

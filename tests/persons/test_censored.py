@@ -1,4 +1,4 @@
-"""The likelihood of persons with visits known only to lie beyond a limit, against SciPy and measured values."""
+"""The likelihood of persons with censored visits, against SciPy and measured values."""
 
 from __future__ import annotations
 

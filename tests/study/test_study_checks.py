@@ -124,7 +124,7 @@ def test_duplicate_person(refused):
         return {"persons": pd.concat([persons, persons.iloc[[1]]], ignore_index=True)}
 
     assert refused(twice) == [
-        "persons, row 6 (person P2): expected one row a person; this person has row 3 already; keep one"
+        "persons, row 6 (person P2): expected one row per person; this person has row 3 already; keep one"
     ]
 
 
@@ -144,7 +144,7 @@ def test_two_exits_of_one_person(refused):
         return {"events": pd.concat([events, events.iloc[[1]]], ignore_index=True)}
 
     assert refused(twice) == [
-        "events, row 6 (person P2): expected one row a person, at the end of follow-up; this person has row 3 already; keep one"
+        "events, row 6 (person P2): expected one row per person, at the end of follow-up; this person has row 3 already; keep one"
     ]
 
 

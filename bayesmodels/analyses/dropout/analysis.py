@@ -65,15 +65,49 @@ class Dropout(BaseModel):
         return LeavingRule(deaths=self.deaths, terminal=self.terminal, administrative=self.administrative)
 
     def event_words(self, model: Any) -> dict[str, str]:
-        """Words for events that it takes, each to the label of the events table."""
+        """Words for events that it takes, each to the label of the events table.
+
+        Parameters
+        ----------
+        model : Model
+
+        Returns
+        -------
+        dict of str to str
+            Word to label of the events table.
+        """
         return event_words(model, self.rule)
 
     def model_problems(self, model: Any, persons: bool) -> list[str]:
-        """Why the model cannot answer it, whatever the data; `persons`: whether these are of persons."""
+        """Why the model cannot answer it, whatever the data; `persons`: whether these are of persons.
+
+        Parameters
+        ----------
+        model : Model
+        persons : bool
+            Whether the data are of persons.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         return visits_problems(model, persons, self.outcome)
 
     def problems(self, model: Any, data: Any) -> list[str]:
-        """Why model and data cannot answer it."""
+        """Why model and data cannot answer it.
+
+        Parameters
+        ----------
+        model : Model
+        data : Study or other
+            What the model was fitted to, or will be.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         found = self.model_problems(model, isinstance(data, Study))
         if not found:
             try:
@@ -83,7 +117,13 @@ class Dropout(BaseModel):
         return found
 
     def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
-        """Compute the group `dropout_sensitivity`."""
+        """Compute the group `dropout_sensitivity`.
+
+        Parameters
+        ----------
+        fit : Fit
+            Model, data and posterior, with the groups made so far.
+        """
         fit.on_phase("dropout sensitivity")
         seed = fit.seed("dropout_sensitivity")
         found = dropout_sensitivity(

@@ -86,12 +86,34 @@ class Ranks(BaseModel):
     interval: float = Field(0.95, gt=0, lt=1)
 
     def event_words(self, model: Any) -> dict[str, str]:
-        """Words for events that it takes, each to the label of the events table."""
+        """Words for events that it takes, each to the label of the events table.
+
+        Parameters
+        ----------
+        model : Model
+
+        Returns
+        -------
+        dict of str to str
+            Word to label of the events table.
+        """
         own = terminal_labels(model) if has_events(model) else ()
         return {label: label for label in (own if self.terminal is None else self.terminal)}
 
     def model_problems(self, model: Any, persons: bool) -> list[str]:
-        """Why the model cannot answer it, whatever the data; `persons`: whether these are of persons."""
+        """Why the model cannot answer it, whatever the data; `persons`: whether these are of persons.
+
+        Parameters
+        ----------
+        model : Model
+        persons : bool
+            Whether the data are of persons.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         found = visits_problems(model, persons, self.outcome)
         if found != [NEEDS_VISITS] and self.terminal is None and not has_events(model):
             found.append(
@@ -101,7 +123,19 @@ class Ranks(BaseModel):
         return found
 
     def problems(self, model: Any, data: Any) -> list[str]:
-        """Why model and data cannot answer it."""
+        """Why model and data cannot answer it.
+
+        Parameters
+        ----------
+        model : Model
+        data : Study or other
+            What the model was fitted to, or will be.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
         found = self.model_problems(model, isinstance(data, Study))
         if not found:
             try:
@@ -112,6 +146,11 @@ class Ranks(BaseModel):
 
     def observed(self, model: Any, study: Study) -> RankAnalyses:
         """Rank analyses of the study's own data.
+
+        Parameters
+        ----------
+        study : Study
+        model : Model
 
         Raises
         ------
@@ -127,6 +166,11 @@ class Ranks(BaseModel):
 
     def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
         """Compute the group `rank_analyses`: analyses of the data beside those of replicated trials.
+
+        Parameters
+        ----------
+        fit : Fit
+            Model, data and posterior, with the groups made so far.
 
         Returns
         -------

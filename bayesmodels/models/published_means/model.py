@@ -88,7 +88,18 @@ class PublishedMeansModel(BaseModel):
         return model
 
     def prior_rows(self, data: MeansTable | None = None) -> list[PriorRow]:
-        """Every prior (`prior_table`), whatever the table: parameter, stratum, prior, unit, source."""
+        """Every prior (`prior_table`), whatever the table: parameter, stratum, prior, unit, source.
+
+        Parameters
+        ----------
+        data : MeansTable, optional
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
         rows = [row for outcome in self.outcomes for p in outcome.parameters() for row in p.rows(outcome.unit)]
         return labelled_rows(("parameter", "stratum", "prior", "unit", "source"), rows)
 

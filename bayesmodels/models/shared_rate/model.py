@@ -155,7 +155,18 @@ class SharedRateModel(BaseModel):
         return model
 
     def prior_rows(self, data: Study | None = None) -> list[PriorRow]:
-        """Every prior (`prior_table`), whatever the study."""
+        """Every prior (`prior_table`), whatever the study.
+
+        Parameters
+        ----------
+        data : Study, optional
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
         return shared_rate_rows(self.priors)
 
 

@@ -148,7 +148,18 @@ class TrialLevelModel(BaseModel):
         return model
 
     def prior_rows(self, data: TrialTable) -> list[PriorRow]:
-        """Every prior (`prior_table`): parameter, prior, unit, source; the table gives labels and units only."""
+        """Every prior (`prior_table`): parameter, prior, unit, source; the table gives labels and units only.
+
+        Parameters
+        ----------
+        data : TrialTable
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
         rows = []
         ends, scales = (data.surrogate, data.outcome), (self.surrogate_scale, self.outcome_scale)
         for end, s in zip(ends, scales, strict=True):

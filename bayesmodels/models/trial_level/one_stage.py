@@ -157,7 +157,18 @@ class OneStageModel(BaseModel):
         return model
 
     def prior_rows(self, data: ClusterTable) -> list[PriorRow]:
-        """Every prior (`prior_table`): endpoint, parameter, prior, unit, source; the table gives units only."""
+        """Every prior (`prior_table`): endpoint, parameter, prior, unit, source; the table gives units only.
+
+        Parameters
+        ----------
+        data : ClusterTable
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
         rows = []
         for name, end, unit in (
             ("surrogate", self.surrogate, data.surrogate.unit),

@@ -266,7 +266,9 @@ def _width_cell(ratio: float, unconverged: bool) -> str:
 def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
     """Headline effects; effects and lags that are the same in every stratum once."""
     table = reading.tables["effects"]
-    rows = table[table["name"].isin([name for name, row in EFFECTS.items() if row.would_teach]) & (table["sd"] > NOTHING)].copy()
+    rows = table[
+        table["name"].isin([name for name, row in EFFECTS.items() if row.would_teach]) & (table["sd"] > NOTHING)
+    ].copy()
     slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
     rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
     same = ["name", "outcome", "contrast", "median", "lower", "upper"]

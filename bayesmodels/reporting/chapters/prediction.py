@@ -104,7 +104,7 @@ class Prediction(Chapter):
             f"Points on the line: right on average. Bars: {label}.",
         ) + reading.pictures(
             "example_",
-            "What was foretold of one person at each landmark, with an interval, beside what was then seen.",
+            "What was predicted for one person at each landmark, with an interval, beside what was then seen.",
             f"Median and {label} at each landmark. Filled: known at the first landmark. Hollow: seen later.",
         )
         whose = str(reading.tree[GROUP].attrs.get("validation", NOT_RECORDED))

@@ -81,7 +81,7 @@ def _is_letter(character: str) -> bool:
 
 
 def alike(name: object, known: Iterable[str]) -> str | None:
-    """The one of `known` that is spelt otherwise than `name` and has the same key; None if `name` is there itself.
+    """The known label that differs from `name` in spelling only; None if there is none, or `name` itself is known.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def alike(name: object, known: Iterable[str]) -> str | None:
 
 
 def spelt(name: object, known: Iterable[str], write: str = "{}") -> str:
-    """What to write for a label that the table spells otherwise, after a semicolon; "" where none is alike.
+    """Advice to append to a message where the table has another spelling of a label; "" where it has none.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def spelling_problems(
 
 
 def one_spelling_or_more(cells: pd.Series, distinct: DistinctLabels = ()) -> list[dict[str, int]]:
-    """Sets of labels that share a key and are not said to be distinct, the commonest first, with their counts."""
+    """Sets of labels that share a key and are not declared distinct, the most frequent first, with their counts."""
     counts = cells[cells != ""].value_counts(sort=False)
     by_key: dict[str, list[str]] = {}
     for label in sorted(counts.index, key=lambda label: (-counts[label], label)):
@@ -200,7 +200,7 @@ _APART = re.compile(r"(?<=[^\W\d])[-_./#]+(?=[0-9])|(?<=[0-9])[-_./#]+(?=[^\W\d]
 
 
 def person_key(label: str) -> str:
-    """A label without what is lost or added by accident.
+    """The part of a label that identifies a person, without what is lost or added by accident.
 
     That is: Unicode form (NFKC), case, spaces and invisible characters, marks between letters and digits, leading
     zeros, and the decimals of a whole number.
@@ -215,7 +215,7 @@ def person_key(label: str) -> str:
 
 
 def probable(strangers: Iterable[str], known: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The known persons that each stranger may be; strangers without one are left out.
+    """Known labels that each unknown label may mean; unknown labels without a candidate are left out.
 
     Parameters
     ----------

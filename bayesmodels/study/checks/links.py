@@ -29,7 +29,7 @@ def duplicates(file: str, table: pd.DataFrame, keys: Sequence[str], text: str) -
         yield Problem(file, here, row=row, person=cells["person"], week=week, kind=text)
 
 
-OF_PERSONS = (("person",), "expected one row a person; this person has row {first} already; keep one")
+OF_PERSONS = (("person",), "expected one row per person; this person has row {first} already; keep one")
 OF_VISITS = (
     ("person", "week", "outcome"),
     "a second {outcome} of this person and week; the first is in row {first}; keep one, or one row with the mean "
@@ -37,13 +37,13 @@ OF_VISITS = (
 )
 OF_EVENTS = (
     ("person",),
-    "expected one row a person, at the end of follow-up; this person has row {first} already; keep one",
+    "expected one row per person, at the end of follow-up; this person has row {first} already; keep one",
 )
 """Columns of which a table holds each combination once, and what `duplicates` says of a second row."""
 
 
 def unknown_persons(file: str, table: pd.DataFrame, persons_file: str, persons: pd.DataFrame) -> Iterator[Problem]:
-    """Rows of visits or events whose person is not in persons; one problem a person, with whom it probably is."""
+    """Rows of visits or events whose person is not in persons; one problem per person, with who is probably meant."""
     strangers = table[(table["person"] != "") & ~table["person"].isin(persons["person"])]
     near = probable(strangers["person"].unique(), persons.loc[persons["person"] != "", "person"].unique())
     remedy = _alike(table, {label: meant[0] for label, meant in near.items() if len(meant) == 1}) if near else ""
@@ -124,7 +124,7 @@ def visits_after_exit(file: str, visits: pd.DataFrame, events_file: str, events:
 
 
 def single_person_groups(file: str, persons: pd.DataFrame, distinct: DistinctLabels = ()) -> Iterator[Problem]:
-    """Start groups of one person, where there are two or more groups; not those that another spelling explains."""
+    """Start groups of one person, where there are two or more groups, unless another spelling explains them."""
     respelt = {label for labels in one_spelling_or_more(persons["start_group"], distinct) for label in labels}
     groups = persons[persons["start_group"] != ""].groupby("start_group", sort=False)
     if groups.ngroups < 2:

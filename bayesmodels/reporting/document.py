@@ -291,7 +291,8 @@ def _left_out(reading: Reading, chapters: Sequence[Chapter]) -> Iterator[Section
     if reading.trials is None:  # what is read of a posterior elsewhere
         for report, lists in REPORTS.items():
             if lists and report not in listed:
-                listed[report] = Needs(*map(tuple, needs(report)))
+                variables, groups = needs(report)
+                listed[report] = Needs(tuple(variables), tuple(groups))
     rows = [
         {"Report": name, "Needs": ", ".join((*read.variables, *read.groups)), "Config": read.remedy}
         for name, read in listed.items()

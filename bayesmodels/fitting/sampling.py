@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, DamagedFile, expect
-from bayesmodels.fitting.chains import Chain, read_chain, write_chain
+from bayesmodels.fitting.chains import Chain, chain_path, read_chain, write_chain
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
 from bayesmodels.fitting.progress import Progress, progress_display
@@ -86,16 +86,19 @@ def sample(
     seeds = chain_seeds(settings)
     identity: dict[str, Any] = {}
     chains: dict[int, Chain] = {}
+    clock = _Clock()
+    by_nutpie = settings.sampler == "nutpie"
+    absent = [n for n in range(settings.chains) if chain_dir is None or not chain_path(chain_dir, n).exists()]
+    if by_nutpie and absent:  # before anything else is compiled of this model, which may change the order of rounding
+        compiled = _compiled(pm_model, compiled, on_phase)
     if chain_dir is not None:
         identity = {"settings": affects_draws(settings), "log_density": log_density_at_start(pm_model)}
         chains = _kept_chains(chain_dir, settings.chains, identity, on_phase)
     wanted = {number: seed for number, seed in enumerate(seeds) if number not in chains}
     found = len(chains)
-    clock = _Clock()
     if wanted:
-        if settings.sampler == "nutpie" and (compiled is None or callable(compiled)):
-            on_phase("compile")
-            compiled = compile_model(pm_model) if compiled is None else compiled()
+        if by_nutpie:
+            compiled = _compiled(pm_model, compiled, on_phase)
         clock.lap("compile")
         on_phase("sample")
         with progress_display(settings.progress) as progress:
@@ -140,6 +143,14 @@ def deterministics(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     """
     graphs = {variable.name: variable for variable in pm_model.deterministics}
     return labelled(pm_model, evaluate(pm_model, graphs, draws), pm_model.named_vars_to_dims)
+
+
+def _compiled(pm_model: pm.Model, compiled: Any, on_phase: Phase) -> CompiledPyMCModel:
+    """The compiled model as given, or as the function that was given gives it; else compiled now."""
+    if compiled is not None and not callable(compiled):
+        return compiled
+    on_phase("compile")
+    return compile_model(pm_model) if compiled is None else compiled()
 
 
 def _kept_chains(folder: Path, chains: int, identity: Mapping[str, Any], on_phase: Phase) -> dict[int, Chain]:

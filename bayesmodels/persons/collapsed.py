@@ -83,7 +83,7 @@ class Collapsed:
     """The collapsed likelihood of a built model: its layout and a function of free variables to its inputs.
 
     A built model carries latent values of visits beyond a limit as loadings of a term of their own
-    (`models.assembly`); here they are values of the visits, and layouts have the model's terms only.
+    (`models.visits.assembly`); here they are values of the visits, and layouts have the model's terms only.
 
     Parameters
     ----------

@@ -107,7 +107,7 @@ def impute(
     imputations : int
         M; each uses another posterior draw.
     visit_weeks : sequence of float, optional
-        Nominal weeks; by default the study's. A visit counts for the nearest (`events.trial.visit_matrix`).
+        Nominal weeks; by default the study's. A visit counts for the nearest (`statistics.trial.visit_matrix`).
     pm_model : pm.Model, optional
         What ``model.build(study)`` returned: spares building it again.
 

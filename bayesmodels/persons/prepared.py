@@ -153,7 +153,7 @@ def event_persons(
     persons, visits, events : DataFrame
         As in a study; `stratum` filled in.
     scale : HazardScale
-        From `models.hazard_terms.hazard_scale`, with the cuts wanted.
+        From `models.visits.hazard_scale`, with the cuts wanted.
     """
     names = tuple(dict.fromkeys((*model.covariates.names, *(c for event in model.events for c in event.covariates))))
     raw = study.covariates(names).to_numpy(float).reshape(len(study.persons), len(names))

@@ -64,7 +64,7 @@ def draw_person_terms(
     xr.Dataset
         `person_term` with dims (chain, draw, person, term); persons numbered in the order of the persons table, terms
         on the modelling scale. A posterior of persons' data: store it as you would the data. Of a model with events,
-        attributes say among how many effective candidates the draws were chosen at worst (`fitting.exit_terms`).
+        attributes say among how many effective candidates the draws were chosen at worst (`persons.given_exits`).
 
     Raises
     ------

@@ -22,9 +22,8 @@ from scipy.stats import multivariate_normal, norm
 
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.persons.censored import log_all_below
 from bayesmodels.persons.collapsed import collapsed_or_error
-from bayesmodels.persons.log_likelihood import person_log_likelihood
+from bayesmodels.persons.log_likelihood import log_all_below, person_log_likelihood
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 

@@ -8,7 +8,7 @@ visit residual with an adjusted baseline residual):
 An arm of n persons has covariance V / n. Published standard errors replace the diagonal, V keeps the correlation, and
 shocks of one visit are common to the arms of a stratum. A mean over strata is the weighted sum of its strata's arms.
 
-Source: the aggregate model of VALOR's published means that reproduced them (`models.valor_means`).
+Source: the aggregate model of VALOR's published means that reproduced them (`models.published_means.presets`).
 """
 
 from __future__ import annotations

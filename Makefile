@@ -56,7 +56,7 @@ notebooks: $(STAMP)  ## execute the notebooks (they ask for few draws)
 slow: $(STAMP)  ## reference fits and long studies
 	$(BIN)/pytest -q -m slow
 
-wheel: $(STAMP)  ## build the wheel and use it without the repository beside it
+wheel: $(STAMP)  ## build sdist and wheel, check what they hold, use the wheel without the repository
 	.ci/check-wheel
 
 clean:  ## delete caches and build products; keeps .venv and runs

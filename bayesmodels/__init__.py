@@ -5,11 +5,15 @@ Nothing heavy is imported until a name is used.
 
 from __future__ import annotations
 
+from bayesmodels.lazy import lazy_names
+
 _HOME = {
     "Association": "parts.associations",
     "ClusterTable": "study",
+    "Dropout": "analyses.dropout.analysis",
     "Event": "models.visits.event",
     "Evidence": "study.evidence",
+    "LeaveOneOut": "analyses.leave_one_out",
     "LeavingRule": "study.leaving",
     "JointEventModel": "models.joint_event",
     "LongitudinalModel": "models.longitudinal",
@@ -17,7 +21,9 @@ _HOME = {
     "NutsSettings": "fitting",
     "OneStageModel": "models.trial_level.one_stage",
     "Outcome": "models.outcome",
+    "PersonArchive": "analyses.person_archive",
     "PublishedMeansModel": "models.published_means.model",
+    "Ranks": "analyses.ranks.analysis",
     "ReportSettings": "reporting.settings",
     "SharedRateModel": "models.shared_rate.model",
     "Study": "study",
@@ -40,6 +46,7 @@ _HOME = {
     "publish": "models.publish",
     "rank_analyses": "analyses.ranks.observed",
     "read_clusters": "study",
+    "read_config": "run.config",
     "read_means": "study",
     "read_study": "study",
     "read_trials": "study",
@@ -49,20 +56,10 @@ _HOME = {
     "sample": "fitting",
     "save": "posterior.archive",
     "simulate": "simulation",
+    "single_trial": "surrogacy.person_level",
     "sod1_csf": "models.presets",
     "svc": "models.presets",
+    "two_stage": "surrogacy.two_stage",
 }
 
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

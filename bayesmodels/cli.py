@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -80,6 +80,7 @@ app = typer.Typer(
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print folder, verdict, reasons and warnings as JSON on stdout.")]
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
+JsonPersons = Annotated[bool, typer.Option("--json", help="Print folder, verdicts and seed as JSON on stdout.")]
 JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
@@ -126,7 +127,7 @@ def trial_level(
         float, typer.Option(min=-0.99, max=0.99, help="Of a trial's two estimates, where it is not reported.")
     ] = 0.0,
     one_sided: Annotated[bool, typer.Option("--one-sided", help="Use rows with one of the two effects.")] = False,
-    needed: Annotated[bool, typer.Option("--needed", help="Foretell what more programmes would say.")] = False,
+    needed: Annotated[bool, typer.Option("--needed", help="Predict what more programmes would say.")] = False,
     draws: Annotated[int, typer.Option(min=4)] = 2000,
     tune: Annotated[int, typer.Option(min=1)] = 1000,
     chains: Annotated[int, typer.Option(min=1)] = 4,
@@ -140,11 +141,13 @@ def trial_level(
     _one_of(resume, again)
     with _answering(quiet, as_json) as answer:
         from bayesmodels.run.job import to_stderr
-        from bayesmodels.run.trial_level import TrialLevelJob, run_trial_level
+        from bayesmodels.run.trial_level import run_trial_level
 
         good = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
-        job = TrialLevelJob(
-            table=table,
+        answer.interrupted = GOES_ON
+        done = run_trial_level(
+            table,
+            out,
             surrogate_scale=surrogate_scale,
             outcome_scale=outcome_scale,
             **{name: None if value is None else value.value for name, value in good.items()},
@@ -156,10 +159,75 @@ def trial_level(
             tune=tune,
             chains=chains,
             seed=seed,
+            resume=resume,
+            again=again,
+            tell=_silent if quiet else to_stderr,
         )
-        tell = _silent if quiet else to_stderr
-        answer.interrupted = GOES_ON
-        answer.of_run(run_trial_level(job, out, resume=resume, again=again, tell=tell))
+        answer.of_run(done)
+
+
+@app.command(name="person-level")
+def person_level(
+    table: Annotated[Path, typer.Argument(help="Table of persons (.csv or .parquet), a row each.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the result.")],
+    method: Annotated[
+        Literal["single", "two_stage"], typer.Option(help="Criteria of one trial, or R2 from clusters in two stages.")
+    ] = "single",
+    active: Annotated[str, typer.Option(help="Label of the active arm.")] = "1",
+    treatment: Annotated[str, typer.Option(help="Column with the arm.")] = "treatment",
+    surrogate: Annotated[str, typer.Option(help="Column with the surrogate.")] = "surrogate",
+    outcome: Annotated[str, typer.Option(help="Column with the outcome.")] = "outcome",
+    cluster: Annotated[str, typer.Option(help="Column with the cluster; two_stage only.")] = "cluster",
+    clusters: Annotated[
+        Literal["trials", "places"], typer.Option(help="Are they trials, or places of one trial?")
+    ] = "places",
+    form: Annotated[
+        Literal["full", "reduced"], typer.Option(help="Whether clusters have levels of their own; two_stage only.")
+    ] = "reduced",
+    weighted: Annotated[bool, typer.Option(help="Weight clusters by their persons; two_stage only.")] = True,
+    surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good value; no default.")] = None,
+    outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good value; no default.")] = None,
+    surrogate_unit: Annotated[str, typer.Option()] = "",
+    outcome_unit: Annotated[str, typer.Option()] = "",
+    important_difference: Annotated[float | None, typer.Option(help="Of the outcome; single only.")] = None,
+    complete_cases: Annotated[bool, typer.Option("--complete-cases", help="Leave out rows with a blank.")] = False,
+    interval: Annotated[float, typer.Option(min=0.5, max=0.999, help="Level of the intervals.")] = 0.95,
+    draws: Annotated[int, typer.Option(min=100, help="Independent draws; single only.")] = 4000,
+    seed: Annotated[int | None, typer.Option(min=0, help="Default: drawn once and printed.")] = None,
+    again: Again = False,
+    quiet: Quiet = False,
+    as_json: JsonPersons = False,
+) -> None:
+    """From a table of persons to what it says about a surrogate: one value of each per person, two arms."""
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.run.person_level import read_persons, run_person_level
+        from bayesmodels.study import Endpoint
+
+        columns = {"cluster": cluster, "treatment": treatment, "surrogate": surrogate, "outcome": outcome}
+        ends = {
+            name: Endpoint(columns[name], unit, None if good is None else good.value)
+            for name, unit, good in (
+                ("surrogate", surrogate_unit, surrogate_good),
+                ("outcome", outcome_unit, outcome_good),
+            )
+        }
+        persons = read_persons(table, method, active, columns, ends, complete_cases)
+        made = run_person_level(
+            persons,
+            out,
+            method=method,
+            important_difference=important_difference,
+            draws=draws,
+            seed=seed,
+            form=form,
+            clusters=clusters,
+            weighted=weighted,
+            interval=interval,
+            again=again,
+        )
+        answer.text = made.sentence()
+        verdicts = {verdict.rung: verdict.answer for verdict in made.found.verdicts}
+        answer.document = {"out": str(made.folder), "verdicts": verdicts, "seed": made.seed, "exit": OK}
 
 
 @app.command()
@@ -206,8 +274,8 @@ def check(
 ) -> None:
     """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _answering(quiet, as_json) as answer:
+        from bayesmodels.run.check import checked
         from bayesmodels.run.config import own_code_of
-        from bayesmodels.run.data import checked
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and folders for output."""
+"""Atomic writing of files, and folders for output."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def write_whole(path: Path, content: bytes | memoryview, *, private: bool = Fals
 
 @contextmanager
 def said_in_words(path: Path) -> Iterator[None]:
-    """Turn what the system says about a file that cannot be written into `DiskFull` or `BadInput`."""
+    """Turn an `OSError` about a file that cannot be written into `DiskFull` or `BadInput`."""
     try:
         yield
     except OSError as error:

@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import time
+from collections.abc import Sequence
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import NoneType
@@ -14,32 +16,56 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import xarray as xr
 
-from bayesmodels.analyses.event_groups import event_groups
+from bayesmodels.analyses.analysis import (
+    Analysis,
+    Fit,
+    analysis_problems,
+    computed,
+    event_parts,
+    expect_analyses,
+)
+from bayesmodels.analyses.event_groups import DynamicPrediction, EventGroups
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import made_folder
 from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.fitting.progress import progress_wanted
-from bayesmodels.fitting.samplers import default_target_accept
+from bayesmodels.fitting.samplers import compile_model, default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
-from bayesmodels.fitting.settings import PRIOR_STREAM, SUMMARY_STREAM, NutsSettings, resolved, stream_seed
+from bayesmodels.fitting.settings import NutsSettings, resolved
 from bayesmodels.models.doubtful_data import all_warnings
 from bayesmodels.persons.log_likelihood import person_log_likelihood
-from bayesmodels.persons.summaries.any_data import summaries
+from bayesmodels.persons.summaries.means import means_summaries
+from bayesmodels.persons.summaries.trials import trial_summaries
+from bayesmodels.persons.summaries.visits import visit_summaries
 from bayesmodels.posterior.archive import SCHEMA
 from bayesmodels.posterior.convergence import convergence
+from bayesmodels.study import MeansTable, Study, TrialTable
 
 if TYPE_CHECKING:
     import pymc as pm
-    from nutpie.compile_pymc import CompiledPyMCModel
+
+EVERY: tuple[Analysis, ...] = (EventGroups(), DynamicPrediction())
+"""Analyses of every fit; their groups are left out where they do not apply."""
 
 PACKAGES = ("bayesmodels", "pymc", "pytensor", "nutpie", "numba", "arviz-stats", "xarray", "numpy", "scipy", "pandas")
 
 
 class Model(Protocol):
-    """Anything that builds a `pm.Model` from data."""
+    """A model: any object with a method `build` that makes a `pm.Model` from data."""
 
     def build(self, data: Any) -> pm.Model:
-        """Return the model of these data."""
+        """Return the PyMC model of the data.
+
+        Parameters
+        ----------
+        data : Study, MeansTable, TrialTable or ClusterTable
+            The kind that the model is for.
+
+        Returns
+        -------
+        pymc.Model
+            With the published variables as deterministics, over the vocabulary's dims.
+        """
         ...
 
 
@@ -47,12 +73,13 @@ def fit(
     model: Model,
     data: Any,
     settings: NutsSettings | None = None,
+    analyses: Sequence[Analysis] = (),
     *,
     chain_dir: Path | None = None,
-    compiled: CompiledPyMCModel | None = None,
+    pm_model: pm.Model | None = None,
     on_phase: Phase = no_phases,
 ) -> xr.DataTree:
-    """Fit a model to data.
+    """Fit a model to data, and compute the analyses asked for.
 
     Parameters
     ----------
@@ -60,10 +87,13 @@ def fit(
         A frozen value with a method ``build(data) -> pm.Model``.
     data : Study, MeansTable or what the model takes
     settings : NutsSettings, optional
+    analyses : sequence of Analysis
+        Such as ``(Dropout(outcome="alsfrs_r", week=52),)``: checked before sampling, computed after it, each with a
+        random stream of its own; their groups join the posterior.
     chain_dir : Path, optional
         Finished chains are written here and found again (`sample`).
-    compiled : CompiledPyMCModel, optional
-        Of the same model and data (`compile_model`): spares compiling.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned to a caller who has checked the analyses: spares building and checking.
     on_phase : callable
         Told the name of each phase as it begins.
 
@@ -72,57 +102,78 @@ def fit(
     xr.DataTree
         Groups `posterior`, `sample_stats`, `prior` (published variables, 1,000 draws), and where the model has them
         `log_likelihood` [person], `observed_summary`, `predictive_summary`; of a model with events also `event_curves`,
-        `event_data`, `dynamic_prediction`. Root attributes describe model, data, warnings about them, settings,
-        versions, seconds and convergence; nested ones are JSON.
+        `event_data`, `dynamic_prediction`; then those of the analyses. Root attributes describe model, data, warnings
+        about them, settings, versions, seconds and convergence; nested ones are JSON.
 
     Raises
     ------
     BadInput
-        The model is not one for these data, or an argument of another kind.
+        The model is not one for these data, an analysis cannot be answered by them, or an argument of another kind.
     BayesmodelsError
         See `sample`.
     """
-    from bayesmodels.persons.prepared import has_events
-
     settings = NutsSettings() if settings is None else settings
     expect(settings, NutsSettings, "settings", "write NutsSettings(draws=1000, seed=1)")
     _expect_model(model)
+    analyses = checked_analyses(analyses)
     expect(chain_dir, (str, Path, NoneType), "chain_dir", "give the folder that the chains go to")
     if chain_dir is not None:
         chain_dir = made_folder(Path(chain_dir))
     began = time.monotonic()
     on_phase("build")
-    pm_model = model.build(data)
+    if pm_model is None:
+        pm_model = model.build(data)
+        problems = analysis_problems(model, data, analyses)
+        if problems:
+            raise BadInput(problems)
     settings = resolved(settings, default_target_accept(pm_model))
-    seed = settings.seed or 0
-    tree = sample(pm_model, settings, chain_dir, compiled=compiled, on_phase=on_phase)
-    draws = tree["posterior"].to_dataset()
-    groups: dict[str, xr.Dataset] = {}
-    on_phase("prior")
-    groups["prior"] = prior_draws(pm_model, stream_seed(seed, PRIOR_STREAM))
-    on_phase("log-likelihood and predictive summaries")
-    with progress_wanted(settings.progress):
-        groups["log_likelihood"] = person_log_likelihood(pm_model, draws)
-        groups |= summaries(model, pm_model, data, draws, stream_seed(seed, SUMMARY_STREAM))
-        if has_events(model):
-            on_phase("survival, incidence and prediction")
-            groups |= event_groups(model, data, tree)
-    for name, group in groups.items():
-        if group.data_vars:
-            tree[name] = xr.DataTree(group)
+    compile_once = cache(partial(compile_model, pm_model))
+    tree = sample(pm_model, settings, chain_dir, compiled=compile_once, on_phase=on_phase)
     on_phase("convergence")
     tree.attrs |= {
         "schema": SCHEMA,
         "model": json.dumps(model_spec(model)),
         "model_type": str(model_spec(model)["type"]),
         "data": json.dumps(describe_data(data)),
-        "warnings": json.dumps([line.without_person for line in all_warnings(model, data)]),
+        "warnings": json.dumps(
+            [line.without_person for line in all_warnings(model, data, event_parts(model, analyses))]
+        ),
         "versions": json.dumps(versions()),
         "convergence": json.dumps(convergence(tree).summary()),
     }
+    fitted = Fit(model, pm_model, data, tree, compile_once, on_phase)
+    with progress_wanted(settings.progress):
+        for name, group in _groups_of_every_fit(fitted).items():
+            if group.data_vars:
+                tree[name] = xr.DataTree(group)
+        for analysis in (*EVERY, *analyses):
+            for name, group in computed(analysis, fitted).items():
+                tree[name] = xr.DataTree(group)
     seconds = {"wall": round(time.monotonic() - began, 2), "cpu": cpu_seconds()} | json.loads(tree.attrs["seconds"])
     tree.attrs["seconds"] = json.dumps(seconds)
     return tree
+
+
+def checked_analyses(analyses: Any) -> tuple[Analysis, ...]:
+    """Refuse what is no analysis, and analyses whose groups would replace one another's (`expect_analyses`)."""
+    return expect_analyses(analyses, [group for each in EVERY for group in each.groups])
+
+
+def _groups_of_every_fit(fitted: Fit) -> dict[str, xr.Dataset]:
+    draws = fitted.posterior["posterior"].to_dataset()
+    fitted.on_phase("prior")
+    groups = {"prior": prior_draws(fitted.pm_model, fitted.seed("prior"))}
+    fitted.on_phase("log-likelihood and predictive summaries")
+    groups["log_likelihood"] = person_log_likelihood(fitted.pm_model, draws)
+    seed = fitted.seed("predictive_summary")
+    match fitted.data:
+        case Study():
+            return groups | visit_summaries(fitted.model, fitted.pm_model, fitted.data, draws, seed)
+        case MeansTable():
+            return groups | means_summaries(fitted.pm_model, fitted.data, draws, seed)
+        case TrialTable():
+            return groups | trial_summaries(fitted.pm_model, fitted.data, draws, seed)
+    return groups
 
 
 def _expect_model(model: object) -> None:

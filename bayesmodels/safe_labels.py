@@ -1,4 +1,4 @@
-"""Labels of the user's as cells of csv files and as names of files: safe in every spreadsheet and on every system."""
+"""Users' labels written safely: cells of csv files that are no formulas, and file names that every system takes."""
 
 from __future__ import annotations
 

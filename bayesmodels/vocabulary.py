@@ -8,10 +8,10 @@ Units are templates: `{unit}` is the outcome's unit on its modelling scale (``ln
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-Level = Literal["population", "curve", "visit", "person", "trial", "row", "event"]
+Level = Literal["population", "curve", "visit", "person", "trial", "row", "event", "report"]
 
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 """Weeks in a month, 4.348: tables are in weeks, models in months."""
@@ -21,15 +21,46 @@ ALL = "all"
 
 
 def months(weeks):
-    """Months since randomisation from weeks."""
+    """Months since randomisation from weeks.
+
+    Parameters
+    ----------
+    weeks : float or array
+    """
     return weeks / MONTH_IN_WEEKS
 
 
 @dataclass(frozen=True)
 class Variable:
-    """A published variable: its dims, unit template, meaning and level.
+    """A published variable, with all that its readers need to know of it.
 
-    Level `visit` is read by surrogacy and is in no table; `event` is of a group of its own, named in `EVENT_GROUPS`.
+    Parameters
+    ----------
+    name : str
+    dims : tuple of str
+        Axes in order; draws have (chain, draw) before them.
+    unit : str
+        Template (see the module).
+    meaning : str
+    level : str
+        Level `visit` is read by surrogacy and is in no table; `event` is of a group of its own (`GROUPS`).
+    label : str
+        Name in sentences for readers; blank where it is in none.
+    scale : {"linear", "log"}
+        On which the widths of its posterior and prior intervals are compared: `log` for positive parameters whose
+        priors span orders of magnitude.
+    effect : {"", "size", "time"}
+        Place in the table of drug effects: how large an effect is, or how it comes about in time.
+    favours : {"", "outcome", "positive"}
+        Which sign says that the drug helps: the outcome's good one, a positive one, or neither.
+    made_by : str
+        Line of a configuration that makes it, where one line does.
+    would_teach : str
+        What would teach more about it, as a sentence; blank where it is not among the headlines.
+    refitted : bool
+        Whether fits of many simulated data sets evaluate it.
+    report : str
+        Of `REPORTS`: the report that any one of its variables makes possible.
     """
 
     name: str
@@ -37,6 +68,59 @@ class Variable:
     unit: str
     meaning: str
     level: Level = "population"
+    label: str = ""
+    scale: Literal["linear", "log"] = "linear"
+    effect: Literal["", "size", "time"] = ""
+    favours: Literal["", "outcome", "positive"] = ""
+    made_by: str = ""
+    would_teach: str = ""
+    refitted: bool = False
+    report: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of a posterior.
+
+    Parameters
+    ----------
+    name : str
+    meaning : str
+    variables : dict of str to Variable
+        Those that stand in this group only.
+    made_by : str
+        Line of a configuration that makes it, where one line does.
+    report : str
+        Of `REPORTS`: the report that needs every one of its groups.
+    persons : bool
+        Whether it holds persons' data, relabelled: a file with such a group is patient data.
+    """
+
+    name: str
+    meaning: str
+    variables: dict[str, Variable] = field(default_factory=dict)
+    made_by: str = ""
+    report: str = ""
+    persons: bool = False
+
+
+REPORTS = {
+    "effects": True,
+    "curves": True,
+    "delayed start": True,
+    "period rates": True,
+    "surrogate, between persons": True,
+    "prior beside posterior": True,
+    "predictive checks": True,
+    "comparison by person": True,
+    "random effects": True,
+    "events and associations": False,
+    "survival and estimands": False,
+    "dropout sensitivity": False,
+    "rank analyses": False,
+    "dynamic prediction": False,
+}
+"""Reports in a page's order, and whether a page lists the absence of one; the others are for few posteriors only."""
 
 
 DIMS: dict[str, str] = {
@@ -74,44 +158,112 @@ DIMS: dict[str, str] = {
 
 PERIODS = ("before_switch", "after_switch", "last_year")
 
+_RANDOMISED = "A larger randomised comparison before the switch would change this."
+_LONGITUDINAL = '[model] type = "longitudinal"'
+_WEEKS = "[study] curve_weeks = [0, 28, 52]"
+_TRIALS = '[model] type = "trial_level"'
+_CLASSES = '[model] classes = "exchangeable"'
+
 _ALL = (
-    Variable("population_level", ("outcome", "stratum"), "{unit}", "mean at randomisation"),
-    Variable("population_rate", ("outcome", "stratum"), "{unit} per month", "mean rate at randomisation, off drug"),
-    Variable("drug_effect", ("outcome", "stratum"), "{effect_unit}", "mean effect of the drug over start groups"),
     Variable(
-        "group_drug_effect",
-        ("outcome", "stratum", "start_group"),
-        "{effect_unit}",
-        "effect of the drug in those who start it in this group",
-    ),
-    Variable("group_effect_sd", ("outcome",), "{effect_unit}", "SD of the drug effect between start groups"),
-    Variable("effect_lag", ("outcome",), "months", "from the drug's start to the first effect"),
-    Variable("effect_time_constant", ("outcome",), "months", "time constant of the approach to the plateau"),
-    Variable(
-        "follow_gain", ("outcome",), "{unit} per month per unit followed", "rate per drug change of another outcome"
-    ),
-    Variable("deceleration", ("outcome",), "per month", "rate at which the untreated course flattens"),
-    Variable("proportional_slowing", ("outcome",), "proportion", "share of the untreated rate that the drug removes"),
-    Variable("extension_shift", ("outcome",), "{unit}", "shift common to both groups at the extension's visits"),
-    Variable("covariate_level", ("outcome", "covariate"), "{unit} per SD", "change of the level per SD of a covariate"),
-    Variable("covariate_rate", ("outcome", "covariate"), "{unit} per month per SD", "change of the rate per SD"),
-    Variable("covariate_effect", ("outcome", "covariate"), "{effect_unit} per SD", "change of the effect per SD"),
-    Variable("person_sd", ("term", "stratum"), "{term_unit}", "SD between persons"),
-    Variable("person_correlation", ("term", "term_other"), "correlation", "correlation between persons' terms"),
-    Variable("residual_sd", ("outcome", "stratum"), "{unit}", "SD of a visit about the person's own course"),
-    Variable(
-        "wander_sd",
-        ("outcome", "stratum"),
-        "{unit} per square root of a month",
-        "SD of the Brownian path about the person's own course",
+        "population_level", ("outcome", "stratum"), "{unit}", "mean at randomisation", made_by=_LONGITUDINAL,
+        refitted=True,
     ),
     Variable(
-        "disease_rate_ratio",
-        ("start_group",),
-        "ratio",
+        "population_rate", ("outcome", "stratum"), "{unit} per month", "mean rate at randomisation, off drug",
+        refitted=True,
+    ),
+    Variable(
+        "drug_effect", ("outcome", "stratum"), "{effect_unit}", "mean effect of the drug over start groups",
+        label="effect of the drug", effect="size", favours="outcome",
+        made_by='[[model.outcomes]] effect = {type = "plateau"}  (any type but "none")', would_teach=_RANDOMISED,
+        refitted=True, report="effects",
+    ),
+    Variable(
+        "group_drug_effect", ("outcome", "stratum", "start_group"), "{effect_unit}",
+        "effect of the drug in those who start it in this group", effect="size", favours="outcome",
+        made_by='[[model.outcomes]] effect = {type = "plateau"}  with [model] pooling = "partial"', refitted=True,
+        report="effects",
+    ),
+    Variable(
+        "group_effect_contrast", ("outcome", "stratum", "contrast"), "{effect_unit}",
+        "effect in a later start group minus the earliest's", "report",
+        label="effect in the later minus the earlier start", effect="size",
+        would_teach="More persons followed well past the switch in both start groups would change this.",
+    ),
+    Variable(
+        "group_effect_sd", ("outcome",), "{effect_unit}", "SD of the drug effect between start groups", effect="size",
+        made_by='[model] pooling = "partial"', refitted=True,
+    ),
+    Variable(
+        "effect_lag", ("outcome",), "months", "from the drug's start to the first effect", label="lag of the effect",
+        scale="log", effect="time", made_by='[[model.outcomes]] effect = {type = "plateau"}  (an effect with a lag)',
+        would_teach="Frequent visits soon after the start of a drug with a clear effect would change this.",
+        refitted=True,
+    ),
+    Variable(
+        "effect_time_constant", ("outcome",), "months", "time constant of the approach to the plateau",
+        label="time constant of the effect", scale="log", effect="time",
+        made_by='[[model.outcomes]] effect = {type = "plateau"}',
+        would_teach="Frequent visits soon after the drug's start would change this.", refitted=True,
+    ),
+    Variable(
+        "follow_gain", ("outcome",), "{unit} per month per unit followed", "rate per drug change of another outcome",
+        made_by='[[model.outcomes]] effect = {type = "follows", outcome = ...}',
+    ),
+    Variable(
+        "deceleration", ("outcome",), "per month", "rate at which the untreated course flattens",
+        label="flattening of the untreated course", scale="log", effect="time",
+        made_by='[[model.outcomes]] trajectory = {type = "decelerating"}',
+        would_teach="Longer follow-up of persons off the drug would change this.", refitted=True,
+    ),
+    Variable(
+        "proportional_slowing", ("outcome",), "proportion", "share of the untreated rate that the drug removes",
+        label="share of the decline that the drug removes", effect="size", favours="positive",
+        made_by='[[model.outcomes]] effect = {type = "proportional_slowing"}  ([model] type = "published_means")',
+        would_teach=_RANDOMISED,
+    ),
+    Variable(
+        "extension_shift", ("outcome",), "{unit}", "shift common to both groups at the extension's visits",
+        effect="time",
+    ),
+    Variable(
+        "covariate_level", ("outcome", "covariate"), "{unit} per SD", "change of the level per SD of a covariate",
+        made_by='[model] covariates = {level = ["age"], rate = [], effect = []}',
+    ),
+    Variable(
+        "covariate_rate", ("outcome", "covariate"), "{unit} per month per SD", "change of the rate per SD",
+        made_by='[model] covariates = {level = [], rate = ["age"], effect = []}',
+    ),
+    Variable(
+        "covariate_effect", ("outcome", "covariate"), "{effect_unit} per SD", "change of the effect per SD",
+        made_by='[model] covariates = {level = [], rate = [], effect = ["age"]}',
+    ),
+    Variable(
+        "person_sd", ("term", "stratum"), "{term_unit}", "SD between persons", made_by=_LONGITUDINAL, refitted=True,
+    ),
+    Variable(
+        "person_correlation", ("term", "term_other"), "correlation", "correlation between random effects",
+        made_by=_LONGITUDINAL, refitted=True,
+    ),
+    Variable(
+        "residual_sd", ("outcome", "stratum"), "{unit}", "SD of a visit about the person's own course",
+        made_by=_LONGITUDINAL, refitted=True,
+    ),
+    Variable(
+        "random_walk_sd", ("outcome", "stratum"), "{unit} per square root of a month",
+        "SD of the random walk about the person's own course",
+        made_by="random_walk_sd = {sd = ...} under [[model.outcomes]]", refitted=True,
+    ),
+    Variable(
+        "disease_rate_ratio", ("start_group",), "ratio",
         "rate of decline and hazard of death over the control's, below 1 is slower; undefined for the control",
+        made_by='[model] type = "shared_rate"',
     ),
-    Variable("untreated_hazard", (), "per month", "hazard of death or permanent ventilation in the control"),
+    Variable(
+        "untreated_hazard", (), "per month", "hazard of death or permanent ventilation in the control",
+        made_by='[model] type = "shared_rate"',
+    ),
     Variable("regimen_log_rate", ("regimen",), "log rate", "log ratio of a regimen's rate of decline to the mean's"),
     Variable("regimen_log_rate_sd", (), "log rate", "SD of regimens' log rates"),
     Variable("calendar_log_rate", ("calendar_block",), "log rate", "log ratio of a block's rate to the first one's"),
@@ -120,72 +272,95 @@ _ALL = (
     Variable("arm_level", ("regimen", "start_group"), "points", "mean at randomisation of a regimen's arm"),
     Variable("arm_rate_sd", ("start_group",), "points per month", "SD between persons of the untreated rate"),
     Variable("arm_residual_sd", ("regimen", "start_group"), "points", "SD of a visit about the person's own course"),
-    Variable("curve", ("outcome", "start_group", "stratum", "week"), "{unit}", "mean course", "curve"),
     Variable(
-        "curve_change",
-        ("outcome", "start_group", "stratum", "week"),
-        "{unit}",
-        "mean change since randomisation",
-        "curve",
+        "curve", ("outcome", "start_group", "stratum", "week"), "{unit}", "mean course", "curve", made_by=_WEEKS,
+        refitted=True, report="curves",
     ),
     Variable(
-        "difference",
-        ("outcome", "contrast", "stratum", "week"),
-        "{unit}",
-        "group minus reference group in mean course",
-        "curve",
+        "curve_change", ("outcome", "start_group", "stratum", "week"), "{unit}", "mean change since randomisation",
+        "curve", made_by=_WEEKS, report="curves",
     ),
     Variable(
-        "period_rate",
-        ("outcome", "start_group", "stratum", "period"),
-        "{unit} per month",
-        "average rate over a period",
-        "curve",
+        "difference", ("outcome", "contrast", "stratum", "week"), "{unit}",
+        "group minus reference group in mean course", "curve",
+        made_by='[study] reference_group = "delayed"  (with two start groups or more)', refitted=True,
+        report="delayed start",
     ),
-    Variable("hazard_effect", ("event", "hazard_covariate"), "log hazard ratio {hazard_unit}", "effect on the hazard"),
     Variable(
-        "association",
-        ("event", "outcome", "form"),
-        "log hazard ratio per {form_unit}",
+        "period_rate", ("outcome", "start_group", "stratum", "period"), "{unit} per month",
+        "average rate over a period", "curve", made_by='[study] reference_group = "delayed"  controlled_week = 28',
+        report="period rates",
+    ),
+    Variable(
+        "hazard_effect", ("event", "hazard_covariate"), "log hazard ratio {hazard_unit}", "effect on the hazard",
+        made_by='[model] type = "joint_event" with [[model.events]] covariates = [...]',
+        report="events and associations",
+    ),
+    Variable(
+        "association", ("event", "outcome", "form"), "log hazard ratio per {form_unit}",
         "effect on the hazard of the outcome's current value, rate (a month), area so far or person-level term",
+        made_by='[model] type = "joint_event" with [[model.events]] associations = [{outcome = ..., form = ...}]',
+        report="events and associations",
     ),
     Variable(
-        "baseline_hazard",
-        ("event", "week"),
-        "per month",
-        "hazard at typical courses in the reference group",
-        "curve",
-    ),
-    Variable("baseline_shape", ("event",), "", "Weibull shape of the baseline hazard; 1 is constant"),
-    Variable("trial_mean", ("endpoint",), "{endpoint_unit}", "mean of the true effects over trials", "trial"),
-    Variable(
-        "trial_sd",
-        ("endpoint",),
-        "{endpoint_unit}",
-        "SD of the true effects between trials; their scale where t",
-        "trial",
-    ),
-    Variable("trial_correlation", (), "correlation", "correlation of the true effects over trials", "trial"),
-    Variable("trial_r2", (), "proportion", "squared correlation of the true effects over trials", "trial"),
-    Variable("trial_slope", (), "{slope_unit}", "effect on the outcome per effect on the surrogate", "trial"),
-    Variable("trial_intercept", (), "{outcome_unit}", "effect on the outcome without one on the surrogate", "trial"),
-    Variable(
-        "trial_conditional_sd", (), "{outcome_unit}", "SD of the effect on the outcome given the surrogate's", "trial"
+        "baseline_hazard", ("event", "week"), "per month", "hazard at typical courses in the reference group", "curve",
+        made_by='[model] type = "joint_event"',
     ),
     Variable(
-        "within_correlation",
-        (),
-        "correlation",
-        "correlation of a trial's two estimates, where it is not known",
-        "trial",
+        "baseline_shape", ("event",), "", "Weibull shape of the baseline hazard; 1 is constant",
+        made_by='[[model.events]] baseline = {type = "weibull"}',
     ),
-    Variable("class_mean", ("treatment_class", "endpoint"), "{endpoint_unit}", "mean of a class's effects", "trial"),
-    Variable("class_sd", ("treatment_class", "endpoint"), "{endpoint_unit}", "SD of a class's effects", "trial"),
-    Variable("class_correlation", ("treatment_class",), "correlation", "correlation within a class", "trial"),
-    Variable("trial_degrees_of_freedom", (), "", "of t-distributed true effects; absent where normal", "trial"),
+    Variable(
+        "trial_mean", ("endpoint",), "{endpoint_unit}", "mean of the true effects over trials", "trial",
+        made_by=_TRIALS, refitted=True,
+    ),
+    Variable(
+        "trial_sd", ("endpoint",), "{endpoint_unit}", "SD of the true effects between trials; their scale where t",
+        "trial", made_by=_TRIALS, refitted=True,
+    ),
+    Variable(
+        "trial_correlation", (), "correlation", "correlation of the true effects over trials", "trial", made_by=_TRIALS,
+        refitted=True,
+    ),
+    Variable(
+        "trial_r2", (), "proportion", "squared correlation of the true effects over trials", "trial", made_by=_TRIALS,
+        refitted=True,
+    ),
+    Variable(
+        "trial_slope", (), "{slope_unit}", "effect on the outcome per effect on the surrogate", "trial",
+        made_by=_TRIALS, refitted=True,
+    ),
+    Variable(
+        "trial_intercept", (), "{outcome_unit}", "effect on the outcome without one on the surrogate", "trial",
+        made_by=_TRIALS, refitted=True,
+    ),
+    Variable(
+        "trial_conditional_sd", (), "{outcome_unit}", "SD of the effect on the outcome given the surrogate's", "trial",
+        made_by=_TRIALS, refitted=True,
+    ),
+    Variable(
+        "within_correlation", (), "correlation", "correlation of a trial's two estimates, where it is not known",
+        "trial", made_by="[model] within_correlation = [0.0, 1.0]",
+    ),
+    Variable(
+        "class_mean", ("treatment_class", "endpoint"), "{endpoint_unit}", "mean of a class's effects", "trial",
+        made_by=_CLASSES,
+    ),
+    Variable(
+        "class_sd", ("treatment_class", "endpoint"), "{endpoint_unit}", "SD of a class's effects", "trial",
+        made_by=_CLASSES,
+    ),
+    Variable(
+        "class_correlation", ("treatment_class",), "correlation", "correlation within a class", "trial",
+        made_by=_CLASSES,
+    ),
+    Variable(
+        "trial_degrees_of_freedom", (), "", "of t-distributed true effects; absent where normal", "trial",
+        made_by='[model] random_effects = "t"',
+    ),
     Variable("trial_effect", ("trial", "endpoint"), "{endpoint_unit}", "true effects of a trial, shrunken", "row"),
     Variable(
-        "trial_r2_full", (), "proportion", "R2 of the outcome's effect on the surrogate's effect and level", "trial"
+        "trial_r2_full", (), "proportion", "R2 of the outcome's effect on the surrogate's effect and level", "trial",
     ),
     Variable("individual_correlation", (), "correlation", "correlation of the two values within an arm", "trial"),
     Variable("individual_r2", (), "proportion", "squared correlation of the two values within an arm", "trial"),
@@ -193,15 +368,16 @@ _ALL = (
     Variable("patient_sd", ("endpoint",), "{endpoint_unit}", "SD between patients of an arm in a cluster", "trial"),
     Variable("level_mean", ("endpoint",), "{endpoint_unit}", "mean level over clusters, midway between arms", "trial"),
     Variable("level_sd", ("endpoint",), "{endpoint_unit}", "SD of the level between clusters", "trial"),
-    Variable("visit_mean", ("outcome", "start_group", "stratum", "visit_week"), "{unit}", "mean at a visit", "visit"),
     Variable(
-        "person_basis",
-        ("outcome", "term", "start_group", "visit_week"),
-        "{unit} per unit of the term",
-        "what a person's term adds to the outcome's true value at a visit",
-        "visit",
+        "visit_mean", ("outcome", "start_group", "stratum", "visit_week"), "{unit}", "mean at a visit", "visit",
+        made_by=_LONGITUDINAL,
     ),
-)
+    Variable(
+        "person_basis", ("outcome", "term", "start_group", "visit_week"), "{unit} per unit of the term",
+        "what a person's term adds to the outcome's true value at a visit", "visit", made_by=_LONGITUDINAL,
+        report="surrogate, between persons",
+    ),
+)  # fmt: skip
 
 _CELL = ("start_group", "stratum", "week")
 _WINDOW = ("event", "landmark", "horizon")
@@ -243,9 +419,9 @@ _DYNAMIC_PREDICTION = (
     Variable("observed_risk", (*_WINDOW, "risk_group"), "probability", "observed in the window", "event"),
     Variable("predicted_risk", (*_WINDOW, "risk_group"), "probability", "mean predicted in the window", "event"),
     Variable(
-        "example_course", ("outcome", "example", "landmark", "week"), "natural", "course of a person, foretold", "event"
+        "example_course", ("outcome", "example", "landmark", "week"), "natural", "predicted course of a person", "event"
     ),
-    Variable("example_survival", ("example", "landmark", "week"), "probability", "survival, foretold", "event"),
+    Variable("example_survival", ("example", "landmark", "week"), "probability", "predicted survival", "event"),
     Variable("example_visit_week", ("outcome", "example", "example_visit"), "weeks", "when a person was seen", "event"),
     Variable("example_visit_value", ("outcome", "example", "example_visit"), "natural", "what was then seen", "event"),
 )
@@ -259,16 +435,62 @@ _RANK_ANALYSES = (
     Variable("predictive_estimate", ("analysis", "replicate"), "of the quantity", "in replicated trials", "event"),
 )
 
-EVENT_GROUPS: dict[str, dict[str, Variable]] = {
-    group: {v.name: v for v in found}
-    for group, found in (
-        ("event_curves", _EVENT_CURVES),
-        ("event_data", _EVENT_DATA),
-        ("dynamic_prediction", _DYNAMIC_PREDICTION),
-        ("rank_analyses", _RANK_ANALYSES),
-    )
-}
-"""Groups about events, and their variables: draws (chain, draw) first, but for `event_data` and `rank_analyses`."""
 
-VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL}
+def _by_name(variables: tuple[Variable, ...]) -> dict[str, Variable]:
+    return {variable.name: variable for variable in variables}
+
+
+_GROUPS = (
+    Group("posterior", "draws of published and free variables"),
+    Group("sample_stats", "what the sampler records of each draw"),
+    Group("prior", "draws of published variables from the prior", report="prior beside posterior"),
+    Group("log_likelihood", "log-likelihood by person", report="comparison by person"),
+    Group("observed_summary", "what was observed, by visit and arm or by trial", report="predictive checks"),
+    Group("predictive_summary", "the same of data drawn from the model", report="predictive checks"),
+    Group(
+        "random_effects", "draws of persons' random effects", made_by="[archive] persons = true",
+        report="random effects", persons=True,
+    ),
+    Group("visit_rows", "persons' visits", made_by="[archive] persons = true", persons=True),
+    Group("trial_terms", "draws of trials' true effects", made_by=_TRIALS),
+    Group(
+        "event_curves", "draws of survival and of means among the living", _by_name(_EVENT_CURVES),
+        made_by='[model] type = "joint_event"', report="survival and estimands",
+    ),
+    Group("event_data", "events and exits that were observed", _by_name(_EVENT_DATA)),
+    Group(
+        "dropout_sensitivity", "differences at a week under assumptions on those who left",
+        made_by='[dropout] outcome = "alsfrs_r"  week = 52', report="dropout sensitivity",
+    ),
+    Group(
+        "rank_analyses", "rank analyses and ANCOVA of the study's own data", _by_name(_RANK_ANALYSES),
+        made_by='[rank] outcome = "alsfrs_r"  week = 52  terminal = ["death"]', report="rank analyses",
+    ),
+    Group(
+        "dynamic_prediction", "predictions of events at landmarks, and their accuracy", _by_name(_DYNAMIC_PREDICTION),
+        report="dynamic prediction",
+    ),
+)  # fmt: skip
+
+GROUPS: dict[str, Group] = {group.name: group for group in _GROUPS}
+"""Every group of a posterior, by name."""
+
+EVENT_GROUPS: dict[str, dict[str, Variable]] = {g.name: g.variables for g in _GROUPS if g.variables}
+"""Groups with variables of their own: draws (chain, draw) first, but for `event_data` and `rank_analyses`."""
+
+VARIABLES: dict[str, Variable] = {v.name: v for v in _ALL if v.level != "report"}
 """Every published variable, by name."""
+
+EFFECTS: dict[str, Variable] = {v.name: v for kind in ("size", "time") for v in _ALL if v.effect == kind}
+"""Rows of the table of drug effects, in its order; `group_effect_contrast` is computed by the report."""
+
+
+def made_by(name: str) -> str:
+    """Line of a configuration that makes a variable or group; blank where no single line does.
+
+    Parameters
+    ----------
+    name : str
+    """
+    row = VARIABLES.get(name) or GROUPS.get(name)
+    return row.made_by if row else ""

@@ -3,7 +3,7 @@
     python benchmarks/gradient.py [--seconds 1]
 
 "fixed" designs do not depend on parameters; in "varying" ones a third of the bases do, and has a gradient; in
-"wandering" ones every outcome has a Brownian path besides. Packing into blocks of persons included; one thread.
+"random_walks" ones every outcome has a Brownian path besides. Packing into blocks of persons included; one thread.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numba import njit
 from rich.console import Console
 from rich.table import Table
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, evaluation, no_terms
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, evaluation, no_terms
 
 PERSONS = (100, 1_000, 10_000, 100_000)
 DESIGNS = {"q = 4: 2 outcomes of 6 visits": (2, 6), "q = 12: 6 outcomes of 8 visits": (6, 8)}
 
-KINDS = {"fixed": (False, False), "varying": (True, False), "wandering": (True, True)}
+KINDS = {"fixed": (False, False), "varying": (True, False), "random_walks": (True, True)}
 
 
-def arguments(persons: int, outcomes: int, visits: int, varying: bool, wandering: bool):
+def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_walks: bool):
     """Random data with level, rate and a drug effect on every outcome; level and rate vary between persons."""
     rng = np.random.default_rng(0)
     t = np.cumsum(rng.uniform(0.3, 1.0, (visits, persons)), axis=0)
@@ -37,7 +37,7 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, wandering
         shifting_terms=(),
         varying=tuple(varying and p % 3 == 2 for p in range(terms)),
         n_terms=terms,
-        wandering=tuple(range(outcomes)) if wandering else (),
+        random_walks=tuple(range(outcomes)) if random_walks else (),
     )
     inputs = Inputs(
         elapsed=np.diff(t, axis=0, prepend=0.0).repeat(outcomes, axis=0).T,
@@ -51,15 +51,15 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, wandering
         sd=rng.uniform(0.5, 1.0, (1, q)),
         partial=rng.uniform(-0.5, 0.5, q * (q - 1) // 2),
         sigma=rng.uniform(0.5, 1.0, (1, outcomes)),
-        wander=rng.uniform(0.1, 0.3, (1, outcomes)),
+        random_walk=rng.uniform(0.1, 0.3, (1, outcomes)),
     )
     y = rng.normal(size=(persons, outcomes * visits))
     return layout, (y, np.ones(persons), *no_terms(y), *inputs, *(three * outcomes))
 
 
-def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, wandering: bool, seconds: float) -> float:
+def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, random_walks: bool, seconds: float) -> float:
     """CPU nanoseconds a person and gradient."""
-    layout, given = arguments(persons, outcomes, visits, varying, wandering)
+    layout, given = arguments(persons, outcomes, visits, varying, random_walks)
     evaluate = evaluation(layout, True, njit)
     evaluate(*given)
     rounds, began = 0, time.process_time()
@@ -80,8 +80,8 @@ def main() -> None:
     for persons in PERSONS:
         table.add_column(f"{persons:,} persons", justify="right")
     for label, (outcomes, visits) in DESIGNS.items():
-        for kind, (varying, wandering) in KINDS.items():
-            found = [nanoseconds(n, outcomes, visits, varying, wandering, seconds) for n in PERSONS]
+        for kind, (varying, random_walks) in KINDS.items():
+            found = [nanoseconds(n, outcomes, visits, varying, random_walks, seconds) for n in PERSONS]
             table.add_row(label, kind, *(f"{value:,.0f}" for value in found))
     Console().print(table)
 

@@ -18,6 +18,10 @@ PERSONS, VISITS = TABLES["persons"], TABLES["visits"]
 MODEL = b.LongitudinalModel(outcomes=(b.alsfrs_r(),))
 TOY = toy_model.Toy()
 FRAME = pd.DataFrame({"a": [1.0]})
+CLUSTERS = b.ClusterTable.from_frame(
+    pd.DataFrame({"cluster": "a", "treatment": [0, 1] * 4, "surrogate": range(8), "outcome": [1, 3, 2, 5, 4, 6, 8, 7]}),
+    active=1,
+)
 NOT_A_TREE = xr.Dataset({"x": ("draw", [1.0])})
 NAN = xr.DataTree.from_dict(
     {
@@ -32,6 +36,7 @@ DRAWN = xr.DataTree.from_dict({name: group.to_dataset().fillna(1.0) for name, gr
 NAN.attrs = {"schema": SCHEMA}
 EMPTY = xr.DataTree()
 SETTINGS = b.NutsSettings(draws=10, tune=10, seed=1, chains=1)
+DROPOUT = b.Dropout(outcome="alsfrs_r", week=8)
 NUMBER, TEXT, LIST = 3, "nonsense", [1]
 
 
@@ -83,6 +88,20 @@ MISUSES = {
     "read_clusters of nothing": lambda p: b.read_clusters(p / "no.csv", active=1),
     "ClusterTable of None": lambda p: b.ClusterTable.from_frame(None, active=1),
     "ClusterTable, columns as list": lambda p: b.ClusterTable.from_frame(FRAME, active=1, columns=LIST),
+    "single_trial of None": lambda p: b.single_trial(None),
+    "single_trial of a frame": lambda p: b.single_trial(FRAME),
+    "single_trial, settings as dict": lambda p: b.single_trial(CLUSTERS, {}),
+    "single_trial, direction not stated": lambda p: b.single_trial(CLUSTERS),
+    "single_trial, level 95": lambda p: b.single_trial(CLUSTERS, level=95.0),
+    "single_trial, no draws": lambda p: b.single_trial(CLUSTERS, draws=0),
+    "single_trial, difference as text": lambda p: b.single_trial(CLUSTERS, important_difference=TEXT),
+    "single_trial, difference below 0": lambda p: b.single_trial(CLUSTERS, important_difference=-1),
+    "two_stage of None": lambda p: b.two_stage(None),
+    "two_stage of a frame": lambda p: b.two_stage(FRAME),
+    "two_stage, form as number": lambda p: b.two_stage(CLUSTERS, NUMBER),
+    "two_stage, clusters as text": lambda p: b.two_stage(CLUSTERS, clusters=TEXT),
+    "two_stage, prob 95": lambda p: b.two_stage(CLUSTERS, prob=95.0),
+    "two_stage, cut-offs as dict": lambda p: b.two_stage(CLUSTERS, cut_offs={}),
     # fit
     "fit swapped": lambda p: b.fit(STUDY, MODEL),
     "fit of None": lambda p: b.fit(None, STUDY),
@@ -95,6 +114,20 @@ MISUSES = {
     "fit, settings as number": lambda p: b.fit(MODEL, STUDY, 1000),
     "fit, chains in a file": lambda p: b.fit(TOY, STUDY, SETTINGS, chain_dir=p / "file" / "chains"),
     "fit, chains as number": lambda p: b.fit(TOY, STUDY, SETTINGS, chain_dir=NUMBER),
+    "fit, an analysis alone": lambda p: b.fit(MODEL, STUDY, SETTINGS, DROPOUT),
+    "fit, analyses by name": lambda p: b.fit(MODEL, STUDY, SETTINGS, ("dropout",)),
+    "fit, the class of an analysis": lambda p: b.fit(MODEL, STUDY, SETTINGS, (b.PersonArchive,)),
+    "fit, an analysis twice": lambda p: b.fit(MODEL, STUDY, SETTINGS, (DROPOUT, DROPOUT)),
+    "fit, dropout of another outcome": lambda p: b.fit(
+        MODEL, STUDY, SETTINGS, (b.replaced(DROPOUT, {"outcome": "fvc"}),)
+    ),
+    "fit, ranks of a toy": lambda p: b.fit(TOY, STUDY, SETTINGS, (b.Ranks(outcome="alsfrs_r", week=8, terminal=()),)),
+    "fit, programmes of a study": lambda p: b.fit(TOY, STUDY, SETTINGS, [b.LeaveOneOut()]),
+    "read_config of None": lambda p: b.read_config(None),
+    "read_config of a number": lambda p: b.read_config(NUMBER),
+    "read_config of nothing": lambda p: b.read_config(p / "no.toml"),
+    "read_config of a folder": lambda p: b.read_config(p),
+    "read_config of an empty file": lambda p: b.read_config(p / "file"),
     "sample of a study": lambda p: b.sample(STUDY, SETTINGS),
     "sample of a model to be built": lambda p: b.sample(MODEL, SETTINGS),
     "sample of None": lambda p: b.sample(None, SETTINGS),
@@ -182,6 +215,10 @@ MISUSES = {
 """Name to a function of a folder that holds an empty file named `file`."""
 
 VALUES = {
+    "Dropout, before the start": lambda: b.Dropout(outcome="alsfrs_r", week=-1),
+    "Dropout, unknown": lambda: b.Dropout(outcome="alsfrs_r", week=8, delta=(0, 1)),
+    "Ranks, no outcome": lambda: b.Ranks(week=8),
+    "LeaveOneOut, unknown": lambda: b.LeaveOneOut(on=False),
     "NutsSettings, many": lambda: b.NutsSettings(draws="many"),
     "NutsSettings, none": lambda: b.NutsSettings(draws=0),
     "NutsSettings, too many": lambda: b.NutsSettings(draws=sys.maxsize),

@@ -24,7 +24,7 @@ JOINT = {
             {"preset": "alsfrs_r", "trajectory": {"type": "linear"}, "effect": {"type": "slope_change", "lag": 1.0}},
             {
                 "name": "nfl_plasma", "scale": "log", "good_direction": "down", "unit": "pg/mL",
-                "typical": {"level": 60.0, "spread": 0.5, "rate": 0.02}, "wander_sd": {"sd": 0.1},
+                "typical": {"level": 60.0, "spread": 0.5, "rate": 0.02}, "random_walk_sd": {"sd": 0.1},
             },
         ],
         "events": [

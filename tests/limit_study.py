@@ -12,7 +12,7 @@ from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
 DRAWS = 1500
-MEAN, SD, PARTIAL, ERROR, WANDER = np.array([30.0, -1.0]), np.array([4.0, 0.6]), -0.3, 1.5, 1.2
+MEAN, SD, PARTIAL, ERROR, RANDOM_WALK = np.array([30.0, -1.0]), np.array([4.0, 0.6]), -0.3, 1.5, 1.2
 WEEKS = np.array([0.0, 8.0, 20.0, 32.0])
 LIMIT = 25.0
 VALUES = {"a": (31.0, 26.0, LIMIT, LIMIT), "b": (35.0, 32.0, 33.0, LIMIT), "c": (28.0, 30.0, 26.0, 27.0)}
@@ -24,7 +24,7 @@ EXCESS = np.array([0.8, 1.7, 0.4])
 def model() -> LongitudinalModel:
     outcome = {
         "name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0},
-        "wander_sd": {"sd": 1.5},
+        "random_walk_sd": {"sd": 1.5},
     }  # fmt: skip
     return LongitudinalModel(outcomes=(outcome,))
 
@@ -51,7 +51,7 @@ def posterior(draws: int = DRAWS) -> xr.DataTree:
     """The same draw, many times."""
     point = {
         "term_mean": MEAN[:, None], "term_sd": SD[None], "partial_correlation": np.array([(1 + PARTIAL) / 2]),
-        "error_sd": np.array([[ERROR]]), "path_sd": np.array([[WANDER]]), "score_excess": EXCESS,
+        "error_sd": np.array([[ERROR]]), "path_sd": np.array([[RANDOM_WALK]]), "score_excess": EXCESS,
     }  # fmt: skip
     return same_draw(point, draws)
 
@@ -61,4 +61,4 @@ def moments() -> tuple[np.ndarray, np.ndarray]:
     t = WEEKS / MONTH_IN_WEEKS
     x = np.stack([np.ones_like(t), t], axis=1)
     terms = np.outer(SD, SD) * np.array([[1, PARTIAL], [PARTIAL, 1]])
-    return x @ MEAN, x @ terms @ x.T + WANDER**2 * np.minimum.outer(t, t)
+    return x @ MEAN, x @ terms @ x.T + RANDOM_WALK**2 * np.minimum.outer(t, t)

@@ -11,7 +11,7 @@ import pytest
 import bayesmodels
 
 CODE = """
-from bayesmodels.kernels import linear_mixed
+from bayesmodels.kernels.linear_mixed import likelihood as linear_mixed
 print(linear_mixed.__file__)
 print(linear_mixed.correlation_factor._cache.cache_path)
 """

@@ -8,7 +8,7 @@ from test_run import invoke, write_trial
 
 from bayesmodels.demo import job as demo
 from bayesmodels.errors import BayesmodelsError, MissingVariable
-from bayesmodels.run import data as run_data
+from bayesmodels.run import check
 from bayesmodels.run import job as run
 from bayesmodels.run.job import RunResult
 
@@ -70,12 +70,14 @@ def test_every_ending_of_every_command_is_one_document(tmp_path, monkeypatch, er
     monkeypatch.setattr(run, "run", raising(error))
     monkeypatch.setattr(run, "report_again", raising(error))
     monkeypatch.setattr(demo, "run_demo", raising(error))
-    monkeypatch.setattr(run_data, "checked", raising(error))
+    monkeypatch.setattr(check, "checked", raising(error))
     monkeypatch.setattr("bayesmodels.simulation.simulate", raising(error))
     monkeypatch.setattr("bayesmodels.run.trial_level.run_trial_level", raising(error))
+    monkeypatch.setattr("bayesmodels.run.person_level.read_persons", raising(error))
     for arguments in (
         ["fit", "a.toml"], ["report", "x"], ["demo", "--out", tmp_path], ["check", "a.toml"],
         ["simulate", "--out", tmp_path], ["trial-level", "als", "--out", tmp_path],
+        ["person-level", "persons.csv", "--out", tmp_path],
     ):  # fmt: skip
         done, said = document(*arguments)
         assert (done, said["error"], said["exit"], len(said["problems"])) == (code, kind, code, 1)

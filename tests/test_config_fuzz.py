@@ -8,8 +8,8 @@ import pytest
 from config_mutations import JOINT, MEANS, TRIALS, as_toml, spoilt
 
 from bayesmodels.errors import BadInput
+from bayesmodels.run.check import checked
 from bayesmodels.run.config import Config, read_config
-from bayesmodels.run.data import checked
 
 EXAMPLES = Path(__file__).parents[1] / "data" / "examples"
 EXAMPLE = tomllib.loads((EXAMPLES / "trial.toml").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from bayesmodels.demo.valor_lead import nfl_response, percent, valor_lead
 from bayesmodels.demo.valor_page import valor_sections
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.sampling import deterministics
-from bayesmodels.models.published_means.valor import valor_nfl
+from bayesmodels.models.published_means.presets import valor_nfl
 from bayesmodels.reporting import compose
 
 

@@ -21,7 +21,7 @@ from bayesmodels import (
     save,
 )
 from bayesmodels.errors import BadInput
-from bayesmodels.models.published_means.valor import valor_nfl
+from bayesmodels.models.published_means.presets import valor_nfl
 
 MODEL = LongitudinalModel(outcomes=(alsfrs_r(),))
 STUDY = toy_model.study()

@@ -33,7 +33,9 @@ def test_nothing_heavy_is_imported(code):
     assert loaded_after(code) == set()
 
 
-@pytest.mark.parametrize("command", [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"], ["trial-level"]])
+@pytest.mark.parametrize(
+    "command", [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"], ["trial-level"], ["person-level"]]
+)
 def test_help_imports_nothing_heavy(command):
     code = f"""
 import sys

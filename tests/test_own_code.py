@@ -28,9 +28,9 @@ preset = "alsfrs_r"
 """
 
 
-def readme_part():
-    """The README's file of a part of one's own, and the line that names it in a configuration."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def documented_part():
+    """The documented file of a part of one's own, and the line that names it in a configuration."""
+    text = (ROOT / "docs" / "own_parts.md").read_text(encoding="utf-8")
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "class GradualSlowing" in block]
     (line,) = re.findall(r"`(effect = \{type = \"my_parts:GradualSlowing\".*?\})`", text, re.S)
     return code[: code.index("study = read_study")], " ".join(line.split())
@@ -61,8 +61,8 @@ def refused(path):
     return caught.value.problems
 
 
-def test_the_readmes_part_works_as_printed_beside_the_configuration(tmp_path, forgotten):
-    code, line = readme_part()
+def test_the_documented_part_works_as_printed_beside_the_configuration(tmp_path, forgotten):
+    code, line = documented_part()
     config_in(tmp_path, line, code)
     done = invoke("check", tmp_path / "trial.toml")
     assert (done.exit_code, done.stdout.splitlines()) == (
@@ -75,7 +75,7 @@ def test_the_readmes_part_works_as_printed_beside_the_configuration(tmp_path, fo
 
 
 def test_the_folder_is_searched_while_reading_only(tmp_path, forgotten):
-    code, line = readme_part()
+    code, line = documented_part()
     before = list(sys.path)
     model = read_config(config_in(tmp_path, line, code)).model
     assert type(model.outcomes[0].effect).__name__ == "GradualSlowing"
@@ -101,7 +101,7 @@ def test_a_module_that_fails_is_one_line(tmp_path, forgotten, code, why):
 
 
 def test_a_module_of_the_same_name_elsewhere_is_never_taken_for_it(tmp_path, forgotten):
-    code, line = readme_part()
+    code, line = documented_part()
     read_config(config_in(tmp_path / "first", line, code))
     (told,) = refused(config_in(tmp_path / "second", line, code))
     assert "my_parts.py beside the configuration is not what Python finds under the name 'my_parts'" in told

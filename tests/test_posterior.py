@@ -95,16 +95,36 @@ def test_require_says_what_is_missing_and_what_would_make_it():
     tree = small_tree()
     posterior.require(tree, variables=["drug_effect"], groups=["posterior"])
     with pytest.raises(MissingVariable) as caught:
-        posterior.require(tree, variables=["difference", "drug_effect"], groups=["person_terms"])
+        posterior.require(tree, variables=["difference", "drug_effect"], groups=["random_effects"])
     assert str(caught.value).splitlines() == [
-        "this posterior has no group 'person_terms'",
+        "this posterior has no group 'random_effects'",
         "this posterior has no variable 'difference' [outcome, contrast, stratum, week]",
         "published variables there: drug_effect",
         "groups there: posterior",
         "reports that can be made: effects",
         "to get 'difference': [study] reference_group = \"delayed\"  (with two start groups or more)",
-        "to get 'person_terms': [archive] persons = true",
+        "to get 'random_effects': [archive] persons = true",
     ]
+
+
+def test_names_of_earlier_versions_are_read_as_todays(tmp_path):
+    tree = small_tree(seed="4")
+    draws = tree["posterior"].to_dataset()
+    old = xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(attrs=tree.attrs),
+            "posterior": draws.assign(wander_sd=draws["drug_effect"] + 1),
+            "prior": draws.rename(drug_effect="wander_sd"),
+            "person_terms": xr.Dataset({"deviation": ("person", [1.0, 2.0])}),
+        }
+    )
+    again = posterior.load(posterior.save(old, tmp_path / "posterior.nc"))
+    assert again.attrs == old.attrs
+    assert set(again.children) == {"posterior", "prior", "random_effects"}
+    assert list(again["posterior"].data_vars) == ["drug_effect", "random_walk_sd"]
+    np.testing.assert_array_equal(again["posterior"]["random_walk_sd"], draws["drug_effect"] + 1)
+    assert list(again["prior"].data_vars) == ["random_walk_sd"]
+    assert again["random_effects"]["deviation"].values.tolist() == [1.0, 2.0]
 
 
 def test_describe_names_model_data_and_reports():

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from bayesmodels.cli import app
 from bayesmodels.posterior.archive import load
-from bayesmodels.run.data import checked
+from bayesmodels.run.check import checked
 from bayesmodels.run.job import run
 
 CONFIG = """

@@ -10,15 +10,15 @@ import pytest
 import xarray as xr
 
 from bayesmodels import fitted
+from bayesmodels.analyses.analysis import Fit
 from bayesmodels.analyses.ranks.observed import rank_analyses
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.prior import prior_of_free_variables
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.posterior.archive import load, possible_reports
-from bayesmodels.run.analyses import declared_analyses
+from bayesmodels.run.check import checked
 from bayesmodels.run.config import config_hash, read_config
-from bayesmodels.run.data import checked, load_data
 from bayesmodels.run.job import run
 from bayesmodels.vocabulary import DIMS, EVENT_GROUPS
 
@@ -163,7 +163,7 @@ def test_the_archived_ranks_are_those_of_the_data(done):
     data = load(folder / "posterior.nc")["rank_analyses"].to_dataset()
     for name, variable in EVENT_GROUPS["rank_analyses"].items():
         assert data[name].dims == variable.dims
-    study = load_data(read_config(config))
+    study = read_config(config).read()
     alone = rank_analyses(study, "score", 52.0, terminal=("death",), good_direction="up", unit="points")
     benefit = alone.comparisons["joint rank"]["net benefit"]
     for name in ("estimate", "lower", "upper", "p_value"):
@@ -214,7 +214,9 @@ def test_the_page_shows_both(done):
 def test_the_seed_of_the_run_repeats_them(done):
     config, folder, _ = done
     tree, asked = load(folder / "posterior.nc"), read_config(config)
-    again = declared_analyses(asked, tree, load_data(asked), lambda name: None)
+    given = Fit(asked.model, asked.model.build(asked.read()), asked.read(), tree, pytest.fail, lambda name: None)
+    again = {name: group for each in asked.analyses for name, group in each.compute(given).items()}
+    assert set(again) == {"dropout_sensitivity", "rank_analyses"}
     for name, group in again.items():
         xr.testing.assert_equal(group[sorted(group.data_vars)[0]], tree[name][sorted(group.data_vars)[0]])
     np.testing.assert_array_equal(

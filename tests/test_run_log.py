@@ -9,8 +9,7 @@ import toy_model
 
 from bayesmodels.errors import BadInput
 from bayesmodels.run.folder import RunFolder
-from bayesmodels.run.job import _Work
-from bayesmodels.run.log import without_persons
+from bayesmodels.run.job import _Work, without_persons
 from bayesmodels.study.problem import Problem
 
 KEPT_BACK = "(names a person: not kept)"
@@ -78,7 +77,7 @@ def test_warnings_are_told_with_the_person_and_logged_without(tmp_path):
     tables["persons"]["age"] = [999, 50, 61, 47, 58, 66]
     study = toy_model.Study.from_frames(**tables, reference_group="delayed")
     told = []
-    config = SimpleNamespace(model=toy_model.Toy(), sections=SimpleNamespace(dropout=None, rank=None))
+    config = SimpleNamespace(model=toy_model.Toy(), analyses=())
     work = SimpleNamespace(config=config, folder=RunFolder(tmp_path), tell=told.append)
     _Work._warn(work, study)
     (line,) = (tmp_path / "log.txt").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Refits of a trial-level model: without each programme in turn, and to simulated collections of trials.
+"""`LeaveOneOut`: refits of a trial-level model without each programme, and to simulated collections of trials.
 
 The model is compiled once; every refit gets new data, also of another number of rows.
 """
@@ -6,10 +6,12 @@ The model is compiled once; every refit gets new data, also of another number of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from pydantic import BaseModel, ConfigDict
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
@@ -21,13 +23,16 @@ from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 from bayesmodels.surrogacy.trial_level.prior_information import prior_information
 from bayesmodels.surrogacy.trial_level.verdict import trial_verdict
 
+if TYPE_CHECKING:
+    from bayesmodels.analyses.analysis import Fit
+
 Tell = Callable[[str], None]
 
 REFIT = NutsSettings(draws=1000, tune=600, chains=2, target_accept=0.95, seed=1)
 """Settings of a refit; its seed is the first of a sequence."""
 
 NEEDED = (6, 10, 20, 40)
-"""Numbers of programmes for which the width of R2 is foretold."""
+"""Numbers of programmes for which the width of R2 is simulated."""
 
 SWEEP = (-0.5, 0.0, 0.25, 0.5, 0.75)
 """Correlations of a row's estimates that are tried where it is not known."""
@@ -69,7 +74,7 @@ def leave_one_out(
     prob : float
         Of the equal-tailed intervals.
     tell : callable
-        Told one line a programme.
+        Told one line per programme.
 
     Returns
     -------
@@ -145,7 +150,7 @@ def trials_needed(
 
     True effects with the model's scales as SDs, means at the table's mean effects and a declared R2; standard errors
     are drawn from the table's, and errors of a row correlate as the model takes them to (at the middle of an interval).
-    One row a size: programmes, r2, replicates, and over replicates the mean width of the 95 % interval of R2, the mean
+    A row per size: programmes, r2, replicates, and over replicates the mean width of the 95 % interval of R2, the mean
     of its lower limit, the shares called supported and not assessable by the default cut-offs, and of refits that did
     not converge.
     """
@@ -196,7 +201,7 @@ def within_sweep(
 ) -> pd.DataFrame:
     """R2, correlation and slope over assumed correlations of a row's estimates, where these are blank.
 
-    One row a value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope, converged.
+    One row per value: within_correlation, r2, r2_lower, r2_upper (95 %), rho, slope, converged.
     """
     if isinstance(model.within_correlation, tuple):
         raise BadInput("within_correlation: expected a model with a known one, to be varied; this one has a prior")
@@ -210,20 +215,76 @@ def within_sweep(
     return pd.DataFrame(rows, columns=["within_correlation", "r2", "r2_lower", "r2_upper", "rho", "slope", "converged"])
 
 
-def add_refits(tree: xr.DataTree, model: TrialLevelModel, table: TrialTable, refit: Refit, *, needed: bool) -> None:
-    """Add to a fit the groups `leave_one_out` and, if asked for, `trials_needed`.
+class LeaveOneOut(BaseModel):
+    """Every programme's outcome effects predicted from the other programmes, by refits without it (`leave_one_out`).
 
-    Not with treatment classes: what the other programmes predict for a programme of another class is another question.
+    Intervals are of 95 %. Not with treatment classes: what the other programmes predict for a programme of another
+    class is another question, so both groups are left out then.
+
+    Parameters
+    ----------
+    trials_needed : bool
+        Whether to simulate what more programmes would say, too (a minute).
     """
-    if model.classes != "one":
-        return
-    seed = int(tree.attrs["seed"])
-    left_out = leave_one_out(model, table, seed, refit=refit)
-    if left_out.data_vars:
-        tree["leave_one_out"] = xr.DataTree(left_out)
-    if needed and len(table.paired_programmes):
-        frame = trials_needed(model, table, seed, refit=refit)
-        tree["trials_needed"] = xr.DataTree(xr.Dataset.from_dataframe(frame.set_index("programmes")))
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    groups: ClassVar[tuple[str, ...]] = ("leave_one_out", "trials_needed")
+    section: ClassVar[str] = "[leave_one_out]"
+
+    trials_needed: bool = False
+
+    def model_problems(self, model: Any, persons: bool) -> list[str]:
+        """Whether the model is of the trial level.
+
+        Parameters
+        ----------
+        model : Model
+        persons : bool
+            Whether the data are of persons.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
+        if isinstance(model, TrialLevelModel):
+            return []
+        return ['expected a model of type "trial_level" with it; else delete the section']
+
+    def problems(self, model: Any, data: Any) -> list[str]:
+        """Whether the model is of the trial level; it takes no other data than a table of trials.
+
+        Parameters
+        ----------
+        model : Model
+        data : Study or other
+            What the model was fitted to, or will be.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
+        return self.model_problems(model, False)
+
+    def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
+        """Refit without each programme; the model is not compiled again.
+
+        Parameters
+        ----------
+        fit : Fit
+            Model, data and posterior, with the groups made so far.
+        """
+        if fit.model.classes != "one":
+            return {}
+        fit.on_phase("refits without each programme")
+        refit = refit_of(fit.model, fit.data, pm_model=fit.pm_model, compiled=fit.compiled)
+        seed = int(fit.posterior.attrs["seed"])
+        found = {"leave_one_out": leave_one_out(fit.model, fit.data, seed, refit=refit)}
+        if self.trials_needed and len(fit.data.paired_programmes):
+            frame = trials_needed(fit.model, fit.data, seed, refit=refit)
+            found["trials_needed"] = xr.Dataset.from_dataframe(frame.set_index("programmes"))
+        return found
 
 
 def _without(table: TrialTable, programme: str) -> TrialTable:

@@ -1,52 +1,94 @@
-"""What `[archive] persons = true` adds to a posterior: person terms and visit rows, persons numbered from 0.
+"""`PersonArchive`: random effects and visits of persons stored with the posterior, persons numbered from 0.
 
 A posterior with these groups is patient data, and is to be kept as such.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 import xarray as xr
+from pydantic import BaseModel, ConfigDict
 
-from bayesmodels.fitting.settings import EXAMPLE_STREAM, PERSON_STREAM, stream_seed
+from bayesmodels.persons.collapsed import collapsed
+from bayesmodels.persons.dynamic_prediction import example_predictions
+from bayesmodels.persons.random_effects import draw_person_terms
+from bayesmodels.study import Study
 
 if TYPE_CHECKING:
-    from bayesmodels.study import Study
+    from bayesmodels.analyses.analysis import Fit
 
 
-def person_groups(model: Any, posterior: xr.DataTree, data: Study) -> dict[str, xr.Dataset]:
-    """Draw the person terms, and list the visits.
+class PersonArchive(BaseModel):
+    """Persons' random effects and visits stored with the posterior, which is patient data from then on.
 
-    Parameters
-    ----------
-    model : LongitudinalModel or other
-        A model whose likelihood is not collapsed has no `person_terms` group.
-    posterior : xr.DataTree
-        From `fit`.
-    data : Study
-
-    Returns
-    -------
-    dict of str to xr.Dataset
-        `person_terms` (chain, draw, person, term; thinned) and `visit_rows` (visit: person, week, outcome, value,
-        censoring); of a model with events `dynamic_prediction` with examples of persons added.
+    In a configuration: ``[archive] persons = true``.
     """
-    from bayesmodels.persons.collapsed import collapsed
-    from bayesmodels.persons.random_effects import draw_person_terms
 
-    groups = {"visit_rows": visit_rows(data)}
-    if collapsed(model.build(data)) is not None:
-        seed = stream_seed(int(posterior.attrs["seed"]), PERSON_STREAM)
-        groups["person_terms"] = draw_person_terms(model, posterior, data, seed=seed)
-    if "dynamic_prediction" in posterior.children:
-        from bayesmodels.analyses.dynamic_prediction import example_predictions
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    groups: ClassVar[tuple[str, ...]] = ("visit_rows", "random_effects", "dynamic_prediction")
+    section: ClassVar[str] = "[archive]"
 
-        seed = stream_seed(int(posterior.attrs["seed"]), EXAMPLE_STREAM)
-        both = (posterior["dynamic_prediction"].to_dataset(), example_predictions(model, posterior, data, seed=seed))
-        groups["dynamic_prediction"] = xr.merge(both, combine_attrs="override", compat="override", join="outer")
-    return groups
+    def model_problems(self, model: Any, persons: bool) -> list[str]:
+        """Whether the data are of persons.
+
+        Parameters
+        ----------
+        model : Model
+        persons : bool
+            Whether the data are of persons.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
+        return [] if persons else ["persons: expected false with [data], which has no persons"]
+
+    def problems(self, model: Any, data: Any) -> list[str]:
+        """Whether the data are of persons.
+
+        Parameters
+        ----------
+        model : Model
+        data : Study or other
+            What the model was fitted to, or will be.
+
+        Returns
+        -------
+        list of str
+            One line each; empty where it can be answered.
+        """
+        return self.model_problems(model, isinstance(data, Study))
+
+    def compute(self, fit: Fit) -> dict[str, xr.Dataset]:
+        """Draw the persons' random effects, and list the visits.
+
+        Parameters
+        ----------
+        fit : Fit
+            Model, data and posterior, with the groups made so far.
+
+        Returns
+        -------
+        dict of str to xr.Dataset
+            `visit_rows` (visit: person, week, outcome, value, censoring); `random_effects` (chain, draw, person, term;
+            thinned) where the model's likelihood is collapsed; of a model with events `dynamic_prediction` with
+            examples of persons added.
+        """
+        fit.on_phase("person terms and visit rows")
+        groups = {"visit_rows": visit_rows(fit.data)}
+        if collapsed(fit.pm_model) is not None:
+            groups["random_effects"] = draw_person_terms(
+                fit.model, fit.posterior, fit.data, seed=fit.seed("random_effects"), pm_model=fit.pm_model
+            )
+        if "dynamic_prediction" in fit.posterior.children:
+            seed = fit.seed("dynamic_prediction, examples")
+            examples = example_predictions(fit.model, fit.posterior, fit.data, seed=seed)
+            both = (fit.posterior["dynamic_prediction"].to_dataset(), examples)
+            groups["dynamic_prediction"] = xr.merge(both, combine_attrs="override", compat="override", join="outer")
+        return groups
 
 
 def visit_rows(data: Study) -> xr.Dataset:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,13 @@ import xarray as xr
 from bayesmodels.fitted import fit
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.presets import replaced
-from bayesmodels.models.published_means.maximum_likelihood import means_log_likelihood
+from bayesmodels.models.published_means.covariance import row_covariance
+from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.models.published_means.prediction import MeansPrediction, parameter_draws, predictive_draws
-from bayesmodels.models.published_means.valor import valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.models.published_means.valor import FunctionEffect, valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.parts.means_effects import Values
 from bayesmodels.posterior.convergence import Convergence, convergence
 from bayesmodels.study import MeansTable
 from bayesmodels.study.evidence import means_table
@@ -31,7 +34,7 @@ from bayesmodels.study.evidence import means_table
 BOTH = ("nfl_plasma", "alsfrs_r")
 FUNCTION = ("alsfrs_r",)
 MAIN = "slowing, decelerating"
-VARIANTS = {
+VARIANTS: dict[str, tuple[FunctionEffect, Literal["linear", "decelerating"]]] = {
     MAIN: ("proportional_slowing", "decelerating"),
     "slowing, linear": ("proportional_slowing", "linear"),
     "no effect, decelerating": ("none", "decelerating"),
@@ -67,7 +70,7 @@ class ValorResults:
     fits : dict of str to MeansFit
         The four models fitted to week 28; the main one holds NfL too.
     strata : DataFrame
-        Later means by stratum: one row a model and mean, with interval and `inside`.
+        Later means by stratum: one row per model and mean, with interval and `inside`.
     whole : DataFrame
         Weeks 52 and 148 of all randomised, the same columns.
     difference : DataFrame
@@ -156,14 +159,15 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
 def other_fall_priors() -> dict[str, MeansOutcome]:
     """NfL under other priors of its fall, since the preset's was informed by the trial that is fitted."""
     nfl = valor_nfl()
+    plateau: Any = nfl.effect
     changes = {
         "prior SD of the fall doubled": lambda prior: {"sd": 2 * prior.sd},
         "prior of the fall centred at 0": lambda _: {"mean": 0.0},
     }
     found = {}
     for label, change in changes.items():
-        priors = {stratum: replaced(prior, change(prior)) for stratum, prior in nfl.effect.effect.items()}
-        found[label] = replaced(nfl, {"effect": replaced(nfl.effect, {"effect": priors})})
+        priors = {stratum: replaced(prior, change(prior)) for stratum, prior in plateau.effect.items()}
+        found[label] = replaced(nfl, {"effect": replaced(plateau, {"effect": priors})})
     return found
 
 
@@ -219,6 +223,34 @@ def _trap_row(fitted: MeansFit) -> dict[str, object]:
     lower, median, upper = np.quantile(slowing, [0.025, 0.5, 0.975])
     highest = means_log_likelihood(fitted.model, fitted.data, values).max()
     return {"model": fitted.label, "slowing": median, "lower": lower, "upper": upper, "log_likelihood": highest}
+
+
+def means_log_likelihood(model: PublishedMeansModel, data: MeansTable, values: Values) -> np.ndarray:
+    """Log-likelihood of a table of means, summed over outcomes.
+
+    Parameters
+    ----------
+    model : PublishedMeansModel
+    data : MeansTable
+    values : mapping of str to array
+        Free parameters, (draw, 1) or (draw, stratum).
+
+    Returns
+    -------
+    array (draw,)
+    """
+    arms, frame = arms_of(data), data.frame
+    total = np.zeros(len(next(iter(values.values()))))
+    for outcome in model.outcomes:
+        own = frame[frame["outcome"] == outcome.name]
+        rows = rows_of(own, arms, model.mixture)
+        covariance, _ = row_covariance(outcome.spread, rows)
+        factor = np.linalg.cholesky(covariance)
+        means = outcome.mean(np, cells_of(rows, arms, arms.started), values) @ rows.weights.T
+        white = np.linalg.solve(factor, (own["estimate"].to_numpy(dtype=float) - means).T)
+        constant = len(own) / 2 * np.log(2 * np.pi) + np.log(np.diag(factor)).sum()
+        total = total - constant - 0.5 * (white**2).sum(axis=0)
+    return total
 
 
 def to_week_148() -> MeansTable:

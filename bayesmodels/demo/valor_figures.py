@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayesmodels.demo.valor import LAST_FITTED_WEEK, MAIN, MeansFit, ValorResults
+from bayesmodels.demo.valor_lead import slowing_of
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, new_panel
 
 LABELS = {"nfl_plasma": "NfL, ratio to baseline", "alsfrs_r": "ALSFRS-R, change in points"}
@@ -67,18 +70,18 @@ def week_148_figure(results: ValorResults) -> Figure:
 
 def trap_figure(results: ValorResults) -> Figure:
     """Slowing found by fits that include week 148, beside the fit to week 28."""
-    to_28 = {label: _slowing(results.fits[label]) for label in results.fits if label.startswith("slowing")}
+    to_28 = {label: slowing_of(results.fits[label]) for label in results.fits if label.startswith("slowing")}
     to_148 = results.trap.dropna(subset=["slowing"]).set_index("model")
     figure, axes = new_panel(2.8)
     labels = list(to_28)
     for height, label in enumerate(labels):
         for shift, colour, numbers, name in (
             (0.14, COLOURS[0], to_28[label], "fitted to week 28"),
-            (-0.14, COLOURS[1], to_148.loc[label, ["lower", "slowing", "upper"]].to_numpy(float), "with week 148"),
+            (-0.14, COLOURS[1], to_148.loc[label, ["slowing", "lower", "upper"]].to_numpy(float), "with week 148"),
         ):
-            axes.hlines(height + shift, 100 * numbers[0], 100 * numbers[2], color=colour, lw=2)
+            axes.hlines(height + shift, 100 * numbers[1], 100 * numbers[2], color=colour, lw=2)
             shown = name if height == 0 else None
-            axes.plot(100 * numbers[1], height + shift, "o", color=colour, ms=5, label=shown)
+            axes.plot(100 * numbers[0], height + shift, "o", color=colour, ms=5, label=shown)
     axes.axvline(0, color="0.6", lw=0.8)
     _name_rows(axes, labels)
     axes.set_xlabel("Share of the untreated decline removed, %")
@@ -89,11 +92,6 @@ def trap_figure(results: ValorResults) -> Figure:
 def _name_rows(axes: Axes, labels: list[str]) -> None:
     axes.set_yticks(np.arange(len(labels)), [label.replace(", ", ",\n") for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
-
-
-def _slowing(fitted: MeansFit) -> np.ndarray:
-    draws = fitted.posterior["posterior"]["alsfrs_r_slowing"].to_numpy()
-    return np.quantile(draws, [0.025, 0.5, 0.975])
 
 
 def _curve(fitted: MeansFit, outcome: str, group: str, stratum: str) -> tuple[np.ndarray, np.ndarray]:
@@ -107,5 +105,5 @@ def _later(table: pd.DataFrame, outcome: str, stratum: str, group: str) -> pd.Da
     return table[own & (table["model"] == MAIN)]
 
 
-def _natural(outcome: str, values):
+def _natural(outcome: str, values: Any) -> Any:
     return np.exp(values) if outcome == "nfl_plasma" else values

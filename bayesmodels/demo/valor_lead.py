@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -29,7 +31,7 @@ def valor_lead(results: ValorResults) -> Lead:
     if results.not_converged:
         return Lead(paragraphs, cautions=cautions, why=results.not_converged, to_try=[LONGER])
     nfl = nfl_response(results.fits[MAIN]).set_index("quantity")
-    slowing = {label: _slowing(results.fits[label]) for label in (MAIN, "slowing, linear")}
+    slowing = {label: slowing_of(results.fits[label]) for label in (MAIN, "slowing, linear")}
     trapped = results.trap.set_index("model").loc["slowing, linear"]
     no_effect = results.trap.set_index("model").loc["no effect, decelerating", "log_likelihood"]
     function = results.starts.set_index(["delayed_start_week", "model"])["alsfrs_r"]
@@ -80,13 +82,14 @@ def nfl_response(fitted: MeansFit) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def percent(numbers) -> str:
+def percent(numbers: Iterable[float]) -> str:
     """Median, lower, upper as percent: "62 % (56 to 68)"."""
     median, lower, upper = (fixed(100 * value, 0) for value in numbers)
     return f"{median} % ({lower} to {upper})"
 
 
-def _slowing(fitted: MeansFit) -> np.ndarray:
+def slowing_of(fitted: MeansFit) -> np.ndarray:
+    """Slowing of the untreated decline: median, lower, upper."""
     return _quantiles(fitted.posterior["posterior"]["alsfrs_r_slowing"].to_numpy())
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from bayesmodels.demo.valor import MAIN, MeansFit, ValorResults
 from bayesmodels.demo.valor_figures import prediction_figure, trap_figure, week_148_figure
 from bayesmodels.demo.valor_lead import AFTER_SWITCH, nfl_response, percent
-from bayesmodels.models.published_means.model import priors
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.posterior.wording import estimate, fixed
 from bayesmodels.reporting import Picture, Section
 
@@ -189,13 +189,13 @@ def _trap_section(results: ValorResults) -> Section:
 
 
 def _prior_section(fitted: MeansFit) -> Section:
-    table = priors(fitted.model).rename(columns=str.capitalize)
+    table = prior_table(fitted.model).rename(columns=str.capitalize)
     spread = [
         {
             "Outcome": NAMES[outcome.name],
             "Stratum": part.stratum,
             "Slope SD": part.rate_sd,
-            "Brownian SD": part.wander_sd,
+            "Brownian SD": part.random_walk_sd,
             "Residual SD": part.residual_sd,
             "Visit shock SD": part.visit_shock_sd,
             "Reading error": outcome.spread.reading_error,
@@ -231,7 +231,7 @@ def _prediction_picture(results: ValorResults, outcome: str, stratum: str) -> Pi
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a published mean, one column a model; an asterisk where the mean is outside."""
+    """One row per published mean, one column per model; an asterisk where the mean is outside."""
     keys = [key for key in ("stratum", "start_group", "week") if key == "start_group" or table[key].nunique() > 1]
     shown = table.assign(
         text=[estimate(row.median, row.lower, row.upper) + ("" if row.inside else " *") for row in table.itertuples()]

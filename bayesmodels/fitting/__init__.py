@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesmodels.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from .prior import prior_draws
-    from .samplers import compile_model
-    from .sampling import sample
-    from .settings import NutsSettings
+    from .prior import prior_draws as prior_draws
+    from .samplers import compile_model as compile_model
+    from .sampling import sample as sample
+    from .settings import NutsSettings as NutsSettings
 
 _HOME = {
     "NutsSettings": "settings",
@@ -20,16 +22,4 @@ _HOME = {
     "sample": "sampling",
 }
 
-__all__ = ["NutsSettings", "compile_model", "prior_draws", "sample"]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

@@ -34,7 +34,17 @@ STATISTICS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Chain:
-    """A finished chain: free variables and sampler statistics, both with dims (chain = 1, draw, ...)."""
+    """A finished chain: free variables and sampler statistics, both with dims (chain = 1, draw, ...).
+
+    Parameters
+    ----------
+    number : int
+        From 0.
+    posterior : xr.Dataset
+        Free variables.
+    statistics : xr.Dataset
+        Of the sampler, under ArviZ's names.
+    """
 
     number: int
     posterior: xr.Dataset
@@ -42,7 +52,15 @@ class Chain:
 
 
 def tidy_statistics(raw: Mapping[str, np.ndarray], max_treedepth: int) -> dict[str, np.ndarray]:
-    """Keep the statistics that ArviZ knows, under its names; arrays (draw,)."""
+    """Keep the statistics that ArviZ knows, under its names; arrays (draw,).
+
+    Parameters
+    ----------
+    raw : mapping of str to array (draw,)
+        By the sampler's own names.
+    max_treedepth : int
+        Of the settings.
+    """
     kept = {STATISTICS[name]: np.asarray(value) for name, value in raw.items() if name in STATISTICS}
     if "reached_max_treedepth" not in kept and "tree_depth" in kept:
         kept["reached_max_treedepth"] = kept["tree_depth"] >= max_treedepth
@@ -53,7 +71,14 @@ def tidy_statistics(raw: Mapping[str, np.ndarray], max_treedepth: int) -> dict[s
 
 
 def chain_path(folder: Path, number: int) -> Path:
-    """Return the file of a chain, ``<folder>/<number>.nc``."""
+    """Return the file of a chain, ``<folder>/<number>.nc``.
+
+    Parameters
+    ----------
+    folder : Path
+    number : int
+        From 0.
+    """
     return folder / f"{number}.nc"
 
 
@@ -77,6 +102,14 @@ def write_chain(folder: Path, chain: Chain, identity: Mapping[str, Any]) -> None
 
 def read_chain(folder: Path, number: int, identity: Mapping[str, Any]) -> Chain | None:
     """Read a chain if its file is there.
+
+    Parameters
+    ----------
+    folder : Path
+    number : int
+        From 0.
+    identity : mapping
+        What the file has to say of model, data and settings.
 
     Raises
     ------

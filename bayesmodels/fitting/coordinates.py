@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 def with_descriptions(pm_model: pm.Model, dataset: xr.Dataset) -> xr.Dataset:
     """Attach the model's ``<dim>:<name>`` coordinates to the dims that a dataset has.
 
+    Parameters
+    ----------
+    pm_model : pymc.Model
+    dataset : xr.Dataset
+
+    Returns
+    -------
+    xr.Dataset
+        With the coordinates of its dims.
+
     Raises
     ------
     BayesmodelsError

@@ -71,6 +71,7 @@ def labelled(pm_model: pm.Model, values: Mapping[str, np.ndarray], dims: Mapping
     Returns
     -------
     xr.Dataset
+        Dims (chain, draw, ...).
     """
     arrays: dict[str, xr.DataArray] = {}
     for name, value in values.items():

@@ -36,7 +36,14 @@ def prior_draws(pm_model: pm.Model, seed: int, draws: int = PRIOR_DRAWS) -> xr.D
 
 
 def prior_of_free_variables(pm_model: pm.Model, seed: int, draws: int = PRIOR_DRAWS) -> xr.Dataset:
-    """Draw the free variables from their prior; dims (chain = 1, draw, ...)."""
+    """Draw the free variables from their prior; dims (chain = 1, draw, ...).
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+    seed : int
+    draws : int
+    """
     import pymc as pm
 
     variables = pm_model.free_RVs

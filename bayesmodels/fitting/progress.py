@@ -19,7 +19,17 @@ _wanted: ContextVar[bool | None] = ContextVar("wanted", default=None)
 
 @dataclass(frozen=True)
 class State:
-    """How far something is."""
+    """How far something is.
+
+    Parameters
+    ----------
+    label : str
+        What is in progress.
+    finished, total : int
+        Draws, or items of a loop.
+    note : str
+        Shown behind it.
+    """
 
     label: str
     finished: int
@@ -33,7 +43,17 @@ class State:
 
 
 def chain_state(chain: int, finished: int, total: int, divergences: int = 0) -> State:
-    """How far a chain is, in draws; chains are numbered from 0."""
+    """How far a chain is, in draws; chains are numbered from 0.
+
+    Parameters
+    ----------
+    chain : int
+        From 0.
+    finished, total : int
+        Draws, tuning included.
+    divergences : int
+        So far.
+    """
     return State(f"chain {chain + 1}", finished, total, f"{divergences} divergent")
 
 
@@ -49,7 +69,12 @@ class Progress(Protocol):
         ...
 
     def update(self, state: State) -> None:
-        """Show a new state, in place of the one with the same label."""
+        """Show a new state, in place of the one with the same label.
+
+        Parameters
+        ----------
+        state : State
+        """
         ...
 
 
@@ -64,11 +89,16 @@ class Quiet:
         """Do nothing."""
 
     def update(self, state: State) -> None:
-        """Do nothing."""
+        """Do nothing.
+
+        Parameters
+        ----------
+        state : State
+        """
 
 
 class TerminalBars:
-    """One bar a label, by rich, on stderr."""
+    """One bar per label, by rich, on stderr."""
 
     def __init__(self) -> None:
         """Lay out the bars."""
@@ -97,7 +127,12 @@ class TerminalBars:
         self._bars.stop()
 
     def update(self, state: State) -> None:
-        """Move a bar."""
+        """Move a bar.
+
+        Parameters
+        ----------
+        state : State
+        """
         if state.label not in self._tasks:
             self._tasks[state.label] = self._bars.add_task(state.label, total=state.total, note="")
         self._bars.update(self._tasks[state.label], completed=state.finished, note=state.note)
@@ -124,7 +159,12 @@ class NotebookTable:
         self._draw()
 
     def update(self, state: State) -> None:
-        """Remember a state; draw the table at most four times a second."""
+        """Remember a state; draw the table at most four times a second.
+
+        Parameters
+        ----------
+        state : State
+        """
         self._states[state.label] = state
         if time.monotonic() - self._shown > 0.25:
             self._draw()
@@ -172,7 +212,18 @@ def progress_display(wanted: bool | None) -> Progress:
 
 @contextmanager
 def progress_wanted(wanted: bool | None) -> Iterator[None]:
-    """Within, loops show their progress as settings ask (`progress_display`)."""
+    """Within, loops show their progress as settings ask (`progress_display`).
+
+    Parameters
+    ----------
+    wanted : bool or None
+        As of `NutsSettings.progress`.
+
+    Yields
+    ------
+    None
+        Within, `counted` does as asked.
+    """
     before = _wanted.set(wanted)
     try:
         yield
@@ -190,6 +241,11 @@ def counted[Item](items: Iterable[Item], total: int, what: str) -> Iterator[Item
         How many there are.
     what : str
         The label.
+
+    Yields
+    ------
+    Item
+        The items, in order.
     """
     began, display = time.monotonic(), None
     with ExitStack() as stack:

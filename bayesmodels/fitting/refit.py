@@ -1,10 +1,10 @@
-"""Compile a model once, and hand it data set after data set."""
+"""Repeated fits of one compiled model to different data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,42 +14,18 @@ from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.posterior.convergence import convergence
 from bayesmodels.study import Study
+from bayesmodels.vocabulary import VARIABLES
 
-PUBLISHED = (
-    "population_level",
-    "population_rate",
-    "drug_effect",
-    "group_drug_effect",
-    "group_effect_sd",
-    "effect_lag",
-    "effect_time_constant",
-    "deceleration",
-    "person_sd",
-    "person_correlation",
-    "residual_sd",
-    "wander_sd",
-    "curve",
-    "difference",
-)
-"""Published variables of a longitudinal model evaluated after a refit."""
-
-TRIAL_LEVEL = (
-    "trial_mean",
-    "trial_sd",
-    "trial_correlation",
-    "trial_r2",
-    "trial_slope",
-    "trial_intercept",
-    "trial_conditional_sd",
-)
-"""Those of a trial-level model."""
+if TYPE_CHECKING:
+    import pymc as pm
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 
 @dataclass(frozen=True)
 class Refit:
     """A compiled model that takes new data.
 
-    Attributes
+    Parameters
     ----------
     names : tuple of str
         Free variables that a posterior holds.
@@ -72,14 +48,28 @@ class Refit:
     publish: Callable[..., list[np.ndarray]]
     log_likelihood: Callable[..., np.ndarray]
     pm_model: Any
-    published_names: tuple[str, ...] = PUBLISHED
+    published_names: tuple[str, ...]
 
     def sample(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> xr.DataTree:
-        """Posterior and sampler statistics for new data, one chain after the other in this process."""
+        """Posterior and sampler statistics for new data, one chain after the other in this process.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            New data by the name of their container.
+        settings : NutsSettings
+        """
         return self._sampled(arrays, settings, raw=False)
 
     def raw_draws(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> tuple[dict[str, np.ndarray], int]:
-        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels."""
+        """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            New data by the name of their container.
+        settings : NutsSettings
+        """
         batches, statistics = self._sampled(arrays, settings, raw=True).get_arrow_trace()
         kept = [~_column(batch, "tuning").astype(bool) for batch in statistics]
         free = {
@@ -110,23 +100,47 @@ class Refit:
         """Published variables (draw, ...) of free variables (draw, ...).
 
         A baseline hazard is centred on the data that the model holds: of new data it is published after `use`.
+
+        Parameters
+        ----------
+        free : mapping of str to array (draw, ...)
+            Free variables.
         """
         values = self.publish(*(np.ascontiguousarray(free[name], float) for name in self.names))
         return dict(zip(self.published_names, values, strict=True))
 
     def use(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Hand new data to `log_likelihood` and `published`."""
+        """Set the data that `log_likelihood` and `published` use.
+
+        Parameters
+        ----------
+        arrays : mapping of str to array
+            New data by the name of their container.
+        """
         for held in self.pm_model.data_vars:
             if held.name in arrays:
                 held.set_value(arrays[held.name].astype(held.dtype))
 
     def log_likelihoods(self, free: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...), those by person included."""
+        """Log-likelihood (draw,) of the data last used, at free variables (draw, ...), those by person included.
+
+        Parameters
+        ----------
+        free : mapping of str to array (draw, ...)
+            Every free variable.
+        """
         columns = [np.asarray(free[rv.name], float) for rv in self.pm_model.free_RVs]
         return np.array([float(self.log_likelihood(*row)) for row in zip(*columns, strict=True)])
 
 
-def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) -> Refit:
+def refit_of(
+    model: Any,
+    data: Any,
+    published: tuple[str, ...] | None = None,
+    *,
+    pm_model: pm.Model | None = None,
+    compiled: CompiledPyMCModel | None = None,
+) -> Refit:
     """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
     Parameters
@@ -140,7 +154,11 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
         refitted with ``refit.sample(arrays_of(model, study), settings)``: as many persons, and hazards whose knots do
         not depend on the data.
     published : tuple of str, optional
-        Published variables evaluated after a refit; default `TRIAL_LEVEL` for a trial-level model, else `PUBLISHED`.
+        Published variables evaluated after a refit; default those of the model that the vocabulary says are `refitted`.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again.
+    compiled : CompiledPyMCModel, optional
+        From `compile_model`: spares compiling it again.
     """
     import pymc as pm
     import pytensor
@@ -148,8 +166,9 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     from pytensor.graph.traversal import ancestors
     from pytensor.tensor import TensorType
 
-    pm_model = model.build(data)
-    names = published or (TRIAL_LEVEL if "trial_slope" in pm_model.named_vars else PUBLISHED)
+    pm_model = model.build(data) if pm_model is None else pm_model
+    refitted = tuple(name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars)
+    names = published or refitted
     kept = kept_variables(pm_model)
     free = [rv for rv in pm_model.free_RVs if rv.name in kept]
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
@@ -160,7 +179,7 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
     return Refit(
         names=tuple(rv.name for rv in free),
         data=tuple(v.name for v in pm_model.data_vars if v in used),
-        compiled=compile_model(pm_model),
+        compiled=compile_model(pm_model) if compiled is None else compiled,
         publish=pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore"),
         log_likelihood=pytensor.function(pm_model.free_RVs, density, mode=python_mode(), on_unused_input="ignore"),
         pm_model=pm_model,
@@ -169,7 +188,13 @@ def refit_of(model: Any, data: Any, published: tuple[str, ...] | None = None) ->
 
 
 def arrays_of(model: Any, study: Study) -> dict[str, np.ndarray]:
-    """Everything that a model built on a study holds as data, by name: what to swap for a refit."""
+    """Data containers of a model built on a study, by name: the arrays that a refit replaces.
+
+    Parameters
+    ----------
+    model : Model
+    study : Study
+    """
     return {held.name: held.get_value() for held in model.build(study).data_vars}
 
 
@@ -189,6 +214,19 @@ def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray])
     """Convergence of a refit, over free and published population-level variables, by the package's verdict.
 
     A single chain is judged as two, its halves. Short chains count as converged: their draws are right, and few.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        From `Refit.sample`.
+    refit : Refit
+    published : mapping of str to array (draw, ...)
+        From `Refit.published`.
+
+    Returns
+    -------
+    dict
+        `verdict`, `converged`, and the numbers behind them: R-hat, effective sample sizes, divergences, E-BFMI.
     """
     sizes = tree["posterior"].sizes
     halves = 2 if sizes["chain"] == 1 else 1
@@ -215,6 +253,13 @@ def judged(tree: xr.DataTree, refit: Refit, published: Mapping[str, np.ndarray])
 
 
 def stacked(posterior: xr.Dataset, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Free variables (chain x draw, ...)."""
+    """Free variables (chain x draw, ...).
+
+    Parameters
+    ----------
+    posterior : xr.Dataset
+        Dims (chain, draw, ...).
+    names : sequence of str
+    """
     arrays = {name: posterior[name].transpose("chain", "draw", ...).to_numpy() for name in names}
     return {name: array.reshape((-1, *array.shape[2:])) for name, array in arrays.items()}

@@ -1,4 +1,4 @@
-"""Three NUTS samplers behind one shape: each yields chains as they finish, one sampler a chain."""
+"""Three NUTS samplers with one interface: each yields chains as they finish, one sampler per chain."""
 
 from __future__ import annotations
 
@@ -28,12 +28,21 @@ def kept_variables(pm_model: pm.Model) -> list[str]:
     """Names of the free variables that a posterior holds: not those that begin with an underscore.
 
     Such variables are numbers by person that only serve the sampler (`models.joint_event.PERSON_DRAWS`).
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
     """
     return [rv.name for rv in pm_model.free_RVs if not rv.name.startswith("_")]
 
 
 def default_target_accept(pm_model: pm.Model) -> float:
-    """Mean acceptance probability for settings that leave it open."""
+    """Mean acceptance probability for settings that leave it open.
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+    """
     every = len(kept_variables(pm_model)) == len(pm_model.free_RVs)
     return TARGET_ACCEPT if every else TARGET_ACCEPT_OF_PERSONS
 
@@ -46,6 +55,15 @@ def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
     their prior's centre: there the density of one that the data do not inform is flat, which nutpie refuses.
 
     The result takes new data without compiling again: ``compiled.with_data(name=array)``.
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+
+    Returns
+    -------
+    CompiledPyMCModel
+        nutpie samples it.
     """
     import nutpie
 
@@ -63,6 +81,17 @@ def off_centre(pm_model: pm.Model, variables: Sequence[Any]) -> dict[Any, np.nda
     """Starts of free variables: a tenth of the way from where they would start to a draw of the prior.
 
     Their supports are taken to be convex, as intervals, half lines and simplices are.
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+    variables : sequence
+        Free variables of the model.
+
+    Returns
+    -------
+    dict
+        Variable to its start.
     """
     import pymc as pm
     from pymc.initial_point import make_initial_point_fn
@@ -157,7 +186,18 @@ def _start(
 def pymc_chains(
     pm_model: pm.Model, settings: NutsSettings, seeds: Mapping[int, int], progress: Progress
 ) -> Iterator[Chain]:
-    """Sample chains with PyMC's own NUTS, one after the other; the arguments are those of `nutpie_chains`."""
+    """Sample chains with PyMC's own NUTS, one after the other; the arguments are those of `nutpie_chains`.
+
+    Parameters
+    ----------
+    pm_model, settings, seeds, progress
+        As of `nutpie_chains`.
+
+    Yields
+    ------
+    Chain
+        Each when it is finished.
+    """
     import pymc as pm
 
     total = settings.tune + settings.draws
@@ -197,6 +237,16 @@ def numpyro_chains(
     pm_model: pm.Model, settings: NutsSettings, seeds: Mapping[int, int], progress: Progress
 ) -> Iterator[Chain]:
     """Sample chains with numpyro through JAX, one after the other; the arguments are those of `nutpie_chains`.
+
+    Parameters
+    ----------
+    pm_model, settings, seeds, progress
+        As of `nutpie_chains`.
+
+    Yields
+    ------
+    Chain
+        Each when it is finished.
 
     Raises
     ------

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, DamagedFile, expect
-from bayesmodels.fitting.chains import Chain, read_chain, write_chain
+from bayesmodels.fitting.chains import Chain, chain_path, read_chain, write_chain
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
 from bayesmodels.fitting.progress import Progress, progress_display
@@ -36,7 +36,7 @@ Phase = Callable[[str], None]
 
 
 def no_phases(_: str) -> None:
-    """Tell nobody."""
+    """Ignore a phase: the default of `on_phase`."""
 
 
 def sample(
@@ -44,7 +44,7 @@ def sample(
     settings: NutsSettings,
     chain_dir: Path | None = None,
     *,
-    compiled: CompiledPyMCModel | None = None,
+    compiled: CompiledPyMCModel | Callable[[], CompiledPyMCModel] | None = None,
     on_phase: Phase = no_phases,
 ) -> xr.DataTree:
     """Draw from a model's posterior with NUTS.
@@ -60,8 +60,9 @@ def sample(
     settings : NutsSettings
     chain_dir : Path, optional
         Each chain is written here, as ``<k>.nc``, when it is finished; chains found here are kept.
-    compiled : CompiledPyMCModel, optional
-        From `compile_model`, with the same data as `pm_model`: spares compiling again (nutpie only).
+    compiled : CompiledPyMCModel or callable, optional
+        From `compile_model`, with the same data as `pm_model`: spares compiling again (nutpie only). Or a function that
+        gives it, called only where a chain is to be sampled.
     on_phase : callable
         Told "compile", "sample", "chain <k> of <n>" and "published variables".
 
@@ -85,16 +86,19 @@ def sample(
     seeds = chain_seeds(settings)
     identity: dict[str, Any] = {}
     chains: dict[int, Chain] = {}
+    clock = _Clock()
+    by_nutpie = settings.sampler == "nutpie"
+    absent = [n for n in range(settings.chains) if chain_dir is None or not chain_path(chain_dir, n).exists()]
+    if by_nutpie and absent:  # before anything else is compiled of this model, which may change the order of rounding
+        compiled = _compiled(pm_model, compiled, on_phase)
     if chain_dir is not None:
         identity = {"settings": affects_draws(settings), "log_density": log_density_at_start(pm_model)}
         chains = _kept_chains(chain_dir, settings.chains, identity, on_phase)
     wanted = {number: seed for number, seed in enumerate(seeds) if number not in chains}
     found = len(chains)
-    clock = _Clock()
     if wanted:
-        if settings.sampler == "nutpie" and compiled is None:
-            on_phase("compile")
-            compiled = compile_model(pm_model)
+        if by_nutpie:
+            compiled = _compiled(pm_model, compiled, on_phase)
         clock.lap("compile")
         on_phase("sample")
         with progress_display(settings.progress) as progress:
@@ -141,6 +145,14 @@ def deterministics(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     return labelled(pm_model, evaluate(pm_model, graphs, draws), pm_model.named_vars_to_dims)
 
 
+def _compiled(pm_model: pm.Model, compiled: Any, on_phase: Phase) -> CompiledPyMCModel:
+    """The compiled model as given, or as the function that was given gives it; else compiled now."""
+    if compiled is not None and not callable(compiled):
+        return compiled
+    on_phase("compile")
+    return compile_model(pm_model) if compiled is None else compiled()
+
+
 def _kept_chains(folder: Path, chains: int, identity: Mapping[str, Any], on_phase: Phase) -> dict[int, Chain]:
     """Chains that are finished and whole, by number; a damaged one is told of and sampled again."""
     kept = {}
@@ -169,7 +181,17 @@ class _Clock:
 
 
 def log_density_at_start(pm_model: pm.Model) -> dict[str, float]:
-    """Evaluate every variable's log-density at the model's initial point: tells models and data apart."""
+    """Evaluate every variable's log-density at the model's initial point: tells models and data apart.
+
+    Parameters
+    ----------
+    pm_model : pymc.Model
+
+    Returns
+    -------
+    dict of str to float
+        By name of the variable or potential.
+    """
     start = pm_model.initial_point(random_seed=0)
     density = pm_model.compile_fn(pm_model.logp(sum=False), mode=python_mode(), on_unused_input="ignore")(start)
     variables = pm_model.basic_RVs + pm_model.potentials

@@ -1,26 +1,29 @@
-"""Everything that affects the draws, explicit."""
+"""Settings of the sampler, and the seeds of all random streams."""
 
 from __future__ import annotations
 
 import os
 import sys
 from typing import Literal
+from zlib import crc32
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
-PRIOR_STREAM = 1
-SUMMARY_STREAM = 2
-PERSON_STREAM = 3
-EVENT_STREAM = 4
-PREDICTION_STREAM = 5
-EXAMPLE_STREAM = 6
-DROPOUT_STREAM = 11
-IMPUTATION_STREAM = 12
-REPLICATE_STREAM = 13
-"""Random streams besides the chains': each has its own seed, derived from the one the user gave."""
+STREAMS = {
+    "prior": 1,
+    "predictive_summary": 2,
+    "random_effects": 3,
+    "event_curves": 4,
+    "dynamic_prediction": 5,
+    "dynamic_prediction, examples": 6,
+    "dropout_sensitivity": 11,
+    "rank_analyses, imputed": 12,
+    "rank_analyses, replicated": 13,
+}
+"""Random streams besides the chains', by name: each has its own seed, derived from the one the user gave."""
 
 TARGET_ACCEPT, TARGET_ACCEPT_OF_PERSONS = 0.9, 0.8
 """Default mean acceptance probability, and that of models which sample numbers by person (`kept_variables`).
@@ -118,17 +121,37 @@ def usable_cores() -> int:
 
 
 def affects_draws(settings: NutsSettings) -> dict[str, object]:
-    """Return the settings that change the draws: all but cores and progress."""
+    """Return the settings that change the draws: all but cores and progress.
+
+    Parameters
+    ----------
+    settings : NutsSettings
+    """
     return settings.model_dump(exclude={"cores", "progress"})
 
 
 def chain_seeds(settings: NutsSettings) -> tuple[int, ...]:
-    """Return one 32-bit seed a chain, from ``np.random.SeedSequence(seed).spawn(chains)``."""
+    """Return one 32-bit seed per chain, from ``np.random.SeedSequence(seed).spawn(chains)``.
+
+    Parameters
+    ----------
+    settings : NutsSettings
+        With a seed.
+    """
     children = np.random.SeedSequence(settings.seed).spawn(settings.chains)
     return tuple(int(child.generate_state(1)[0]) for child in children)
 
 
-def stream_seed(seed: int, stream: int) -> int:
-    """Return the seed of a random stream other than a chain (`PRIOR_STREAM` and its like)."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(_OWN_STREAMS + stream,))
-    return int(sequence.generate_state(1)[0])
+def stream_seed(seed: int, stream: int | str) -> int:
+    """Return the seed of a random stream other than a chain.
+
+    Parameters
+    ----------
+    seed : int
+        The one the user gave.
+    stream : int or str
+        A number; or a name: one of `STREAMS`, or any other, whose checksum stands for it.
+    """
+    known = STREAMS.get(stream) if isinstance(stream, str) else stream
+    key = crc32(str(stream).encode()) if known is None else _OWN_STREAMS + known
+    return int(np.random.SeedSequence(seed, spawn_key=(key,)).generate_state(1)[0])

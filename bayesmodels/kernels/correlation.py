@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply
@@ -16,22 +19,22 @@ class CorrelationMatrix(Op):
 
     __props__ = ("q",)
 
-    def __init__(self, q: int):
+    def __init__(self, q: int) -> None:
         self.q = q
         self.gufunc_signature = "(p)->(q,q)"
 
-    def make_node(self, partial):
+    def make_node(self, partial: Any) -> Apply:
         """Partial correlations (q (q - 1) / 2,)."""
         return Apply(self, [pt.as_tensor_variable(partial)], [pt.matrix(dtype="float64", shape=(self.q, self.q))])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Factor, times its transpose."""
         factor = np.zeros((self.q, self.q))
         correlation_factor(np.ascontiguousarray(inputs[0], float), factor)
         output_storage[0][0] = factor @ factor.T
 
 
-def correlation_matrix(partial, q: int):
+def correlation_matrix(partial: Any, q: int) -> Any:
     """Correlation matrices (..., q, q) of a tensor of partial correlations (..., q (q - 1) / 2)."""
     return Blockwise(CorrelationMatrix(q))(partial)
 

@@ -1,4 +1,4 @@
-"""Compiled kernels called by their address: a function that calls one does not compile it again.
+"""Compiled kernels called by address, so that the functions that call one do not compile it again.
 
 Numba links the code of every compiled function into those that call it and optimises the whole once more, at each of
 the layers between a kernel and a sampler. Called by address, a kernel is compiled once and kept on disk; what calls it

@@ -1,10 +1,13 @@
-"""Values at distinct points in time, spread to the visits made then: a trial has thousands of visits at a few weeks.
+"""Values at distinct points in time, copied to the visits made then: a trial has thousands of visits at a few weeks.
 
 `spread` is indexing with a mark for "no visit", and its gradient sums over the visits. As Ops of their own they compile
 in a fraction of PyTensor's advanced indexing.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -45,24 +48,24 @@ class Spread(Op):
 
     __props__ = ()
 
-    def make_node(self, values, index):
+    def make_node(self, values: Any, index: Any) -> Apply:
         """A vector of floats and a matrix of ints."""
         inputs = [pt.as_tensor_variable(values), pt.as_tensor_variable(index)]
         return Apply(self, inputs, [pt.matrix(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         output_storage[0][0] = _spread(*inputs)
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As the index."""
         return [input_shapes[1]]
 
-    def connection_pattern(self, node):
+    def connection_pattern(self, node: Apply) -> list[list[bool]]:
         """The index carries no gradient."""
         return [[True], [False]]
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Sum over the visits of every point."""
         values, index = inputs
         return [Collect()(cotangents[0], index, values.shape[0]), DisconnectedType()()]
@@ -73,28 +76,28 @@ class Collect(Op):
 
     __props__ = ()
 
-    def make_node(self, values, index, size):
+    def make_node(self, values: Any, index: Any, size: int) -> Apply:
         """A matrix of floats, a matrix of ints, an int."""
         inputs = [pt.as_tensor_variable(values), pt.as_tensor_variable(index), pt.as_tensor_variable(size)]
         return Apply(self, inputs, [pt.vector(dtype="float64")])
 
-    def perform(self, node, inputs, output_storage):
+    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python, over the same kernel."""
         values, index, size = inputs
         output_storage[0][0] = _collect(values, index, int(size))
 
-    def infer_shape(self, node, input_shapes):
+    def infer_shape(self, node: Apply, input_shapes: Sequence[Any]) -> list[Any]:
         """As many as points."""
         return [(node.inputs[2],)]
 
 
 @register_funcify_default_op_cache_key(Spread)
-def _compile_spread(op, node, **_):
+def _compile_spread(op: Any, node: Apply, **_: Any) -> Any:
     return _spread, VERSION
 
 
 @register_funcify_default_op_cache_key(Collect)
-def _compile_collect(op, node, **_):
+def _compile_collect(op: Any, node: Apply, **_: Any) -> Any:
     @njit(error_model="numpy")
     def collect(values, index, size):
         return _collect(values, index, size.item())

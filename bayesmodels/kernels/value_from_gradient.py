@@ -1,13 +1,15 @@
-"""Where a log-likelihood and its gradient are both computed, run the kernel once: take the value from the gradient."""
+"""Graph rewrite that takes a log-likelihood from its gradient's kernel where both are computed: one run, not two."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pytensor.compile.mode import optdb
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.graph.traversal import ancestors
 
 
-def share_value(name: str, value_op: type, gradient_op: type) -> None:
+def share_value(name: str, value_op: Any, gradient_op: Any) -> None:
     """Register the rewrite of a pair of Ops.
 
     Parameters

@@ -19,6 +19,10 @@ MODELS = {
 def model_class(name: Any) -> Any:
     """The class of a model: by known name, or `package.module:Class` of one's own.
 
+    Parameters
+    ----------
+    name : str
+
     Raises
     ------
     BadConfig
@@ -39,6 +43,11 @@ def model_class(name: Any) -> Any:
 
 def model_from_spec(spec: Mapping[str, Any]) -> Any:
     """A model from a dict with `type`: a known name, or `package.module:Class` of one's own.
+
+    Parameters
+    ----------
+    spec : mapping
+        As read from TOML or JSON.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Warnings about data: those of the tables, and what is doubtful in them for the model that is fitted."""
+"""Warnings about data: of the tables themselves, and for the model that is fitted to them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 from bayesmodels.models.labels import Parts, unused_labels
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.parts.priors import Normal
-from bayesmodels.study.doubtful import NO_ROW, at_limit, implausible, value_problem, values_at_limits
-from bayesmodels.study.event_words import EVENT_WORDS
+from bayesmodels.study.checks.doubtful import NO_ROW, at_limit, implausible, value_problem, values_at_limits
+from bayesmodels.study.checks.event_words import EVENT_WORDS
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, plain, row_ranges
 from bayesmodels.study.study import Study
 from bayesmodels.vocabulary import months

@@ -2,60 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pymc as pm
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from bayesmodels.kernels.joint_variable import follow_up
-from bayesmodels.models.longitudinal import Covariates
-from bayesmodels.models.outcome import Outcome
-from bayesmodels.models.presets import outcome_from
+from bayesmodels.kernels.hazards.follow_up import follow_up
 from bayesmodels.models.visits.assembly import assemble, published_coords
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import as_data, data_names, design_of
 from bayesmodels.models.visits.event import Event
 from bayesmodels.models.visits.exposure import exits_of
 from bayesmodels.models.visits.hazard_terms import hazards
+from bayesmodels.models.visits.priors import course_rows, event_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
+from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 
 PERSON_DRAWS = "_person_z"
-"""Standard normal numbers that draw the person terms: a free variable that no posterior holds."""
+"""Standard normal numbers that draw the random effects: a free variable that no posterior holds."""
 
 
-class JointEventModel(BaseModel):
+class JointEventModel(CourseModel):
     """Longitudinal outcomes and competing events: those who decline faster may leave sooner.
 
     ``h_ie(t) = h0_e(t) exp(gamma_e' w_i + sum of alpha_e A(t; i))``, with cause-specific hazards of the event types e
     and A the current value, rate or area so far of an outcome's error-free course, or the person's own terms. The
-    outcomes are those of `LongitudinalModel`. Person terms are drawn within the likelihood from their exact
+    outcomes are those of `LongitudinalModel`. Random effects are drawn within the likelihood from their exact
     distribution given the visits, so that only what the events say of them is left to the sampler.
 
-    Delayed entry: the likelihood is given survival to the entry at the person's terms, and the terms of those who
-    entered late are taken to follow the population's distribution, as those of everyone. Where associations are strong
-    and many entered late, the terms of survivors thus pass for the population's.
+    Delayed entry: the likelihood is given survival to the entry at the person's random effects, and those of persons
+    who entered late are taken to follow the population's distribution, as everyone's. Where associations are strong
+    and many entered late, the random effects of survivors thus pass for the population's.
 
     Parameters
     ----------
-    outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
-        As of `LongitudinalModel`.
+    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+        As of `CourseModel`.
     events : sequence of Event
         At least one; an exit that is none of them ends follow-up without information.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     type: Literal["joint_event"] = "joint_event"
-    outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
     events: tuple[Event, ...] = Field(min_length=1)
-    pooling: Literal["partial", "complete", "none"] = "partial"
-    baseline: Literal["common", "free"] = "common"
-    covariates: Covariates = Covariates()
-    person_sd: Literal["common", "by_stratum"] = "common"
-    residual_sd: Literal["common", "by_stratum"] = "common"
-    correlation_shape: float = Field(default=2.0, gt=0)
 
     @model_validator(mode="after")
     def _names_fit(self) -> JointEventModel:
@@ -82,6 +73,16 @@ class JointEventModel(BaseModel):
 
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `follow_up` holds visits, exit and months watched.
+
+        Parameters
+        ----------
+        data : Study
+            With an events table.
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; persons are the dim `person`.
 
         Raises
         ------
@@ -116,3 +117,18 @@ class JointEventModel(BaseModel):
             publish_longitudinal(self, a, data, design, p)
             found.publish(self, a, data)
         return model
+
+    def prior_rows(self, data: Study) -> list[PriorRow]:
+        """Every prior (`prior_table`); the study gives strata and start groups only.
+
+        Parameters
+        ----------
+        data : Study
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
+        return [*course_rows(self, data), *event_rows(self, data)]

@@ -1,4 +1,4 @@
-"""Labels of a study's tables that a model takes, and those that no part of it takes."""
+"""Labels of outcomes and events in a study's tables: which ones a model uses, and which ones nothing uses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bayesmodels.study import MeansTable, Study, TrialTable
-from bayesmodels.study.event_words import NONE
-from bayesmodels.study.labels import alike, as_toml, counted, spelt
+from bayesmodels.study.checks.event_words import NONE
+from bayesmodels.study.checks.labels import alike, as_toml, counted, spelt
 from bayesmodels.study.problem import Problem, plain, quoted
 
 OTHER_EXITS = {"[dropout]": "leaving of one's own accord", "[rank]": "censoring"}
@@ -30,6 +30,11 @@ def events_taken(model: Any) -> dict[str, str]:
         if labels and isinstance(name, str):
             taken.setdefault(name, labels[0])
     return taken | {label: label for label in getattr(model, "other_exits", ())}
+
+
+def terminal_labels(model: Any) -> tuple[str, ...]:
+    """Labels, in the events table, of a model's terminal events."""
+    return tuple(label for event in model.events if event.terminal for label in event.labels)
 
 
 def unused_labels(

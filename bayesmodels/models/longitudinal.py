@@ -2,71 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import pymc as pm
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import field_validator
 
-from bayesmodels.kernels.linear_mixed_variable import linear_mixed
+from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.models.outcome import Outcome
-from bayesmodels.models.presets import outcome_from
 from bayesmodels.models.visits.assembly import assemble, published_coords
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import as_data, data_names, design_of
+from bayesmodels.models.visits.priors import course_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
+from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 
 
-class Covariates(BaseModel):
-    """Columns of the persons table on level, rate and effect of every outcome; per SD of the column."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    level: tuple[str, ...] = ()
-    rate: tuple[str, ...] = ()
-    effect: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All columns named, once each."""
-        return tuple(dict.fromkeys((*self.level, *self.rate, *self.effect)))
-
-
-class LongitudinalModel(BaseModel):
+class LongitudinalModel(CourseModel):
     """Hierarchical model of one or more outcomes over time, persons integrated out exactly.
 
     ``y_ik(t) = trajectory_k(t; u_i) + effect_k(t - s_i; u_i) + path_ik(t) + error``, with one correlated vector u_i of
-    person terms over all outcomes, the drug's start s_i of person i, and a Brownian path for outcomes that wander.
+    random effects over all outcomes, the drug's start s_i of person i, and a random walk for outcomes that have one.
 
     Parameters
     ----------
-    outcomes : sequence of Outcome
-        Or preset names, or tables of fields.
-    pooling : {"partial", "complete", "none"}
-        Of the drug effect over start groups: its SD between groups estimated, zero, or infinite.
-    baseline : {"common", "free"}
-        Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
-    covariates : Covariates
-    person_sd, residual_sd : {"common", "by_stratum"}
-        The second of the Brownian paths' SDs, too.
-    correlation_shape : float
-        eta of the LKJ prior of the person terms' correlations.
+    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+        As of `CourseModel`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     type: Literal["longitudinal"] = "longitudinal"
-    outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
-    pooling: Literal["partial", "complete", "none"] = "partial"
-    baseline: Literal["common", "free"] = "common"
-    covariates: Covariates = Covariates()
-    person_sd: Literal["common", "by_stratum"] = "common"
-    residual_sd: Literal["common", "by_stratum"] = "common"
-    correlation_shape: float = Field(default=2.0, gt=0)
 
     @field_validator("outcomes")
     @classmethod
-    def _once_each(cls, outcomes):
+    def _once_each(cls, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
         names = [k.name for k in outcomes]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -75,6 +44,15 @@ class LongitudinalModel(BaseModel):
 
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study; its observed variable `visits` has a log-likelihood by person.
+
+        Parameters
+        ----------
+        data : Study
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; persons are the dim `person`.
 
         Raises
         ------
@@ -99,3 +77,18 @@ class LongitudinalModel(BaseModel):
             )
             publish_longitudinal(self, a, data, design, p)
         return model
+
+    def prior_rows(self, data: Study) -> list[PriorRow]:
+        """Every prior (`prior_table`); the study gives strata and start groups only.
+
+        Parameters
+        ----------
+        data : Study
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
+        return course_rows(self, data)

@@ -1,4 +1,4 @@
-"""An outcome of a longitudinal model: its scale, its course, what the drug does to it, and the priors."""
+"""An outcome of a longitudinal model: scale, trajectory, drug effect and priors."""
 
 from __future__ import annotations
 
@@ -108,9 +108,9 @@ class Outcome(BaseModel):
     level, rate : Normal, or dict of Normal by stratum
         Means over persons at randomisation, modelling scale (a month).
     level_sd, rate_sd, residual_sd : HalfNormal
-    wander_sd : HalfNormal, optional
-        Of a Brownian path about each person's course, from 0 at randomisation, per square root of a month. Without it
-        persons keep to their course.
+    random_walk_sd : HalfNormal, optional
+        Of a random walk (Brownian motion) about each person's course, from 0 at randomisation, per square root of a
+        month; none unless given.
     effect_on_level_prior, effect_on_rate_prior : Normal, or dict of Normal by stratum
         Size of an effect that shifts the level, or the rate.
     source : str
@@ -133,7 +133,7 @@ class Outcome(BaseModel):
     level_sd: HalfNormal | None = None
     rate_sd: HalfNormal | None = None
     residual_sd: HalfNormal | None = None
-    wander_sd: HalfNormal | None = None
+    random_walk_sd: HalfNormal | None = None
     effect_on_level_prior: MeanPrior | None = None
     effect_on_rate_prior: MeanPrior | None = None
     source: str = "typical level, spread and rate stated in the configuration"

@@ -13,18 +13,18 @@ from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope, Plateau, 
 from bayesmodels.parts.lookup import unknown
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
-from bayesmodels.study.limits import LIMITS
+from bayesmodels.study.checks.limits import LIMITS
 
 TABLE = "data/evidence/als_population_parameters.csv"
 PRO_ACT = f"PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I; {TABLE})"
 TRIALS = f"assumption about trial populations; HEALEY's shared placebo began at 35.1 (SD 6.7) points ({TABLE})"
 NFL_COHORTS = f"baseline medians of 52 to 92 pg/mL, ln SD .52 to .62 (PRO-ACT, HEALEY regimen C; {TABLE})"
 NFL_DRIFT = f"x1.20 in 28 weeks on VALOR's placebo, faster stratum; -.005 a month untreated (trehalose EAP; {TABLE})"
-NFL_RATES = f"assumption, beside the wander; without one VALOR's standard errors say .05 to .11 a month ({TABLE})"
+NFL_RATES = f"assumption, beside the random walk; without one VALOR's standard errors say .05 to .11 a month ({TABLE})"
 NFL_ERROR = f"ln SD .08 to .18 from changes in VALOR and HEALEY regimen C ({TABLE})"
-WANDER = (
+RANDOM_WALK = (
     "VALOR's published standard errors grow faster than a straight line's: {} per square root of a month "
-    "(our decomposition, models/published_means/valor.py)"
+    "(our decomposition, models/published_means/presets.py)"
 )
 WIDE = "assumption: wide on the scale of the measure"
 
@@ -50,7 +50,7 @@ def nfl_plasma() -> Outcome:
         rate=Normal(mean=0.0, sd=0.03, source=NFL_DRIFT),
         rate_sd=HalfNormal(sd=0.03, source=NFL_RATES),
         residual_sd=HalfNormal(sd=0.2, source=NFL_ERROR),
-        wander_sd=HalfNormal(sd=0.2, source=WANDER.format("ln .12 to .16")),
+        random_walk_sd=HalfNormal(sd=0.2, source=RANDOM_WALK.format("ln .12 to .16")),
         effect_on_level_prior=Normal(mean=0.0, sd=0.75, source="assumption: centred at no effect; a halving is 0.9 SD"),
     )
 
@@ -83,7 +83,7 @@ def alsfrs_r() -> Outcome:
         rate=Normal(mean=-1.0, sd=0.5, source=PRO_ACT),
         rate_sd=HalfNormal(sd=1.0, source=PRO_ACT),
         residual_sd=HalfNormal(sd=2.5, source=PRO_ACT),
-        wander_sd=HalfNormal(sd=1.5, source=WANDER.format("1.4 points")),
+        random_walk_sd=HalfNormal(sd=1.5, source=RANDOM_WALK.format("1.4 points")),
     )
 
 
@@ -144,6 +144,12 @@ PRESETS = {f.__name__: f for f in (nfl_plasma, alsfrs_r, svc, hhd, alsaq5, eq5d5
 def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Model:
     """A copy of a model or part with some fields changed, checked like a new one.
 
+    Parameters
+    ----------
+    model : model, outcome or part
+    changes : mapping of str to value
+        Fields by name.
+
     Raises
     ------
     BadInput
@@ -159,6 +165,10 @@ def replaced[Model: BaseModel](model: Model, changes: Mapping[str, Any]) -> Mode
 
 def outcome_from(value: Any) -> Outcome:
     """An outcome as it is, or from its description: `preset` with fields to override, or all fields.
+
+    Parameters
+    ----------
+    value : Outcome, str or mapping
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The whole prior of any of the package's models as a table, with unit and source."""
+"""The whole prior of a model as a table, with unit and source."""
 
 from __future__ import annotations
 
@@ -7,51 +7,43 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.models.joint_event import JointEventModel
-from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.models.published_means.model import PublishedMeansModel, priors
-from bayesmodels.models.shared_rate.model import SharedRateModel
-from bayesmodels.models.shared_rate.priors import shared_rate_prior_table
-from bayesmodels.models.trial_level.model import TrialLevelModel, trial_level_prior_table
-from bayesmodels.models.trial_level.one_stage import OneStageModel, one_stage_prior_table
-from bayesmodels.models.visits.event_priors import event_prior_table
-from bayesmodels.models.visits.priors import longitudinal_prior_table
+
+COLUMNS = ("outcome", "endpoint", "parameter", "stratum", "prior", "unit", "source")
+NEEDED = ("parameter", "prior", "unit", "source")
 
 
-def prior_table(model: Any, data: Any) -> pd.DataFrame:
-    """Every prior of a model: one row a parameter and, where priors differ, a stratum or an endpoint.
+def prior_table(model: Any, data: Any = None) -> pd.DataFrame:
+    """Every prior of a model: one row per parameter and, where priors differ, per stratum or endpoint.
 
     Parameters
     ----------
-    model : LongitudinalModel, JointEventModel, PublishedMeansModel, SharedRateModel, TrialLevelModel or OneStageModel
+    model : Model
+        With a method ``prior_rows(data)``, as all of the package have: a list of dicts with `parameter`, `prior`,
+        `unit`, `source` and, where they apply, `outcome`, `endpoint` or `stratum`.
     data : Study, MeansTable, TrialTable or ClusterTable
-        What the model takes: for its strata, start groups, units and labels; priors never depend on its values.
+        What the model takes: for its strata, start groups, units and labels; priors never depend on its values. Models
+        of published means and of shared rates need none.
 
     Returns
     -------
     DataFrame
-        Columns parameter, prior, unit, source, and before them what the parameter is of: outcome and stratum of models
-        of patients, stratum of published means, endpoint of a one-stage model. Units on the modelling scale.
+        Columns parameter, prior, unit, source, and what the parameter is of: outcome and stratum of models of patients,
+        stratum of published means, endpoint of a one-stage model. Units on the modelling scale.
 
     Raises
     ------
     BadInput
-        A model of another type; see also the model's `build`.
+        A model without the method, or whose rows lack an entry; see also the model's `build`.
     """
-    match model:
-        case JointEventModel():
-            return pd.concat([longitudinal_prior_table(model, data), event_prior_table(model, data)], ignore_index=True)
-        case LongitudinalModel():
-            return longitudinal_prior_table(model, data)
-        case PublishedMeansModel():
-            return priors(model)
-        case SharedRateModel():
-            return shared_rate_prior_table(model)
-        case TrialLevelModel():
-            return trial_level_prior_table(model, data)
-        case OneStageModel():
-            return one_stage_prior_table(model, data)
-    raise BadInput(
-        f"model: expected one of the package's models, got {type(model).__name__}; draw from the prior of another with "
-        "pm.sample_prior_predictive on what its build returns"
-    )
+    if not callable(getattr(model, "prior_rows", None)):
+        raise BadInput(
+            f"model: expected a model with a method prior_rows(data), got {type(model).__name__}; draw from the prior "
+            "of one without it with pm.sample_prior_predictive on what its build returns"
+        )
+    rows = model.prior_rows(data)
+    lacking = [
+        f"prior_rows: row {k} has no {name!r}" for k, row in enumerate(rows) for name in NEEDED if name not in row
+    ]
+    if lacking:
+        raise BadInput(lacking)
+    return pd.DataFrame(rows, columns=[name for name in COLUMNS if any(name in row for row in rows)])

@@ -1,4 +1,4 @@
-"""The only way a model writes what reports read."""
+"""Publishing of a model's results: deterministic variables under the vocabulary's names and dims."""
 
 from __future__ import annotations
 
@@ -46,7 +46,13 @@ def publish(name: str, value: Any) -> Any:
 
 
 def period_edges(switch: float, last: float) -> tuple[tuple[float, ...], np.ndarray]:
-    """Edges in weeks (begin, end of each of `PERIODS`) and their spans in months; NaN where curves do not reach."""
+    """Edges in weeks (begin, end of each of `PERIODS`) and their spans in months; NaN where curves do not reach.
+
+    Parameters
+    ----------
+    switch, last : float
+        Weeks of the switch and of the last curve week.
+    """
     before_end = min(switch, last)
     periods = [(0.0, before_end), (before_end, last), (last - LAST_YEAR_WEEKS, last)]
     spans = np.array([months(end - begin) if begin >= 0 and end > begin else np.nan for begin, end in periods])

@@ -1,4 +1,4 @@
-"""Associations: what of a person's course acts on the hazard of an event."""
+"""Associations: the feature of a person's course (value, rate, area, random effects) that acts on a hazard."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Association(BaseModel):
         Current value; current rate of change a month; integral of the value less its typical level since
         randomisation, in units x months; or the person's own deviations from the mean terms (level, rate, effect), one
         coefficient each. A rate that jumps after an uncertain lag is integrated to about 3 % of a person's cumulative
-        hazard (`parts.effects.JUMP_MONTHS`). All on the modelling scale; the Brownian path of an outcome that
-        wanders is not part of them.
+        hazard (`parts.effects.JUMP_MONTHS`). All on the modelling scale; an outcome's random walk is not
+        part of them.
     prior : Normal, optional
         Of the change of the log hazard per unit. Unless given, Normal(0, 1) per typical SD between persons: of the
         level for `value`, of the rate for `rate`, of the level held for a year for `area`, of each term for `terms`.

@@ -1,4 +1,4 @@
-"""What a trajectory or a drug effect is made of: terms, and their basis as functions of time.
+"""Terms and time-dependent basis of a trajectory or a drug effect.
 
 A part contributes ``sum over terms of (a person's term) x (the term's basis at time t)`` to an outcome's mean. It
 states the terms (their priors, and whether they vary between persons) and gives the basis as functions of time in

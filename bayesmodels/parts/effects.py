@@ -1,4 +1,4 @@
-"""Drug effects: what the drug adds to an outcome, as functions of months since the person's drug start (x).
+"""Drug effects on an outcome, as functions of months since the person's drug start (x).
 
 Every shape is zero until the drug starts. A lag is a prior, a number of months taken as known, or None.
 `effect_type` is the shape's name and `effect_unit` the unit of its size.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import pymc as pm
 import pytensor.tensor as pt
@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve, Term
-from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
+from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal, PriorFields
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +30,9 @@ def _not_before_the_drug(lag: LogNormal | float | None) -> LogNormal | float | N
 Lag = Annotated[LogNormal | float | None, AfterValidator(_not_before_the_drug)]
 """Months from the drug's start to its first effect: a prior, a number taken as known, or None for no lag."""
 
-LEVEL, RATE = "{unit}", "{unit} per month"
+LEVEL: Final = "{unit}"
+RATE: Final = "{unit} per month"
+_MONTHS = ("", "months")
 
 BIOMARKER_LAG = LogNormal(
     median=1.0, sigma=0.5, source="pharmacology: first effect within 0.3 to 3 months of the first dose"
@@ -49,7 +51,7 @@ the log hazard is 1, 5 % where it is 2, and the gradient by the lag lacks what m
 """
 
 
-def _lag(lag: LogNormal | float | None, outcome: str):
+def _lag(lag: LogNormal | float | None, outcome: str) -> Any:
     """A part's lag in months, what to publish of it, and where the rate jumps: a number is known, None is no lag."""
     if isinstance(lag, LogNormal):
         variable = lag.variable(f"{outcome}_effect_lag")
@@ -57,25 +59,45 @@ def _lag(lag: LogNormal | float | None, outcome: str):
     return (0.0, {}, ()) if lag is None else (lag, {"effect_lag": pt.constant(lag)}, (float(lag),))
 
 
-def _since(x, lag):
+def _since(x: Any, lag: Any) -> Any:
     """Months since the effect began, zero before."""
     return pt.maximum(x - lag, 0.0)
 
 
 class NoEffect(BaseModel):
-    """The drug does nothing to this outcome."""
+    """The drug does nothing to this outcome.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    """
 
     model_config = _FROZEN
     type: Literal["none"] = "none"
     effect_unit: Literal[""] = ""
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No terms."""
         return Curve({}, lambda x: {}, lambda x: {})
 
 
 class Step(BaseModel):
-    """size, from the drug's start on."""
+    """size, from the drug's start on.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
+    """
 
     model_config = _FROZEN
     type: Literal["step"] = "step"
@@ -83,7 +105,7 @@ class Step(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect."""
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
@@ -93,7 +115,21 @@ class Step(BaseModel):
 
 
 class SlopeChange(BaseModel):
-    """size (x - lag)_+: the rate changes by `size` a month."""
+    """size (x - lag)_+: the rate changes by `size` a month.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
+    """
 
     model_config = _FROZEN
     type: Literal["slope_change"] = "slope_change"
@@ -101,8 +137,9 @@ class SlopeChange(BaseModel):
     lag: Lag = None
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
@@ -119,6 +156,18 @@ class Plateau(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    time_constant : LogNormal
+        Months in which 63 % of the effect is reached after the lag.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
     drift_on_drug : {"continues", "stops"}
         `stops`: the untreated drift accrues over the integral of 1 - h only.
     """
@@ -131,8 +180,9 @@ class Plateau(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
     drift_on_drug: Literal["continues", "stops"] = "continues"
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "time_constant": _MONTHS}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` and `effect_time_constant`."""
         lag, published, jumps = _lag(self.lag, outcome.name)
         kappa = self.time_constant.variable(f"{outcome.name}_effect_time_constant")
@@ -154,6 +204,21 @@ class Transit(BaseModel):
     """size P(k, x k / delay): the response passes through a chain of k compartments, mean delay `delay` months.
 
     P is the regularised lower incomplete gamma function.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    delay : LogNormal
+        Mean delay, months.
+    stages : LogNormal
+        Number of compartments; need not be whole.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
     """
 
     model_config = _FROZEN
@@ -163,8 +228,9 @@ class Transit(BaseModel):
     stages: LogNormal = LogNormal(median=4.0, sigma=0.5, source="wide; one stage is a plain exponential")
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+    prior_fields: ClassVar[PriorFields] = {"delay": _MONTHS, "stages": ("", "number")}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes the mean delay as `effect_lag`."""
         delay = self.delay.variable(f"{outcome.name}_transit_delay")
         stages = self.stages.variable(f"{outcome.name}_transit_stages")
@@ -190,8 +256,22 @@ class DeceleratingSlope(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    size : Normal, or dict of Normal by stratum, optional
+        Prior of its mean over persons; the outcome's unless given.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; without it everyone has the same effect.
     rho : LogNormal or "trajectory"
         Per month; `trajectory` ties it to the deceleration of the outcome's untreated course.
+    size : Normal or dict of str to Normal, optional
+        Prior of the change of rate, by stratum if a dict; default the outcome's `effect_on_rate`.
+    person_sd : HalfNormal, optional
+        Prior of its SD between persons; None: the same in everyone.
     """
 
     model_config = _FROZEN
@@ -201,16 +281,33 @@ class DeceleratingSlope(BaseModel):
     rho: LogNormal | Literal["trajectory"] = "trajectory"
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "rho": ("", "per month")}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
-        """Term effect; publishes `effect_lag` where there is one."""
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """Term effect; publishes `effect_lag` where there is one.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        trajectory : Curve
+            The outcome's untreated course.
+        effects : mapping
+            Outcome to the drug effects made so far.
+
+        Returns
+        -------
+        Curve
+            Of months x since the drug's start.
+        """
         if self.rho == "trajectory" and "deceleration" not in trajectory.published:
             raise BadConfig(
                 f'outcome {outcome.name}: effect decelerating_slope with rho = "trajectory" needs a decelerating '
                 'trajectory; set trajectory = {type = "decelerating"}, or give the effect its own rho'
             )
-        own = isinstance(self.rho, LogNormal)
-        rho = self.rho.variable(f"{outcome.name}_effect_rho") if own else trajectory.published["deceleration"]
+        if isinstance(self.rho, LogNormal):
+            rho = self.rho.variable(f"{outcome.name}_effect_rho")
+        else:
+            rho = trajectory.published["deceleration"]
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
@@ -228,6 +325,12 @@ class Follows(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
     outcome : str
         The other outcome, listed before this one; its effect has an area (all built-in shapes have).
     gain : Normal
@@ -240,11 +343,13 @@ class Follows(BaseModel):
     outcome: str
     gain: Normal = Normal(mean=0.0, sd=0.5, source="cohort slope 0.46 points a month per ln NfL")
     lag: Lag = None
+    prior_fields: ClassVar[PriorFields] = {"gain": ("", "{unit} per month per unit followed"), "lag": _MONTHS}
 
-    def curve(self, outcome, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes `follow_gain`."""
         followed = effects.get(self.outcome)
-        if followed is None or followed.area is None or "effect" not in followed.terms:
+        area = None if followed is None else followed.area
+        if followed is None or area is None or "effect" not in followed.terms:
             raise BadConfig(
                 f"outcome {outcome.name}: effect follows {self.outcome}, which is not an outcome listed before it "
                 "with an effect of its own that has an area; list it first, with such an effect"
@@ -253,7 +358,7 @@ class Follows(BaseModel):
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {f"{self.outcome}:effect": followed.terms["effect"]},
-            lambda x: {f"{self.outcome}:effect": gain * followed.area(x - lag)["effect"]},
+            lambda x: {f"{self.outcome}:effect": gain * area(x - lag)["effect"]},
             None,
             {"follow_gain": gain} | published,
             jumps,

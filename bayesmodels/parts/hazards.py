@@ -1,4 +1,4 @@
-"""Baseline hazards: how an event's log hazard changes over months since randomisation, all else held.
+"""Baseline hazards: an event's log hazard over months since randomisation, covariates and courses held.
 
 A hazard is linear in coefficients once its shape's knots are known: log h(t) = sum of coefficient x column(t). The
 first part of each class's prior, `level`, is of the log hazard a month, for a person at the typical value of what acts
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pymc as pm
@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 from scipy.interpolate import BSpline
 
 from bayesmodels.errors import BadInput
-from bayesmodels.parts.priors import HalfNormal, Normal
+from bayesmodels.parts.priors import HalfNormal, Normal, PriorFields
 from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 LEVEL = Normal(mean=float(np.log(0.01)), sd=1.5, source="log of 1 % a month; a factor of 20 either way is 2 SD")
+_LEVEL_FIELD = ("log baseline hazard", "log hazard a month")
 TYPICAL_MONTHS = 12.0
 """Where the level of a hazard that changes smoothly is stated."""
 
@@ -50,7 +51,13 @@ class Exposure:
         return float(np.exp(np.log(at).mean())) if len(at) else TYPICAL_MONTHS
 
     def at_risk(self, t: np.ndarray) -> np.ndarray:
-        """Persons at risk at each time of `t`."""
+        """Persons at risk at each time of `t`.
+
+        Parameters
+        ----------
+        t : array (time,)
+            Months since randomisation.
+        """
         return ((self.entry[:, None] <= t) & (t < self.exit[:, None])).sum(axis=0)
 
 
@@ -85,6 +92,8 @@ class Weibull(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     level : Normal
         Log hazard a month at 12 months.
     log_shape : Normal
@@ -95,6 +104,7 @@ class Weibull(BaseModel):
     type: Literal["weibull"] = "weibull"
     level: Normal = LEVEL
     log_shape: Normal = Normal(mean=0.0, sd=0.5, source="k between .4 and 2.7: 2 SD")
+    prior_fields: ClassVar[PriorFields] = {"level": _LEVEL_FIELD, "log_shape": ("log shape of the baseline hazard", "")}
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns 1 and log t, centred at the typical event (data of the model: its log less that of 12 months)."""
@@ -121,6 +131,8 @@ class PiecewiseConstant(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float, optional
         Rising weeks above 0.
     pieces : int
@@ -134,16 +146,17 @@ class PiecewiseConstant(BaseModel):
     knot_weeks: tuple[FiniteFloat, ...] | None = None
     pieces: int = Field(default=5, ge=1)
     level: Normal = LEVEL
+    prior_fields: ClassVar[PriorFields] = {"level": _LEVEL_FIELD}
 
     @field_validator("knot_weeks")
     @classmethod
-    def _rising(cls, knots):
+    def _rising(cls, knots: Any) -> Any:
         if knots is not None and (list(knots) != sorted(set(knots)) or (knots and knots[0] <= 0)):
             raise ValueError("expected rising weeks above 0")
         return knots
 
     def baseline(self, exposure: Exposure) -> Baseline:
-        """A column a piece."""
+        """One column per piece."""
         if self.knot_weeks is not None:
             knots = np.array([months(week) for week in self.knot_weeks])
         else:
@@ -170,6 +183,8 @@ class PenalisedSpline(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     functions : int
         B-splines, equally spaced from week 0 to `until_week`.
     until_week : float, optional
@@ -189,6 +204,11 @@ class PenalisedSpline(BaseModel):
     level: Normal = LEVEL
     trend: Normal = Normal(mean=0.0, sd=1.0, source="a hazard that rises or falls sevenfold is 2 SD")
     roughness: HalfNormal = HalfNormal(sd=0.5, source="a bend of .5 on the log hazard between knots is 1 SD")
+    prior_fields: ClassVar[PriorFields] = {
+        "level": _LEVEL_FIELD,
+        "trend": ("change of the log baseline hazard, week 0 to the last", "log hazard"),
+        "roughness": ("SD of the baseline's second differences", "log hazard"),
+    }
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns: 1, centred time over the span, and `functions` - 2 bends."""

@@ -1,4 +1,4 @@
-"""A part or model from its description: by known name, or by the path of the user's own class."""
+"""Parts and models from their descriptions: by a known name, or by the import path of the user's own class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bayesmodels.study.labels import label_key
+from bayesmodels.study.checks.labels import label_key
 from bayesmodels.study.problem import plain
 
 LISTED = 12
@@ -63,7 +63,16 @@ def own_code(value: Any) -> list[str]:
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
-    """That a name is not known, and the one it may stand for, or all that are."""
+    """That a name is not known, and the one it may stand for, or all that are.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, for messages.
+    name : str
+        As given.
+    known : iterable of str
+    """
     options = list(known)
     close = [option for option in options if label_key(option) == label_key(str(name))]
     close = close or get_close_matches(str(name), options, n=1)
@@ -72,8 +81,19 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     return f"unknown {kind} {plain(repr(name))}; {hint}"
 
 
-def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> type:
+def class_of(kind: str, known: Mapping[str, type], name: Any, method: str) -> Any:
     """The class a `type` names: a known name first, then `package.module:Class`.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, for messages.
+    known : mapping of str to type
+        Known names.
+    name : str
+        As given.
+    method : str
+        That the class must have.
 
     Raises
     ------
@@ -115,7 +135,15 @@ def _same_module(module: ModuleType) -> None:
 
 
 def type_name(known: Mapping[str, type], value: BaseModel) -> str:
-    """What to write as `type` so that `class_of` finds the class again."""
+    """What to write as `type` so that `class_of` finds the class again.
+
+    Parameters
+    ----------
+    known : mapping of str to type
+        Known names.
+    value : BaseModel
+        A part.
+    """
     cls = type(value)
     for name, candidate in known.items():
         if candidate is cls:
@@ -125,6 +153,17 @@ def type_name(known: Mapping[str, type], value: BaseModel) -> str:
 
 def part_from(kind: str, known: Mapping[str, type], value: Any, method: str) -> Any:
     """A part as it is, or made from its name or from a dict with `type`.
+
+    Parameters
+    ----------
+    kind : str
+        What it is, for messages.
+    known : mapping of str to type
+        Known names.
+    value : str, mapping or instance
+        As given.
+    method : str
+        That the class must have.
 
     Raises
     ------
@@ -144,5 +183,13 @@ def part_from(kind: str, known: Mapping[str, type], value: Any, method: str) -> 
 
 
 def part_to(known: Mapping[str, type], value: BaseModel) -> dict[str, Any]:
-    """A part as a dict with the `type` that makes it again."""
+    """A part as a dict with the `type` that makes it again.
+
+    Parameters
+    ----------
+    known : mapping of str to type
+        Known names.
+    value : BaseModel
+        A part.
+    """
     return value.model_dump(mode="json") | {"type": type_name(known, value)}

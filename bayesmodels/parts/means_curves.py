@@ -29,7 +29,7 @@ UNIT_WEIGHTS = np.concatenate([(b - a) * _WEIGHTS / 2 for a, b in pairwise(_PANE
 class Cells:
     """Where a mean course is wanted.
 
-    Attributes
+    Parameters
     ----------
     months : array (cell,)
         Since randomisation.

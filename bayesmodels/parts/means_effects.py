@@ -28,7 +28,13 @@ _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
 class LinearCourse(BaseModel):
-    """Untreated course at a constant rate."""
+    """Untreated course at a constant rate.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    """
 
     model_config = _FROZEN
 
@@ -44,7 +50,15 @@ class LinearCourse(BaseModel):
 
 
 class DeceleratingCourse(BaseModel):
-    """Untreated course that flattens: rate x exp(-rho t)."""
+    """Untreated course that flattens: rate x exp(-rho t).
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    deceleration : LogNormal
+        Per month.
+    """
 
     model_config = _FROZEN
 
@@ -64,7 +78,13 @@ Course = Annotated[LinearCourse | DeceleratingCourse, Field(discriminator="type"
 
 
 class NoMeansEffect(BaseModel):
-    """No effect of the drug: every start group follows the untreated course."""
+    """No effect of the drug: every start group follows the untreated course.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    """
 
     model_config = _FROZEN
 
@@ -86,6 +106,8 @@ class LaggedPlateau(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     effect : Normal or dict of str to Normal
         Plateau, ln (negative is a drop).
     lag, time_constant : LogNormal
@@ -139,7 +161,17 @@ def _time_on_effect(xp: ModuleType, cells: Cells, lag: Any, rho: Any) -> Any:
 
 
 class ProportionalSlowing(BaseModel):
-    """The drug removes one share of the untreated rate in every stratum, from a lag after its start."""
+    """The drug removes one share of the untreated rate in every stratum, from a lag after its start.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    slowing : Normal
+        Share of the untreated rate.
+    lag : LogNormal
+        Months.
+    """
 
     model_config = _FROZEN
 
@@ -163,7 +195,17 @@ class ProportionalSlowing(BaseModel):
 
 
 class AbsoluteChange(BaseModel):
-    """The drug adds to the rate, by stratum, from a lag after its start; it flattens as the untreated course does."""
+    """The drug adds to the rate, by stratum, from a lag after its start; it flattens as the untreated course does.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect : Normal or dict of str to Normal
+        Change of the rate, in the outcome's unit per month.
+    lag : LogNormal
+        Months.
+    """
 
     model_config = _FROZEN
 
@@ -191,6 +233,17 @@ class RatioPower(BaseModel):
     """Link to NfL: the rate is multiplied by (drug-induced NfL ratio, lagged) to the power theta.
 
     `outcome` names the NfL outcome; its effect must be a `LaggedPlateau`.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    outcome : str
+        The table's name of the NfL outcome.
+    exponent : Normal
+        theta.
+    lag : LogNormal
+        Months behind the NfL response.
     """
 
     model_config = _FROZEN
@@ -220,7 +273,19 @@ class RatioPower(BaseModel):
 
 
 class DropGain(BaseModel):
-    """Link to NfL: the rate gains gamma points a month per ln of the (lagged) drug-induced NfL drop."""
+    """Link to NfL: the rate gains gamma points a month per ln of the (lagged) drug-induced NfL drop.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    outcome : str
+        The table's name of the NfL outcome.
+    gain : Normal
+        gamma, in the outcome's unit per month per ln.
+    lag : LogNormal
+        Months behind the NfL response.
+    """
 
     model_config = _FROZEN
 

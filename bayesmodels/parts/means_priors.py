@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pymc as pm
 
-from bayesmodels.parts.priors import LogNormal, MeanPrior, by_stratum
+from bayesmodels.parts.priors import LogNormal, MeanPrior, Normal, by_stratum
 
 
 @dataclass(frozen=True)
 class Parameter:
     """A free parameter of a published-means model.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Name of the free variable, `<outcome>_<quantity>`.
@@ -41,7 +41,8 @@ class Parameter:
             return pm.Normal(self.name, mean, sd, dims=(dim,))
         if isinstance(self.prior, LogNormal):
             return self.prior.variable(self.name)
-        return pm.Normal(self.name, self.prior.mean, self.prior.sd)
+        prior = self._one()
+        return pm.Normal(self.name, prior.mean, prior.sd)
 
     def draws(self, strata: tuple[str, ...], size: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         """Prior draws, shape (size,) or (size, stratum)."""
@@ -50,7 +51,8 @@ class Parameter:
             return mean + sd * rng.standard_normal((size, len(strata)))
         if isinstance(self.prior, LogNormal):
             return self.prior.median * np.exp(self.prior.sigma * rng.standard_normal(size))
-        return self.prior.mean + self.prior.sd * rng.standard_normal(size)
+        prior = self._one()
+        return prior.mean + prior.sd * rng.standard_normal(size)
 
     def strata_without_prior(self, strata: tuple[str, ...]) -> tuple[str, ...]:
         """Strata that a prior given by stratum leaves out."""
@@ -62,6 +64,11 @@ class Parameter:
         in_unit = self.unit.format(unit=unit)
         return [(self.name, stratum, str(prior), in_unit, prior.source) for stratum, prior in parts]
 
+    def _one(self) -> Normal:
+        assert isinstance(self.prior, Normal)  # one for all strata, and not log-normal
+        return self.prior
+
     def _by_stratum(self, strata: tuple[str, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        assert not isinstance(self.prior, LogNormal)  # priors by stratum are Normal
         parts = by_stratum(self.prior, strata)
         return np.array([part.mean for part in parts]), np.array([part.sd for part in parts])

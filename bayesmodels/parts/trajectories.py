@@ -1,14 +1,14 @@
-"""Untreated courses: level at randomisation and what happens to it, as functions of months since randomisation."""
+"""Trajectories: untreated courses as functions of months since randomisation."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
 
 from bayesmodels.parts.curve import Curve, Term
-from bayesmodels.parts.priors import LogNormal, Normal, by_stratum
+from bayesmodels.parts.priors import LogNormal, Normal, PriorFields
 from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -18,8 +18,19 @@ DECELERATION = LogNormal(
 )
 
 
-def level_and_rate(outcome) -> dict[str, Term]:
-    """The two terms every trajectory has: level at randomisation, and rate of change then."""
+def level_and_rate(outcome: Any) -> dict[str, Term]:
+    """The two terms every trajectory has: level at randomisation, and rate of change then.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Whose priors they take.
+
+    Returns
+    -------
+    dict of str to Term
+        `level` and `rate`, with the outcome's priors.
+    """
     return {
         "level": Term(outcome.level_prior, outcome.level_sd_prior, "{unit}"),
         "rate": Term(outcome.rate_prior, outcome.rate_sd_prior, "{unit} per month"),
@@ -27,12 +38,18 @@ def level_and_rate(outcome) -> dict[str, Term]:
 
 
 class Linear(BaseModel):
-    """level + rate t."""
+    """level + rate t.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    """
 
     model_config = _FROZEN
     type: Literal["linear"] = "linear"
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level and rate."""
         return Curve(level_and_rate(outcome), lambda t: {"level": pt.ones_like(t), "rate": t})
 
@@ -42,6 +59,8 @@ class Decelerating(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     rho : LogNormal or float
         Per month; a number is taken as known.
     """
@@ -49,15 +68,16 @@ class Decelerating(BaseModel):
     model_config = _FROZEN
     type: Literal["decelerating"] = "decelerating"
     rho: LogNormal | float = DECELERATION
+    prior_fields: ClassVar[PriorFields] = {"rho": ("", "per month")}
 
     @field_validator("rho")
     @classmethod
-    def _positive(cls, rho):
+    def _positive(cls, rho: Any) -> Any:
         if isinstance(rho, float) and not 0 < rho < float("inf"):
             raise ValueError("expected rho above 0 (a course that does not decelerate is linear)")
         return rho
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level and rate; publishes `deceleration`."""
         rho = self.rho if isinstance(self.rho, float) else self.rho.variable(f"{outcome.name}_deceleration")
         return Curve(
@@ -72,6 +92,8 @@ class Piecewise(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float
         Weeks since randomisation, rising.
     """
@@ -82,12 +104,12 @@ class Piecewise(BaseModel):
 
     @field_validator("knot_weeks")
     @classmethod
-    def _rising(cls, knots):
+    def _rising(cls, knots: Any) -> Any:
         if list(knots) != sorted(set(knots)) or knots[0] <= 0:
             raise ValueError("expected rising weeks above 0")
         return knots
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level, rate and a change of rate per knot, Normal(0, the rate's prior spread)."""
         knots = [months(week) for week in self.knot_weeks]
         names = [f"rate_change_{j + 1}" for j in range(len(knots))]
@@ -111,6 +133,8 @@ class NaturalSpline(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     knot_weeks : tuple of float
         Weeks since randomisation, rising, three or more.
     """
@@ -121,12 +145,12 @@ class NaturalSpline(BaseModel):
 
     @field_validator("knot_weeks")
     @classmethod
-    def _rising(cls, knots):
+    def _rising(cls, knots: Any) -> Any:
         if list(knots) != sorted(set(knots)) or knots[0] < 0:
             raise ValueError("expected rising weeks, 0 or later")
         return knots
 
-    def curve(self, outcome) -> Curve:
+    def curve(self, outcome: Any) -> Curve:
         """Terms level, rate and one per bend, Normal(0, the rate's prior spread)."""
         knots = [months(week) for week in self.knot_weeks]
         last, span = knots[-1], knots[-1] - knots[0]
@@ -143,9 +167,9 @@ class NaturalSpline(BaseModel):
         return Curve(level_and_rate(outcome) | dict.fromkeys(names, _change_of_rate(outcome)), value)
 
 
-def _change_of_rate(outcome) -> Term:
-    strata = outcome.rate_prior if isinstance(outcome.rate_prior, dict) else [None]
-    spread = max(prior.sd for prior in by_stratum(outcome.rate_prior, list(strata)))
+def _change_of_rate(outcome: Any) -> Term:
+    rate = outcome.rate_prior
+    spread = max(prior.sd for prior in (rate.values() if isinstance(rate, dict) else [rate]))
     prior = Normal(mean=0.0, sd=2 * spread, source="twice the prior SD of the rate")
     return Term(prior, None, "{unit} per month")
 

@@ -1,1 +1,1 @@
-"""Persons behind a fit: random effects, predictions, futures and imputations, given the data at each draw."""
+"""Random effects, predictions and imputations of persons, given their data at each posterior draw."""

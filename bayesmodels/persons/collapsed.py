@@ -1,4 +1,4 @@
-"""Back from a posterior to the persons that a collapsed likelihood integrated out.
+"""Inputs of a collapsed likelihood at posterior draws, from which the persons it integrated out are recovered.
 
 The likelihood's own inputs (means, SDs, bases) are found in the built model and evaluated at posterior draws, so a
 model needs no second method for persons, replicates or predictions.
@@ -18,9 +18,9 @@ from pytensor.graph.traversal import ancestors
 
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.kernels.drawn_terms_op import LinearMixedTerms
-from bayesmodels.kernels.hazards_op import Exits, ExitsLogp, HazardLayout
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, LinearMixedLogp
+from bayesmodels.kernels.hazards.op import Exits, ExitsLogp, HazardLayout
+from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, LinearMixedLogp
 
 GIVEN = tuple(name for name in Exits._fields if name != "terms")
 """Inputs of the exits' likelihood besides the terms."""
@@ -35,11 +35,11 @@ class Draw:
     chain, draw : int
         Position among the draws asked for.
     y : (person, slot)
-        At a visit known only to lie beyond a limit, the latent value of this draw.
+        At a censored visit, the latent value of this draw.
     inputs : Inputs of arrays
     bases : list of (slot of the outcome, person)
     beyond : (person, slot) bool
-        Visits known only to lie beyond a limit.
+        Visits that are censored.
     exits : Exits of arrays, or None
         Of a model with events, without the terms.
     features : list of (point,)
@@ -83,7 +83,7 @@ class Collapsed:
     """The collapsed likelihood of a built model: its layout and a function of free variables to its inputs.
 
     A built model carries latent values of visits beyond a limit as loadings of a term of their own
-    (`models.assembly`); here they are values of the visits, and layouts have the model's terms only.
+    (`models.visits.assembly`); here they are values of the visits, and layouts have the model's terms only.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Collapsed:
     built : Layout
         As the model carries it, latent values and all.
     variables : tuple of TensorVariable
-        The free variables that the inputs depend on: numbers that draw person terms are not among them.
+        The free variables that the inputs depend on: numbers that draw random effects are not among them.
     function : callable
     """
 
@@ -109,14 +109,14 @@ class Collapsed:
         Raises
         ------
         BayesmodelsError
-            Draws of a model of another shape, as where other visits are known only to lie beyond a limit.
+            Draws of a model of another shape, as where other visits are censored.
         """
         values = [draws[v.name].transpose("chain", "draw", ...).to_numpy() for v in self.variables]
         for variable, value in zip(self.variables, values, strict=True):
             if any(s is not None and s != n for s, n in zip(variable.type.shape, value.shape[2:], strict=True)):
                 raise BayesmodelsError(
                     f"{variable.name}: expected draws of shape {variable.type.shape}, got {value.shape[2:]}: the "
-                    "persons differ from the fit in start groups, strata, or visits known only to lie beyond a limit; "
+                    "persons differ from the fit in start groups, strata, or censored visits; "
                     "such visits can be used for the fitted study only, all of them"
                 )
         mixed, n_bases = len(Inputs._fields), len(self.built.outcome_of)
@@ -134,7 +134,7 @@ class Collapsed:
 
     @property
     def has_latent_values(self) -> bool:
-        """Whether some visits are known only to lie beyond a limit."""
+        """Whether some visits are censored."""
         return self.built.n_terms > self.layout.n_terms
 
     def _of_terms(self, inputs: Inputs) -> Inputs:
@@ -208,7 +208,7 @@ def collapsed_or_error(pm_model: pm.Model) -> Collapsed:
     if found is None:
         raise BayesmodelsError(
             "this model has no collapsed likelihood, so its persons' terms are not integrated out and cannot be drawn "
-            "back; person terms and predictions need a LongitudinalModel, or a model built on linear_mixed"
+            "back; random effects and predictions need a LongitudinalModel, or a model built on linear_mixed"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Persons as they are known at a landmark, and what may become of them at every posterior draw."""
+"""Persons at risk at a landmark, with their courses and probabilities of events at every posterior draw."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.kernels.linear_mixed_variable import person_terms
+from bayesmodels.kernels.linear_mixed.variable import person_terms
 from bayesmodels.models.visits.hazard_terms import hazard_scale
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error
 from bayesmodels.persons.given_exits import linear_hazards, tilted
@@ -24,7 +24,7 @@ from bayesmodels.vocabulary import months
 
 @dataclass(frozen=True)
 class KnownSoFar:
-    """Persons as they are known at a landmark, in the order of their table.
+    """Data of persons up to a landmark, in the order of their table.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class KnownSoFar:
 
 
 def known_so_far(model: Any, study: Study, data: Study | pd.DataFrame, landmark: float | None) -> KnownSoFar:
-    """What is known of persons at a landmark week, or at the last week they were known to be at risk.
+    """Data of persons up to a landmark week, or to the last week at which they were known to be at risk.
 
     Raises
     ------
@@ -115,7 +115,7 @@ class PersonFutures:
     first: np.ndarray
 
     def at(self, draws: xr.Dataset, rng: np.random.Generator) -> Iterator[FutureDraw]:
-        """Every draw, with person terms given visits so far and no event so far."""
+        """Every draw, with random effects given visits so far and no event so far."""
         for past, later in zip(self.past.at(draws), self.later.at(draws), strict=True):
             given = tilted(self.past, past, person_terms(self.past.layout, past.y, past.inputs, past.bases))
             deviations, worth = given.draw(rng)
@@ -163,7 +163,7 @@ def person_futures(model: Any, study: Study, so_far: KnownSoFar, weeks: Sequence
     Raises
     ------
     BayesmodelsError
-        The model has no collapsed likelihood, or visits of these persons are known only to lie beyond a limit.
+        The model has no collapsed likelihood, or visits of these persons are censored.
     """
     here = so_far.at_risk
     persons = so_far.persons[here].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""The normal distribution of persons' visits at a posterior draw, densely: means, covariances, regression.
+"""Normal distribution of persons' visits at a posterior draw: means, dense covariances, regression.
 
 For what the collapsed likelihood never forms: the distribution of a person's visits under another start of the drug,
 and conditional means that mix two such distributions.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmodels.kernels.correlation_factor import correlation_factor
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.persons.collapsed import Draw
 
 
@@ -46,22 +46,22 @@ class Rows:
 
 @dataclass(frozen=True)
 class Spread:
-    """How persons vary at one draw: covariance of their terms (person, term, term); SDs (person, outcome)."""
+    """Variation between persons at a draw: covariance of random effects (person, term, term); SDs (person, outcome)."""
 
     terms: np.ndarray
-    wander: np.ndarray
+    random_walk: np.ndarray
     sigma: np.ndarray
 
     def of(self, persons: np.ndarray) -> Spread:
         """Some persons, by position or as a mask."""
-        return Spread(self.terms[persons], self.wander[persons], self.sigma[persons])
+        return Spread(self.terms[persons], self.random_walk[persons], self.sigma[persons])
 
     def between(self, rows: Rows, columns: Rows) -> np.ndarray:
         """Covariance of persons' true courses, Brownian paths included, (person, row, column)."""
         shared = np.einsum("ira,iab,icb->irc", rows.basis, self.terms, columns.basis, optimize=True)
         same = rows.outcome[:, None] == columns.outcome[None, :]
         earlier = np.minimum(rows.months[:, :, None], columns.months[:, None, :])
-        return shared + np.where(same, self.wander[:, rows.outcome, None] ** 2 * earlier, 0.0)
+        return shared + np.where(same, self.random_walk[:, rows.outcome, None] ** 2 * earlier, 0.0)
 
 
 def rows_of(layout: Layout, draw: Draw) -> Rows:
@@ -92,7 +92,7 @@ def rows_of(layout: Layout, draw: Draw) -> Rows:
 
 
 def spread_of(layout: Layout, draw: Draw) -> Spread:
-    """Covariance of the person terms and the SDs of every person's stratum."""
+    """Covariance of the random effects and the SDs of every person's stratum."""
     inputs, q = draw.inputs, len(layout.random_terms)
     factor = np.zeros((q, q))
     correlation_factor(np.ascontiguousarray(inputs.partial, float), factor)
@@ -100,7 +100,7 @@ def spread_of(layout: Layout, draw: Draw) -> Spread:
     root = sd[:, :, None] * factor
     return Spread(
         root @ root.transpose(0, 2, 1),
-        _by_person(inputs.wander, inputs.stratum),
+        _by_person(inputs.random_walk, inputs.stratum),
         _by_person(inputs.sigma, inputs.stratum),
     )
 
@@ -108,7 +108,7 @@ def spread_of(layout: Layout, draw: Draw) -> Spread:
 def regressed(
     spread: Spread, targets: Rows, visits: Rows, present: np.ndarray, residual: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What visits say of targets: C_to C_oo^-1 r, and the covariance C_tt - C_to C_oo^-1 C_ot that is left.
+    """Regression of targets on visits: C_to C_oo^-1 r, and the residual covariance C_tt - C_to C_oo^-1 C_ot.
 
     Parameters
     ----------
@@ -135,5 +135,5 @@ def regressed(
 
 
 def _by_person(by_stratum: np.ndarray, stratum: np.ndarray) -> np.ndarray:
-    """Rows of a table with one row a stratum, or one for all."""
+    """Rows of a table with one row per stratum, or one for all."""
     return np.asarray(by_stratum)[np.minimum(stratum, len(by_stratum) - 1)]

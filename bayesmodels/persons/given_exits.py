@@ -1,4 +1,4 @@
-"""Person terms given visits and exit: normal given the visits, tilted by the likelihood of the exit.
+"""Random effects given visits and exit: normal given the visits, tilted by the likelihood of the exit.
 
 Log hazards are linear in the deviations u of the terms that act on them, so with u = center + root x, x standard normal
 given the visits, log p(x | exit) = -x'x / 2 + log p(exit | u) + constant is strictly concave: Newton finds its mode and
@@ -19,10 +19,10 @@ import numpy as np
 from scipy.special import gammaln, ndtri
 from scipy.stats import chi2, qmc
 
-from bayesmodels.kernels.hazards_op import Exits, HazardLayout
-from bayesmodels.kernels.joint_variable import log_hazards
-from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.kernels.linear_mixed_variable import PersonTerms
+from bayesmodels.kernels.hazards.follow_up import log_hazards
+from bayesmodels.kernels.hazards.op import Exits, HazardLayout
+from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.linear_mixed.variable import PersonTerms
 from bayesmodels.persons.collapsed import Collapsed, Draw
 
 NEWTON_STEPS, HALVINGS = 60, 12
@@ -121,7 +121,7 @@ def _along(
 
 @dataclass(frozen=True)
 class Tilted:
-    """Person terms given visits and exit.
+    """Distribution of random effects given visits and exit.
 
     Parameters
     ----------

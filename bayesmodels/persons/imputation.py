@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,19 +19,22 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput, in_full
-from bayesmodels.persons.collapsed import collapsed_or_error, thinned
+from bayesmodels.persons.collapsed import Collapsed, collapsed_or_error, thinned
 from bayesmodels.persons.predict import predict
 from bayesmodels.persons.replicated_trials import place_of
 from bayesmodels.statistics import Comparison, ancova, pool
 from bayesmodels.statistics.trial import visit_matrix
 from bayesmodels.study import Study
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 
 @dataclass(frozen=True)
 class ImputedTables:
     """M completed tables of one outcome.
 
-    Attributes
+    Parameters
     ----------
     outcome, unit, scale, good_direction : str
         `scale` is ``log`` where the model works on logarithms.
@@ -53,7 +56,7 @@ class ImputedTables:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a week: `week`, `persons`, `observed`, `share_imputed`."""
+        """One row per week: `week`, `persons`, `observed`, `share_imputed`."""
         seen = self.observed.sum(axis=0)
         n = len(self.observed)
         return pd.DataFrame({"week": self.weeks, "persons": n, "observed": seen, "share_imputed": 1 - seen / n})
@@ -86,6 +89,7 @@ def impute(
     seed: int,
     imputations: int = 50,
     visit_weeks: Sequence[float] | None = None,
+    pm_model: pm.Model | None = None,
 ) -> ImputedTables:
     """Complete an outcome at given weeks, M times, from what the model knows of each person.
 
@@ -103,7 +107,9 @@ def impute(
     imputations : int
         M; each uses another posterior draw.
     visit_weeks : sequence of float, optional
-        Nominal weeks; by default the study's. A visit counts for the nearest (`events.trial.visit_matrix`).
+        Nominal weeks; by default the study's. A visit counts for the nearest (`statistics.trial.visit_matrix`).
+    pm_model : pm.Model, optional
+        What ``model.build(study)`` returned: spares building it again.
 
     Raises
     ------
@@ -129,7 +135,7 @@ def impute(
     if problems:
         raise BadInput(problems)
     number = chains * math.ceil(imputations / chains)
-    some = predict(model, posterior, study, wanted, seed=seed, draws=number)
+    some = predict(model, posterior, study, wanted, seed=seed, draws=number, pm_model=pm_model)
     drawn = some["observation"].sel(outcome=outcome).stack(sample=("chain", "draw"))
     drawn = drawn.transpose("sample", "person", "week").to_numpy()
     used = np.linspace(0, len(drawn) - 1, imputations).astype(int)
@@ -143,7 +149,8 @@ def impute(
     observed = np.isfinite(seen)
     values = np.where(observed, seen, drawn[used])
     if (rows["censoring"] != "").any():
-        by_draw = list(_with_latent_values(model, posterior, study, rows, number))
+        likelihood = collapsed_or_error(model.build(study) if pm_model is None else pm_model)
+        by_draw = list(_with_latent_values(likelihood, model, posterior, study, rows, number))
         latent = np.array([by_week(rows.assign(value=by_draw[m])) for m in used])
         values = np.where(~observed & np.isfinite(latent), latent, values)
     made = spec[outcome]
@@ -151,12 +158,11 @@ def impute(
 
 
 def _with_latent_values(
-    model: Any, posterior: xr.DataTree, study: Study, rows: pd.DataFrame, number: int
+    likelihood: Collapsed, model: Any, posterior: xr.DataTree, study: Study, rows: pd.DataFrame, number: int
 ) -> Iterator[npt.NDArray[np.float64]]:
     """Values of an outcome's visits at every draw used, latent ones where they lie beyond a limit."""
     beyond = (rows["censoring"] != "").to_numpy()
     (outcome,) = (k for k in model.outcomes if k.name == rows["outcome"].iloc[0])
-    likelihood = collapsed_or_error(model.build(study))
     place = place_of(rows, study, outcome.name)
     for point in likelihood.at(thinned(posterior["posterior"].to_dataset(), number)):
         slots = point.slots(likelihood.layout, model.outcomes.index(outcome))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,15 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput, expect, expect_numbers, expect_whole
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.persons.collapsed import Draw, collapsed_or_error, thinned
 from bayesmodels.persons.prepared import every_visit, persons_of, without_events
 from bayesmodels.persons.random_effects import draw_deviations
-from bayesmodels.persons.random_walks import draw_paths
 from bayesmodels.posterior.archive import FROM_FIT, require
 from bayesmodels.study import Study
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 
 def predict(
@@ -30,6 +32,7 @@ def predict(
     *,
     seed: int,
     draws: int = 1000,
+    pm_model: pm.Model | None = None,
 ) -> xr.Dataset:
     """Predict courses and visits at given weeks.
 
@@ -47,15 +50,17 @@ def predict(
     seed : int
     draws : int
         About how many posterior draws to use, evenly spaced.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again, for persons of the fitted study.
 
     Returns
     -------
     xr.Dataset
         Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
-        the Brownian path of an outcome that wanders, and `observation`, a visit about it with residual error, not
+        the Brownian path of an outcome with a random walk, and `observation`, a visit about it with residual error, not
         rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
         table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
-        their visits only; `predict_events` foretells what happens to those still at risk.
+        their visits only; `predict_events` predicts the events of those still at risk.
 
     Raises
     ------
@@ -69,7 +74,10 @@ def predict(
     grid = replace(history, visits=every_visit(model, history.persons, weeks))
     course_model = without_events(model)
     own = isinstance(data, Study) and course_model is not model and fitted_digest(posterior) == data.digest
-    given = collapsed_or_error(model.build(data) if own else course_model.build(history))
+    if own:
+        given = collapsed_or_error(model.build(data) if pm_model is None else pm_model)
+    else:
+        given = collapsed_or_error(course_model.build(history))
     wanted = collapsed_or_error(course_model.build(grid))
     rng = np.random.default_rng(seed)
     shape = (draws_used.sizes["chain"], draws_used.sizes["draw"], len(model.outcomes), len(history.persons), len(weeks))
@@ -158,11 +166,11 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
 def _paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
-    """Brownian path (person, week) of every outcome that wanders, given the visits so far."""
+    """Brownian path (person, week) of every outcome with a random walk, given the visits so far."""
     found = {}
     row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
     weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes
-    for k in layout.wandering:
+    for k in layout.random_walks:
         slots = past.slots(layout, k)
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
         course = sum(past.bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
@@ -171,8 +179,56 @@ def _paths_given_visits(
             past.y[:, slots] - course,
             np.arange(slots.stop - slots.start) < past.inputs.count[:, [k]],
             np.cumsum(future.inputs.elapsed[:, k * weeks : (k + 1) * weeks], axis=1),
-            future.inputs.wander[row, k],
+            future.inputs.random_walk[row, k],
             future.inputs.sigma[row, k],
             rng,
         )
     return found
+
+
+def draw_paths(
+    past: np.ndarray,
+    residual: np.ndarray,
+    present: np.ndarray,
+    future: np.ndarray,
+    random_walk: np.ndarray,
+    sigma: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """One draw of every person's path, by Matheron's rule: a draw of the prior, corrected for the visits.
+
+    Parameters
+    ----------
+    past, residual, present : (person, slot)
+        Months since randomisation of the visits; value less course; whether there is a visit.
+    future : (person, week)
+        Months since randomisation, increasing.
+    random_walk, sigma : (person,)
+        SD of the path per square root of a month, and of a visit's error.
+
+    Returns
+    -------
+    ndarray
+        (person, week)
+
+    References
+    ----------
+    Journel and Huijbregts (1978), Mining Geostatistics, conditional simulation.
+    """
+    n, slots = past.shape
+    past, future = np.maximum(past, 0.0), np.maximum(future, 0.0)
+    times = np.concatenate([past, future], axis=1)
+    order = np.argsort(times, axis=1, kind="stable")
+    steps = np.diff(np.take_along_axis(times, order, axis=1), axis=1, prepend=0.0)
+    sorted_path = np.cumsum(np.sqrt(steps) * rng.standard_normal(steps.shape), axis=1) * random_walk[:, None]
+    path = np.empty_like(sorted_path)
+    np.put_along_axis(path, order, sorted_path, axis=1)
+    if not slots:
+        return path
+    off = residual - path[:, :slots] - sigma[:, None] * rng.standard_normal((n, slots))
+    both = present[:, :, None] & present[:, None, :]
+    shared = random_walk[:, None, None] ** 2 * np.minimum(past[:, :, None], past[:, None, :])
+    covariance = np.where(both, shared, 0.0) + (sigma[:, None] ** 2)[:, :, None] * np.eye(slots)
+    weights = np.linalg.solve(covariance, np.where(present, off, 0.0)[:, :, None])
+    onto = np.where(present[:, None, :], np.minimum(future[:, :, None], past[:, None, :]), 0.0)
+    return path[:, slots:] + random_walk[:, None] ** 2 * (onto @ weights)[:, :, 0]

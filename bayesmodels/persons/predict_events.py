@@ -1,4 +1,4 @@
-"""`predict_events`: what happens to persons still at risk, given their visits so far and that they are still there."""
+"""`predict_events`: events and courses of persons still at risk, given their visits so far and no event so far."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def predict_events(
         New persons without `fitted`, of a start group, stratum or covariate that the fit does not know, or nobody at
         risk.
     BayesmodelsError
-        Visits of these persons are known only to lie beyond a limit, so that part of the fit's latent values is asked.
+        Visits of these persons are censored, so that part of the fit's latent values is asked.
     """
     expect_prediction(model, posterior, data, seed, draws)
     if not has_events(model):

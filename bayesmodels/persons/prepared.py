@@ -17,6 +17,9 @@ from bayesmodels.models.visits.design import value_problems
 from bayesmodels.models.visits.hazard_scale import HazardScale
 from bayesmodels.study import Study
 
+NEEDS_VISITS = 'expected [study] and a model of type "longitudinal" or "joint_event" with it; else delete the section'
+"""What an analysis of persons' visits needs."""
+
 
 @dataclass(frozen=True)
 class Persons:
@@ -33,7 +36,7 @@ class Persons:
     covariate_scale : DataFrame
         By covariate, `center` and `spread` of the fit.
     events : DataFrame or None
-        person, week, event, entry_week, a row a person.
+        person, week, event, entry_week, one row per person.
     hazard_scale : HazardScale or None
         Of a model with events.
     """
@@ -150,7 +153,7 @@ def event_persons(
     persons, visits, events : DataFrame
         As in a study; `stratum` filled in.
     scale : HazardScale
-        From `models.hazard_terms.hazard_scale`, with the cuts wanted.
+        From `models.visits.hazard_scale`, with the cuts wanted.
     """
     names = tuple(dict.fromkeys((*model.covariates.names, *(c for event in model.events for c in event.covariates))))
     raw = study.covariates(names).to_numpy(float).reshape(len(study.persons), len(names))
@@ -178,6 +181,22 @@ def event_names(model: JointEventModel, labels: pd.Series) -> pd.Series:
 def has_events(model: Any) -> TypeGuard[JointEventModel]:
     """Whether a model is one of courses and events."""
     return isinstance(model, JointEventModel)
+
+
+def visits_problems(model: Any, persons: bool, outcome: str) -> list[str]:
+    """Why an analysis of persons' visits of an outcome is not one for a model, one line each.
+
+    Parameters
+    ----------
+    model : Model
+    persons : bool
+        Whether the data are of persons.
+    outcome : str
+    """
+    if not persons or not isinstance(model, LongitudinalModel | JointEventModel):
+        return [NEEDS_VISITS]
+    known = [k.name for k in model.outcomes]
+    return [] if outcome in known else [f"outcome: expected one of the model's ({', '.join(known)}), got {outcome!r}"]
 
 
 def without_events(model: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Prior predictive draws: what a model expects before it sees the values."""
+"""Prior predictive draws of a model's published variables and of the visit means of replicated trials."""
 
 from __future__ import annotations
 

@@ -1,19 +1,22 @@
-"""Person terms, drawn from their distribution given the data at every posterior draw: exactly given visits, and by
+"""Random effects, drawn from their distribution given the data at every posterior draw: exactly given visits, and by
 sampling importance resampling given visits and exit."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import expect, expect_whole
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.linear_mixed_variable import person_terms as terms_given_visits
+from bayesmodels.kernels.linear_mixed.variable import person_terms as terms_given_visits
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error, labels_of, thinned
 from bayesmodels.persons.given_exits import CANDIDATES, tilted
 from bayesmodels.posterior.archive import FROM_FIT, require
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 FEW = 8.0
 """Candidates' worth below which draws given an exit are said to be rough."""
@@ -32,7 +35,15 @@ def draw_deviations(
     return tilted(likelihood, point, gaussian).draw(rng)
 
 
-def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: int, draws: int = 500) -> xr.Dataset:
+def draw_person_terms(
+    model: Any,
+    posterior: xr.DataTree,
+    data: Any,
+    *,
+    seed: int,
+    draws: int = 500,
+    pm_model: pm.Model | None = None,
+) -> xr.Dataset:
     """Draw every person's level, rate and drug response.
 
     Parameters
@@ -45,13 +56,15 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     seed : int
     draws : int
         About how many posterior draws to use, evenly spaced.
+    pm_model : pm.Model, optional
+        What ``model.build(data)`` returned: spares building it again.
 
     Returns
     -------
     xr.Dataset
         `person_term` with dims (chain, draw, person, term); persons numbered in the order of the persons table, terms
         on the modelling scale. A posterior of persons' data: store it as you would the data. Of a model with events,
-        attributes say among how many effective candidates the draws were chosen at worst (`fitting.exit_terms`).
+        attributes say among how many effective candidates the draws were chosen at worst (`persons.given_exits`).
 
     Raises
     ------
@@ -62,13 +75,13 @@ def draw_person_terms(model: Any, posterior: xr.DataTree, data: Any, *, seed: in
     require(posterior, groups=["posterior"])
     expect_whole(seed, "seed")
     expect_whole(draws, "draws", 1)
-    pm_model = model.build(data)
+    pm_model = model.build(data) if pm_model is None else pm_model
     likelihood = collapsed_or_error(pm_model)
     chosen = thinned(posterior["posterior"].to_dataset(), draws)
     rng = np.random.default_rng(seed)
     random = list(likelihood.layout.random_terms)
     out, fewest = None, np.inf
-    for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "person terms, draws"):
+    for point in counted(likelihood.at(chosen), chosen.sizes["chain"] * chosen.sizes["draw"], "random effects, draws"):
         deviations, worth = draw_deviations(likelihood, point, rng)
         fewest = fewest if worth is None else min(fewest, float(worth.min()))
         if out is None:

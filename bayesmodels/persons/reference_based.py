@@ -1,4 +1,4 @@
-"""Later course of persons who left: missing at random, or as in a reference group, by conditional normals.
+"""Later means of persons who left, missing at random or reference-based, by conditional normal distributions.
 
 With o a person's visits up to the exit, w the week asked for and L the exit; mu_a, C_a mean and covariance under the
 person's own start of the drug, mu_r, C_r under the reference's; and R_a = C_a,wo C_a,oo^-1, R_r likewise:

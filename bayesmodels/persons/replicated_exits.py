@@ -1,4 +1,4 @@
-"""Trials replicated by a joint model: persons' courses and, along them, who leaves when and why."""
+"""Trials replicated by a joint model: visits of new persons, and their exits by cause."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.joint_variable import simulate_exits
-from bayesmodels.kernels.linear_mixed_op import Layout
-from bayesmodels.kernels.linear_mixed_variable import person_means, simulate_terms, simulate_visits
+from bayesmodels.kernels.hazards.follow_up import simulate_exits
+from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.linear_mixed.variable import person_means, simulate_terms, simulate_visits
 from bayesmodels.models.visits.hazard_terms import hazard_scale
 from bayesmodels.persons.collapsed import Draw, collapsed_or_error
 from bayesmodels.persons.prepared import event_persons, possible_value

@@ -1,10 +1,10 @@
-"""Trials replicated by a fitted model, as tables: what an analysis made for data is checked on."""
+"""Trials replicated by a fitted model, as tables, on which an analysis made for data can be checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,12 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.progress import counted
-from bayesmodels.kernels.linear_mixed_variable import simulate
+from bayesmodels.kernels.linear_mixed.variable import simulate
 from bayesmodels.persons.collapsed import collapsed_or_error
 from bayesmodels.study import Study
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 VISITS_IN_WORDS = (
     "Replicated trials have new persons of the same start groups, strata and covariates, seen at the same weeks; "
@@ -40,7 +43,13 @@ class Place:
 
 
 def replicated_visits(
-    model: Any, posterior: xr.DataTree, study: Study, *, seed: int, number: int = 100
+    model: Any,
+    posterior: xr.DataTree,
+    study: Study,
+    *,
+    seed: int,
+    number: int = 100,
+    pm_model: pm.Model | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Visits of new persons like the study's, each trial at another posterior draw.
 
@@ -55,6 +64,8 @@ def replicated_visits(
     seed : int
     number : int
         Trials, at most the posterior's draws, which are taken evenly spaced.
+    pm_model : pm.Model, optional
+        What ``model.build(study)`` returned: spares building it again.
 
     Yields
     ------
@@ -65,13 +76,13 @@ def replicated_visits(
     Raises
     ------
     BadInput
-        Visits known only to lie beyond an assay's limit, whose limits elsewhere are not known; fewer draws than trials.
+        Visits censored at an assay's limit, whose limits elsewhere are not known; fewer draws than trials.
     BayesmodelsError
         The model's likelihood is not collapsed.
     """
     check_replicable(model, study)
     visits = study.visits[study.visits["outcome"].isin([k.name for k in model.outcomes])].reset_index(drop=True)
-    likelihood = collapsed_or_error(model.build(study))
+    likelihood = collapsed_or_error(model.build(study) if pm_model is None else pm_model)
     places = [place_of(visits, study, outcome.name) for outcome in model.outcomes]
     rng = np.random.default_rng(seed)
     for draw in counted(chosen_draws(posterior, number), number, "replicated trials"):
@@ -85,7 +96,7 @@ def replicated_visits(
 
 
 def check_replicable(model: Any, study: Study) -> None:
-    """Refuse a study with visits known only to lie beyond an assay's limit, as `replicated_visits`."""
+    """Refuse a study with visits censored at an assay's limit, as `replicated_visits`."""
     used = study.visits["outcome"].isin([k.name for k in model.outcomes])
     limited = sorted(set(study.visits.loc[used & (study.visits["censoring"] != ""), "outcome"]))
     if limited:

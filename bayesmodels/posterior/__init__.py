@@ -1,4 +1,4 @@
-"""The posterior's file, and what a posterior says of itself: context, observed persons, intervals, convergence.
+"""The posterior's file and its contents: context, observed persons, intervals, convergence, numbers in words.
 
 Nothing heavy is imported until a name is used.
 """

@@ -1,4 +1,4 @@
-"""The archive: a posterior is one NetCDF file that describes itself.
+"""Saving and loading of posteriors: one NetCDF file that describes itself.
 
 `load` reads numbers and text only: it builds no model, executes nothing and works without PyMC.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,75 +14,17 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable, expect
 from bayesmodels.posterior.netcdf import read_tree, write_tree
-from bayesmodels.vocabulary import VARIABLES
+from bayesmodels.vocabulary import GROUPS, REPORTS, VARIABLES, made_by
 
 SCHEMA = "1"
 """Number of the archive's layout (groups, root attributes); `load` refuses any other."""
 
 
-@dataclass(frozen=True)
-class ReportKind:
-    """A kind of report: the published variables (any one of `variables`) and groups (all) it reads.
-
-    A kind with `asked_for` is of a posterior for which more was asked than for most; a page does not list its absence.
-    """
-
-    name: str
-    variables: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ("posterior",)
-    asked_for: bool = False
-
-
-REPORTS: tuple[ReportKind, ...] = (
-    ReportKind("effects", ("drug_effect", "group_drug_effect")),
-    ReportKind("curves", ("curve", "curve_change")),
-    ReportKind("delayed start", ("difference",)),
-    ReportKind("period rates", ("period_rate",)),
-    ReportKind("surrogate, between persons", ("person_basis",)),
-    ReportKind("prior beside posterior", groups=("posterior", "prior")),
-    ReportKind("predictive checks", groups=("observed_summary", "predictive_summary")),
-    ReportKind("comparison by person", groups=("log_likelihood",)),
-    ReportKind("person-level terms", groups=("person_terms",)),
-    ReportKind("events and associations", ("association", "hazard_effect"), asked_for=True),
-    ReportKind("survival and estimands", groups=("posterior", "event_curves"), asked_for=True),
-    ReportKind("dropout sensitivity", groups=("posterior", "dropout_sensitivity"), asked_for=True),
-    ReportKind("rank analyses", groups=("posterior", "rank_analyses"), asked_for=True),
-    ReportKind("dynamic prediction", groups=("posterior", "dynamic_prediction"), asked_for=True),
-)
-
-CONFIG_LINES: dict[str, str] = {
-    "drug_effect": '[[model.outcomes]] effect = {type = "plateau"}  (any type but "none")',
-    "group_drug_effect": '[[model.outcomes]] effect = {type = "plateau"}  with [model] pooling = "partial"',
-    "group_effect_sd": '[model] pooling = "partial"',
-    "effect_lag": '[[model.outcomes]] effect = {type = "plateau"}  (an effect with a lag)',
-    "effect_time_constant": '[[model.outcomes]] effect = {type = "plateau"}',
-    "deceleration": '[[model.outcomes]] trajectory = {type = "decelerating"}',
-    "curve": "[study] curve_weeks = [0, 28, 52]",
-    "curve_change": "[study] curve_weeks = [0, 28, 52]",
-    "difference": '[study] reference_group = "delayed"  (with two start groups or more)',
-    "period_rate": '[study] reference_group = "delayed"  controlled_week = 28',
-    "covariate_level": '[model] covariates = {level = ["age"], rate = [], effect = []}',
-    "covariate_rate": '[model] covariates = {level = [], rate = ["age"], effect = []}',
-    "covariate_effect": '[model] covariates = {level = [], rate = [], effect = ["age"]}',
-    "person_sd": '[model] type = "longitudinal"',
-    "person_correlation": '[model] type = "longitudinal"',
-    "residual_sd": '[model] type = "longitudinal"',
-    "wander_sd": "wander_sd = {sd = ...} under [[model.outcomes]]",
-    "visit_mean": '[model] type = "longitudinal"',
-    "person_basis": '[model] type = "longitudinal"',
-    "disease_rate_ratio": '[model] type = "shared_rate"',
-    "person_terms": "[archive] persons = true",
-    "association": '[model] type = "joint_event" with [[model.events]] associations = [{outcome = ..., form = ...}]',
-    "hazard_effect": '[model] type = "joint_event" with [[model.events]] covariates = [...]',
-    "event_curves": '[model] type = "joint_event"',
-    "dropout_sensitivity": '[dropout] outcome = "alsfrs_r"  week = 52',
-    "rank_analyses": '[rank] outcome = "alsfrs_r"  week = 52  terminal = ["death"]',
-}
-"""The line of a config that makes a variable or group appear, where one line does."""
-
-
-PERSON_GROUPS = ("person_terms", "visit_rows")
+PERSON_GROUPS = tuple(group.name for group in GROUPS.values() if group.persons)
 """Groups that hold persons' data, relabelled: a file with one of them is patient data."""
+
+RENAMED = {"wander_sd": "random_walk_sd", "person_terms": "random_effects"}
+"""Variables and groups of earlier versions by the names they have now; `load` renames them."""
 
 CONTENTS, NOT_VERIFIED = "contents", "not verified"
 """Root attribute of a loaded tree, and its value where the file carries no digest of its contents."""
@@ -146,6 +87,7 @@ def load(path: str | Path, *, verify: bool = True) -> xr.DataTree:
     Returns
     -------
     xr.DataTree
+        Groups and root attributes, under the names of this version.
 
     Raises
     ------
@@ -167,7 +109,23 @@ def load(path: str | Path, *, verify: bool = True) -> xr.DataTree:
         raise BadInput(f"{path}: written {written}; this version of bayesmodels reads schema {SCHEMA}")
     if not verified:
         tree.attrs[CONTENTS] = NOT_VERIFIED
-    return tree
+    return _with_present_names(tree)
+
+
+def _with_present_names(tree: xr.DataTree) -> xr.DataTree:
+    """The same tree with names of earlier versions replaced (`RENAMED`)."""
+    groups = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    old = {name for data in groups.values() for name in data.variables} | set(tree.children)
+    if old.isdisjoint(RENAMED):
+        return tree
+    return xr.DataTree.from_dict(
+        {
+            "/".join(RENAMED.get(part, part) for part in path.split("/")): data.rename(
+                {name: RENAMED[name] for name in data.variables if name in RENAMED}
+            )
+            for path, data in groups.items()
+        }
+    )
 
 
 def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
@@ -201,12 +159,17 @@ def require(tree: xr.DataTree, variables: Iterable[str] = (), groups: Iterable[s
         f"groups there: {_listed(tree.children)}",
         f"reports that can be made: {_listed(possible_reports(tree))}",
     ]
-    lines += [f"to get {name!r}: {CONFIG_LINES[name]}" for name in absent + absent_groups if name in CONFIG_LINES]
+    lines += [f"to get {name!r}: {made_by(name)}" for name in absent + absent_groups if made_by(name)]
     raise MissingVariable("\n".join(lines))
 
 
 def require_draws(tree: xr.DataTree) -> None:
     """Check that a posterior holds any draw that is a number.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        A posterior.
 
     Raises
     ------
@@ -223,19 +186,42 @@ def require_draws(tree: xr.DataTree) -> None:
         raise BadInput("posterior: expected draws that are numbers, got none; every one is NaN or infinite: fit again")
 
 
+def needs(report: str) -> tuple[list[str], list[str]]:
+    """Published variables (any of them) and groups (all) that a report of the vocabulary's `REPORTS` reads.
+
+    Parameters
+    ----------
+    report : str
+    """
+    variables, groups = ([name for name, row in rows.items() if row.report == report] for rows in (VARIABLES, GROUPS))
+    return variables, groups
+
+
 def possible_reports(tree: xr.DataTree) -> tuple[str, ...]:
-    """Names of the reports this posterior has the variables and groups for."""
-    there = _published(tree)
-    return tuple(
-        kind.name
-        for kind in REPORTS
-        if all(group in tree.children for group in kind.groups)
-        and (not kind.variables or any(name in there for name in kind.variables))
-    )
+    """Names of the reports this posterior has the variables and groups for.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        A posterior.
+    """
+    there = set(_published(tree))
+
+    def possible(report: str) -> bool:
+        variables, groups = needs(report)
+        return all(group in tree.children for group in groups) and (not variables or not there.isdisjoint(variables))
+
+    return tuple(report for report in REPORTS if possible(report))
 
 
 def describe(tree: xr.DataTree) -> str:
-    """What a posterior is, in a few lines: model, data, sampling, verdict, contents, reports."""
+    """What a posterior is, in a few lines: model, data, sampling, verdict, contents, reports.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+        A posterior.
+    """
     attrs = tree.attrs
     data = _nested(attrs.get("data"))
     convergence = _nested(attrs.get("convergence"))

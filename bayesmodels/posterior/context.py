@@ -1,4 +1,4 @@
-"""What a posterior says about itself, read once: outcomes, start groups, contrasts, the switch, the verdict."""
+"""Description of a posterior, read from its attributes: outcomes, start groups, contrasts, switch, convergence."""
 
 from __future__ import annotations
 
@@ -39,7 +39,21 @@ WITH_ERRORS = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """An outcome's unit on the modelling scale, scale, good direction, drug effect, and unit before any logarithm."""
+    """An outcome's unit on the modelling scale, scale, good direction, drug effect, and unit before any logarithm.
+
+    Parameters
+    ----------
+    name : str
+    unit : str
+        On the modelling scale.
+    scale : {"identity", "log"}
+    good_direction : {"up", "down", ""}
+        Blank where the model did not say.
+    effect_type, effect_unit : str
+        Of the drug effect.
+    natural_unit : str
+        Before any logarithm.
+    """
 
     name: str
     unit: str = ""
@@ -67,7 +81,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Contrast:
-    """`group` minus `reference`, and which of the two starts the drug earlier."""
+    """`group` minus `reference`, and which of the two starts the drug earlier.
+
+    Parameters
+    ----------
+    label : str
+        ``<group> - <reference>``.
+    group, reference : str
+        Start groups.
+    early, late : str
+        The same two by when the drug starts.
+    """
 
     label: str
     group: str

@@ -1,4 +1,4 @@
-"""Did the chains converge? Rank R-hat, bulk and tail effective sample size, divergences, E-BFMI, tree depth."""
+"""Convergence of chains: rank R-hat, bulk and tail effective sample size, divergences, E-BFMI, tree depth."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ DIAGNOSTICS = ("rhat", "ess_bulk", "ess_tail")
 class Convergence:
     """Verdict on a posterior's chains.
 
-    Attributes
+    Parameters
     ----------
     table : pd.DataFrame
-        One row a scalar: variable, index, rhat, ess_bulk, ess_tail.
+        One row per scalar: variable, index, rhat, ess_bulk, ess_tail.
     chains, draws : int
         Chains, and draws kept of each.
     divergences : int or None
         Divergent transitions after tuning, all chains; None where they were not recorded.
     ebfmi : tuple of float
-        Energy Bayesian fraction of missing information, one value a chain.
+        Energy Bayesian fraction of missing information, one value per chain.
     share_at_max_treedepth : float
         Share of draws that stopped at the deepest tree: slow, not wrong, so not part of the verdict.
     limits : ConvergenceLimits
@@ -162,6 +162,7 @@ def convergence(posterior: xr.DataTree, limits: ConvergenceLimits | None = None)
     Returns
     -------
     Convergence
+        Numbers by scalar, their grade and the reasons for it.
     """
     expect(posterior, xr.DataTree, "posterior", FROM_FIT)
     require_draws(posterior)

@@ -60,11 +60,33 @@ class ConvergenceLimits(BaseModel):
         return self
 
     def most_above(self, scalars: int) -> float:
-        """How many of so many scalars may have an R-hat above `rhat`."""
+        """How many of so many scalars may have an R-hat above `rhat`.
+
+        Parameters
+        ----------
+        scalars : int
+            Scalars judged in all.
+
+        Returns
+        -------
+        float
+            The larger of `scalars_above` and the share `share_above`.
+        """
         return max(self.scalars_above, self.share_above * scalars)
 
     def most_divergent(self, draws: int) -> float:
-        """How many of so many draws may be divergent."""
+        """How many of so many draws may be divergent.
+
+        Parameters
+        ----------
+        draws : int
+            Draws in all, over every chain.
+
+        Returns
+        -------
+        float
+            The larger of `divergences` and the share `share_divergent`.
+        """
         return max(self.divergences, self.share_divergent * draws)
 
     @property

@@ -1,4 +1,4 @@
-"""What a curve or contrast at a week is an estimate of, and whether enough persons stand behind it."""
+"""Estimands of curves and contrasts in words, and whether enough persons are observed to give a probability."""
 
 from __future__ import annotations
 

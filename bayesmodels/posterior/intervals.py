@@ -1,4 +1,4 @@
-"""Draws to numbers: mean, SD, median, equal-tailed interval, probability."""
+"""Summaries of draws: mean, SD, median, equal-tailed interval, probability."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.vocabulary import VARIABLES
+
 STATISTICS = ("mean", "sd", "median", "lower", "upper")
 
 PRIOR_COLUMNS = ("prior_median", "prior_sd", "prior_lower", "prior_upper", "width_ratio")
-
-
-LOG_NORMAL = ("effect_lag", "effect_time_constant", "deceleration")
-"""Positive parameters whose priors span orders of magnitude: their widths are compared on the log scale."""
 
 NOTHING = 1e-9
 """A spread below this, on any scale a model uses, is rounding."""
@@ -47,7 +45,7 @@ def named_limits(name: str, draws: np.ndarray, prob: float) -> dict[str, float]:
 
 
 def long_table(draws: xr.DataArray, prob: float) -> pd.DataFrame:
-    """One row an entry: its labels, then the statistics; undefined entries are left out.
+    """One row per entry: its labels, then the statistics; undefined entries are left out.
 
     Parameters
     ----------
@@ -75,7 +73,7 @@ def probability(condition: np.ndarray) -> float:
 def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: float) -> pd.DataFrame:
     """`long_table` of the posterior, with `PRIOR_COLUMNS`; `width_ratio` is posterior over prior width.
 
-    Widths of `LOG_NORMAL` parameters are of the logarithm. NaN where the prior is not archived, or has no width.
+    Widths are compared on the variable's scale of the vocabulary. NaN where the prior is not archived, or has no width.
     """
     frame = long_table(posterior, prob)
     dims = [str(dim) for dim in posterior.dims if dim not in ("chain", "draw")]
@@ -85,7 +83,7 @@ def beside_prior(posterior: xr.DataArray, prior: xr.DataArray | None, prob: floa
     before = before.drop(columns="mean").rename(columns={name: f"prior_{name}" for name in STATISTICS})
     frame = frame.merge(before, on=dims, how="left") if dims else pd.concat([frame, before], axis=1)
     edges = frame[["lower", "upper", "prior_lower", "prior_upper"]].astype(float)
-    if posterior.name in LOG_NORMAL:
+    if posterior.name in VARIABLES and VARIABLES[str(posterior.name)].scale == "log":
         positive = (edges > 0).all(axis=1)
         edges = edges.where(~positive, np.log(edges.where(positive)))
     prior_width = edges["prior_upper"] - edges["prior_lower"]

@@ -31,7 +31,7 @@ def with_errors(
     Parameters
     ----------
     table : DataFrame
-        A row an entry of a variable, with the labels of its dims.
+        One row per entry of a variable, with the labels of its dims.
     draws : mapping of str to DataArray
         By variable; dims (chain, draw, ...).
     context : FitContext

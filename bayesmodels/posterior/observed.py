@@ -1,4 +1,4 @@
-"""Who is still observed, week by week: the ground under every comparison after the switch."""
+"""Numbers of persons still observed, week by week."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as readers see them: estimate with interval, probability, percent."""
+"""Numbers as text: estimate with interval, probability, percent."""
 
 from __future__ import annotations
 

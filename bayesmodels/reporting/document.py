@@ -2,65 +2,83 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from html import escape
+from itertools import chain
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
-from bayesmodels.errors import expect, shown
+from bayesmodels.errors import expect
 from bayesmodels.listed_folder import ListedFolder
-from bayesmodels.posterior.archive import FROM_FIT, load
-from bayesmodels.posterior.context import FitContext
-from bayesmodels.posterior.monte_carlo import ERROR
-from bayesmodels.reporting.chapters.disease_rate import disease_rate_section
-from bayesmodels.reporting.chapters.dropout import dropout_figures
-from bayesmodels.reporting.chapters.event_figures import event_figures
-from bayesmodels.reporting.chapters.event_sections import follow_up_sections
-from bayesmodels.reporting.chapters.figures import (
-    check_figure,
-    curve_figure,
-    curve_variable,
-    difference_figure,
-    effect_figure,
-)
-from bayesmodels.reporting.chapters.prediction import prediction_figures
-from bayesmodels.reporting.chapters.ranks import rank_figures
-from bayesmodels.reporting.chapters.sections import (
-    absent_section,
-    check_section,
-    convergence_section,
-    curve_section,
-    effect_section,
-    extra_section,
-    parameter_section,
-    ratio_section,
-)
-from bayesmodels.reporting.chapters.surrogate_checklist import Checklist
-from bayesmodels.reporting.chapters.surrogate_figures import single_figures
-from bayesmodels.reporting.chapters.surrogate_sections import single_sections
-from bayesmodels.reporting.chapters.switch_sections import difference_section, period_section, persistence_section
-from bayesmodels.reporting.chapters.trial_figures import trial_figures
-from bayesmodels.reporting.chapters.trial_lead import trial_lead
-from bayesmodels.reporting.chapters.trial_sections import trial_sections
+from bayesmodels.posterior.archive import FROM_FIT, load, needs
+from bayesmodels.reporting.chapter import Chapter, Needs, Reading, fill, read
+from bayesmodels.reporting.chapters.associations import Associations
+from bayesmodels.reporting.chapters.convergence import Convergence
+from bayesmodels.reporting.chapters.curves import Curves
+from bayesmodels.reporting.chapters.disease_rate import DiseaseRates
+from bayesmodels.reporting.chapters.dropout import Dropout
+from bayesmodels.reporting.chapters.effects import Effects
+from bayesmodels.reporting.chapters.estimands import Estimands
+from bayesmodels.reporting.chapters.from_posterior import FromPosterior
+from bayesmodels.reporting.chapters.hazards import Hazards
+from bayesmodels.reporting.chapters.parameters import Parameters
+from bayesmodels.reporting.chapters.period_rates import PeriodRates
+from bayesmodels.reporting.chapters.prediction import Prediction
+from bayesmodels.reporting.chapters.predictive_checks import PredictiveChecks
+from bayesmodels.reporting.chapters.ranks import Ranks
+from bayesmodels.reporting.chapters.ratio_to_baseline import RatioToBaseline
+from bayesmodels.reporting.chapters.start_groups.chapter import StartGroups
+from bayesmodels.reporting.chapters.surrogate.checklist import Checklist, ChecklistItems, single_checklist
+from bayesmodels.reporting.chapters.surrogate.criteria import Criteria
+from bayesmodels.reporting.chapters.surrogate.earliness import Earliness
+from bayesmodels.reporting.chapters.surrogate.mediation import Mediation
+from bayesmodels.reporting.chapters.surrogate.persons import Persons
+from bayesmodels.reporting.chapters.surrogate.two_effects import TwoEffects
+from bayesmodels.reporting.chapters.surrogate.verdicts import Verdicts
+from bayesmodels.reporting.chapters.survival import Survival
+from bayesmodels.reporting.chapters.trial_level.chapter import TrialLevel
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
-from bayesmodels.reporting.findings import Findings, find
 from bayesmodels.reporting.first_screen import first_screen
-from bayesmodels.reporting.not_converged import to_try, why
 from bayesmodels.reporting.page import Block, Lead, Section, compose
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
 from bayesmodels.safe_labels import file_names, table_csv
-from bayesmodels.surrogacy.evidence import as_json
-from bayesmodels.surrogacy.trial_level.evidence import as_json as trial_as_json
-from bayesmodels.vocabulary import ALL
+from bayesmodels.vocabulary import REPORTS
+
+CHAPTERS: tuple[Chapter, ...] = (
+    TrialLevel(),
+    Verdicts(),
+    Persons(),
+    Criteria(),
+    TwoEffects(),
+    Mediation(),
+    Earliness(),
+    ChecklistItems(),
+    DiseaseRates(),
+    Effects(),
+    Curves(),
+    StartGroups(),
+    RatioToBaseline(),
+    PeriodRates(),
+    Survival(),
+    Estimands(),
+    Associations(),
+    Hazards(),
+    Dropout(),
+    Ranks(),
+    Prediction(),
+    FromPosterior(),
+    PredictiveChecks(),
+    Convergence(),
+    Parameters(),
+)
+"""Chapters of a report, in the order of its page."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,6 +219,7 @@ def report(
     posterior: xr.DataTree | str | Path,
     out: str | Path | None = None,
     settings: ReportSettings | None = None,
+    chapters: Sequence[Chapter] = CHAPTERS,
 ) -> Report:
     """Turn a posterior into a report.
 
@@ -211,15 +230,20 @@ def report(
     out : str or Path, optional
         Folder to write the report to (`Report.save`).
     settings : ReportSettings, optional
+    chapters : sequence of Chapter
+        In the order of the page; your own beside the package's: ``(*CHAPTERS, Mine())``. What a posterior has not the
+        variables or groups for is left out, and the page says so.
 
     Returns
     -------
     Report
+        Page, tables, figures and summary; printed, the first screen.
 
     Raises
     ------
     BadInput
-        The file cannot be read, or a setting names an outcome or week that the posterior does not have.
+        The file cannot be read, a setting names an outcome or week that the posterior does not have, or two chapters
+        have the same name, or make a table or figure of the same name.
     MissingVariable
         The posterior has no group `posterior`.
     """
@@ -227,136 +251,61 @@ def report(
     expect(settings, (ReportSettings, NoneType), "settings", "write ReportSettings(interval=0.95)")
     expect(out, (str, Path, NoneType), "out", "give the folder that the report goes to")
     tree = posterior if isinstance(posterior, xr.DataTree) else load(posterior)
-    findings = find(tree, settings or ReportSettings())
-    figures = _figures(findings)
-    empty = pd.DataFrame()
-    trials = findings.trials
-    lead = first_screen(findings) if trials is None else _trial_lead(findings)
-    made = Report(
-        title=_title(findings.context),
-        lead=replace(lead, warnings=shown(findings.context.warnings, "warning")),
-        sections=tuple(_sections(findings, figures)),
-        tables={"curves": empty, **findings.tables},
-        figures=figures,
-        summary=summary(
-            findings.context,
-            findings.settings.interval,
-            findings.tables.get("parameters", empty),
-            findings.tables.get("differences", empty),
-            findings.tables.get("effects", empty),
-            _surrogacy_json(findings),
+    reading = read(tree, settings)
+    shown = fill(reading, chapters)
+    summaries = {chapter.name: content for chapter in shown if (content := chapter.summary(reading))}
+    result = Report(
+        title=f"{reading.context.data.get('name') or 'Unnamed data'}: {reading.context.model_type} model",
+        lead=first_screen(reading, [chapter.lead(reading) for chapter in shown]),
+        sections=(
+            *chain.from_iterable(_sections(chapter, reading) for chapter in shown),
+            *_left_out(reading, chapters),
         ),
-        stamp=findings.context.stamp,
-        convergence=findings.context.convergence,
-        checklist=findings.checklist,
+        tables={"curves": pd.DataFrame(), **reading.tables},
+        figures=reading.figures,
+        summary=summary(reading, summaries),
+        stamp=reading.context.stamp,
+        convergence=reading.context.convergence,
+        checklist=single_checklist(reading),
         run=tree.attrs.get("run"),
     )
     if out is not None:
-        made.save(out)
-    return made
+        result.save(out)
+    return result
 
 
-def _title(context: FitContext) -> str:
-    return f"{context.data.get('name') or 'Unnamed data'}: {context.model_type} model"
+def _sections(chapter: Chapter, reading: Reading) -> Iterable[Section]:
+    found = chapter.section(reading)
+    return (found,) if isinstance(found, Section) else found
 
 
-def _surrogacy_json(findings: Findings) -> dict[str, Any] | None:
-    """Every rung there is evidence on; None without any."""
-    found = as_json(findings.surrogate, findings.settings)
-    if findings.trials is None:
-        return found
-    return (found or {}) | {"trial": trial_as_json(findings.trials, findings.settings.interval)}
+def _left_out(reading: Reading, chapters: Sequence[Chapter]) -> Iterator[Section]:
+    """What this posterior could not show, and the line or call that would.
 
-
-def _trial_lead(findings: Findings) -> Lead:
-    assert findings.trials is not None
-    context, settings = findings.context, findings.settings
-    notes = (*context.notes, *settings.notes)
-    lead = trial_lead(findings.trials, settings.interval_label, settings.interval, notes, _r2_error(findings))
-    if context.unconverged:
-        return Lead(lead.paragraphs, cautions=context.cautions, why=why(context), to_try=to_try(findings.tree, context))
-    return replace(lead, cautions=context.cautions)
-
-
-def _r2_error(findings: Findings) -> float:
-    """Monte-Carlo error of R2 over trials; NaN where the chains are long enough."""
-    table = findings.tables["parameters"].set_index("name")[ERROR]
-    return float(table.get("trial_r2", math.nan))
-
-
-def _sections(findings: Findings, figures: LazyFigures) -> Iterator[Section]:
-    tables = findings.tables
-    if findings.trials is not None:
-        settings = findings.settings
-        yield from trial_sections(findings.trials, figures, settings.interval_label, settings.interval)
-    if findings.surrogate is not None and findings.checklist is not None:
-        settings = findings.settings
-        yield from single_sections(
-            findings.surrogate, settings.surrogacy, findings.checklist, figures, settings.interval_label
+    The package's own chapters are not listed for a table of trials, which has none of the outcomes that they are about.
+    """
+    context = reading.context
+    listed: dict[str, Needs] = {
+        chapter.name: chapter.needs for chapter in chapters if reading.trials is None or chapter not in CHAPTERS
+    }
+    if reading.trials is None:  # what is read of a posterior elsewhere
+        for report, lists in REPORTS.items():
+            if lists and report not in listed:
+                variables, groups = needs(report)
+                listed[report] = Needs(tuple(variables), tuple(groups))
+    rows = [
+        {"Report": name, "Needs": ", ".join((*read.variables, *read.groups)), "Config": read.remedy}
+        for name, read in listed.items()
+        if not read.met(reading.tree)
+    ]
+    if reading.trials is None and reading.surrogate is None and len(context.outcomes) > 1:
+        # which is which is not guessed
+        first, second, *_ = context.outcomes
+        line = f'[report] surrogate = "{first}"  outcome = "{second}"'
+        rows.append({"Report": "surrogate", "Needs": "which biomarker, for which outcome", "Config": line})
+    if rows:
+        yield Section(
+            "Not made from this posterior",
+            tables={"Reports whose variables or groups are missing": pd.DataFrame(rows)},
+            collapsed=True,
         )
-    if "disease_rates" in tables:
-        yield disease_rate_section(tables["disease_rates"], findings.settings.interval_label)
-    if "effects" in tables:
-        yield effect_section(findings, figures)
-    if any(name.startswith("curve_") for name in figures):
-        yield curve_section(findings, figures)
-    if "deltas" in tables:
-        yield difference_section(findings, figures)
-        yield persistence_section(findings)
-    if "ratio_to_baseline" in tables:
-        yield ratio_section(findings, _shown_weeks(findings))
-    if "period_rates" in tables:
-        yield period_section(findings)
-    yield from follow_up_sections(findings, figures)
-    for content in findings.context.extra_sections:
-        yield extra_section(content)
-    if "predictive_coverage" in tables:
-        yield check_section(findings, figures)
-    yield convergence_section(findings)
-    if "parameters" in tables:
-        yield parameter_section(findings)
-    if findings.trials is None and (findings.absent or findings.undeclared_surrogate):
-        yield absent_section(findings)
-
-
-def _shown_weeks(findings: Findings) -> list[float]:
-    """Weeks of the differences on the page; without differences about five of the curve weeks."""
-    if "deltas" in findings.tables:
-        return sorted(set(findings.tables["deltas"]["week"]))
-    weeks = sorted(set(findings.tables["ratio_to_baseline"]["week"]))
-    return weeks[:: max(1, len(weeks) // 5)]
-
-
-def _figures(findings: Findings) -> LazyFigures:
-    """Every figure this posterior has the variables for, by name: ``<kind>_<outcome>_<stratum>``."""
-    tree, context, observed = findings.tree, findings.context, findings.observed
-    prob, tables = findings.settings.interval, findings.tables
-    makers: dict[str, Callable[[], Figure]] = {}
-    if findings.trials is not None:
-        makers |= trial_figures(findings.trials, prob)
-    if findings.surrogate is not None:
-        makers |= single_figures(findings.surrogate)
-    deltas = list(tables["deltas"].itertuples()) if "deltas" in tables else []
-    curves = tables.get("curves", pd.DataFrame(columns=["name", "outcome", "stratum"]))
-    for outcome in context.outcomes.values():
-        if "effects" in tables and (tables["effects"]["outcome"] == outcome.name).any() and outcome.effect_unit:
-            makers[f"effect_{outcome.name}"] = partial(effect_figure, tables["effects"], outcome)
-        own = curves[(curves["name"] == curve_variable(tree)) & (curves["outcome"] == outcome.name)]
-        for stratum in sorted(own["stratum"].unique(), key=lambda label: label != ALL):
-            makers[f"curve_{outcome.name}_{stratum}"] = partial(
-                curve_figure, tree, context, outcome, stratum, prob, observed
-            )
-        for cell in sorted(deltas, key=lambda row: row.stratum != ALL):
-            if cell.outcome != outcome.name:
-                continue
-            contrast = next(c for c in context.contrasts if c.label == cell.contrast)
-            name = f"difference_{outcome.name}_{cell.stratum}"
-            if len(context.contrasts) > 1:
-                name += f"_{contrast.group}"
-            makers[name] = partial(difference_figure, tree, context, outcome, contrast, cell.stratum, prob, observed)
-        checks = tables.get("predictive_checks", pd.DataFrame(columns=["outcome", "stratum"]))
-        for stratum in checks.loc[checks["outcome"] == outcome.name, "stratum"].unique():
-            makers[f"check_{outcome.name}_{stratum}"] = partial(check_figure, tree, context, outcome, stratum, prob)
-    makers |= event_figures(tree, context, prob) | dropout_figures(tree, context, prob, observed)
-    makers |= rank_figures(tree, context)
-    return LazyFigures(makers | prediction_figures(tree, context, tables, prob))

@@ -1,14 +1,17 @@
-"""What every figure shares: size, colours, and how it becomes bytes."""
+"""What every figure shares: size, colours, axes of weeks, and how it becomes bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 COLOURS = ("#0b5fa5", "#c8500a", "#3a7d44", "#7a3e9d", "#8a6d00", "#555555")
 """One colour a start group; blue and orange stay apart for colour-blind readers and in grey print."""
@@ -37,14 +40,31 @@ class NotebookFigure(Figure):
 
 
 def new_panel(height: float = SIZE[1]) -> tuple[Figure, Axes]:
-    """A figure with one panel, outside pyplot, so that nothing is kept open and no screen is needed."""
+    """A figure with one panel, outside pyplot, so that nothing is kept open and no screen is needed.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+
+    Returns
+    -------
+    Figure, Axes
+        One panel as wide as a page's column.
+    """
     with matplotlib.rc_context(STYLE):
         figure = NotebookFigure(figsize=(SIZE[0], height), layout="constrained")
         return figure, figure.subplots()
 
 
 def add_title(axes: Axes, title: str) -> None:
-    """Title at the left, legend at the right of the same line."""
+    """Title at the left, legend at the right of the same line.
+
+    Parameters
+    ----------
+    axes : Axes
+    title : str
+    """
     axes.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
     handles, labels = axes.get_legend_handles_labels()
     if handles:
@@ -52,6 +72,96 @@ def add_title(axes: Axes, title: str) -> None:
             handles, labels, loc="lower right", bbox_to_anchor=(1.01, 0.99), ncols=len(handles), frameon=False,
             fontsize=8.5, borderpad=0.3, columnspacing=1.0, handlelength=1.4, handletextpad=0.5,
         )  # fmt: skip
+
+
+def no_difference(axes: Axes, vertical: bool = False) -> None:
+    """A line at zero."""
+    (axes.axvline if vertical else axes.axhline)(0, color="#444444", linewidth=0.8)
+
+
+def week_axis(axes: Axes, weeks: np.ndarray, switch_week: float | None, labelled: bool = False) -> None:
+    """Weeks since randomisation as the axis, with a line at the switch, which has a label if asked for."""
+    axes.set_xlim(weeks.min() - 0.02 * np.ptp(weeks), weeks.max() + 0.02 * np.ptp(weeks))
+    axes.set_xlabel("Weeks since randomisation")
+    axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))
+    if switch_week is not None and switch_week < weeks.max():
+        switch_line(axes, switch_week, labelled)
+
+
+def interval_rows(
+    axes: Axes, numbers: Mapping[str, np.ndarray], labels: Sequence[str], colour: str, label: str = ""
+) -> None:
+    """Intervals with their medians, one row per label from the top, and a line at no difference.
+
+    Parameters
+    ----------
+    numbers : mapping of str to ndarray (row,)
+        `median`, `lower`, `upper`.
+    """
+    y = -np.arange(len(labels), dtype=float)
+    axes.hlines(y, numbers["lower"], numbers["upper"], color=colour, linewidth=2.5, label=label)
+    axes.plot(numbers["median"], y, "o", color=colour, markersize=5)
+    no_difference(axes, vertical=True)
+    axes.set_yticks(y, labels)
+    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
+
+
+def switch_line(axes: Axes, week: float, labelled: bool = True) -> None:
+    """A line at the week of the switch."""
+    axes.axvline(week, color="#777777", linestyle=":", linewidth=1.2)
+    if labelled:
+        axes.text(
+            week, 0.99, f" switch, week {week:g}", transform=axes.get_xaxis_transform(), fontsize=8, color="#555555",
+            va="top", ha="left",
+        )  # fmt: skip
+
+
+def counts_under_axis(
+    axes: Axes, heading: str, groups: Iterable[str], weeks: np.ndarray, known: np.ndarray,
+    count: Callable[[str, float], float],
+) -> None:  # fmt: skip
+    """One line of numbers of persons a start group under the axis, at about six of the weeks at which they are known.
+
+    Parameters
+    ----------
+    weeks, known : ndarray (week,)
+        Of the axis, and those with counts.
+    count : callable
+        Persons of a start group at a week; NaN where unknown.
+    """
+    targets = np.linspace(weeks.min(), weeks.max(), 6)
+    chosen = sorted({float(known[np.abs(known - target).argmin()]) for target in targets})
+    style: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "fontsize": 8, "va": "top"}
+    axes.text(weeks.min(), -0.20, heading, ha="left", color="#333333", **style)
+    for j, group in enumerate(groups):
+        height, colour = -0.265 - 0.06 * j, COLOURS[j % len(COLOURS)]
+        axes.text(-0.02, height, group, ha="right", color=colour, **{**style, "transform": axes.transAxes})
+        for week in chosen:
+            n = count(group, week)
+            axes.text(week, height, "–" if math.isnan(n) else f"{n:.0f}", ha="center", color=colour, **style)
+
+
+def median_and_band(
+    axes: Axes, weeks: np.ndarray, numbers: Mapping[str, np.ndarray], colour: str, last: float, label: str = ""
+) -> None:
+    """Median and interval, solid up to a last week (NaN: throughout), dashed and paler after.
+
+    Parameters
+    ----------
+    weeks : ndarray (week,)
+    numbers : mapping of str to ndarray (week,)
+        `median`, `lower`, `upper`.
+    """
+    solid = np.ones(len(weeks), bool) if math.isnan(last) else weeks <= last
+    dashed = ~solid
+    dashed[np.flatnonzero(solid)[-1:]] = dashed.any()
+    for part, style, alpha in ((solid, "-", 0.22), (dashed, "--", 0.09)):
+        if part.any():
+            axes.fill_between(
+                weeks[part], numbers["lower"][part], numbers["upper"][part], color=colour, alpha=alpha, linewidth=0
+            )
+            named = label if label and style == "-" else None
+            axes.plot(weeks[part], numbers["median"][part], style, color=colour, linewidth=1.8, label=named)
 
 
 class LazyFigures(Mapping[str, Figure]):
@@ -68,6 +178,10 @@ class LazyFigures(Mapping[str, Figure]):
         self._makers = dict(makers)
         self._made: dict[str, Figure] = {}
         self._svg: dict[str, bytes] = {}
+
+    def add(self, makers: Mapping[str, Callable[[], Figure]]) -> None:
+        """Have further figures."""
+        self._makers |= makers
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure, drawing it the first time."""

@@ -7,18 +7,21 @@ prior's and leaves out zero; a lag, time constant or other positive parameter if
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from bayesmodels.posterior.context import FitContext, stratum_label
+import numpy as np
+import xarray as xr
+
+from bayesmodels.errors import shown
+from bayesmodels.posterior.context import FitContext
+from bayesmodels.posterior.convergence import DRAWS_ROUNDED_TO
 from bayesmodels.posterior.estimand import OPEN_LABEL
-from bayesmodels.posterior.intervals import LOG_NORMAL, NOTHING
-from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets
-from bayesmodels.posterior.wording import as_percent, chance, estimate, signed
-from bayesmodels.reporting.chapters.disease_rate import disease_rate_lines
-from bayesmodels.reporting.chapters.effects import LEARNED, PARTLY
-from bayesmodels.reporting.findings import Findings
-from bayesmodels.reporting.not_converged import to_try, why
+from bayesmodels.reporting.chapter import LeadLines, Reading
 from bayesmodels.reporting.page import Lead
+
+LEARNED, PARTLY = 0.5, 0.8
+"""Posterior width over prior width: below the first the data taught the value, from the second on they did not."""
 
 RULE = (
     f"Identified: the interval is less than {LEARNED:g} times as wide as the prior's and, for an effect or a "
@@ -26,51 +29,40 @@ RULE = (
     "is listed under Not identified."
 )
 
-_NAMES = {
-    "drug_effect": "effect of the drug",
-    "proportional_slowing": "share of the decline that the drug removes",
-    "group_effect_contrast": "effect in the later minus the earlier start",
-    "effect_lag": "lag of the effect",
-    "effect_time_constant": "time constant of the effect",
-    "deceleration": "flattening of the untreated course",
-}
+TARGETS = (0.9, 0.95, 0.99)
+"""Mean acceptance probabilities to try one after the other against divergences."""
 
-_WOULD_CHANGE = {
-    "drug_effect": "A larger randomised comparison before the switch would change this.",
-    "proportional_slowing": "A larger randomised comparison before the switch would change this.",
-    "group_effect_contrast": "More persons followed well past the switch in both start groups would change this.",
-    "effect_lag": "Frequent visits soon after the start of a drug with a clear effect would change this.",
-    "effect_time_constant": "Frequent visits soon after the drug's start would change this.",
-    "deceleration": "Longer follow-up of persons off the drug would change this.",
-}
+AT_MOST = 4
+"""Longer chains than so many times the present ones are not advised: chains that disagree are seldom cured by more."""
 
 
-def first_screen(findings: Findings) -> Lead:
-    """What the fit is, in a paragraph, and the two lists; of chains that did not converge why, and what to try."""
-    context = findings.context
-    notes = [*context.notes, *findings.settings.notes]
-    verdicts = () if findings.surrogate is None else findings.surrogate.verdicts
-    what = _what(context, findings.settings.interval_label)
+def how_learned(width_ratio: float) -> str:
+    """What a posterior's width over its prior's says, in words."""
+    if math.isnan(width_ratio):
+        return "no prior width"
+    if width_ratio < LEARNED:
+        return "learned"
+    return "partly learned" if width_ratio < PARTLY else "not learned"
+
+
+def first_screen(reading: Reading, parts: Sequence[LeadLines]) -> Lead:
+    """What the fit is, and the chapters' lines; of chains that did not converge why, and what to try."""
+    context = reading.context
+    notes = (*context.notes, *reading.settings.notes)
+    verdicts = tuple(chain.from_iterable(part.verdicts for part in parts))
+    warnings = shown(context.warnings, "warning")
+    opening = tuple(next((part.opening for part in parts if part.opening), ()))
+    rule = () if opening or context.unconverged else (RULE,)
+    paragraphs = (*(opening or (_what(context, reading.label),)), *notes, *rule)
     if context.unconverged:
         return Lead(
-            (what, *notes), verdicts=verdicts, cautions=context.cautions, why=why(context),
-            to_try=to_try(findings.tree, context),
+            paragraphs, verdicts=verdicts, warnings=warnings, cautions=context.cautions, why=why(context),
+            to_try=to_try(reading.tree, context),
         )  # fmt: skip
-    identified: list[str] = []
-    open_questions: list[str] = []
-    if "disease_rates" in findings.tables:
-        for found, lines in zip(
-            (identified, open_questions), disease_rate_lines(findings.tables["disease_rates"]), strict=True
-        ):
-            found += lines
-    for row in _effect_rows(findings):
-        (identified if _is_identified(row, has_sign=row["name"] not in LOG_NORMAL) else open_questions).append(
-            _effect_line(findings, row)
-        )
-    for row in _headline_differences(findings):
-        known = row["withheld"] == "" and (row["lower"] > 0 or row["upper"] < 0) and row["width_ratio"] < LEARNED
-        (identified if known else open_questions).append(_difference_line(findings, row))
-    return Lead((what, *notes, RULE), identified, open_questions, verdicts, cautions=context.cautions)
+    identified, open_questions = (
+        list(chain.from_iterable(getattr(part, name) for part in parts)) for name in ("identified", "not_identified")
+    )
+    return Lead(paragraphs, identified, open_questions, verdicts, warnings, context.cautions)
 
 
 def _what(context: FitContext, interval: str) -> str:
@@ -93,71 +85,63 @@ def _what(context: FitContext, interval: str) -> str:
     )
 
 
-def _effect_rows(findings: Findings) -> list[dict[str, Any]]:
-    """Headline effects; effects and lags that are the same in every stratum once."""
-    if "effects" not in findings.tables:
-        return []
-    table = findings.tables["effects"]
-    rows = table[table["name"].isin(list(_NAMES)) & (table["sd"] > NOTHING)].copy()
-    slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
-    rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
-    same = ["name", "outcome", "contrast", "median", "lower", "upper"]
-    shared = rows.duplicated(same, keep=False)
-    rows.loc[shared, "stratum"] = ""
-    return rows.drop_duplicates(same).to_dict("records")
+def why(context: FitContext) -> tuple[str, ...]:
+    """The reasons of the verdict, and the scalars that are worst."""
+    reasons = [f"{reason[0].upper()}{reason[1:]}." for reason in context.convergence.get("reasons", ())]
+    return (*reasons, *([f"Worst: {'; '.join(context.worst)}."] if context.worst else []))
 
 
-def _is_identified(row: dict[str, Any], has_sign: bool) -> bool:
-    narrow = row["width_ratio"] < LEARNED
-    return bool(narrow and (not has_sign or row["lower"] > 0 or row["upper"] < 0))
+def to_try(tree: xr.DataTree, context: FitContext) -> tuple[str, ...]:
+    """What would make the chains converge, most promising first."""
+    return tuple(_remedies(tree, context))
 
 
-def _effect_line(findings: Findings, row: dict[str, Any]) -> str:
-    outcome = findings.context.outcomes[row["outcome"]]
-    where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
-    numbers = (row["median"], row["lower"], row["upper"])
-    has_sign = row["name"] not in LOG_NORMAL
-    percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
-    direction = f"; {signed(row['direction'])}" if row["direction"] else ""
-    text = (
-        f"{outcome.label}{where}: {_NAMES[row['name']]} {estimate(*numbers)} {row['unit']}"
-        f"{f', that is {percent}' if percent else ''}{direction}."
+def _remedies(tree: xr.DataTree, context: FitContext) -> Iterator[str]:
+    yield from _that_do_not_vary(tree, context)
+    reasons = " ".join(context.convergence.get("reasons", ()))
+    sizes, ran = tree["posterior"].sizes, context.sampling
+    if sizes["chain"] < 2:
+        yield "[sampling] chains = 4: whether chains agree can be seen from two chains or more."
+    if "R-hat" in reasons or "ESS" in reasons or "E-BFMI" in reasons:
+        draws, tune = sizes["draw"], ran.get("tune")
+        longer = "" if tune is None else f" and tune = {_rounded(2 * tune)} (now {tune})"
+        yield f"Longer chains: [sampling] draws = {_rounded(_enough(context, draws))} (now {draws}){longer}."
+    if "divergent" in reasons:
+        accept = ran.get("target_accept")
+        higher = [value for value in TARGETS if accept is None or value > accept + 1e-9]
+        now = "" if accept is None else f" (now {accept:g})"
+        if higher:
+            yield f"Smaller steps against divergent draws: [sampling] target_accept = {higher[0]:g}{now}."
+    yield (
+        "If that does not help, these data say too little about the worst variables: give them narrower priors "
+        "(prior_table(model, data) lists them), or leave out the part of the model that they belong to."
     )
-    error = error_in_brackets(row[ERROR])
-    if _is_identified(row, has_sign):
-        return f"{text} {_width(row['width_ratio'])}{error}"
-    crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
-    return f"{text}{crosses} {_width(row['width_ratio'])} {_WOULD_CHANGE[row['name']]}{error}"
 
 
-def _width(ratio: float) -> str:
-    if math.isnan(ratio):
-        return "There is no prior to compare it with."
-    if ratio >= PARTLY:
-        return f"Not learned from these data: the interval is {ratio:.2f} times as wide as the prior's."
-    return f"The interval is {ratio:.2f} times as wide as the prior's."
+def _enough(context: FitContext, draws: int) -> float:
+    """Draws a chain: as the effective sample size asks for, at least twice and at most `AT_MOST` times as many."""
+    sizes = [context.convergence.get(name) for name in ("min_ess_bulk", "min_ess_tail")]
+    worst = min((size for size in sizes if size), default=0.0)
+    wanted = draws * context.limits.ess / worst if worst > 0 else math.inf
+    return min(max(wanted, 2 * draws), AT_MOST * draws)
 
 
-def _headline_differences(findings: Findings) -> list[dict[str, Any]]:
-    """For the mixture (or the only stratum): Delta_1, and later weeks whose probability is not withheld, each once."""
-    if "deltas" not in findings.tables:
-        return []
-    table = findings.tables["deltas"]
-    overall = table[table["stratum"].isin(["all"])] if "all" in set(table["stratum"]) else table
-    chosen = overall[overall["withheld"] == ""].drop_duplicates(["outcome", "stratum", "contrast", "week"])
-    return chosen.to_dict("records")
+def _rounded(draws: float) -> int:
+    return DRAWS_ROUNDED_TO * math.ceil(draws / DRAWS_ROUNDED_TO)
 
 
-def _difference_line(findings: Findings, row: dict[str, Any]) -> str:
-    context = findings.context
-    outcome = context.outcomes[row["outcome"]]
-    contrast = next(c for c in context.contrasts if c.label == row["contrast"])
-    numbers = (row["median"], row["lower"], row["upper"])
-    after = context.switch_week is not None and row["week"] > context.switch_week
-    percent = as_percent(outcome, *numbers)
-    return (
-        f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
-        f"{row['week']:g}{f' ({OPEN_LABEL})' if after else ''}: {estimate(*numbers)} {outcome.unit}"
-        f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
-        f"{chance(row['probability_favours'])} that it favours {contrast.early}.{error_in_brackets(row[ERROR])}"
-    )
+def _that_do_not_vary(tree: xr.DataTree, context: FitContext) -> Iterator[str]:
+    """Outcomes of which every mean is the same and no person differs from another."""
+    observed = tree["observed_summary"].to_dataset() if "observed_summary" in tree.children else xr.Dataset()
+    if "outcome" not in observed.dims or not {"mean", "se"} <= set(observed.data_vars):
+        return
+    for outcome in context.outcomes.values():
+        if outcome.name not in observed["outcome"]:
+            continue
+        own = observed.sel(outcome=outcome.name)
+        means, errors = (own[name].to_numpy()[np.isfinite(own[name].to_numpy())] for name in ("mean", "se"))
+        if means.size and errors.size and np.ptp(means) < 1e-9 and (errors < 1e-9).all():
+            yield (
+                f"{outcome.label} does not vary: every value is {means[0]:g}. Such an outcome says nothing of how "
+                "persons or visits differ; check the table, or leave it out of [[model.outcomes]]."
+            )

@@ -6,6 +6,7 @@ The page needs no network: style and figures are inline. Any analysis can use it
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from bayesmodels.posterior.wording import cell
+from bayesmodels.posterior.wording import cell, chance_of, estimate
 from bayesmodels.reporting.drawing import svg_bytes
 from bayesmodels.surrogacy.verdict import Verdict
 
@@ -128,6 +129,19 @@ def compose(
         lead = Lead(paragraphs=(lead,) if isinstance(lead, str) else tuple(lead))
     template = _environment().get_template("page.html.j2")
     return template.render(title=title, lead=lead, blocks=_blocks(sections, stamp), stamp=stamp)
+
+
+def chance_or_why(row: Mapping[str, Any]) -> str:
+    """The probability of a row, or that it is withheld; the reason is in the section's text and in the CSV."""
+    if row["withheld"].startswith("withheld"):
+        return "withheld"
+    return row["withheld"] or chance_of(row["probability_favours"], row["direction"])
+
+
+def limits_cell(row: Mapping[str, Any], prefix: str = "") -> str:
+    """Median with its interval, from columns `<prefix>median`, `lower` and `upper`; "–" where there is none."""
+    numbers = [row[f"{prefix}{edge}"] for edge in ("median", "lower", "upper")]
+    return "–" if any(math.isnan(value) for value in numbers) else estimate(*numbers)
 
 
 def _blocks(sections: Sequence[Section | Block], stamp: str | None) -> list[Block]:

@@ -38,7 +38,7 @@ class ReportSettings(BaseModel):
     margin : float, optional
         Trial level: minimal important difference of the outcome effect, in its good direction and unit.
     trials_needed : bool
-        Trial level: foretell by simulation what more programmes would say (a minute).
+        Trial level: predict by simulation what more programmes would say (a minute).
     trial_verdict : TrialVerdictSettings
         Cut-offs of the verdict of the trial level.
     notes : tuple of str
@@ -95,6 +95,11 @@ class ReportSettings(BaseModel):
             Its curve weeks; empty: weeks are not looked at.
         visits : collection of float
             Its nominal visits; empty: of a model without persons' visits, whose surrogate is read off the curves.
+
+        Yields
+        ------
+        str
+            A line for each setting that names an outcome or week that the fit does not have.
         """
         named = [
             (field, name)

@@ -4,57 +4,48 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
 import pandas as pd
 
 from bayesmodels.errors import BayesmodelsError
-from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.intervals import STATISTICS
 from bayesmodels.posterior.monte_carlo import ERROR
+from bayesmodels.reporting.chapter import Reading
+from bayesmodels.surrogacy.evidence import as_json
+from bayesmodels.surrogacy.trial_level.evidence import as_json as trial_as_json
 from bayesmodels.vocabulary import DIMS
 
 
-def summary(
-    context: FitContext,
-    prob: float,
-    parameters: pd.DataFrame,
-    differences: pd.DataFrame,
-    effects: pd.DataFrame,
-    surrogacy: dict[str, Any] | None = None,
-) -> dict[str, Any]:
+def summary(reading: Reading, chapters: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Build the content of ``summary.json``.
 
     Parameters
     ----------
-    context : FitContext
-    prob : float
-        Probability of the equal-tailed intervals.
-    parameters : DataFrame
-        `parameters.parameter_table`.
-    differences : DataFrame
-        `delayed_start.difference_table`, or empty.
-    effects : DataFrame
-        Table of `effects.effect_table`, or empty; its contrasts between start groups enter under the name
-        ``group_drug_effect``, without a probability: neither sign is good.
-    surrogacy : dict, optional
-        By rung (`surrogacy.evidence.as_json`); `trial` of a trial-level model (`surrogacy.trial_evidence.as_json`).
+    reading : Reading
+        With all tables. Of `effects`, contrasts between start groups enter under the name ``group_drug_effect``,
+        without a probability: neither sign is good.
+    chapters : mapping of str to mapping
+        What chapters add, by their names.
 
     Returns
     -------
     dict
         JSON types only; NaN and infinities are None.
     """
+    context, tables, empty = reading.context, reading.tables, pd.DataFrame({"name": []})
     found = context.convergence
     diagnostics = ("max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "min_ebfmi")
-    between = effects[effects["name"] == "group_effect_contrast"] if len(effects) else effects
+    parameters, differences, effects = (tables.get(name, empty) for name in ("parameters", "differences", "effects"))
+    between = effects[effects["name"] == "group_effect_contrast"]
     return _plain(
         {
             "schema": 1,
             "model": context.model_type,
             "data": context.data,
-            "interval": {"kind": "eti", "prob": prob},
+            "interval": {"kind": "eti", "prob": reading.prob},
             "warnings": list(context.warnings),
             "convergence": {
                 "verdict": context.grade,
@@ -82,7 +73,8 @@ def summary(
                     for row in between.to_dict("records")
                 ),
             ],
-            "surrogacy": surrogacy,
+            "surrogacy": _surrogacy(reading),
+            "chapters": chapters,
             "seconds": {name: context.seconds.get(name) for name in ("wall", "cpu", "compile", "sample")},
         }
     )
@@ -114,6 +106,14 @@ _PARAMETER = ("unit", *STATISTICS, ERROR, "rhat", "ess_bulk", "ess_tail")
 _CONTRAST = ("week", "unit", *STATISTICS, ERROR, "probability_favours", "direction")
 
 
+def _surrogacy(reading: Reading) -> dict[str, Any] | None:
+    """Every rung there is evidence on; None without any."""
+    found = None if reading.surrogate is None else as_json(reading.surrogate, reading.tables)
+    if reading.trials is None:
+        return found
+    return (found or {}) | {"trial": trial_as_json(reading.trials, reading.prob)}
+
+
 def _index(row: dict[str, Any]) -> dict[str, str]:
     """Labels of a row by dim, without the blanks and the week."""
     return {dim: str(row[dim]) for dim in DIMS if dim != "week" and row.get(dim)}
@@ -121,7 +121,7 @@ def _index(row: dict[str, Any]) -> dict[str, str]:
 
 def _plain(value: Any) -> Any:
     """JSON types, undefined numbers as None."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]

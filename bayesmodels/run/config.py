@@ -6,171 +6,51 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, create_model
 
 from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.fitting.settings import NutsSettings
-from bayesmodels.parts.lookup import modules_beside, own_code
+from bayesmodels.parts.lookup import class_of, modules_beside, own_code
 from bayesmodels.reporting.settings import ReportSettings
-from bayesmodels.run.config_analyses import DropoutSection, RankSection, section_problems
 from bayesmodels.run.config_problems import LONGEST, config_problems, number_problems
+from bayesmodels.run.sections import MeansSections, Sections, TrialSections
 from bayesmodels.study.problem import plain
 
-EVIDENCE_TABLE = "valor_visits"
-"""The package's own table of means."""
-
-TRIALS_TABLE = "als_trials"
-"""The package's own table of trials."""
+if TYPE_CHECKING:
+    from bayesmodels.analyses.analysis import Analysis
 
 TRIAL_LEVEL = "trial_level"
 """Type of the model that reads a table of trials."""
 
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+class _Section(NamedTuple):
+    """A section that is an analysis: its class, and the key that turns it on with what an absent one means."""
+
+    path: str
+    switch: str | None = None
+    default: bool = True
 
 
-class StudySection(BaseModel):
-    """`[study]`: the tables of a trial and what they do not say; paths are relative to the config file."""
+_ANALYSES = {
+    "leave_one_out": _Section("bayesmodels.analyses.leave_one_out:LeaveOneOut", "on"),
+    "dropout": _Section("bayesmodels.analyses.dropout.analysis:Dropout"),
+    "rank": _Section("bayesmodels.analyses.ranks.analysis:Ranks"),
+    "archive": _Section("bayesmodels.analyses.person_archive:PersonArchive", "persons", False),
+}
+"""Sections that are analyses, in the order in which they are computed."""
 
-    model_config = _STRICT
-
-    name: str | None = None
-    persons: Path
-    visits: Path
-    events: Path | None = None
-    reference_group: str | None = None
-    strata: bool = False
-    controlled_week: float | None = Field(None, gt=0)
-    curve_weeks: tuple[float, ...] | None = None
-    distinct_labels: tuple[tuple[str, ...], ...] = ()
-    event_labels: dict[str, str] = {}
-
-
-class DataSection(BaseModel):
-    """`[data]`: published visit-level means.
-
-    Either ``table = "valor_visits"``, the package's own, with `series` and what
-    `bayesmodels.study.evidence.means_table` takes; or ``table = "means.csv"``, a file of one's own, with
-    `drug_start_week` and `reference_group`, and with `distinct_labels` where labels that look like spellings of one
-    are not.
-    """
-
-    model_config = _STRICT
-
-    name: str | None = None
-    table: str
-    series: str | tuple[str, ...] | dict[str, tuple[float, float]] | None = None
-    until_week: float | None = Field(None, gt=0)
-    outcomes: tuple[str, ...] | None = None
-    strata: tuple[str, ...] | None = None
-    digitised: Literal["keep", "drop", "inflate"] | None = None
-    delayed_start_week: float | None = None
-    drug_start_week: dict[str, float] | None = None
-    reference_group: str | None = None
-    distinct_labels: tuple[tuple[str, ...], ...] | None = None
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the table is a file of the user's."""
-        return self.table.endswith((".csv", ".parquet"))
-
-    @model_validator(mode="after")
-    def _keys_fit_the_table(self) -> DataSection:
-        own, package = {"drug_start_week", "reference_group"}, {"series", "until_week", "outcomes", "strata"}
-        package |= {"digitised", "delayed_start_week"}
-        given = self.model_fields_set
-        if not self.is_file and self.table != EVIDENCE_TABLE:
-            raise ValueError(f"expected table = a .csv or .parquet file, or {EVIDENCE_TABLE!r}, got {self.table!r}")
-        missing = sorted(own - given) if self.is_file else []
-        extra = sorted(given & (package if self.is_file else own | {"distinct_labels"}))
-        if missing or extra:
-            lines = [f"{name}: expected with a table of one's own, found none" for name in missing]
-            kind = "a table of one's own" if self.is_file else f"table = {EVIDENCE_TABLE!r}"
-            raise ValueError("\n".join([*lines, *(f"{name}: not used with {kind}; delete it" for name in extra)]))
-        return self
-
-
-class TrialsSection(BaseModel):
-    """`[data]` of a trial-level model: effects of trials on a surrogate and on an outcome.
-
-    Either ``table = "als_trials"``, the package's own, whose labels, units and good directions are known; or
-    ``table = "trials.csv"``, a file of one's own.
-    """
-
-    model_config = _STRICT
-
-    name: str | None = None
-    table: str
-    one_sided: Literal["unused", "used"] = "unused"
-    valor: Literal["whole", "strata"] | None = None
-    surrogate: str | None = None
-    outcome: str | None = None
-    surrogate_unit: str | None = None
-    outcome_unit: str | None = None
-    surrogate_good: Literal["up", "down"] | None = None
-    outcome_good: Literal["up", "down"] | None = None
-    distinct_labels: tuple[tuple[str, ...], ...] | None = None
-
-    @property
-    def is_file(self) -> bool:
-        """Whether the table is a file of the user's."""
-        return self.table.endswith((".csv", ".parquet"))
-
-    @model_validator(mode="after")
-    def _keys_fit_the_table(self) -> TrialsSection:
-        if not self.is_file and self.table != TRIALS_TABLE:
-            raise ValueError(f"expected table = a .csv or .parquet file, or {TRIALS_TABLE!r}, got {self.table!r}")
-        own = {"surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good"}
-        own |= {"distinct_labels"}
-        extra = sorted(self.model_fields_set & ({"valor"} if self.is_file else own))
-        if extra:
-            kind = "a table of one's own" if self.is_file else f"table = {TRIALS_TABLE!r}"
-            raise ValueError("\n".join(f"{name}: not used with {kind}; delete it" for name in extra))
-        return self
-
-
-class ArchiveSection(BaseModel):
-    """`[archive]`: what of the persons is stored beside the posterior."""
-
-    model_config = _STRICT
-
-    persons: bool = False
-
-
-class Sections(BaseModel):
-    """The whole file; `model` is checked by the models themselves."""
-
-    model_config = _STRICT
-
-    study: StudySection | None = None
-    data: DataSection | TrialsSection | None = None
-    model: dict[str, Any]
-    sampling: NutsSettings = NutsSettings()
-    report: ReportSettings = ReportSettings()
-    archive: ArchiveSection = ArchiveSection()
-    dropout: DropoutSection | None = None
-    rank: RankSection | None = None
-
-
-class MeansSections(Sections):
-    """The file of a model of published means, or of persons."""
-
-    data: DataSection | None = None
-
-
-class TrialSections(Sections):
-    """The file of a trial-level model."""
-
-    data: TrialsSection | None = None
+_FROM_REPORT = ("interval", "trials_needed")
+"""Fields of an analysis that `[report]` fills where the analysis's own section does not."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration that was checked.
+    """A configuration that was checked: ``fit(c.model, c.read(), c.settings, c.analyses)`` is what it describes.
 
     Attributes
     ----------
@@ -181,12 +61,15 @@ class Config:
     sections : Sections
     model : BaseModel
         The model that `[model]` describes.
+    analyses : tuple of Analysis
+        What is computed after the fit.
     """
 
     path: Path
     text: str
     sections: Sections
     model: Any
+    analyses: tuple[Analysis, ...] = ()
 
     @property
     def name(self) -> str:
@@ -194,9 +77,45 @@ class Config:
         section = self.sections.study or self.sections.data
         return (section.name if section else None) or self.path.stem
 
+    @property
+    def settings(self) -> NutsSettings:
+        """Settings of the sampler: `[sampling]`."""
+        return self.sections.sampling
+
+    @property
+    def report(self) -> ReportSettings:
+        """Choices of the report: `[report]`."""
+        return self.sections.report
+
+    def read(self) -> Any:
+        """Read the tables that it names.
+
+        Returns
+        -------
+        Study, MeansTable or TrialTable
+
+        Raises
+        ------
+        BadInput
+            Every problem of the tables.
+        """
+        section = self.sections.study or self.sections.data
+        assert section is not None  # read_config requires one of the two
+        return section.read(self.path.parent, self.name)
+
 
 def read_config(path: str | Path) -> Config:
     """Read and check a configuration.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
+
+    Returns
+    -------
+    Config
+        With `model`, `read()` for the data, `settings`, `analyses` and `report`.
 
     Raises
     ------
@@ -205,31 +124,46 @@ def read_config(path: str | Path) -> Config:
     """
     expect(path, (str, Path), "path", "give the path of a TOML file")
     path = Path(path)
-    text, raw = read_toml(path)
+    return config_of(path, *read_toml(path))
+
+
+def config_of(path: Path, text: str, raw: dict[str, Any]) -> Config:
+    """Check the content of a configuration; otherwise as `read_config`.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is, or would be: its folder is where relative paths and classes of one's own are looked for.
+    text : str
+    raw : dict
+        What the text says.
+    """
     problems: list[str] = []
     spec = raw.get("model")
+    kind = TrialSections if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else MeansSections
     with modules_beside(path.parent):
         model = _model(spec, path.name, problems)
-    kind = TrialSections if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else MeansSections
+        analyses = tuple(_analyses(raw, path.name, problems))
     try:
         sections = kind.model_validate(raw)
         problems += _data_problems(sections, path.name)
-        problems += section_problems(sections.dropout, sections.rank, sections.study is not None, model, path.name)
+        problems += _analysis_problems(analyses, model, sections.study is not None, path.name)
     except ValidationError as error:
         problems += config_problems(error, path.name, kind, raw)
     sizes = [line for line in number_problems(raw, path.name) if not _told(line, problems)]
     if problems or sizes:
         raise BadConfig([*problems, *sizes])
-    return Config(path, text, sections, model)
+    return Config(path, text, sections, model, analyses)
 
 
 def own_code_of(path: Path) -> list[str]:
-    """Names `package.module:Class` in the `[model]` of a file: reading it as a configuration imports and runs them.
+    """Names `package.module:Class` of models, parts and analyses: reading the configuration imports and runs them.
 
     Empty for a folder, and for what is not TOML.
     """
     try:
-        return own_code(read_toml(path)[1].get("model"))
+        raw = read_toml(path)[1]
+        return own_code([raw.get("model"), raw.get("analyses")])
     except BadConfig:
         return []
 
@@ -256,6 +190,8 @@ def config_hash(config: Config, digests: Iterable[str]) -> str:
     and of the digests of the data. `event_labels` and `distinct_labels` are in the digests: these are of the tables as
     they say to read them.
     """
+    from bayesmodels.fitted import model_spec
+
     said = {"distinct_labels", "event_labels"}
     sections = config.sections
     spec = {
@@ -263,14 +199,12 @@ def config_hash(config: Config, digests: Iterable[str]) -> str:
         if sections.study
         else None,
         "data": sections.data.model_dump(mode="json", exclude={"name", "table"} | said) if sections.data else None,
-        "model": config.model.model_dump(mode="json") if hasattr(config.model, "model_dump") else sections.model,
-        "sampling": sections.sampling.model_dump(mode="json", exclude={"cores", "progress"}),
-        "report": sections.report.model_dump(mode="json", exclude={"convergence"}),
-        "archive": sections.archive.model_dump(mode="json"),
+        "model": model_spec(config.model),
+        "sampling": config.settings.model_dump(mode="json", exclude={"cores", "progress"}),
+        "report": config.report.model_dump(mode="json", exclude={"convergence"}),
+        "analyses": [model_spec(each) for each in config.analyses],
         "digests": list(digests),
     }
-    asked = {"dropout": sections.dropout, "rank": sections.rank}
-    spec |= {name: section.model_dump(mode="json") for name, section in asked.items() if section is not None}
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -312,6 +246,64 @@ def _model(spec: Any, file: str, problems: list[str]) -> Any:
     return None
 
 
+def _analyses(raw: Mapping[str, Any], file: str, problems: list[str]) -> Iterator[Analysis]:
+    """Yield the analyses that the file asks for; what is wrong with one becomes lines."""
+    try:
+        report = ReportSettings.model_validate(raw.get("report", {}))
+    except ValidationError:  # said by the check of the whole file
+        report = ReportSettings()
+    for name, section in _ANALYSES.items():
+        spec = raw.get(name)
+        if name == "leave_one_out" and spec is None and _type(raw.get("model")) == TRIAL_LEVEL:
+            spec = {}
+        if isinstance(spec, dict):
+            cls: Any = class_of("analysis", {}, section.path, "compute")
+            accepted = cls
+            if section.switch is not None:
+                switch: dict[str, Any] = {section.switch: (bool, section.default)}
+                accepted = create_model(cls.__name__, __base__=cls, **switch)
+            found = _validated(accepted, spec, report, file, (name,), problems)
+            if found is not None and (section.switch is None or getattr(found, section.switch)):
+                yield cls.model_validate(found.model_dump(exclude={section.switch or ""}))
+    listed = raw.get("analyses")
+    known = {name: class_of("analysis", {}, section.path, "compute") for name, section in _ANALYSES.items() if listed}
+    for number, spec in enumerate(listed if isinstance(listed, list) else []):
+        try:
+            cls = class_of("analysis", known, _type(spec), "compute")
+        except ValueError as error:
+            problems.append(f"{file}: [analyses] no. {number + 1}, type: {error}")
+            continue
+        fields = {key: value for key, value in spec.items() if key != "type"}
+        found = _validated(cls, fields, report, file, ("analyses", number), problems)
+        if found is not None:
+            yield found
+
+
+def _validated(
+    cls: type[BaseModel], spec: Any, report: ReportSettings, file: str, place: tuple[Any, ...], problems: list[str]
+) -> Any:
+    filled = {name: getattr(report, name) for name in _FROM_REPORT if name in cls.model_fields}
+    try:
+        return cls.model_validate(filled | spec)
+    except ValidationError as error:
+        problems += config_problems(error, file, cls, spec, prefix=place)
+    return None
+
+
+def _analysis_problems(analyses: Iterable[Analysis], model: Any, persons: bool, file: str) -> Iterator[str]:
+    """What does not fit between analyses and model, whatever the tables; nothing where the model has problems."""
+    from bayesmodels.analyses.analysis import title, told
+
+    for analysis in analyses if model is not None else ():
+        if hasattr(analysis, "model_problems"):
+            for problem in analysis.model_problems(model, persons):
+                yield f"{file}: {told(title(analysis), problem)}"
+
+
+def _type(spec: Any) -> Any:
+    return spec.get("type") if isinstance(spec, dict) else None
+
+
 def _told(line: str, problems: list[str]) -> bool:
     """Whether another line is about the same key."""
     place = line.partition(" expected ")[0]
@@ -324,6 +316,4 @@ def _data_problems(sections: Sections, file: str) -> list[str]:
         return [f"{file}: expected either [study] (tables of persons) or [data] (published means), found {came}"]
     if isinstance(sections, TrialSections) and sections.data is None:
         return [f"{file}: expected [data] (a table of trials) with a trial_level model, found [study]"]
-    if sections.archive.persons and sections.study is None:
-        return [f"{file}: [archive] persons: expected false with [data], which has no persons"]
     return []

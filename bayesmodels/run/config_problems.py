@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from importlib import import_module
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -18,11 +17,8 @@ LONGEST = 400
 LARGEST = 1e12
 """Cells per litre reach 1e10, seconds in a century 3e9; the square of 1e12 and its inverse are far from overflow."""
 
-# Keys whose value is a part, chosen by its `type`: module with the known ones, their table, the method of a part.
-_PARTS = {
-    "trajectory": ("bayesmodels.parts.trajectories", "TRAJECTORIES", "curve"),
-    "effect": ("bayesmodels.parts.effects", "EFFECTS", "curve"),
-}
+# Keys whose value is a part, chosen by its `type`.
+_PARTS = ("trajectory", "effect")
 # Keys that stand for several fields and are not fields themselves.
 _SHORTHANDS = {"outcomes": ("preset",)}
 
@@ -132,12 +128,13 @@ def _below(raw: Any, part: int | str) -> Any:
 
 
 def _part_class(key: str, raw: Any) -> type[BaseModel] | None:
+    from bayesmodels.parts.effects import EFFECTS
     from bayesmodels.parts.lookup import class_of
+    from bayesmodels.parts.trajectories import TRAJECTORIES
 
-    module, table, method = _PARTS[key]
-    known = getattr(import_module(module), table)
+    known = TRAJECTORIES if key == "trajectory" else EFFECTS
     try:
-        return class_of(key, known, raw.get("type") if isinstance(raw, Mapping) else None, method)
+        return class_of(key, known, raw.get("type") if isinstance(raw, Mapping) else None, "curve")
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""Signals that end a run: Ctrl-C, also where Python drops it, and SIGTERM, which is treated in the same way."""
+"""Interrupts of a run: Ctrl-C and SIGTERM, raised again at the next phase where Python dropped them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def heeded_interrupts() -> Iterator[Callable[[], None]]:
-    """Remember Ctrl-C and SIGTERM: an exception in a finalizer or a callback from C is printed, and Python goes on.
+    """Remember Ctrl-C and SIGTERM where Python would print and drop them, in finalizers and callbacks from C.
 
     Yields
     ------

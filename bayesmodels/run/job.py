@@ -1,10 +1,12 @@
-"""A run: configuration to run folder. It can be killed at any moment and resumed; nothing finished is done twice."""
+"""The batch job from a configuration to a run folder; it can be killed at any moment and resumed."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,17 +16,21 @@ from bayesmodels.errors import BadInput, BayesmodelsError, DamagedFile, DiskFull
 from bayesmodels.files import lack_of_room, made_folder
 from bayesmodels.listed_folder import SCHEMA
 from bayesmodels.posterior.archive import load, save
-from bayesmodels.run.analyses import check_analyses, data_warnings, declared_analyses
-from bayesmodels.run.config import Config, TrialsSection, config_hash, read_config, read_report_settings, slug
-from bayesmodels.run.data import load_data
+from bayesmodels.run.check import checked_model, data_warnings
+from bayesmodels.run.config import Config, config_hash, read_config, read_report_settings, slug
 from bayesmodels.run.folder import CONFIG, FILES, LOG, POSTERIOR, RunFolder, Stopwatch, check_new
 from bayesmodels.run.interrupt import heeded_interrupts
-from bayesmodels.run.log import without_persons
 
 if TYPE_CHECKING:
+    import pymc as pm
     import xarray as xr
 
 Tell = Callable[[str], None]
+
+MASKED = "(...)"
+"""Stands for a number that is, or may be, the label of a person."""
+
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?!\w|\.\d)")
 
 
 def to_stderr(line: str) -> None:
@@ -71,9 +77,10 @@ class RunResult:
 
 
 def run(
-    config_path: str | Path,
+    config: str | Path | Config,
     out: str | Path = "runs",
     *,
+    in_place: bool = False,
     resume: bool = False,
     again: bool = False,
     tell: Tell = to_stderr,
@@ -82,17 +89,19 @@ def run(
 
     Parameters
     ----------
-    config_path : str or Path
-        TOML file.
+    config : str, Path or Config
+        TOML file, or what was read from one.
     out : str or Path
         Folder of the runs.
+    in_place : bool
+        `out` is the folder of this run itself.
     resume : bool
         Go on with an unfinished run: finished chains and a finished posterior are kept; the draws are those of an
         uninterrupted run on the same machine.
     again : bool
         Replace whatever is there.
     tell : callable
-        Told one line a phase.
+        Told one line per phase.
 
     Returns
     -------
@@ -103,37 +112,16 @@ def run(
     BadConfig, BadInput
         Every problem of the configuration, or of the tables.
     RunExists
-        The folder holds a finished run, an unfinished one, or another process works in it.
+        The folder holds a finished run, an unfinished one, or another process works in it; also where an unfinished run
+        there is of another model, of other settings of the sampler or of other data. Another `[report]` is taken.
     BayesmodelsError
         The sampler stopped; the folder can be resumed.
     """
-    config = read_config(config_path)
-    data = load_data(config)
-    _check(config, data)
+    config = config if isinstance(config, Config) else read_config(config)
+    data = config.read()
+    built = _built(config, data)
     name = f"{slug(config.name)}-{config_hash(config, [data.digest])}"
-    return run_in(RunFolder(Path(out) / name), config, data, name, resume=resume, again=again, tell=tell)
-
-
-def _check(config: Config, data: Any) -> None:
-    """Refuse what cannot be answered; a model of one's own that cannot be built fails in the fit, which logs it."""
-    try:
-        check_analyses(config, data)
-    except Exception as error:
-        if isinstance(error, BayesmodelsError):
-            raise
-
-
-def run_in(
-    folder: RunFolder, config: Config, data: Any, name: str, *, resume: bool, again: bool, tell: Tell
-) -> RunResult:
-    """Fit and report in a folder of the caller's choice; otherwise as `run`.
-
-    Raises
-    ------
-    RunExists
-        As `run`; also where an unfinished run there is of another model, of other settings of the sampler or of other
-        data. Another `[report]` is taken.
-    """
+    folder = RunFolder(Path(out) if in_place else Path(out) / name)
     check_new(folder, resume, again)
     what = _identity(config, data)
     with folder.locked():
@@ -152,7 +140,17 @@ def run_in(
             folder.write(CONFIG, config.text.encode())
             folder.enter([LOG])
         with heeded_interrupts() as heed_interrupt:
-            return _Work(folder, config, tell, heed_interrupt).go(data)
+            return _Work(folder, config, tell, heed_interrupt).go(data, built)
+
+
+def _built(config: Config, data: Any) -> pm.Model | None:
+    """Refuse what cannot be answered; None where a model of one's own cannot be built: the fit logs why."""
+    try:
+        return checked_model(config, data)
+    except BayesmodelsError:
+        raise
+    except Exception:
+        return None
 
 
 def report_again(source: str | Path, out: str | Path | None = None, config: str | Path | None = None) -> RunResult:
@@ -237,14 +235,8 @@ def _warnings(tree: xr.DataTree) -> tuple[str, ...]:
 
 def _identity(config: Config, data: Any) -> dict[str, Any]:
     """What a run that is resumed must have in common with the run that began: data, model, sampling and analyses."""
-    from bayesmodels.reporting.settings import ReportSettings
-
-    sections, asked = config.sections, config.sections.report
-    of_analyses: dict[str, Any] = {"trials_needed": asked.trials_needed}
-    if sections.dropout is not None or sections.rank is not None:
-        of_analyses["interval"] = asked.interval
-    fitted = sections.model_copy(update={"report": ReportSettings.model_validate(of_analyses)})
-    return {"data": data.digest, "fit": config_hash(replace(config, sections=fitted), [data.digest])}
+    sections = config.sections.model_copy(update={"report": type(config.report)()})
+    return {"data": data.digest, "fit": config_hash(replace(config, sections=sections), [data.digest])}
 
 
 def _begin(folder: RunFolder, config: Config, name: str, what: dict[str, Any]) -> None:
@@ -256,7 +248,7 @@ def _begin(folder: RunFolder, config: Config, name: str, what: dict[str, Any]) -
         name,
         **what,
         phase="begin",
-        seed=resolved(config.sections.sampling).seed,
+        seed=resolved(config.settings).seed,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
         seconds={"wall": 0.0, "cpu": 0.0},
@@ -272,22 +264,21 @@ class _Work:
 
     def __init__(self, folder: RunFolder, config: Config, tell: Tell, heed_interrupt: Callable[[], None]) -> None:
         self.folder, self.config, self.tell, self.heed_interrupt = folder, config, tell, heed_interrupt
-        self.needed = config.sections.report.trials_needed
         manifest = folder.manifest() or {}
         self.name, self.seed = manifest["run"], manifest["seed"]
         self.phase_name = manifest["phase"]
         self.stopwatch = Stopwatch(manifest["seconds"])
 
-    def go(self, data: Any) -> RunResult:
+    def go(self, data: Any, built: pm.Model | None) -> RunResult:
         """Fit, save, report."""
         from bayesmodels.fitting.progress import progress_wanted
         from bayesmodels.reporting import report
 
         try:
-            with progress_wanted(self.config.sections.sampling.progress):
-                tree = self._posterior(data)
+            with progress_wanted(self.config.settings.progress):
+                tree = self._posterior(data, built)
             self.phase("report")
-            made = report(tree, settings=self.config.sections.report)
+            made = report(tree, settings=self.config.report)
             self.folder.write_all(made.files(self.stopwatch.seconds))
             verdict = made.convergence
             self.folder.log(f"finished: {verdict['verdict']}")
@@ -335,13 +326,11 @@ class _Work:
                 if lack_of_room(failure) is None:
                     raise
 
-    def _posterior(self, data: Any) -> xr.DataTree:
+    def _posterior(self, data: Any, built: pm.Model | None) -> xr.DataTree:
         """Load the posterior if it is there and whole; otherwise fit, keeping whole chains, and save it."""
-        import xarray as xr
 
         from bayesmodels.fitted import fit
 
-        refit = None
         if self.folder.posterior.is_file():
             try:
                 tree = load_own(self.folder)
@@ -350,41 +339,23 @@ class _Work:
             else:
                 self.phase("posterior found")
                 return tree
-        asked = self.config.sections.sampling
-        settings = asked.model_validate(asked.model_dump() | {"seed": self.seed})
-        if isinstance(self.config.sections.data, TrialsSection):
-            from bayesmodels.fitting.refit import refit_of
-
-            self.phase("compile")
-            refit = refit_of(self.config.model, data)
+        config = self.config
+        settings = config.settings.model_validate(config.settings.model_dump() | {"seed": self.seed})
         self._warn(data)
         chains = [f"chains/{number}.nc" for number in range(settings.chains)]
         self.folder.enter(chains)
         tree = fit(
-            self.config.model,
+            config.model,
             data,
             settings,
+            config.analyses,
             chain_dir=self.folder.chains,
-            compiled=refit.compiled if refit else None,
+            pm_model=built,
             on_phase=self.phase,
         )
         self.folder.confirm(chains)
         tree.attrs["seconds"] = json.dumps(json.loads(tree.attrs["seconds"]) | self.stopwatch.seconds())
         tree.attrs["run"] = self.name
-        tree.attrs["warnings"] = json.dumps([line.without_person for line in data_warnings(self.config, data)])
-        if refit is not None:
-            from bayesmodels.analyses.leave_one_out import add_refits
-
-            self.phase("refits without each programme")
-            add_refits(tree, self.config.model, data, refit, needed=self.needed)
-        for name, group in declared_analyses(self.config, tree, data, self.phase).items():
-            tree[name] = xr.DataTree(group)
-        if self.config.sections.archive.persons:
-            from bayesmodels.analyses.person_archive import person_groups
-
-            self.phase("person terms and visit rows")
-            for name, group in person_groups(self.config.model, tree, data).items():
-                tree[name] = xr.DataTree(group)
         self.phase("save the posterior")
         self.folder.enter([POSTERIOR])
         save(tree, self.folder.posterior)
@@ -398,3 +369,32 @@ class _Work:
             self.folder.log(f"warning: {line}")
         for line in shown(found, "warning"):
             self.tell(f"warning: {line}")
+
+
+def without_persons(error: Exception, data: Any) -> str:
+    """Write an error with its traceback, without labels of persons.
+
+    A problem of a table has a line without its person. In other text a number that equals a label is masked, whatever
+    it is a number of, and a line with a label that is no number is left out.
+
+    Parameters
+    ----------
+    error : Exception
+    data : Study or other
+        Its `persons`, if it has any, say what the labels are.
+    """
+    labels = {str(label) for label in data.persons["person"]} if hasattr(data, "persons") else set()
+    numbers = {float(label) for label in labels if _NUMBER.fullmatch(label)}
+    words = [label for label in labels if not _NUMBER.fullmatch(label)]
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    lines = error.problems if isinstance(error, BadInput) else (str(error),)
+    told = [getattr(line, "without_person", None) or _masked(line, words, numbers) for line in lines]
+    return frames + "\n".join(f"{type(error).__name__}: {line}" for line in told)
+
+
+def _masked(line: str, words: Collection[str], numbers: Collection[float]) -> str:
+    for word in words:
+        forms = {re.escape(word), re.escape(repr(word)[1:-1])}  # as it is, and as Python quotes it
+        if re.search(rf"(?<!\w)(?:{'|'.join(forms)})(?!\w)", line):
+            return "(names a person: not kept)"
+    return _NUMBER.sub(lambda found: MASKED if float(found[0]) in numbers else found[0], line)

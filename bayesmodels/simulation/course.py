@@ -2,7 +2,7 @@
 
 Months since randomisation t, month s at which the person starts the drug, x = t - s months on the drug. Formulas
 are written out in each function; their parameters are the rows of ``valor_simulator_truth.csv`` in the evidence tables.
-Arrays are [person] for persons' terms and [person, time] for courses; this module imports nothing of the fitted models,
+Arrays are [person] for random effects and [person, time] for courses; this module imports nothing of the fitted models,
 so that it can check them.
 """
 
@@ -71,7 +71,7 @@ def drift_time(months: np.ndarray, start_month: np.ndarray, truth: Truth) -> np.
 
 
 def mean_log_nfl(months: np.ndarray, terms: PersonTerms, truth: Truth) -> np.ndarray:
-    """Log NfL [person, time] without wander and visit error.
+    """Log NfL [person, time] without random walk and visit error.
 
     Level, drift, drug drop, late decline beyond a year on the drug, and the shift common to both groups during the
     extension window.

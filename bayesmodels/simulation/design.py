@@ -17,6 +17,13 @@ class StartGroup(BaseModel):
     """A randomised group: when its persons start the drug, and how many there are in each stratum.
 
     ``drug_start_week`` is infinite for a group that never starts.
+
+    Parameters
+    ----------
+    name : str
+    drug_start_week : float
+    faster, slower : int
+        Persons in each stratum.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
@@ -33,7 +40,14 @@ class StartGroup(BaseModel):
 
 
 class DataLock(BaseModel):
-    """A calendar date at which the data are frozen, as the shortest and longest possible follow-up then (months)."""
+    """A calendar date at which the data are frozen, as the shortest and longest possible follow-up then (months).
+
+    Parameters
+    ----------
+    name : str
+    shortest, longest : float
+        Months of possible follow-up of the last and the first person who entered.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +63,15 @@ class TrialDesign(BaseModel):
     person entered before the last one, at most ``longest``. The last data lock ends the trial. Visits fall exactly on
     ``visit_weeks`` (whole weeks, beginning with 0); each after the first is missed, both outcomes together, with
     probability ``missed_visits``, which is an assumption: no source gives it.
+
+    Parameters
+    ----------
+    start_groups : tuple of StartGroup
+    visit_weeks : tuple of int
+    entry_months : float
+    data_locks : tuple of DataLock
+    missed_visits : float
+        Probability.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")

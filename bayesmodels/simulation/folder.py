@@ -1,4 +1,4 @@
-"""Simulated trials on disk: one folder a trial, the three tables of a study and the truth beside them."""
+"""Simulated trials on disk: one folder per trial, the three tables of a study and the truth beside them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from bayesmodels.simulation.truth import Truth, published_truth
 
 
 def trial_seed(seed: int, number: int) -> np.random.SeedSequence:
-    """Seed of trial ``number`` (from 1) under a seed: does not depend on how many trials are asked for."""
+    """Seed of trial ``number`` (from 1) under a seed: does not depend on how many trials are asked for.
+
+    Parameters
+    ----------
+    seed : int
+        Of the collection.
+    number : int
+        Of the trial, from 1.
+    """
     return np.random.SeedSequence(seed, spawn_key=(number,))
 
 

@@ -1,4 +1,4 @@
-"""Draws of persons' terms: skewed rates, correlated with baseline by a Gaussian copula."""
+"""Draws of persons' random effects: skewed rates, correlated with baseline by a Gaussian copula."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lognormal_terms(mean: np.ndarray, sd: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def draw_persons(stratum: np.ndarray, start_month: np.ndarray, truth: Truth, rng: np.random.Generator) -> PersonTerms:
-    """Draw persons' terms.
+    """Draw persons' random effects.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class PlatformTruth:
 class PlatformTrial:
     """Tables of a simulated platform trial (not data).
 
-    Attributes
+    Parameters
     ----------
     persons : DataFrame
         person, start_group, drug_start_week (missing for the control), regimen, randomised_day.

@@ -1,4 +1,4 @@
-"""True means and contrasts of a simulated population: everyone alive, followed and attending every visit."""
+"""True means and contrasts of a simulated population, with everyone alive, followed and at every visit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bayesmodels.simulation import course
 from bayesmodels.simulation.course import WEEKS_PER_MONTH, PersonTerms
 from bayesmodels.simulation.design import TrialDesign
 from bayesmodels.simulation.persons import SCORE_RANGE, draw_persons
-from bayesmodels.simulation.trial import nfl_wander, true_scores
+from bayesmodels.simulation.trial import nfl_random_walk, true_scores
 from bayesmodels.simulation.truth import STRATA, ByStratum, Truth
 from bayesmodels.vocabulary import ALL
 
@@ -32,7 +32,7 @@ def population_truth(
 ) -> pd.DataFrame:
     """True means, changes and contrasts at chosen weeks, by large simulation.
 
-    The same persons, with the same wander and visit errors, are given each group's start of the drug, so contrasts
+    The same persons, with the same random walk and visit errors, are given each group's start of the drug, so contrasts
     have small Monte-Carlo errors. Estimand: as if alive and followed, that is the mean of what would be recorded had
     nobody died, left or missed a visit (scores rounded and held within 0 to 48, NfL as its natural log). After the
     delayed group's switch a contrast is early against delayed start, not drug against placebo.
@@ -82,10 +82,14 @@ def population_truth(
 
 
 def parameter_table(truth: Truth) -> pd.DataFrame:
-    """The fields of a truth, one row a number.
+    """The fields of a truth, one row per number.
 
     Columns ``quantity`` (``parameter:<field>``), ``stratum``, ``value`` and ``description``, which names the symbol of
     the evidence table and the unit.
+
+    Parameters
+    ----------
+    truth : Truth
     """
     rows = []
     for name, field in Truth.model_fields.items():
@@ -138,10 +142,10 @@ def _recorded(
     """What the same persons would show [person, visit] under each start group's start of the drug."""
     visit_months = weeks / WEEKS_PER_MONTH
     months = np.arange(weeks[-1] + 1) / WEEKS_PER_MONTH
-    person_seed, wander_seed, nfl_seed, error_seed = sequence.spawn(4)
+    person_seed, walk_seed, nfl_seed, error_seed = sequence.spawn(4)
     labels = np.full(size, stratum)
     people = draw_persons(labels, np.full(size, np.inf), truth, np.random.default_rng(person_seed))
-    wander = nfl_wander(visit_months, people, truth, np.random.default_rng(nfl_seed))
+    random_walk = nfl_random_walk(visit_months, people, truth, np.random.default_rng(nfl_seed))
     error_rng = np.random.default_rng(error_seed)
     nfl_error, score_error = error_rng.standard_normal((2, size, len(weeks)))
     nfl_error *= truth.nfl_residual_sd.of(labels)[:, None]
@@ -150,11 +154,11 @@ def _recorded(
     for group in design.start_groups:
         terms: PersonTerms = people.starting(group.drug_start_week / WEEKS_PER_MONTH)
         decline = course.current_decline(months, terms, truth)
-        score = true_scores(months, decline, terms, truth, np.random.default_rng(wander_seed))
+        score = true_scores(months, decline, terms, truth, np.random.default_rng(walk_seed))
         hazard = course.accrued(course.event_hazard(months, score, decline, terms, truth), months)
         groups.append(
             {
-                "nfl_plasma": course.mean_log_nfl(visit_months, terms, truth) + wander + nfl_error,
+                "nfl_plasma": course.mean_log_nfl(visit_months, terms, truth) + random_walk + nfl_error,
                 "alsfrs_r": np.clip(np.rint(score[:, weeks] + score_error), *SCORE_RANGE),
                 "event_free": np.exp(-hazard[:, weeks]),
             }

@@ -24,16 +24,16 @@ SeedLike = int | np.random.SeedSequence
 class SimulatedTrial:
     """A simulated trial, in the three tables of a study, with what is hidden from its analyst.
 
-    Attributes
+    Parameters
     ----------
     persons : DataFrame
         ``person, start_group, drug_start_week, stratum``; ``drug_start_week`` is missing for those who never start.
     visits : DataFrame
         ``person, week, outcome, value``; ``nfl_plasma`` in pg/mL, ``alsfrs_r`` in whole points.
     events : DataFrame
-        ``person, week, event``: one row a person, at the end of follow-up; ``event`` is one of `EVENTS`.
+        ``person, week, event``: one row per person, at the end of follow-up; ``event`` is one of `EVENTS`.
     hidden : DataFrame
-        One row a person, index ``person``: terms, follow-up possible at each data lock (weeks), week of the first
+        One row per person, index ``person``: terms, follow-up possible at each data lock (weeks), week of the first
         death or ventilation and of death had nobody withdrawn and the trial gone on (infinite: beyond the grid).
     design, truth
         What the trial was generated from.
@@ -81,7 +81,7 @@ def simulate_trial(design: TrialDesign, truth: Truth, seed: SeedLike) -> Simulat
     True scores and hazards live on a weekly grid: the decline is integrated by the trapezium rule, the Brownian path
     of the score has weekly steps, and an exit falls where its cumulative hazard, linear between weeks, reaches an
     exponential draw. Death, permanent ventilation and withdrawal end a person's follow-up; the design's last data
-    lock ends everyone's. Persons, wander, visit errors and exits have random streams of their own, so that two truths
+    lock ends everyone's. Persons, random walks, visit errors and exits have random streams of their own, so that truths
     with one seed share the persons.
 
     Parameters
@@ -105,7 +105,7 @@ def simulate_trial(design: TrialDesign, truth: Truth, seed: SeedLike) -> Simulat
         np.random.default_rng(np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, stream)))
         for stream in range(4)
     ]
-    person_rng, wander_rng, visit_rng, exit_rng = streams
+    person_rng, walk_rng, visit_rng, exit_rng = streams
     persons = _persons(design)
     start_week = persons["drug_start_week"].fillna(np.inf).to_numpy()
     terms = draw_persons(persons["stratum"].to_numpy(str), start_week / WEEKS_PER_MONTH, truth, person_rng)
@@ -114,9 +114,9 @@ def simulate_trial(design: TrialDesign, truth: Truth, seed: SeedLike) -> Simulat
     last_week = max(int(np.ceil(follow_up[:, -1].max())), design.visit_weeks[-1])
     months = np.arange(last_week + 1) / WEEKS_PER_MONTH
     decline = course.current_decline(months, terms, truth)
-    score = true_scores(months, decline, terms, truth, wander_rng)
+    score = true_scores(months, decline, terms, truth, walk_rng)
     exit_week, event, hidden = _exits(months, score, decline, terms, truth, follow_up[:, -1], exit_rng)
-    visits = _visits(design, terms, truth, score, exit_week, wander_rng, visit_rng)
+    visits = _visits(design, terms, truth, score, exit_week, walk_rng, visit_rng)
 
     labels = persons["person"]
     visits.insert(0, "person", labels.to_numpy()[visits.pop("row")])
@@ -133,18 +133,18 @@ def true_scores(
 ) -> np.ndarray:
     """True ALSFRS-R [person, time]: baseline, less the accrued decline, plus a Brownian path, held within 0 to 48."""
     steps = rng.standard_normal((len(terms.score), len(months) - 1)) * np.sqrt(np.diff(months))
-    wander = np.zeros_like(decline)
-    np.cumsum(steps, axis=1, out=wander[:, 1:])
-    wander *= truth.score_wander.of(terms.stratum)[:, None]
-    return np.clip(terms.score[:, None] - course.accrued(decline, months) + wander, *SCORE_RANGE)
+    random_walk = np.zeros_like(decline)
+    np.cumsum(steps, axis=1, out=random_walk[:, 1:])
+    random_walk *= truth.score_random_walk_sd.of(terms.stratum)[:, None]
+    return np.clip(terms.score[:, None] - course.accrued(decline, months) + random_walk, *SCORE_RANGE)
 
 
-def nfl_wander(months: np.ndarray, terms: PersonTerms, truth: Truth, rng: np.random.Generator) -> np.ndarray:
+def nfl_random_walk(months: np.ndarray, terms: PersonTerms, truth: Truth, rng: np.random.Generator) -> np.ndarray:
     """Brownian path of log NfL [person, time] at increasing months, steps shrinking as exp(-t / decay); exact."""
-    decay = truth.wander_decay_months
+    decay = truth.random_walk_decay_months
     variance = decay / 2 * -np.expm1(-2 * months / decay)
     steps = rng.standard_normal((len(terms.score), len(months))) * np.sqrt(np.diff(variance, prepend=0.0))
-    return np.cumsum(steps, axis=1) * truth.nfl_wander.of(terms.stratum)[:, None]
+    return np.cumsum(steps, axis=1) * truth.nfl_random_walk_sd.of(terms.stratum)[:, None]
 
 
 def _persons(design: TrialDesign) -> pd.DataFrame:
@@ -205,14 +205,14 @@ def _visits(
     truth: Truth,
     score: np.ndarray,
     exit_week: np.ndarray,
-    wander_rng: np.random.Generator,
+    walk_rng: np.random.Generator,
     visit_rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Long table of attended visits, with the person's row number for a label."""
     weeks = np.array(design.visit_weeks)
     months = weeks / WEEKS_PER_MONTH
     shape = (len(terms.score), len(weeks))
-    log_nfl = course.mean_log_nfl(months, terms, truth) + nfl_wander(months, terms, truth, wander_rng)
+    log_nfl = course.mean_log_nfl(months, terms, truth) + nfl_random_walk(months, terms, truth, walk_rng)
     log_nfl += truth.nfl_residual_sd.of(terms.stratum)[:, None] * visit_rng.standard_normal(shape)
     recorded = score[:, weeks] + truth.score_residual_sd.of(terms.stratum)[:, None] * visit_rng.standard_normal(shape)
     recorded = np.clip(np.rint(recorded), *SCORE_RANGE)

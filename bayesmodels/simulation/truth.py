@@ -17,7 +17,12 @@ STRATA = ("faster", "slower")
 
 
 class ByStratum(BaseModel):
-    """One number per randomisation stratum. A plain number stands for both."""
+    """One number per randomisation stratum. A plain number stands for both.
+
+    Parameters
+    ----------
+    faster, slower : float
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,7 +58,7 @@ class Truth(BaseModel):
     rate_sd: Stratified = Field(description="s_r: SD of the decline between persons, points per month")
     rate_shift: Stratified = Field(description="shift: decline = lognormal - shift, points per month")
     deceleration: NonNegative = Field(description="rho: decline(t) = r exp(-rho t), per month")
-    score_wander: Stratified = Field(description="bw: Brownian SD of the true score, points per sqrt(month)")
+    score_random_walk_sd: Stratified = Field(description="bw: Brownian SD of the true score, points per sqrt(month)")
     score_residual_sd: Stratified = Field(description="sigma: visit residual SD of ALSFRS-R, points")
     score_mean: Stratified = Field(description="y0: mean ALSFRS-R at randomisation, points")
     score_sd: NonNegative = Field(description="s_y0: SD of ALSFRS-R at randomisation, points")
@@ -66,7 +71,9 @@ class Truth(BaseModel):
     nfl_rate_correlation: Correlation = Field(description="r_nr: corr(baseline log NfL, log rate), Gaussian copula")
     nfl_drift_mean: Stratified = Field(description="b: mean untreated drift of log NfL at randomisation, ln per month")
     nfl_drift_sd: Stratified = Field(description="s_b: SD of the drift between persons, ln per month")
-    nfl_wander: Stratified = Field(description="wn: Brownian SD of log NfL at randomisation, ln per sqrt(month)")
+    nfl_random_walk_sd: Stratified = Field(
+        description="wn: Brownian SD of log NfL at randomisation, ln per sqrt(month)"
+    )
     nfl_residual_sd: Stratified = Field(description="s_n: visit residual SD of log NfL, ln")
     nfl_drop_mean: Stratified = Field(description="D: mean drop of log NfL at the drug's plateau, ln; clipped at 0")
     nfl_drop_sd: NonNegative = Field(description="s_D: SD of the drop between persons, ln")
@@ -94,7 +101,7 @@ class Truth(BaseModel):
     reference_decline: float = Field(0.5, description="decline at which h0 and wp hold, row h0, points per month")
     drift_decay_months: Positive = Field(8.0, description="the NfL drift decays as exp(-t / this), row b")
     drift_stops_on_drug: bool = Field(True, description="the NfL drift stops as the drug takes hold, row b")
-    wander_decay_months: Positive = Field(20.0, description="NfL Brownian steps shrink as exp(-t / this), row wn")
+    random_walk_decay_months: Positive = Field(20.0, description="NfL Brownian steps shrink as exp(-t / this), row wn")
     late_from_months: NonNegative = Field(12.0, description="months on drug after which `late` begins, row late")
     extension_shift_months: tuple[float, float] = Field((8.5, 20.0), description="window of the shift, row ole")
     early_withdrawal_months: NonNegative = Field(6.5, description="end of the added withdrawal, row early_w")
@@ -105,7 +112,7 @@ FIELD_OF_SYMBOL = {
     "s_r": "rate_sd",
     "shift": "rate_shift",
     "rho": "deceleration",
-    "bw": "score_wander",
+    "bw": "score_random_walk_sd",
     "sigma": "score_residual_sd",
     "y0": "score_mean",
     "s_y0": "score_sd",
@@ -118,7 +125,7 @@ FIELD_OF_SYMBOL = {
     "r_nr": "nfl_rate_correlation",
     "b": "nfl_drift_mean",
     "s_b": "nfl_drift_sd",
-    "wn": "nfl_wander",
+    "wn": "nfl_random_walk_sd",
     "s_n": "nfl_residual_sd",
     "D": "nfl_drop_mean",
     "s_D": "nfl_drop_sd",
@@ -193,12 +200,22 @@ def published_truth(replacements: Mapping[str, Any] | None = None) -> Truth:
 
 
 def without_drug_effect(truth: Truth) -> Truth:
-    """The same truth with a drug that does nothing: no NfL drop, no late decline, and the drift goes on."""
+    """The same truth with a drug that does nothing: no NfL drop, no late decline, and the drift goes on.
+
+    Parameters
+    ----------
+    truth : Truth
+    """
     nothing = {"nfl_drop_mean": 0.0, "nfl_drop_sd": 0.0, "late_nfl_decline": 0.0, "drift_stops_on_drug": False}
     return Truth.model_validate({**truth.model_dump(), **nothing})
 
 
 def without_exits(truth: Truth) -> Truth:
-    """The same truth with nobody dying, ventilated or withdrawing."""
+    """The same truth with nobody dying, ventilated or withdrawing.
+
+    Parameters
+    ----------
+    truth : Truth
+    """
     hazards = ("event_hazard", "withdrawal_hazard", "early_withdrawal_hazard", "progression_withdrawal_hazard")
     return Truth.model_validate({**truth.model_dump(), **dict.fromkeys(hazards, 0.0)})

@@ -1,4 +1,4 @@
-"""Statistics of event times and of ranks, on plain arrays: what data say without a model.
+"""Statistics of event times and of ranks on plain arrays, without a model.
 
 Nothing heavy is imported until a name is used.
 """
@@ -7,16 +7,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesmodels.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from .accuracy import Accuracy, prediction_accuracy
-    from .comparison import Comparison
-    from .covariance_analysis import ancova
-    from .nonparametric import StepCurve, aalen_johansen, kaplan_meier
-    from .pairs import Pairs, pairwise_scores
-    from .pooling import pool
-    from .rank import cafs, joint_rank, win_ratio
-    from .restricted import RestrictedMean, restricted_mean, restricted_mean_difference
-    from .risk_groups import Calibration, calibration
+    from .accuracy import Accuracy as Accuracy
+    from .accuracy import prediction_accuracy as prediction_accuracy
+    from .comparison import Comparison as Comparison
+    from .covariance_analysis import ancova as ancova
+    from .nonparametric import StepCurve as StepCurve
+    from .nonparametric import aalen_johansen as aalen_johansen
+    from .nonparametric import kaplan_meier as kaplan_meier
+    from .pairs import Pairs as Pairs
+    from .pairs import pairwise_scores as pairwise_scores
+    from .pooling import pool as pool
+    from .rank import cafs as cafs
+    from .rank import joint_rank as joint_rank
+    from .rank import win_ratio as win_ratio
+    from .restricted import RestrictedMean as RestrictedMean
+    from .restricted import restricted_mean as restricted_mean
+    from .restricted import restricted_mean_difference as restricted_mean_difference
+    from .risk_groups import Calibration as Calibration
+    from .risk_groups import calibration as calibration
 
 _HOME = {
     "Accuracy": "accuracy",
@@ -39,35 +50,4 @@ _HOME = {
     "win_ratio": "rank",
 }
 
-__all__ = [
-    "Accuracy",
-    "Calibration",
-    "Comparison",
-    "Pairs",
-    "RestrictedMean",
-    "StepCurve",
-    "aalen_johansen",
-    "ancova",
-    "cafs",
-    "calibration",
-    "joint_rank",
-    "kaplan_meier",
-    "pairwise_scores",
-    "pool",
-    "prediction_accuracy",
-    "restricted_mean",
-    "restricted_mean_difference",
-    "win_ratio",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

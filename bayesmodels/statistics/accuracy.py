@@ -1,4 +1,4 @@
-"""How well a predicted risk tells who will have an event: time-dependent AUC and Brier score, weighted for censoring.
+"""Accuracy of predicted risks of an event: time-dependent AUC and Brier score, weighted for censoring.
 
 At a landmark s everyone still at risk has a predicted risk of the event of interest in (s, s + t]. A *case* has that
 event in the window. A *control* is everyone else at risk at s: free of any event at s + t, or with a competing event in
@@ -29,14 +29,20 @@ from bayesmodels.statistics.wins import weighted_wins
 
 
 class NoFollowUp(BadInput):
-    """Nobody at risk at a landmark, or nobody followed to the horizon."""
+    """Nobody at risk at a landmark, or nobody followed to the horizon.
+
+    Parameters
+    ----------
+    problems : iterable of str
+        One line each.
+    """
 
 
 @dataclass(frozen=True)
 class Accuracy:
     """Accuracy of one landmark and horizon.
 
-    Attributes
+    Parameters
     ----------
     auc, brier : array (draw,)
         One entry for a single prediction. AUC is NaN without a case or without a control.
@@ -98,9 +104,9 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Window:
-    """Persons at risk at a landmark: who is a case, who a control, with what weight.
+    """Cases and controls among the persons at risk at a landmark, with their censoring weights.
 
-    Attributes
+    Parameters
     ----------
     at_risk : array (person,) of bool
         Over everybody; the other fields are of those at risk only.
@@ -149,6 +155,11 @@ def prediction_accuracy(
     level : float
         Of the interval over draws.
 
+    Returns
+    -------
+    Accuracy
+        AUC and Brier score, one value per draw of the risks.
+
     Raises
     ------
     BadInput
@@ -191,6 +202,11 @@ def weighted_window(
 ) -> Window:
     """Cases, controls and censoring weights of a window; parameters as `prediction_accuracy`.
 
+    Parameters
+    ----------
+    time, event, of, landmark, horizon, entry, censored
+        As `prediction_accuracy`.
+
     Raises
     ------
     BadInput, NoFollowUp
@@ -218,6 +234,13 @@ def weighted_window(
 
 def checked_risk(risk: npt.ArrayLike, at_risk: Mask) -> Array:
     """Risks of those at risk, (draw, at risk).
+
+    Parameters
+    ----------
+    risk : array (person,) or (draw, person)
+        Probabilities.
+    at_risk : array (person,) of bool
+        At risk at the landmark.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a comparison of two groups found: one frozen result for all of them."""
+"""Result of a comparison of two groups: one frozen class for every method."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NO_DIFFERENCE = {"win ratio": 1.0, "win odds": 1.0, "win probability": 0.5}
 class Comparison:
     """A group compared with a reference group.
 
-    Attributes
+    Parameters
     ----------
     method : str
         What was done, in words.
     group, reference : str
     table : DataFrame
-        One row a quantity, the headline first: `quantity`, `estimate`, `se`, `lower`, `upper`, `p_value` (two-sided;
+        One row per quantity, the headline first: `quantity`, `estimate`, `se`, `lower`, `upper`, `p_value` (two-sided;
         NaN where the method gives none), `unit`, `favours` (which values favour which group). A win ratio may be
         infinite; SE, limits and p-value are NaN where nothing tells of them.
     level : float
@@ -87,25 +87,59 @@ class Comparison:
 
 
 def number_in_words(value: float) -> str:
-    """Three decimals, or that it is infinite or unknown."""
+    """Three decimals, or that it is infinite or unknown.
+
+    Parameters
+    ----------
+    value : float
+    """
     return "unknown" if pd.isna(value) else f"{value:.3f}" if abs(value) < float("inf") else "infinite"
 
 
 def limits_in_words(lower: float, upper: float, level: float) -> str:
-    """A confidence interval, or that it is unknown."""
+    """A confidence interval, or that it is unknown.
+
+    Parameters
+    ----------
+    lower, upper : float
+    level : float
+        Of the interval, such as 0.95.
+    """
     interval = f"{100 * level:g} % confidence interval"
     return f"{interval} unknown" if pd.isna(lower) or pd.isna(upper) else f"{interval} {lower:.3f} to {upper:.3f}"
 
 
 def as_html(table: pd.DataFrame) -> str:
-    """A table of results: four decimals, a dash where a number is unknown."""
+    """A table of results: four decimals, a dash where a number is unknown.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+
+    Returns
+    -------
+    str
+        Markup.
+    """
     return table.to_html(index=False, float_format="{:.4f}".format, na_rep="–")
 
 
 def row(
     quantity: str, estimate: float, se: float, limits: tuple[float, float], p_value: float, favours: str, unit: str = ""
 ) -> dict[str, object]:
-    """A row of `Comparison.table`."""
+    """A row of `Comparison.table`.
+
+    Parameters
+    ----------
+    quantity : str
+    estimate, se : float
+    limits : (float, float)
+    p_value : float
+        Two-sided.
+    favours : str
+        Such as "+ favours early".
+    unit : str
+    """
     lower, upper = limits
     return {
         "quantity": quantity, "estimate": estimate, "se": se, "lower": lower, "upper": upper, "p_value": p_value,

@@ -1,4 +1,4 @@
-"""Follow-up of persons as arrays: checked once, and who is at risk when."""
+"""Follow-up of persons as checked arrays, and the numbers at risk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ class FollowUp:
     entry: Array
 
     def at_risk(self, times: npt.ArrayLike) -> Array:
-        """Number of persons at risk at each time."""
+        """Number of persons at risk at each time.
+
+        Parameters
+        ----------
+        times : array (time,)
+            Unit of the follow-up.
+        """
         t = np.asarray(times, float)
         exits, entries = np.sort(self.time), np.sort(self.entry)
         left = np.searchsorted(exits, t, side="left")
@@ -41,7 +47,7 @@ class FollowUp:
         return (len(exits) - left - not_yet).astype(float)
 
     def span(self, happened: Mask) -> Span:
-        """Between which times the persons at risk tell of a curve.
+        """First and last time at which a curve can be estimated.
 
         Parameters
         ----------
@@ -68,7 +74,7 @@ class FollowUp:
 
 @dataclass(frozen=True)
 class Span:
-    """Where a curve is known.
+    """Span of time over which a curve can be estimated.
 
     Parameters
     ----------
@@ -93,6 +99,10 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
 
     Parameters
     ----------
+    time : array (person,)
+        Exit, any unit.
+    entry : array (person,) or None
+        Delayed entry, the same unit.
     observed : array (person,) of bool
         Whether any event happened at `time`.
 
@@ -106,7 +116,7 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
     e = np.zeros_like(t) if entry is None else np.asarray(entry, float)
     problems = []
     if t.ndim != 1 or not len(t):
-        raise BadInput(f"time: expected one value a person, got an array of shape {t.shape}")
+        raise BadInput(f"time: expected one value per person, got an array of shape {t.shape}")
     for name, values in (("entry", e), ("event", observed)):
         if values.shape != t.shape:
             raise BadInput(f"{name}: expected one value for each of {len(t)} persons, got shape {values.shape}")
@@ -124,6 +134,11 @@ def follow_up(time: npt.ArrayLike, entry: npt.ArrayLike | None, observed: Mask) 
 def check_level(level: float) -> None:
     """Refuse a level of an interval that is no probability.
 
+    Parameters
+    ----------
+    level : float
+        Such as 0.95.
+
     Raises
     ------
     BadInput
@@ -138,6 +153,8 @@ def event_mask(event: npt.ArrayLike, name: str = "event") -> Mask:
 
     Parameters
     ----------
+    event : array (person,)
+        Booleans, or 0 and 1.
     name : str
         Of the argument, for the message.
 
@@ -156,6 +173,11 @@ def event_mask(event: npt.ArrayLike, name: str = "event") -> Mask:
 
 def text_labels(event: npt.ArrayLike) -> npt.NDArray[np.str_]:
     """What happened at each exit, as text.
+
+    Parameters
+    ----------
+    event : array (person,)
+        A label for everyone.
 
     Raises
     ------
@@ -176,6 +198,20 @@ def labels_of(event: npt.ArrayLike, of: str | Iterable[str], censored: tuple[str
     """Whether any event, and whether one of `of`, happened at a person's exit.
 
     An event of interest that nobody had is allowed: a stratum, a risk group or a replicated trial may well have none.
+
+    Parameters
+    ----------
+    event : array (person,) of str
+        What happened at the exit.
+    of : str or iterable of str
+        Event of interest; several are a composite.
+    censored : tuple of str
+        Labels of exits without an event.
+
+    Returns
+    -------
+    two arrays (person,) of bool
+        Any event; one of `of`.
 
     Raises
     ------

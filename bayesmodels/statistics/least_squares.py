@@ -28,6 +28,11 @@ def least_squares(design: Array, y: Array) -> tuple[Array, Array, float]:
     design : array (person, coefficient)
     y : array (person,)
 
+    Returns
+    -------
+    array (coefficient,), array (coefficient, coefficient), float
+        Coefficients, covariance, residual degrees of freedom.
+
     Raises
     ------
     BadInput
@@ -52,6 +57,10 @@ def least_squares(design: Array, y: Array) -> tuple[Array, Array, float]:
 def as_numbers(covariates: Mapping[str, npt.ArrayLike] | None) -> dict[str, Array]:
     """Covariates as arrays of numbers, NaN where missing.
 
+    Parameters
+    ----------
+    covariates : mapping of str to array (person,), or None
+
     Raises
     ------
     BadInput
@@ -70,6 +79,12 @@ def as_numbers(covariates: Mapping[str, npt.ArrayLike] | None) -> dict[str, Arra
 def with_every(covariates: Mapping[str, Array], persons: int) -> Mask:
     """Persons with a finite number for every covariate.
 
+    Parameters
+    ----------
+    covariates : mapping of str to array (person,)
+    persons : int
+        Number of persons.
+
     Raises
     ------
     BadInput
@@ -87,6 +102,18 @@ def comparison_design(
     in_group: Mask, covariates: Mapping[str, Array], strata: npt.ArrayLike | None
 ) -> tuple[Array, list[str]]:
     """Columns intercept, group, covariates (centred), an indicator of each stratum but the first.
+
+    Parameters
+    ----------
+    in_group : array (person,) of bool
+        In the group, else in the reference.
+    covariates : mapping of str to array (person,)
+    strata : array (person,) or None
+
+    Returns
+    -------
+    array (person, coefficient), list of str
+        The design, and the names of its columns.
 
     Raises
     ------
@@ -116,7 +143,21 @@ def comparison_design(
 
 
 def student_limits(estimate: float, se: float, df: float, level: float) -> tuple[tuple[float, float], float]:
-    """Student's (normal where `df` is infinite) confidence interval and two-sided p-value against 0."""
+    """Student's (normal where `df` is infinite) confidence interval and two-sided p-value against 0.
+
+    Parameters
+    ----------
+    estimate, se : float
+    df : float
+        Degrees of freedom.
+    level : float
+        Of the interval, such as 0.95.
+
+    Returns
+    -------
+    (float, float), float
+        Limits; p-value, NaN where `se` is 0.
+    """
     wide = float(student.ppf((1 + level) / 2, df)) * se
     p = float(2 * student.sf(abs(estimate) / se, df)) if se > 0 else float("nan")
     return (estimate - wide, estimate + wide), p

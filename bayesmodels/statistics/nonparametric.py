@@ -1,4 +1,4 @@
-"""Survival and cumulative incidence without a model: Kaplan-Meier and Aalen-Johansen, with delayed entry.
+"""Nonparametric survival and cumulative incidence: Kaplan-Meier and Aalen-Johansen, with delayed entry.
 
 Sources: Kaplan and Meier (1958); Greenwood's variance, interval on the log(-log) scale (Kalbfleisch and Prentice, 2002,
 chapter 1); Aalen and Johansen (1978), with the delta-method variance that becomes Greenwood's where there is one kind
@@ -40,12 +40,12 @@ ROUNDING = 1e-12
 class StepCurve:
     """A step function with pointwise intervals.
 
-    Attributes
+    Parameters
     ----------
     quantity : str
         What it is, in words.
     table : DataFrame
-        One row a step, a row at `start` first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
+        One row per step, a row at `start` first: `time`, `at_risk`, `events` (of interest), `estimate`, `se`, `lower`,
         `upper`. SE and limits are NaN where the estimate is 0 or 1, as before the first event: nothing then tells of
         its variance. All four are NaN from where the curve is unknown.
     level : float
@@ -70,7 +70,18 @@ class StepCurve:
     note: str = ""
 
     def at(self, times: npt.ArrayLike) -> pd.DataFrame:
-        """`time`, `estimate`, `se`, `lower`, `upper` at given times; NaN where the curve is unknown."""
+        """`time`, `estimate`, `se`, `lower`, `upper` at given times; NaN where the curve is unknown.
+
+        Parameters
+        ----------
+        times : array (time,)
+            Unit of the curve.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per time.
+        """
         t = np.atleast_1d(np.asarray(times, float))
         row = np.maximum(np.searchsorted(self.table["time"].to_numpy(), t, side="right") - 1, 0)
         columns = ["estimate", "se", "lower", "upper"]
@@ -111,6 +122,11 @@ def kaplan_meier(
         Delayed entry; 0 or left out: followed from the origin.
     level : float
         Of the pointwise interval, Greenwood's on the log(-log) scale.
+
+    Returns
+    -------
+    StepCurve
+        From the first time of follow-up to the last exit.
     """
     happened = event_mask(event)
     who = follow_up(time, entry, happened)
@@ -158,7 +174,14 @@ def aalen_johansen(
 
 
 def counts(who: FollowUp, happened: Mask, wanted: Mask) -> tuple[Array, Array, Array, Array]:
-    """Times of any event, persons at risk, events, and events of interest then; each (time,)."""
+    """Times of any event, persons at risk, events, and events of interest then; each (time,).
+
+    Parameters
+    ----------
+    who : FollowUp
+    happened, wanted : array (person,) of bool
+        Any event, and the event of interest, at the exit.
+    """
     t = np.unique(who.time[happened])
     n = who.at_risk(t)
     d, k = (np.bincount(np.searchsorted(t, who.time[mask]), minlength=len(t))[: len(t)] for mask in (happened, wanted))
@@ -166,7 +189,13 @@ def counts(who: FollowUp, happened: Mask, wanted: Mask) -> tuple[Array, Array, A
 
 
 def greenwood(n: Array, d: Array) -> Array:
-    """Running sum of d / (n (n - d)); infinite once nobody is left."""
+    """Running sum of d / (n (n - d)); infinite once nobody is left.
+
+    Parameters
+    ----------
+    n, d : array (time,)
+        Persons at risk, and events, at each time of an event.
+    """
     with np.errstate(divide="ignore"):
         return np.cumsum(d / (n * (n - d)))
 

@@ -1,4 +1,4 @@
-"""Observed event curves by start group and stratum at given weeks: what stands beside a model's curves."""
+"""Observed event curves by start group and stratum at given weeks, for comparison with a model's curves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def observed_event_curves(
     persons : DataFrame
         person, start_group, stratum.
     events : DataFrame
-        person, week, event ("none": censored), optional entry_week; one row a person.
+        person, week, event ("none": censored), optional entry_week; one row per person.
     terminal : sequence of str
         Events that end the survival curve; for it every other exit is censoring.
     weeks : sequence of float

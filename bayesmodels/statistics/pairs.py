@@ -1,4 +1,4 @@
-"""Every person against every other: survival first, then function at the last time both were seen.
+"""Pairwise comparison of persons: by survival first, then by function at the last time both were seen.
 
 Source: Finkelstein and Schoenfeld (1999), Combining mortality and longitudinal measures in clinical trials, Statistics
 in Medicine 18:1341-1354. In ALS: Berry et al. (2013), The Combined Assessment of Function and Survival (CAFS),
@@ -20,9 +20,9 @@ Scores = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Pairs:
-    """Who does better, over all pairs of persons.
+    """Results of all pairwise comparisons of persons.
 
-    Attributes
+    Parameters
     ----------
     scores : array (person, person) of int8
         +1 where the first person does better than the second, -1 where worse, 0 where tied or not comparable.
@@ -47,7 +47,13 @@ class Pairs:
         return self.sentence()
 
     def sums(self, within: npt.ArrayLike | None = None) -> Array:
-        """Score of each person: times better minus times worse, over the persons of the same stratum."""
+        """Score of each person: times better minus times worse, over the persons of the same stratum.
+
+        Parameters
+        ----------
+        within : array (person,), optional
+            Strata; default one for all.
+        """
         scores = self.scores.astype(float)
         if within is not None:
             strata = np.asarray(within)

@@ -27,6 +27,16 @@ def pool(results: Sequence[Comparison]) -> Comparison:
     each result's counts, infinite where it has none. Win ratio and win odds are pooled as logarithms. Notes are those
     that all results share.
 
+    Parameters
+    ----------
+    results : sequence of Comparison
+        One per imputed table.
+
+    Returns
+    -------
+    Comparison
+        With the fraction of missing information among its counts.
+
     Raises
     ------
     BadInput

@@ -23,7 +23,7 @@ from bayesmodels.statistics.nonparametric import counts
 class RestrictedMean:
     """Mean time without the event up to `until`.
 
-    Attributes
+    Parameters
     ----------
     estimate, se, lower, upper : float
         In the unit of time; normal interval. SE and limits are NaN where no event tells of the variance.
@@ -72,6 +72,11 @@ def restricted_mean(
         As `nonparametric.kaplan_meier`.
     until : float
         Upper limit of the mean, at most the last exit unless nobody is left without the event by then.
+
+    Returns
+    -------
+    RestrictedMean
+        With its standard error and interval, from the Kaplan-Meier curve.
 
     Raises
     ------
@@ -130,10 +135,17 @@ def restricted_mean_difference(
 
     Parameters
     ----------
+    time, event, until, entry, level
+        As `restricted_mean`.
     in_group : array (person,) of bool
         In the group, else in the reference.
     group, reference, unit : str
         For the words of the result.
+
+    Returns
+    -------
+    Comparison
+        One row: the difference with interval and p-value.
     """
     t, happened, mine = np.asarray(time, float), event_mask(event), event_mask(in_group, "in_group")
     e = np.zeros_like(t) if entry is None else np.asarray(entry, float)

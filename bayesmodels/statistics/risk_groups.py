@@ -1,4 +1,4 @@
-"""Calibration of a predicted risk: predicted beside observed risk, in groups of persons with like predictions."""
+"""Calibration of a predicted risk: predicted beside observed risk, in groups of persons with similar predictions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from bayesmodels.statistics.nonparametric import aalen_johansen
 class Calibration:
     """Predicted and observed risk by group.
 
-    Attributes
+    Parameters
     ----------
     table : DataFrame
-        One row a group, the lowest risks first: `risk_group` (1 first), `persons`, `events`, `predicted` (mean over
+        One row per group, the lowest risks first: `risk_group` (1 first), `persons`, `events`, `predicted` (mean over
         persons; the median over draws), `predicted_lower`, `predicted_upper` (equal-tailed over draws, NaN for a single
         prediction), `observed` (Aalen-Johansen), `observed_lower`, `observed_upper` (confidence interval). Observed
         risks are NaN where a group's follow-up does not reach the horizon, their limits also where the risk is 0 or 1.

@@ -1,4 +1,4 @@
-"""From the tables of a trial to arrays of a two-group comparison, and the rank analyses of them."""
+"""Two-group comparison of a trial as arrays, made from its tables, and the rank analyses of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bayesmodels.statistics.rank import cafs, joint_rank, win_ratio
 class TwoGroupTrial:
     """Two start groups compared on one outcome and survival up to a week.
 
-    Attributes
+    Parameters
     ----------
     group, reference : str
     outcome, good_direction, unit : str
@@ -44,7 +44,7 @@ class TwoGroupTrial:
         Change since week 0, NaN where missing.
     stratum : array (person,) or None
     covariates : DataFrame
-        One row a person.
+        One row per person.
     """
 
     group: str
@@ -96,7 +96,7 @@ def two_group_trial(
         person, week, outcome, value. The value at week 0 is the baseline. A later visit counts for the nearest of
         `visit_weeks`, if nearer to it than to week 0; of two the nearer one. A value at an assay's limit counts as is.
     events : DataFrame or None
-        person, week, event ("none" where nothing happened); a row a person. None: nobody died, followed to the last
+        person, week, event ("none" where nothing happened); one row per person. None: nobody died, followed to the last
         visit.
     outcome : str
     week : float
@@ -195,13 +195,30 @@ def rank_comparisons(
 
 
 def covariates_of(trial: TwoGroupTrial, baseline: bool) -> dict[str, Array]:
-    """Covariates by name, the baseline value first where asked for."""
+    """Covariates by name, the baseline value first where asked for.
+
+    Parameters
+    ----------
+    trial : TwoGroupTrial
+    baseline : bool
+        Whether the baseline value is one.
+    """
     found = {"baseline": trial.baseline} if baseline else {}
     return found | {str(name): trial.covariates[name].to_numpy(float) for name in trial.covariates}
 
 
 def visit_matrix(person: pd.Series, visits: pd.DataFrame, nominal: Array) -> Array:
-    """Values (person, nominal week): the visit nearest to each week, NaN where none is; week 0 is taken exactly."""
+    """Values (person, nominal week): the visit nearest to each week, NaN where none is; week 0 is taken exactly.
+
+    Parameters
+    ----------
+    person : pandas.Series
+        Labels, in the order of the rows.
+    visits : pandas.DataFrame
+        person, week, value of one outcome.
+    nominal : array (week,)
+        Nominal weeks, rising.
+    """
     found = np.full((len(person), len(nominal)), np.nan)
     row = pd.Series(np.arange(len(person)), index=person)
     known = visits[visits["person"].isin(row.index)]
@@ -220,7 +237,7 @@ def _exits(person: pd.Series, events: pd.DataFrame, terminal: Sequence[str]) -> 
     by_person = events.set_index("person")
     absent = int((~person.isin(by_person.index)).sum())
     if absent or by_person.index.has_duplicates:
-        raise BadInput(f"events: expected one row a person; {absent} persons of these groups have none")
+        raise BadInput(f"events: expected one row per person; {absent} persons of these groups have none")
     mine = by_person.loc[person]
     if "entry_week" in mine and (mine["entry_week"].fillna(0) > 0).any():
         raise BadInput("events: expected persons followed from randomisation; rank analyses know no delayed entry")

@@ -20,7 +20,7 @@ ROUNDING = 1e-20
 class Wins:
     """Shares of pairs won and lost by the group, strata weighted, and their covariance.
 
-    Attributes
+    Parameters
     ----------
     share : array (2,)
         Won and lost.
@@ -66,6 +66,15 @@ def wins(pairs: Pairs, in_group: Mask, strata: npt.NDArray, by_pairs: bool = Fal
     In a stratum with n1 and n0 persons, the covariance of (won, lost) is S1 / n1 + S0 / n0, where S1 is the sample
     covariance, over the group's persons, of their own shares won and lost, and S0 that over the reference's. Strata are
     weighted by n1 n0 / (n1 + n0), or by their pairs n1 n0.
+
+    Parameters
+    ----------
+    pairs : Pairs
+    in_group : array (person,) of bool
+        In the group, else in the reference.
+    strata : array (person,)
+    by_pairs : bool
+        Whether a stratum weighs as many as its pairs.
 
     Raises
     ------

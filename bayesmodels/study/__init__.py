@@ -1,4 +1,4 @@
-"""From a trial's tables to a `Study`, or to the list of everything that is wrong with them.
+"""Tables of trials: reading, checking, and the classes that hold them (`Study`, `MeansTable`, `TrialTable`).
 
 Nothing heavy is imported until a name is used.
 """
@@ -7,20 +7,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesmodels.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from .cluster_table import ClusterTable, read_clusters
-    from .limits import LIMITS, Limits
-    from .means import MeansTable, read_means
-    from .problem import Problem
-    from .reading import problems, read_study, warnings
-    from .study import Study
-    from .trials import Endpoint, TrialTable, read_trials
+    from .checks.limits import LIMITS as LIMITS
+    from .checks.limits import Limits as Limits
+    from .cluster_table import ClusterTable as ClusterTable
+    from .cluster_table import read_clusters as read_clusters
+    from .means import MeansTable as MeansTable
+    from .means import read_means as read_means
+    from .problem import Problem as Problem
+    from .reading import problems as problems
+    from .reading import read_study as read_study
+    from .reading import warnings as warnings
+    from .study import Study as Study
+    from .trials import Endpoint as Endpoint
+    from .trials import TrialTable as TrialTable
+    from .trials import read_trials as read_trials
 
 _HOME = {
     "ClusterTable": "cluster_table",
     "Endpoint": "trials",
-    "LIMITS": "limits",
-    "Limits": "limits",
+    "LIMITS": "checks.limits",
+    "Limits": "checks.limits",
     "MeansTable": "means",
     "Problem": "problem",
     "Study": "study",
@@ -33,31 +42,4 @@ _HOME = {
     "warnings": "reading",
 }
 
-__all__ = [
-    "LIMITS",
-    "ClusterTable",
-    "Endpoint",
-    "Limits",
-    "MeansTable",
-    "Problem",
-    "Study",
-    "TrialTable",
-    "problems",
-    "read_clusters",
-    "read_means",
-    "read_study",
-    "read_trials",
-    "warnings",
-]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

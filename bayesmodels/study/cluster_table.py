@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
-from bayesmodels.study.cells import labels, numbers
+from bayesmodels.study.checks.cells import labels, numbers
+from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, spelling_problems
+from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
-from bayesmodels.study.labels import DistinctLabels, LabelColumn, spelling_problems
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
-from bayesmodels.study.settings import check_distinct
 from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint
+from bayesmodels.vocabulary import ALL
 
 ROLES = ("cluster", "treatment", "surrogate", "outcome")
 
@@ -35,7 +36,7 @@ class ClusterTable:
     active, control : str
         Labels of the two arms.
     rows : pandas.DataFrame
-        One row a patient, sorted by cluster: `cluster` (text), `active` (bool), `surrogate`, `outcome`.
+        One row per patient, sorted by cluster: `cluster` (text), `active` (bool), `surrogate`, `outcome`.
     incomplete : int
         Rows left out because a value was blank.
     surrogate, outcome : Endpoint
@@ -57,6 +58,7 @@ class ClusterTable:
         *,
         active: object,
         columns: dict[str, str] | None = None,
+        clustered: bool = True,
         complete_cases: bool = False,
         surrogate: Endpoint = SURROGATE,
         outcome: Endpoint = OUTCOME,
@@ -73,6 +75,8 @@ class ClusterTable:
             Label of the active arm; effects are active minus the other arm.
         columns : dict of str to str, optional
             Role to the column's name in the frame, for those that have another name: ``{"cluster": "Center"}``.
+        clustered : bool
+            False: no cluster column is needed, and all patients are of one cluster, "all".
         complete_cases : bool
             Leave out patients with a blank value and count them; otherwise blanks are refused.
         surrogate, outcome : Endpoint
@@ -88,7 +92,7 @@ class ClusterTable:
             With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
         """
         raw, ends = from_frame(frame, name), (surrogate, outcome)
-        return _checked(raw, active, columns or {}, complete_cases, ends, name, distinct_labels)
+        return _checked(raw, active, columns or {}, clustered, complete_cases, ends, name, distinct_labels)
 
     @cached_property
     def clusters(self) -> tuple[str, ...]:
@@ -150,6 +154,7 @@ def read_clusters(
     *,
     active: object,
     columns: dict[str, str] | None = None,
+    clustered: bool = True,
     complete_cases: bool = False,
     surrogate: Endpoint = SURROGATE,
     outcome: Endpoint = OUTCOME,
@@ -161,7 +166,7 @@ def read_clusters(
     ----------
     path : str or Path
         Its name without the suffix is the table's.
-    active, columns, complete_cases, surrogate, outcome, distinct_labels
+    active, columns, clustered, complete_cases, surrogate, outcome, distinct_labels
         As in `ClusterTable.from_frame`.
 
     Raises
@@ -172,13 +177,14 @@ def read_clusters(
     expect(path, (str, Path), "path", "give the path of a .csv or .parquet file")
     path = Path(path)
     raw, ends = read_table(path), (surrogate, outcome)
-    return _checked(raw, active, columns or {}, complete_cases, ends, path.stem, distinct_labels)
+    return _checked(raw, active, columns or {}, clustered, complete_cases, ends, path.stem, distinct_labels)
 
 
 def _checked(
     raw: RawTable,
     active: object,
     columns: dict[str, str],
+    clustered: bool,
     complete_cases: bool,
     ends: tuple[Endpoint, Endpoint],
     name: str,
@@ -189,7 +195,7 @@ def _checked(
     for role in columns:
         if role not in ROLES:
             found.append(Problem(raw.file, f"columns names a role {quoted([role])}; expected {quoted(ROLES)}"))
-    named = {role: columns.get(role, role) for role in ROLES}
+    named = {role: columns.get(role, role) for role in (ROLES if clustered else ROLES[1:])}
     for role, column in named.items():
         if column not in raw.cells and not raw.problems:
             there = quoted(raw.cells.columns)
@@ -197,10 +203,9 @@ def _checked(
             found.append(Problem(raw.file, text))
     if found:
         raise BadInput(in_order(found))
-    distinct, wrong = check_distinct(distinct_labels)
-    found += wrong
+    distinct = check_distinct(distinct_labels, found)
     rows, incomplete = _parsed(raw, named, complete_cases, found)
-    columns_of_labels = [LabelColumn(raw.file, named[role], rows[role]) for role in ("cluster", "treatment")]
+    columns_of_labels = [LabelColumn(raw.file, named[role], rows[role]) for role in ROLES[:2] if role in named]
     spellings = spelling_problems(columns_of_labels, distinct, "data")
     found += spellings
     arms = sorted(rows["treatment"].unique())
@@ -212,7 +217,9 @@ def _checked(
     if found:
         raise BadInput(in_order(found))
     (control,) = [arm for arm in arms if arm != label]
-    rows.insert(1, "active", rows.pop("treatment") == label)
+    rows.insert(len(named) - 3, "active", rows.pop("treatment") == label)
+    if not clustered:
+        rows.insert(0, "cluster", ALL)
     rows = rows.sort_values("cluster", kind="stable").reset_index(drop=True)
     return ClusterTable(str(name), label, plain(control), rows, incomplete, *ends)
 
@@ -220,17 +227,13 @@ def _checked(
 def _parsed(
     raw: RawTable, named: dict[str, str], complete_cases: bool, found: list[Problem]
 ) -> tuple[pd.DataFrame, int]:
-    def nowhere(row: int) -> dict:
-        return {}
-
     parsed: dict[str, object] = {}
     for role, column in named.items():
         if role in ("cluster", "treatment"):
-            parsed[role], problems = labels(raw.file, raw.cells[column], nowhere)
+            parsed[role] = labels(raw.file, raw.cells[column], found)
         else:
             blank = np.nan if complete_cases else None
-            parsed[role], problems = numbers(raw.file, raw.cells[column], nowhere, blank=blank)
-        found += problems
+            parsed[role] = numbers(raw.file, raw.cells[column], found, blank=blank)
     rows = pd.DataFrame(parsed)
     complete = rows[["surrogate", "outcome"]].notna().all(axis=1)
     return (rows[complete], int((~complete).sum())) if complete_cases else (rows, 0)

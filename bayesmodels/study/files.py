@@ -1,4 +1,4 @@
-"""Tables as they come: csv and parquet files and DataFrames, every cell kept as it is."""
+"""Raw tables from csv files, parquet files and DataFrames, every cell unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has left a trial before a week, and when: from visits, and from events where there are any."""
+"""Persons who left a trial before a given week, and when: from visits, and from events where there are any."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEATH = ("death",)
 
 @dataclass(frozen=True)
 class LeavingRule:
-    """Who counts as having left, and what becomes of the dead.
+    """Rule of who counts as having left a trial, and how deaths are treated.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class LeavingRule:
     administrative: tuple[str, ...] = ("none",)
     tolerance_weeks: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.deaths not in ("as_followed", "as_missing", "left_out"):
             raise BadConfig(f'deaths: expected "as_followed", "as_missing" or "left_out", got {self.deaths!r}')
         expect(self.tolerance_weeks, (int, float, NoneType), "tolerance_weeks", "give a number of weeks")
@@ -56,7 +56,7 @@ class LeavingRule:
         return DEATH if self.terminal is None else self.terminal
 
     def in_words(self) -> str:
-        """What becomes of the dead."""
+        """How deaths are treated, in words."""
         return {
             "as_followed": "the dead are described as if alive and followed (hypothetical)",
             "as_missing": "the dead are treated like everyone else who left: as if alive, under each strategy",
@@ -64,7 +64,7 @@ class LeavingRule:
         }[self.deaths]
 
     def ends_in_words(self) -> str:
-        """What becomes of those who were not seen at the week though they did not leave."""
+        """How persons without a visit at the week who did not leave are treated, in words."""
         planned = f" or whose exit is {' or '.join(self.administrative)}" if self.administrative else ""
         return (
             f"nothing is supposed of those without a visit at the week who were followed to it{planned}; whoever left "
@@ -74,7 +74,7 @@ class LeavingRule:
 
 @dataclass(frozen=True)
 class Leaving:
-    """What became of each person before the week, in the order of the persons table.
+    """Whether and when each person left before the week, in the order of the persons table.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Leaving:
 
 
 def leaving(study: Study, outcome: str, week: float, rule: LeavingRule) -> Leaving:
-    """Who has left before a week.
+    """Find who has left before a week.
 
     A person without a visit of the outcome from `week` less the tolerance on is no longer observed. Where there are
     events, such a person has left if the event came before `week` and is not an administrative end; without events,
@@ -135,7 +135,7 @@ def leaving(study: Study, outcome: str, week: float, rule: LeavingRule) -> Leavi
 
 
 def half_spacing(visits: pd.DataFrame, week: float) -> float:
-    """Half the time between the nominal visits that a week lies between, or is the later of."""
+    """Half the interval between the nominal visits before and at (or after) a week."""
     nominal = nominal_weeks(visits)
     if len(nominal) < 2:
         return week / 2

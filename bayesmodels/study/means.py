@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import expect
+from bayesmodels.study.checks.doubtful import means_warnings
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.means import check_means
 from bayesmodels.study.digest import sha256
-from bayesmodels.study.doubtful import means_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
-from bayesmodels.study.labels import DistinctLabels
-from bayesmodels.study.means_checks import check_means
 from bayesmodels.study.problem import Problem
 
 
@@ -38,7 +38,7 @@ class MeansTable:
     rows : pandas.DataFrame
         See `frame`.
     warnings : tuple of Problem
-        What is legitimate but doubtful, a line each.
+        Legitimate but doubtful content, one line each.
     """
 
     name: str

@@ -31,15 +31,29 @@ SYNONYMS = {
 class Problem(str):
     """One problem, a plain line.
 
+    Parameters
+    ----------
+    file : str
+        Name of the table.
+    text : str
+        What was expected, what came and what to do.
+    row : int, optional
+        Row of the file; the header is row 1.
+    person : str
+        Label of the person, where there is one.
+    week : float, optional
+        Weeks since randomisation.
+    kind : str
+        Problems of one kind and file are listed together; default the text.
+    in_log : str
+        Text for logs, where `text` names a person.
+
     Attributes
     ----------
     without_person : str
         The same line without the person's label, for logs and manifests.
     kind : str
         Problems of one kind and file are listed together.
-    row : int or None
-        Row of the file; the header is row 1.
-    file : str
     """
 
     without_person: str
@@ -108,7 +122,7 @@ def nearest(name: object, known: Iterable[str]) -> str | None:
 
 
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """Problems by kind, ten lines a kind; the rows of all further ones of that kind are named in one line."""
+    """Problems by kind, ten lines per kind; the rows of all further ones of that kind are named in one line."""
     kinds: dict[tuple[str, str], list[Problem]] = {}
     for problem in problems:
         kinds.setdefault((problem.file, problem.kind), []).append(problem)

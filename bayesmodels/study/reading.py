@@ -1,4 +1,4 @@
-"""Studies from files, and the list of what is wrong with them."""
+"""Reading of studies from files, and the list of their problems."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bayesmodels.errors import BadInput
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.settings import check_settings
+from bayesmodels.study.checks.tables import check_tables
 from bayesmodels.study.files import RawTable, find_table, read_table
-from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
-from bayesmodels.study.settings import check_distinct, check_event_labels, check_limits
 from bayesmodels.study.study import ExtraLimits, Study, assemble
-from bayesmodels.study.tables import check_tables
 
 TABLES = ("persons", "visits", "events")
 
@@ -45,11 +45,13 @@ def read_study(
     BadInput
         With every problem found, in the files and in the settings.
     """
-    persons, visits, events = _raw_tables(source)
+    tables, wrong = _raw_tables(source), list[Problem]()
     if name is None:
         name = "study" if isinstance(source, Mapping) else Path(source).resolve().name
-    settings = (reference_group, strata, controlled_week, curve_weeks)
-    return assemble(persons, visits, events, name, settings, extra_limits, (distinct_labels, event_labels))
+    settings = check_settings(
+        wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels
+    )
+    return assemble(*tables, name, settings, wrong)
 
 
 def problems(
@@ -85,7 +87,7 @@ def warnings(
     distinct_labels: DistinctLabels = (),
     event_labels: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """What is legitimate but doubtful in a study's tables, one plain line each; an empty list if there is nothing.
+    """Legitimate but doubtful content of a study's tables, one plain line each; an empty list if there is none.
 
     Parameters
     ----------
@@ -108,14 +110,12 @@ def _problems_and_warnings(
     distinct_labels: DistinctLabels,
     event_labels: Mapping[str, str] | None,
 ) -> tuple[list[str], list[str]]:
-    limits, wrong = check_limits(extra_limits)
-    distinct, wrong_distinct = check_distinct(distinct_labels)
-    events, wrong_labels = check_event_labels(event_labels)
-    wrong += [*wrong_distinct, *wrong_labels]
+    wrong: list[Problem] = []
+    settings = check_settings(
+        wrong, extra_limits=extra_limits, distinct_labels=distinct_labels, event_labels=event_labels
+    )
     try:
-        tables = check_tables(
-            *_raw_tables(source), strata=False, extra_limits=limits, distinct=distinct, event_labels=events
-        )
+        tables = check_tables(*_raw_tables(source), settings)
     except BadInput as error:
         return [*wrong, *error.problems], []
     return list(in_order([*wrong, *tables.problems])), list(tables.warnings)

@@ -1,4 +1,4 @@
-"""Visit schedule as the data show it: nominal weeks, who is still observed, which visits are missing."""
+"""Visit schedule derived from the data: nominal weeks, persons still observed, missing visits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEASURED = 0.25
 
 
 def nominal_weeks(visits: pd.DataFrame) -> np.ndarray:
-    """Whole weeks that the visits gather around, rising.
+    """Nominal weeks: whole weeks around which the visits cluster, rising.
 
     Weeks are taken in order of the number of persons seen. A week becomes nominal unless it is in the shadow of a
     busier one: within half its window (`WINDOW`), within a window of one with twice as many persons, or within two
@@ -86,32 +86,21 @@ def observed(
         Columns start_group, stratum (each, and "all"), outcome, week, observed, persons, share.
     """
     last = visits.groupby(["outcome", "person"])["week"].max()
-    parts = []
+    rows = []
     for stratum in dict.fromkeys([*persons["stratum"].unique(), ALL]):
         chosen = persons if stratum == ALL else persons[persons["stratum"] == stratum]
         for group, members in chosen.groupby("start_group", sort=False):
             for outcome in outcomes:
                 final = last[outcome].reindex(members["person"]).to_numpy()
-                still = [int((final >= week).sum()) for week in weeks]
-                parts.append(
-                    pd.DataFrame(
-                        {
-                            "start_group": group,
-                            "stratum": stratum,
-                            "outcome": outcome,
-                            "week": np.asarray(weeks, float),
-                            "observed": still,
-                            "persons": len(members),
-                        }
-                    )
-                )
-    table = pd.concat(parts, ignore_index=True)
-    table["share"] = table["observed"] / table["persons"]
-    return table
+                rows += [
+                    (group, stratum, outcome, float(week), int((final >= week).sum()), len(members)) for week in weeks
+                ]
+    table = pd.DataFrame(rows, columns=["start_group", "stratum", "outcome", "week", "observed", "persons"])
+    return table.assign(share=table["observed"] / table["persons"])
 
 
 def follow_up(visits: pd.DataFrame, events: pd.DataFrame | None) -> pd.DataFrame:
-    """Weeks between which each person was followed.
+    """First and last week of each person's follow-up.
 
     Returns
     -------
@@ -138,7 +127,7 @@ def missing_visits(visits: pd.DataFrame, followed: pd.DataFrame, nominal: np.nda
     Returns
     -------
     pandas.DataFrame
-        One row an outcome: expected, missing.
+        One row per outcome: expected, missing.
     """
     entry, end = (followed[name].to_numpy(float)[:, None] for name in ("entry", "exit"))
     inside = (entry <= nominal) & (nominal <= end)

@@ -11,27 +11,25 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect, expect_numbers
 from bayesmodels.study import schedule, summary
-from bayesmodels.study.advice import text_covariate
-from bayesmodels.study.cells import number
-from bayesmodels.study.digest import sha256
-from bayesmodels.study.files import RawTable, from_frame
-from bayesmodels.study.labels import DistinctLabels
-from bayesmodels.study.limits import Limits
-from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
-from bayesmodels.study.settings import (
-    check_distinct,
-    check_event_labels,
-    check_limits,
+from bayesmodels.study.checks.advice import text_covariate
+from bayesmodels.study.checks.cells import number
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.limits import Limits
+from bayesmodels.study.checks.settings import (
+    Settings,
     check_reference,
     check_settings,
     default_controlled_week,
     default_curve_weeks,
 )
-from bayesmodels.study.tables import Tables, check_tables
+from bayesmodels.study.checks.tables import Tables, check_tables
+from bayesmodels.study.digest import sha256
+from bayesmodels.study.files import RawTable, from_frame
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
 from bayesmodels.vocabulary import ALL
 
 ExtraLimits = Mapping[str, Limits | tuple[float, float, bool]]
-"""Outcome to (low, high, positive), for outcomes that `limits.LIMITS` does not know or knows otherwise."""
+"""Outcome to (low, high, positive), for outcomes that `LIMITS` does not know or knows otherwise."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -90,13 +88,13 @@ class Study:
         Parameters
         ----------
         persons : pandas.DataFrame
-            One row a person: person, start_group, drug_start_week (missing or inf: never), optional stratum; further
+            One row per person: person, start_group, drug_start_week (missing or inf: never), optional stratum; further
             columns are covariates.
         visits : pandas.DataFrame
-            One row a measurement: person, week (since randomisation, 0 or later), outcome, value, optional censoring
+            One row per measurement: person, week (since randomisation, 0 or later), outcome, value, optional censoring
             ("left", "right" or missing). A measurement that serves as baseline has week 0.
         events : pandas.DataFrame, optional
-            One row a person at the end of follow-up: person, week, event ("none" where nothing happened; one spelling
+            One row per person at the end of follow-up: person, week, event ("none" where nothing happened; one spelling
             of each), optional entry_week (missing: followed from randomisation).
         name : str
             For titles.
@@ -121,16 +119,13 @@ class Study:
         BadInput
             With every problem found. Rows are counted as in a spreadsheet: the first row of data is row 2.
         """
-        events_table = None if events is None else from_frame(events, "events")
-        return assemble(
-            from_frame(persons, "persons"),
-            from_frame(visits, "visits"),
-            events_table,
-            name,
-            (reference_group, strata, controlled_week, curve_weeks),
-            extra_limits,
-            (distinct_labels, event_labels),
+        wrong: list[Problem] = []
+        settings = check_settings(
+            wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels
         )
+        events_table = None if events is None else from_frame(events, "events")
+        tables = (from_frame(persons, "persons"), from_frame(visits, "visits"), events_table)
+        return assemble(*tables, name, settings, wrong)
 
     @property
     def persons(self) -> pd.DataFrame:
@@ -149,7 +144,7 @@ class Study:
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What is legitimate but doubtful in the tables, a line each; their `without_person` is for logs."""
+        """Legitimate but doubtful content of the tables, one line each; their `without_person` is for logs."""
         return self.tables.warnings
 
     @cached_property
@@ -205,11 +200,16 @@ class Study:
 
     @cached_property
     def nominal_weeks(self) -> tuple[float, ...]:
-        """Whole weeks that the visits gather around; see `schedule.nominal_weeks`."""
+        """Nominal weeks, whole weeks around which the visits cluster; see `schedule.nominal_weeks`."""
         return tuple(schedule.nominal_weeks(self.tables.visits).tolist())
 
     def observed(self, weeks: Sequence[float]) -> pd.DataFrame:
         """Persons whose last visit with an outcome is at `weeks` or later.
+
+        Parameters
+        ----------
+        weeks : sequence of float
+            Weeks since randomisation.
 
         Returns
         -------
@@ -220,7 +220,17 @@ class Study:
         return schedule.observed(self.tables.persons, self.tables.visits, self.outcomes, wanted)
 
     def covariates(self, names: Sequence[str]) -> pd.DataFrame:
-        """Columns of the persons table as numbers, one row a person.
+        """Columns of the persons table as numbers, one row per person.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of covariates.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column per name, in the order of the persons table.
 
         Raises
         ------
@@ -277,33 +287,17 @@ def assemble(
     visits: RawTable,
     events: RawTable | None,
     name: str,
-    given: tuple[object, object, object, object],
-    extra_limits: ExtraLimits | None,
-    given_labels: tuple[object, object] = ((), None),
+    settings: Settings,
+    wrong: Sequence[Problem],
 ) -> Study:
-    """A study from raw tables and from settings as given: reference_group, strata, controlled_week, curve_weeks.
-
-    `given_labels` are `distinct_labels` and `event_labels`.
+    """A study from raw tables and checked settings; `wrong` are the settings' own problems.
 
     Raises
     ------
     BadInput
         With every problem found.
     """
-    settings, wrong = check_settings(*given)
-    limits, wrong_limits = check_limits(extra_limits)
-    distinct, wrong_distinct = check_distinct(given_labels[0])
-    event_labels, wrong_labels = check_event_labels(given_labels[1])
-    tables = check_tables(
-        persons,
-        visits,
-        events,
-        strata=settings.strata,
-        extra_limits=limits,
-        distinct=distinct,
-        event_labels=event_labels,
-    )
-    wrong = [*wrong, *wrong_limits, *wrong_distinct, *wrong_labels]
+    tables = check_tables(persons, visits, events, settings)
     found = [*tables.problems, *wrong, *check_reference(settings.reference_group, tables.persons)]
     if found:
         raise BadInput(in_order(found))
@@ -316,8 +310,8 @@ def assemble(
         controlled_week=default_controlled_week(checked.persons) if controlled is None else controlled,
         curve_weeks=default_curve_weeks(float(checked.visits["week"].max())) if weeks is None else weeks,
         tables=checked,
-        distinct_labels=distinct,
-        event_labels=event_labels,
+        distinct_labels=settings.distinct_labels,
+        event_labels=settings.event_labels,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a study holds, in numbers without identifiers: a nested dict, a plain table, an HTML table."""
+"""Summary of a study in numbers, without identifiers: a nested dict, a plain table, an HTML table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.study import schedule
-from bayesmodels.study.event_words import family
+from bayesmodels.study.checks.event_words import family
 from bayesmodels.vocabulary import ALL
 
 
@@ -61,7 +61,7 @@ def count(
 
 def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFrame | None, groups: Sequence[str],
                 strata: Sequence[str]) -> pd.DataFrame:  # fmt: skip
-    """One row a start group and stratum: persons, drug start, follow-up, deaths."""
+    """One row per start group and stratum: persons, drug start, follow-up, deaths."""
     exits = schedule.follow_up(visits, events)["exit"]
     fate = None if events is None else events.set_index("person")["event"].map(_is_death)
     rows = []
@@ -85,7 +85,7 @@ def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFram
 
 
 def outcome_table(counts: dict) -> pd.DataFrame:
-    """One row an outcome: visits made, missing and censored."""
+    """One row per outcome: visits made, missing and censored."""
     return pd.DataFrame(
         [
             {

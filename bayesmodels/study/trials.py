@@ -1,4 +1,4 @@
-"""`TrialTable`: effects of treatments on a surrogate and on an outcome, one row a randomised contrast."""
+"""`TrialTable`: effects of treatments on a surrogate and on an outcome, one row per randomised contrast."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Literal
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.study.checks.doubtful import trial_warnings
+from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.trials import COLUMNS, ENDPOINTS, OneSided, check_trials
 from bayesmodels.study.digest import sha256
-from bayesmodels.study.doubtful import trial_warnings
 from bayesmodels.study.files import RawTable, from_frame, read_table
-from bayesmodels.study.labels import DistinctLabels
 from bayesmodels.study.problem import Problem, plain
-from bayesmodels.study.trial_checks import COLUMNS, ENDPOINTS, OneSided, check_trials
 
 Good = Literal["up", "down"]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What one column of effects is about.
+    """Endpoint of one column of effects: its label, unit and good direction.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class TrialTable:
     unused : pandas.DataFrame
         row (of the file), trial, reason: rows that do not enter a likelihood.
     warnings : tuple of Problem
-        What is legitimate but doubtful, a line each.
+        Legitimate but doubtful content, one line each.
     """
 
     name: str
@@ -165,6 +165,16 @@ class TrialTable:
 
     def without(self, programme: str) -> TrialTable:
         """The table without the rows of one programme.
+
+        Parameters
+        ----------
+        programme : str
+            One of `programmes`.
+
+        Returns
+        -------
+        TrialTable
+            With the same endpoints.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Surrogate and outcome of the persons in two randomised arms, as posterior draws: what single-trial criteria read.
 
-Sources: `person_table.posterior_arms` (one surrogate and one outcome value a person) and `courses.Courses.arms` (any
+Sources: `person_level.posterior_arms` (one surrogate and one outcome value a person) and `courses.Courses.arms` (any
 archived longitudinal fit). Arms are ordered control, active; endpoints surrogate, outcome; effects are active minus
 control.
 """

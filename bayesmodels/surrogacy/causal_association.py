@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bayesmodels.posterior.intervals import probability
 from bayesmodels.surrogacy.arms import ACTIVE, CONTROL, OUTCOME, SURROGATE, Arms, correlation
 
 S0T0, S1T1, S0S1, T0T1, S0T1, S1T0 = range(6)
@@ -45,7 +45,7 @@ class CausalAssociation:
     Parameters
     ----------
     table : DataFrame
-        One row an assumption: `assumption`, `meaning`, `median`, `lower`, `upper` (equal-tailed over draws and
+        One row per assumption: `assumption`, `meaning`, `median`, `lower`, `upper` (equal-tailed over draws and
         cross-world correlations), `ignorance_lower`, `ignorance_upper` (range over cross-world correlations at the
         median draw of what is identified), `probability_r2_above_half`, `share` (of the cross-world sets allowed).
     draws : dict of str to ndarray
@@ -103,6 +103,32 @@ def causal_association(
     return CausalAssociation(pd.DataFrame(rows), draws, strata)
 
 
+def principal_strata(association: CausalAssociation, arms: Arms, level: float = 0.95) -> pd.DataFrame:
+    """Principal-stratum regression E(T1 - T0 | S1 - S0 = s) = g0 + g1 s under each assumption.
+
+    A surrogate that carries the whole effect has g0 = 0 (no effect on the outcome in those whose surrogate the drug
+    does not move: average causal necessity) and g1 in the good direction (average causal sufficiency). Like the causal
+    association it rests on cross-world correlations that no data show (Conlon, Taylor and Elliott 2014).
+
+    Columns: `assumption`, `g0_median`, `g0_lower`, `g0_upper` (outcome unit: effect in those whose surrogate is not
+    moved), `g0_favours` (probability that it favours the drug), `g1_median`, `g1_lower`, `g1_upper` (outcome unit per
+    surrogate unit), `g1_right_sign`.
+    """
+    tail = (1 - level) / 2
+    toward = arms.good[SURROGATE] * arms.good[OUTCOME]
+    rows = []
+    for name, lines in association.strata.items():
+        known = lines[np.isfinite(lines).all(axis=1)]
+        row: dict[str, object] = {"assumption": name}
+        for j, term in enumerate(("g0", "g1")):
+            limits = np.quantile(known[:, j], [0.5, tail, 1 - tail]) if len(known) else [np.nan] * 3
+            row |= {f"{term}_{edge}": float(v) for edge, v in zip(("median", "lower", "upper"), limits, strict=True)}
+        row["g0_favours"] = probability(arms.good[OUTCOME] * known[:, 0] > 0) if len(known) else np.nan
+        row["g1_right_sign"] = probability(toward * known[:, 1] > 0) if len(known) else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 BRIDGE = (
     "assumption: a person's untreated course and response to the drug are the same whenever the drug starts, so that "
     "those who start late show both"
@@ -141,22 +167,6 @@ def cross_world(r0: Any, r1: Any, shape: tuple[int, ...], rng: np.random.Generat
     return np.stack([r0, r1, s0s1, t0t1, s0t1, s1t0], axis=-1)
 
 
-def positive_definite_grid(r0: float, r1: float, step: float = 0.2) -> np.ndarray:
-    """All cross-world correlations on a grid of -1, -1 + step, ..., 1 that make the matrix positive definite.
-
-    The classical presentation; `cross_world` draws instead.
-
-    Returns
-    -------
-    ndarray (set, 6)
-        Order as `cross_world`.
-    """
-    values = np.round(np.arange(-1, 1 + step / 2, step), 10)
-    free = np.array(list(product(values, repeat=4)))
-    sets = np.column_stack([np.full(len(free), r0), np.full(len(free), r1), free])
-    return sets[np.linalg.eigvalsh(_matrix(sets)).min(axis=-1) > 0]
-
-
 def effect_covariance(correlations: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Covariance of (Delta_S, Delta_T) = (S1 - S0, T1 - T0), (..., 2, 2).
 
@@ -193,14 +203,6 @@ def _bridge(good: Arms) -> np.ndarray:
     size = np.diagonal(good.covariance.sum(axis=1), axis1=-2, axis2=-1)
     fixed = diagonal <= 1e-9 * size  # an effect that is the same for everyone, up to rounding
     return np.where(fixed[..., :, None] | fixed[..., None, :], 0.0, found)
-
-
-def _matrix(r: np.ndarray) -> np.ndarray:
-    """Correlation matrices of (S0, T0, S1, T1)."""
-    m = np.ones((*r.shape[:-1], 4, 4))
-    for (i, j), place in {(0, 1): S0T0, (2, 3): S1T1, (0, 2): S0S1, (1, 3): T0T1, (0, 3): S0T1, (1, 2): S1T0}.items():
-        m[..., i, j] = m[..., j, i] = r[..., place]
-    return m
 
 
 def _row(

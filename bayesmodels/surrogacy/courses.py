@@ -24,7 +24,7 @@ from bayesmodels.vocabulary import ALL, months
 VARIABLES = ("visit_mean", "person_basis", "person_sd", "person_correlation", "residual_sd")
 """What a posterior must publish."""
 
-WANDER = "wander_sd"
+RANDOM_WALK = "random_walk_sd"
 """SD of an outcome's Brownian path after a month, where the model has one; NaN for outcomes without."""
 
 MOST_DRAWS = 2000
@@ -43,8 +43,8 @@ class Courses:
     mean : (draw, outcome, group, visit)
     basis : (draw, outcome, term, group, visit)
     covariance : (draw, term, term)
-        D, between persons. Where an outcome wanders, its Brownian path's increments between visits follow the terms, as
-        further ones without a name: true values include the path, the same under both arms.
+        D, between persons. Where an outcome has a random walk, its increments between visits follow the terms, as
+        further ones without a name: true values include the walk, the same under both arms.
     correlation : (draw, term, term)
         Of persons' terms, common to the strata; paths left out.
     residual : (draw, outcome)
@@ -173,7 +173,7 @@ def read_courses(
     """
     require(tree, variables=VARIABLES, groups=[group])
     found = tree[group].to_dataset().reset_coords(drop=True)
-    draws = found[[*VARIABLES, *({WANDER} & set(found.data_vars))]]
+    draws = found[[*VARIABLES, *({RANDOM_WALK} & set(found.data_vars))]]
     total = draws.sizes["chain"] * draws.sizes["draw"]
     draws = draws.isel(draw=slice(None, None, max(1, -(-total // MOST_DRAWS))))
     outcomes, groups = context.outcomes, context.start_groups
@@ -189,8 +189,8 @@ def read_courses(
     basis = _flat(draws["person_basis"], "outcome", "term", "start_group", "visit_week")
     weeks = draws["visit_week"].to_numpy().astype(float)
     covariance = within * correlation
-    if WANDER in draws:
-        rate = np.einsum("f,dfk->dk", weight, _flat(draws[WANDER].sel(stratum=strata), "stratum", "outcome") ** 2)
+    if RANDOM_WALK in draws:
+        rate = np.einsum("f,dfk->dk", weight, _flat(draws[RANDOM_WALK].sel(stratum=strata), "stratum", "outcome") ** 2)
         basis, covariance = _with_paths(basis, covariance, np.nan_to_num(rate), in_months(weeks))
     whole = ALL if ALL in labels else strata[0]
     share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}

@@ -11,8 +11,8 @@ import xarray as xr
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome
 from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.surrogacy.prentice import Regions
+from bayesmodels.surrogacy.settings import SurrogacySettings
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,28 @@ class Declared:
 
 
 def declared(
-    tree: xr.DataTree, context: FitContext, settings: ReportSettings, observed: ObservedPersons
-) -> Declared | None:
-    """What the settings declare; None where they declare no surrogate."""
-    if settings.surrogate is None or settings.outcome is None:
-        return None
-    surrogate, outcome = context.outcomes[settings.surrogate], context.outcomes[settings.outcome]
+    tree: xr.DataTree,
+    context: FitContext,
+    observed: ObservedPersons,
+    surrogate_name: str,
+    outcome_name: str,
+    settings: SurrogacySettings,
+    important_difference: float | None = None,
+) -> Declared:
+    """What is declared of two outcomes of a fit; weeks that are not stated are the last controlled visit.
+
+    Parameters
+    ----------
+    tree : xr.DataTree
+    context : FitContext
+    observed : ObservedPersons
+    surrogate_name, outcome_name : str
+        Outcomes of the fit.
+    settings : SurrogacySettings
+    important_difference : float, optional
+        Difference in the outcome that would matter, in its modelling unit.
+    """
+    surrogate, outcome = context.outcomes[surrogate_name], context.outcomes[outcome_name]
     contrast = context.contrasts[0] if context.contrasts else None
     draws = tree["posterior"].to_dataset()
     dim = "visit_week" if "visit_mean" in draws else "week"
@@ -102,9 +118,5 @@ def declared(
     last = min(switch, *(week for week in seen if not math.isnan(week)), math.inf)
     default = float(weeks[weeks <= last].max(initial=-math.inf))
     default = default if math.isfinite(default) else math.nan
-    chosen = settings.surrogacy
-    at = [chosen.surrogate_week or default, chosen.outcome_week or default]
-    return Declared(
-        surrogate, outcome, contrast, weeks, at[0], at[1],
-        chosen.regions(settings.important_difference.get(outcome.name)), switch,
-    )  # fmt: skip
+    at = [settings.surrogate_week or default, settings.outcome_week or default]
+    return Declared(surrogate, outcome, contrast, weeks, at[0], at[1], settings.regions(important_difference), switch)

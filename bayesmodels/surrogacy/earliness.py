@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from bayesmodels.surrogacy.courses import Courses
 from bayesmodels.surrogacy.prentice import Regions, prentice
 from bayesmodels.surrogacy.proportion_explained import proportion_explained
 from bayesmodels.surrogacy.relative_effect import relative_effect
-from bayesmodels.surrogacy.settings import SurrogacySettings
+from bayesmodels.surrogacy.settings import CutOffs, SurrogacySettings
+from bayesmodels.surrogacy.verdict import Verdict
 
 
 def earliness_table(
@@ -29,7 +31,7 @@ def earliness_table(
     level: float,
     design: str = "",
 ) -> pd.DataFrame:
-    """One row a visit of the surrogate.
+    """One row per visit of the surrogate.
 
     Columns: `week`; `effect_*` on the surrogate and `effect_favours`; `r2_*` (R2_indiv within arms, true values; equals
     the likelihood reduction factor), `r2_observed_*` (as measured), `r2_fair` (probability that R2 is at least the
@@ -66,6 +68,38 @@ def earliness_table(
             }
         )
     return pd.DataFrame(rows)
+
+
+def earliest(
+    table: pd.DataFrame, switch_week: float, cut_offs: CutOffs, verdicts: Sequence[Verdict]
+) -> dict[str, float]:
+    """First randomised visit from which the drug's effect on the surrogate is shown, and from which R2 is fair.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `earliness_table`.
+    switch_week : float
+        Last randomised week.
+    cut_offs : CutOffs
+    verdicts : sequence of Verdict
+        Of the rungs of response and individual first; one that is not assessable is not asked.
+
+    Returns
+    -------
+    dict of str to float
+        "effect" and "individual"; NaN where there is no such visit.
+    """
+    randomised = table[table["week"] <= switch_week]
+    rungs = (
+        ("effect", "effect_favours", cut_offs.effect_probability),
+        ("individual", "r2_fair", cut_offs.early_probability),
+    )
+    return {
+        name: earliest_week(randomised, column, threshold)
+        for (name, column, threshold), verdict in zip(rungs, verdicts, strict=False)
+        if verdict.answer != "not assessable"
+    }
 
 
 def earliest_week(table: pd.DataFrame, column: str, threshold: float) -> float:

@@ -116,7 +116,7 @@ def slope_r2(courses: Courses, surrogate: str, outcome: str) -> dict[str, np.nda
 
 
 def correlation_table(courses: Courses, level: float) -> pd.DataFrame:
-    """Correlations of persons' terms, one row a pair: `term`, `term_other`, `median`, `lower`, `upper`, `positive`."""
+    """Correlations of random effects, a row per pair: `term`, `term_other`, `median`, `lower`, `upper`, `positive`."""
     correlations = courses.correlation
     rows = []
     for p, q in combinations(range(len(courses.terms)), 2):

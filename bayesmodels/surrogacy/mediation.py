@@ -25,12 +25,6 @@ ASSUMPTION = (
 )
 
 
-def natural_effects(arms: Arms) -> tuple[np.ndarray, np.ndarray]:
-    """NIE = gamma alpha and NDE = beta - NIE by draw, with the arms' surrogate as mediator."""
-    indirect = arms.gamma * arms.alpha
-    return indirect, arms.beta - indirect
-
-
 def confounded_gain(arms: Arms, rho: float) -> np.ndarray:
     """Slope of the outcome on the mediator if unmeasured causes correlate their errors by `rho`, (draw,).
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from bayesmodels.posterior.intervals import probability
 from bayesmodels.surrogacy.arms import Arms
@@ -94,27 +93,3 @@ def relative_effect(arms: Arms, level: float = 0.95, sign_probability: float = 0
     known = sign >= sign_probability
     found = RatioSet("interval", lower, upper) if known else RatioSet("everything", math.nan, math.nan)
     return RelativeEffect(ratio, median, found, sign)
-
-
-def delta_limits(alpha: float, beta: float, variance: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Delta-method limits of beta / alpha; `variance` is the 2 x 2 covariance of (alpha, beta)."""
-    ratio = beta / alpha
-    gradient = np.array([-ratio / alpha, 1 / alpha])
-    half = stats.norm.ppf(0.5 + level / 2) * math.sqrt(gradient @ variance @ gradient)
-    return float(ratio - half), float(ratio + half)
-
-
-def fieller(alpha: float, beta: float, variance: np.ndarray, level: float = 0.95) -> RatioSet:
-    """Fieller's set: every r for which beta - r alpha is within z standard errors of zero.
-
-    Solves (alpha^2 - z^2 v_aa) r^2 - 2 (alpha beta - z^2 v_ab) r + (beta^2 - z^2 v_bb) <= 0.
-    """
-    z2 = stats.norm.ppf(0.5 + level / 2) ** 2
-    a = alpha**2 - z2 * variance[0, 0]
-    b = alpha * beta - z2 * variance[0, 1]
-    c = beta**2 - z2 * variance[1, 1]
-    discriminant = b * b - a * c
-    if a == 0 or (a < 0 and discriminant <= 0):
-        return RatioSet("everything", math.nan, math.nan)
-    lower, upper = sorted(float((b + side * math.sqrt(discriminant)) / a) for side in (-1, 1))
-    return RatioSet("interval" if a > 0 else "outside", lower, upper)

@@ -103,7 +103,18 @@ class SurrogacySettings(BaseModel):
         return values
 
     def regions(self, important_difference: float | None) -> Regions:
-        """The declared regions; the residual one from the outcome's important difference where it is not given."""
+        """The declared regions; the residual one from the outcome's important difference where it is not given.
+
+        Parameters
+        ----------
+        important_difference : float or None
+            Of the outcome, modelling unit; None: not declared.
+
+        Returns
+        -------
+        Regions
+            The residual region is NaN where neither is declared.
+        """
         residual = self.residual_region
         if residual is None:
             share = self.cut_offs.residual_share

@@ -10,12 +10,10 @@ import pandas as pd
 
 from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.causal_association import CausalAssociation, causal_association
+from bayesmodels.surrogacy.causal_association import CausalAssociation, causal_association, principal_strata
 from bayesmodels.surrogacy.identifiability import individual_verdict, response_verdict
-from bayesmodels.surrogacy.likelihood_reduction import likelihood_reduction
 from bayesmodels.surrogacy.mediation import sensitivity_table
 from bayesmodels.surrogacy.prentice import Prentice, Regions, prentice
-from bayesmodels.surrogacy.principal_strata import principal_strata
 from bayesmodels.surrogacy.proportion_explained import ProportionExplained, proportion_explained
 from bayesmodels.surrogacy.relative_effect import RelativeEffect, relative_effect
 from bayesmodels.surrogacy.settings import SurrogacySettings
@@ -29,7 +27,7 @@ class SingleTrial:
     Parameters
     ----------
     table : DataFrame
-        One row a quantity: `quantity`, `name`, `median`, `lower`, `upper` (equal-tailed), `prior_median`,
+        One row per quantity: `quantity`, `name`, `median`, `lower`, `upper` (equal-tailed), `prior_median`,
         `prior_lower`, `prior_upper` (NaN without a prior), `note` (why unbounded or withheld).
     prentice : Prentice
     relative_effect : RelativeEffect
@@ -39,7 +37,7 @@ class SingleTrial:
     sensitivity : DataFrame
         Of the indirect effect to unmeasured confounding, with the surrogate itself as mediator.
     verdicts : tuple of Verdict
-        Response, individual.
+        Response, individual; of a table of persons also trial.
     """
 
     table: pd.DataFrame
@@ -49,13 +47,13 @@ class SingleTrial:
     causal_association: CausalAssociation
     principal_strata: pd.DataFrame
     sensitivity: pd.DataFrame
-    verdicts: tuple[Verdict, Verdict]
+    verdicts: tuple[Verdict, ...]
 
     def sentence(self) -> str:
-        """Both verdicts and the criteria in words."""
+        """The verdicts and the criteria in words."""
         lines = [verdict.line for verdict in self.verdicts]
-        criteria = (self.prentice, self.relative_effect, self.proportion_explained)
-        return "\n".join([*lines, *(f"{found.sentence()}" for found in criteria)])
+        measures = (self.prentice, self.relative_effect, self.proportion_explained)
+        return "\n".join([*lines, *(found.sentence() for found in measures)])
 
     def _repr_html_(self) -> str:
         return "".join(v._repr_html_() for v in self.verdicts) + self.table.to_html(
@@ -63,7 +61,7 @@ class SingleTrial:
         )
 
 
-def single_trial(
+def trial_criteria(
     arms: Arms,
     settings: SurrogacySettings | None = None,
     *,
@@ -121,6 +119,34 @@ def single_trial(
     )
 
 
+def likelihood_reduction(arms: Arms) -> np.ndarray:
+    """Likelihood reduction factor with the pooled within-arm covariance, (draw,).
+
+    1 - exp(-2 I(S; T | Z)), the information S gives about T (Alonso and Molenberghs 2007); for normal endpoints it is
+    R2_indiv, the squared correlation within arms.
+    """
+    return 1 - np.exp(-2 * mutual_information(arms.pooled, 1))
+
+
+def mutual_information(covariance: np.ndarray, first: int) -> np.ndarray:
+    """I = (log|S_SS| + log|S_TT| - log|S|) / 2 of a normal's first `first` components and the others.
+
+    Parameters
+    ----------
+    covariance : (..., n, n)
+    first : int
+
+    Returns
+    -------
+    ndarray (...)
+        Infinite where a combination of one is a combination of the other.
+    """
+    parts = (covariance[..., :first, :first], covariance[..., first:, first:], covariance)
+    with np.errstate(invalid="ignore"):  # without persons: NaN
+        own, other, both = (np.linalg.slogdet(part)[1] for part in parts)
+    return (own + other - both) / 2
+
+
 _QUANTITIES: dict[str, tuple[str, Any]] = {
     "alpha": ("effect on the surrogate", lambda a: a.alpha),
     "beta": ("effect on the outcome", lambda a: a.beta),
@@ -141,7 +167,7 @@ def single_table(
     rows: list[dict[str, Any]] = []
     for name, (words, of) in _QUANTITIES.items():
         before = named_limits("prior", of(prior), level) if prior is not None else {}
-        rows.append({"quantity": name, "name": words, **_plain(named_limits("x", of(arms), level)), **before})
+        rows.append({"quantity": name, "name": words, **limits(of(arms), level), **before})
     unbounded = "" if ratio.set.bounded else ratio.set.sentence()
     rows.append(
         {
@@ -168,5 +194,6 @@ def single_table(
     return pd.DataFrame(rows).reindex(columns=columns).fillna({"note": ""})
 
 
-def _plain(limits: dict[str, float]) -> dict[str, float]:
-    return {name.removeprefix("x_"): value for name, value in limits.items()}
+def limits(draws: np.ndarray, level: float) -> dict[str, float]:
+    """`median`, `lower` and `upper` of one quantity's draws; undefined draws left out."""
+    return {name.removeprefix("x_"): value for name, value in named_limits("x", draws, level).items()}

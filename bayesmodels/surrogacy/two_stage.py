@@ -1,4 +1,4 @@
-"""Two-stage estimators of surrogacy from patients in clusters: the reference that Bayesian fits stand beside.
+"""Two-stage estimates of trial-level and individual-level R2 from patients in clusters.
 
 Stage 1 fits, for patient j of cluster i with treatment z = -1/2 or +1/2 and both endpoints at once,
 
@@ -16,20 +16,29 @@ meta-analyses of randomized experiments, Biostatistics 1:49-67. Interval of an R
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Literal
+from types import NoneType
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm
 
-from bayesmodels.errors import BadInput
+from bayesmodels.errors import BadInput, expect
+from bayesmodels.posterior.wording import estimate as with_limits
+from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
+from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
+from bayesmodels.surrogacy.settings import CutOffs
+from bayesmodels.surrogacy.trial_level.cuts import TrialVerdictSettings
+from bayesmodels.surrogacy.verdict import Answer, Verdict
 
 Array = npt.NDArray[np.float64]
 Form = Literal["full", "reduced"]
+Clusters = Literal["trials", "places"]
+"""What the clusters are: randomised trials, or places (centres, countries, investigators) of one trial."""
 
 FEWEST_CLUSTERS = {"full": 4, "reduced": 3}
 """Clusters below which the regression of stage 2 has no residual degree of freedom."""
@@ -39,7 +48,7 @@ FEWEST_CLUSTERS = {"full": 4, "reduced": 3}
 class TwoStage:
     """Two-stage estimates of one table.
 
-    Attributes
+    Parameters
     ----------
     form : {"full", "reduced"}
     weighted : bool
@@ -56,6 +65,8 @@ class TwoStage:
         Level of the intervals.
     left_out : int
         Clusters with patients in one arm only, which have no effect to estimate.
+    verdicts : tuple of Verdict
+        Individual, trial. The second is never "supported": the intervals ignore errors of stage 1.
     """
 
     form: Form
@@ -65,13 +76,14 @@ class TwoStage:
     residual_covariance: Array
     prob: float
     left_out: int
+    verdicts: tuple[Verdict, ...] = ()
 
     def __getitem__(self, quantity: str) -> float:
         """The estimate of a quantity of the table."""
         return float(self.table.set_index("quantity").at[quantity, "estimate"])
 
     def sentence(self) -> str:
-        """R2_trial and R2_indiv with intervals, and what they rest on."""
+        """R2_trial and R2_indiv with intervals, what they rest on, and the verdicts, one line each."""
         rows = self.table.set_index("quantity")
 
         def shown(name: str) -> str:
@@ -79,42 +91,77 @@ class TwoStage:
             return f"{r.estimate:.3f} ({100 * self.prob:g} % {r.lower:.3f} to {r.upper:.3f})"
 
         weights = "weighted by cluster size" if self.weighted else "unweighted"
-        return (
+        estimates = (
             f"Two-stage estimate, {self.form} model, {weights}, {len(self.effects)} clusters with both arms"
             f" ({self.left_out} with one arm left out): between clusters R2 = {shown('trial_r2')}; between patients of "
             f"an arm R2 = {shown('individual_r2')}. Errors of the clusters' effects are ignored."
         )
+        return "\n".join([estimates, *(verdict.line for verdict in self.verdicts)])
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.sentence())}</p>" + self.table.to_html(index=False, float_format="{:.4f}".format)
+        said = "".join(verdict._repr_html_() for verdict in self.verdicts)
+        head = escape(self.sentence().splitlines()[0])
+        return f"<p>{head}</p>{said}" + self.table.to_html(index=False, float_format="{:.4f}".format)
 
 
-def two_stage(data: ClusterTable, form: Form = "reduced", *, weighted: bool = True, prob: float = 0.95) -> TwoStage:
+def two_stage(
+    table: ClusterTable,
+    form: Form = "reduced",
+    *,
+    clusters: Clusters = "places",
+    weighted: bool = True,
+    prob: float = 0.95,
+    cut_offs: CutOffs | None = None,
+) -> TwoStage:
     """Estimate R2_trial, R2_indiv and the line between effects in two stages.
 
     Parameters
     ----------
-    data : ClusterTable
+    table : ClusterTable
         Clusters with one arm are left out.
     form : {"full", "reduced"}
+        Whether every cluster has a level of its own.
+    clusters : {"trials", "places"}
+        What the clusters are. Between places of one trial R2 is no evidence of the trial level, and its verdict says
+        so.
     weighted : bool
         Weight clusters by their patients in stage 2.
     prob : float
         Level of the intervals.
+    cut_offs : CutOffs, optional
+        Of the individual verdict.
+
+    Returns
+    -------
+    TwoStage
+        R2 between clusters and between persons, with intervals, and the verdicts.
 
     Raises
     ------
     BadInput
-        Too few clusters with both arms.
+        Too few clusters with both arms, or effects on the surrogate that do not differ.
     """
-    both = data.with_both_arms()
+    expect(table, ClusterTable, "table", "make one with ClusterTable.from_frame or read_clusters")
+    for value, known, name in ((form, get_args(Form), "form"), (clusters, get_args(Clusters), "clusters")):
+        if value not in known:
+            raise BadInput(f"{name}: expected {' or '.join(known)}, got {value!r}")
+    expect(cut_offs, (CutOffs, NoneType), "cut_offs", "write CutOffs(individual_supported=0.4)")
+    expect(prob, float, "prob", "write 0.95 for 95 %")
+    check_level(prob)
+    both = table.with_both_arms()
     n_clusters = len(both.clusters)
     if n_clusters < FEWEST_CLUSTERS[form]:
         raise BadInput(
-            f"{data.name}: the {form} two-stage estimate needs {FEWEST_CLUSTERS[form]} clusters with patients in both "
+            f"{table.name}: the {form} two-stage estimate needs {FEWEST_CLUSTERS[form]} clusters with patients in both "
             f"arms, got {n_clusters}; add clusters, or report the individual level only"
         )
     levels, effects, covariance = first_stage(both, form)
+    rounding = 1e-9 * np.ptp(both.values, axis=0)
+    if not rounding.all() or np.ptp(effects[:, 0]) <= rounding[0] or (np.sqrt(np.diag(covariance)) <= rounding).any():
+        raise BadInput(
+            f"{table.name}: expected values that differ between patients, and effects on the surrogate that differ "
+            "between clusters; check the columns"
+        )
     size = np.bincount(both.cluster_index).astype(float)
     weight = size if weighted else np.ones(n_clusters)
     columns = [np.ones(n_clusters), effects[:, 0]]
@@ -129,9 +176,9 @@ def two_stage(data: ClusterTable, form: Form = "reduced", *, weighted: bool = Tr
         ("individual_r2", individual_r2, r2_standard_error(individual_r2, len(both.rows))),
         *zip(names, estimate, se, strict=True),
     ]
-    table = pd.DataFrame(rows, columns=["quantity", "estimate", "se"])
-    half = norm.ppf((1 + prob) / 2) * table["se"]
-    table = table.assign(lower=table["estimate"] - half, upper=table["estimate"] + half)
+    estimates = pd.DataFrame(rows, columns=["quantity", "estimate", "se"])
+    half = norm.ppf((1 + prob) / 2) * estimates["se"]
+    estimates = estimates.assign(lower=estimates["estimate"] - half, upper=estimates["estimate"] + half)
     stage_one = pd.DataFrame(
         {
             "cluster": both.clusters,
@@ -142,7 +189,70 @@ def two_stage(data: ClusterTable, form: Form = "reduced", *, weighted: bool = Tr
             "outcome_level": levels[:, 1],
         }
     )
-    return TwoStage(form, weighted, table, stage_one, covariance, prob, len(data.clusters) - n_clusters)
+    found = TwoStage(form, weighted, estimates, stage_one, covariance, prob, len(table.clusters) - n_clusters)
+    verdicts = (_individual(found, table, cut_offs or CutOffs()), _trial(found, clusters))
+    return replace(found, verdicts=verdicts)
+
+
+def _individual(found: TwoStage, table: ClusterTable, cut: CutOffs) -> Verdict:
+    """Whether surrogate and outcome go together between patients of an arm."""
+    surrogate, outcome = table.surrogate, table.outcome
+    _, r2, _, lower, upper = found.table.set_index("quantity", drop=False).loc["individual_r2"]
+    turned = [end.good for end in (surrogate, outcome)]
+    agrees = (found.residual_covariance[0, 1] > 0) == (turned[0] == turned[1])
+    wrong = None not in turned and not agrees
+    answer: Answer
+    if upper < cut.individual_refuted:
+        answer, text = (
+            "not supported",
+            f"Within an arm, a patient's {surrogate.label} says little about {outcome.label}.",
+        )
+    elif wrong:
+        answer = "not supported"
+        text = f"Within an arm, patients with a better {surrogate.label} have a worse {outcome.label}."
+    elif lower >= cut.individual_supported:
+        answer = "supported"
+        text = f"Within an arm, patients with a better {surrogate.label} have a better {outcome.label}."
+        if None in turned:
+            text = f"Within an arm, {surrogate.label} and {outcome.label} go together; good directions were not stated."
+    else:
+        answer = "uncertain"
+        text = f"It is not settled how closely, within an arm, {surrogate.label} goes with {outcome.label}."
+    reasons = (
+        f"R2 within arms of a cluster, {found.effects['patients'].sum():,} patients: {with_limits(r2, lower, upper)}; "
+        f"supported from a lower limit of {cut.individual_supported:g}, not supported below an upper limit of "
+        f"{cut.individual_refuted:g}.",
+        "It is no evidence that moving the surrogate moves the outcome: one cause may drive both.",
+    )
+    return Verdict("individual", answer, text, reasons, ("More patients, or patients of another population.",))
+
+
+def _trial(found: TwoStage, clusters: Clusters) -> Verdict:
+    """What R2 between clusters says of the trial level; never that it is supported."""
+    n = len(found.effects)
+    _, r2, _, lower, upper = found.table.set_index("quantity", drop=False).loc["trial_r2"]
+    shown = f"R2 between {n} {clusters}: {with_limits(r2, lower, upper)}, errors of their effects ignored."
+    fewest = TrialVerdictSettings().min_programmes
+    if clusters == "places":
+        return Verdict(
+            "trial",
+            "not assessable",
+            "The clusters are places of one trial: R2 between them says how its one contrast varies from place to "
+            "place, not whether the effect of another treatment on the surrogate predicts its effect on the outcome.",
+            (shown,),
+            SINGLE_TRIAL.what_would_change_it,
+        )
+    if n < fewest:
+        text = f"{n} trials with both arms are too few to assess the trial level; at least {fewest} are needed."
+        return Verdict("trial", "not assessable", text, (shown,), ("More randomised trials with both endpoints.",))
+    return Verdict(
+        "trial",
+        "uncertain",
+        "A two-stage R2 alone does not settle whether effects on the surrogate predict effects on the outcome: it "
+        "takes the trials' effects as known.",
+        (shown,),
+        ("A model with the errors of the effects: OneStageModel on these patients, or bayesmodels trial-level.",),
+    )
 
 
 def first_stage(data: ClusterTable, form: Form) -> tuple[Array, Array, Array]:

@@ -1,1 +1,1 @@
-"""Many simulated trials: specification, loop over processes, records."""
+"""Studies of many simulated trials: specification, resumable loop over processes, rows, manifest and page."""

@@ -1,6 +1,7 @@
-"""Run a study over processes, and resume it: a study is a function of a frozen specification and a trial's number.
+"""Resumable loop over the trials of a study, in one or several processes.
 
-Records are appended to a log as they come, so that a study that was stopped goes on where it was.
+A study's task is a function of a frozen specification and a trial's number. Records are appended to a log as they come,
+so that a study that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -8,8 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import partial
@@ -19,27 +19,6 @@ from typing import Any
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
-
-
-def study_parser(name: str, about: str | None, *, seed: int = 1, workers: int = 1) -> ArgumentParser:
-    """Command line that every resumable study has; a study adds its own options.
-
-    Parameters
-    ----------
-    name : str
-        Module of `validation`; its log is ``runs/studies/<name>.jsonl`` unless said.
-    about : str, optional
-        The module's docstring.
-    seed, workers : int
-        Defaults.
-    """
-    parser = ArgumentParser(prog=f"python -m validation.{name}", description=about)
-    parser.add_argument("--seed", type=int, default=seed)
-    parser.add_argument("--workers", type=int, default=workers, help="processes on this machine")
-    parser.add_argument("--scheduler", help="address of a Dask scheduler, instead of processes")
-    parser.add_argument("--log", type=Path, default=Path(f"runs/studies/{name}.jsonl"), help="records as they come")
-    parser.add_argument("--out", type=Path, required=True)
-    return parser
 
 
 def run_study(
@@ -100,7 +79,7 @@ def _resume(log: Path, spec: Any) -> dict[int, Record]:
     return {record["trial"]: record for record in map(json.loads, lines[1:])}
 
 
-def _records(task: Task, spec: Any, numbers: Sequence[int], workers: int, scheduler: str | None):
+def _records(task: Task, spec: Any, numbers: Sequence[int], workers: int, scheduler: str | None) -> Iterator[Record]:
     """Records as they are finished."""
     timed = partial(_timed, task, spec)
     if workers == 1 and scheduler is None:
@@ -119,7 +98,7 @@ def _timed(task: Task, spec: Any, number: int) -> Record:
 
 
 @contextmanager
-def _executor(workers: int, scheduler: str | None):
+def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
     executor: Executor
     if scheduler is not None:
         from distributed import Client
@@ -132,7 +111,7 @@ def _executor(workers: int, scheduler: str | None):
 
 
 @contextmanager
-def _progress(total: int, done: int):
+def _progress(total: int, done: int) -> Iterator[Callable[[], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 

@@ -98,7 +98,7 @@ def test_dense_algebra_where_covariances_differ_by_start():
         outcomes=(
             {
                 "name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0},
-                "effect": {"type": "slope_change", "person_sd": {"sd": 1.0}}, "wander_sd": {"sd": 1.0},
+                "effect": {"type": "slope_change", "person_sd": {"sd": 1.0}}, "random_walk_sd": {"sd": 1.0},
             },
             {"name": "marker", "good_direction": "down", "typical": {"level": 4.0, "spread": 1.0, "rate": 0.1},
              "effect": {"type": "step"}},
@@ -107,7 +107,7 @@ def test_dense_algebra_where_covariances_differ_by_start():
     )  # fmt: skip
     means = np.array([30.0, -1.0, 0.5, 4.0, 0.1, -0.8])  # level, rate, effect; level, rate, effect (not random)
     sds, partial = np.array([4.0, 0.6, 0.4, 0.5, 0.05]), rng.uniform(-0.5, 0.5, 10)
-    sigma, wander = np.array([1.5, 0.2]), np.array([1.1, 0.0])
+    sigma, random_walk = np.array([1.5, 0.2]), np.array([1.1, 0.0])
     tree = posterior(
         {
             "term_mean": means[:, None], "term_sd": sds[None], "partial_correlation": (1 + partial) / 2,
@@ -146,7 +146,7 @@ def test_dense_algebra_where_covariances_differ_by_start():
                 for k, t in at
             ]
         )
-        path = [[wander[k] ** 2 * min(t, s) * (k == j) for j, s in at] for k, t in at]
+        path = [[random_walk[k] ** 2 * min(t, s) * (k == j) for j, s in at] for k, t in at]
         return rows @ means, rows[:, :5] @ terms @ rows[:, :5].T + np.array(path)
 
     past, week, exit_ = [0, 1, 2, 4, 5, 6], 3, 2

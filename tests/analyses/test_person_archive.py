@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 from toy_model import Toy, study, tables
 
-from bayesmodels.analyses.person_archive import person_groups, visit_rows
+from bayesmodels.analyses.analysis import Fit
+from bayesmodels.analyses.person_archive import PersonArchive, visit_rows
 
 
 def test_visit_rows_number_the_persons():
@@ -13,4 +15,5 @@ def test_visit_rows_number_the_persons():
 
 
 def test_a_model_whose_likelihood_is_not_collapsed_has_rows_only(toy_posterior):
-    assert set(person_groups(Toy(), toy_posterior, study())) == {"visit_rows"}
+    given = Fit(Toy(), Toy().build(study()), study(), toy_posterior, pytest.fail, lambda phase: None)
+    assert set(PersonArchive().compute(given)) == {"visit_rows"}

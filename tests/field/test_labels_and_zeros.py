@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayesmodels.run.data import checked
+from bayesmodels.run.check import checked
 
 FIELD = Path(__file__).parent
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bayesmodels.cli import app
-from bayesmodels.run.data import checked
+from bayesmodels.run.check import checked
 from bayesmodels.study import read_study
 
 HERE = Path(__file__).parent

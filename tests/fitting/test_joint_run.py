@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayesmodels import fitted
-from bayesmodels.analyses.ranks.replicated import observed_ranks
+from bayesmodels import Ranks, fitted
 from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.posterior.archive import load
 from bayesmodels.run.config import read_config
-from bayesmodels.run.data import load_data
 from bayesmodels.run.job import run
 from bayesmodels.vocabulary import EVENT_GROUPS
 
@@ -109,7 +107,7 @@ def check(folder) -> None:
             own = tuple(d for d in tree[group][name].dims if d not in ("chain", "draw"))
             assert own == variable.dims, name
     assert tree["log_likelihood"]["follow_up"].dims == ("chain", "draw", "person")
-    assert {"observed_summary", "predictive_summary", "person_terms"} <= set(tree.children)
+    assert {"observed_summary", "predictive_summary", "random_effects"} <= set(tree.children)
     assert "_person_z" not in tree["posterior"]
     assert (folder / "report.html").exists()
     assert files_with_labels(folder) == []
@@ -156,7 +154,7 @@ def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
     path = Path(written(tmp_path))
     asked = CONFIG.replace('name = "death"\n', f'name = "death"\n{of}') + '[rank]\noutcome = "score"\nweek = 52\n'
     path.write_text(asked)
-    assert read_config(path).sections.rank.terminal is None
+    assert read_config(path).analyses[0].terminal is None
     found = ranks_of(path)
     path.write_text(asked + 'terminal = ["death"]\n')
     assert found.sentence() == ranks_of(path).sentence()
@@ -167,7 +165,8 @@ def test_rank_analyses_take_the_models_terminal_events_by_default(tmp_path, of):
 def ranks_of(path):
     """Rank analyses of the data that a configuration asks for."""
     config = read_config(path)
-    return observed_ranks(config.model, load_data(config), config.sections.rank, 0.95)
+    (ranks,) = [each for each in config.analyses if isinstance(each, Ranks)]
+    return ranks.observed(config.model, config.read())
 
 
 @pytest.mark.slow

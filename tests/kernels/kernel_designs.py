@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.stats import multivariate_normal
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Design:
         return [self.bases[self.layout.outcome_of.index(k)].shape[0] for k in range(max(self.layout.outcome_of) + 1)]
 
 
-def layout(loadings, random, shifting=(), varying=None, wandering=()) -> Layout:
+def layout(loadings, random, shifting=(), varying=None, random_walks=()) -> Layout:
     """`loadings`: (outcome, term) pairs sorted by outcome; `varying`: every second basis unless said."""
     outcome_of, term_of = zip(*loadings, strict=True)
     varying = tuple(m % 2 == 1 for m in range(len(loadings))) if varying is None else varying
     return Layout(
-        outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(wandering)
+        outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(random_walks)
     )
 
 
@@ -55,7 +55,7 @@ def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1,
         sd=rng.uniform(0.2, 1.2, (sd_rows, q)),
         partial=rng.uniform(-0.7, 0.7, q * (q - 1) // 2),
         sigma=rng.uniform(0.3, 1.2, (sigma_rows, len(widths))),
-        wander=rng.uniform(0.1, 1.0, (sigma_rows, len(widths))),
+        random_walk=rng.uniform(0.1, 1.0, (sigma_rows, len(widths))),
     )
     bases = tuple(
         np.where(np.arange(widths[k])[:, None] < inputs.count[:, k], rng.normal(size=(widths[k], n)), 0.0)
@@ -101,7 +101,7 @@ def rows(d: Design, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             values.append(d.y[i, first + j])
             design_rows.append(row)
         t = np.cumsum(d.inputs.elapsed[i, first : first + d.inputs.count[i, k]])
-        path = d.inputs.wander[s, k] ** 2 * np.minimum.outer(t, t) * (k in d.layout.wandering)
+        path = d.inputs.random_walk[s, k] ** 2 * np.minimum.outer(t, t) * (k in d.layout.random_walks)
         blocks.append(path + d.inputs.sigma[s, k] ** 2 * np.eye(len(t)))
         first += width
     return np.array(values), np.array(design_rows).reshape(-1, d.layout.n_terms), block_diag(*blocks)

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.kernels.clustered_pairs_op import ClusteredPairsLogp, clustered_pairs, simulate, summarise
 from bayesmodels.kernels.correlation import CorrelationMatrix
+from bayesmodels.kernels.pairs.clustered_op import ClusteredPairsLogp, clustered_pairs, simulate, summarise
 
 SIZE = np.array([[3, 2], [1, 1], [0, 4], [2, 0], [1, 0], [5, 7]])
 PARAMETERS = {

@@ -12,7 +12,7 @@ from kernel_designs import moments, rows
 from pytensor.compile.mode import Mode
 from test_linear_mixed import CASES, PARAMETERS, central_difference, logp, rng, some_elements
 
-from bayesmodels.kernels.drawn_terms_op import LinearMixedTerms, LinearMixedTermsGradient
+from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms, LinearMixedTermsGradient
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
 SOME = [name for name in CASES if name not in ("correlations of .999999", "correlations of -.999999")]

@@ -9,8 +9,8 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy.integrate import quad
 
-from bayesmodels.kernels.hazards_op import Exits, ExitsGradient, ExitsLogp, HazardLayout
-from bayesmodels.kernels.joint_variable import log_hazards, simulate_exits
+from bayesmodels.kernels.hazards.follow_up import log_hazards, simulate_exits
+from bayesmodels.kernels.hazards.op import Exits, ExitsGradient, ExitsLogp, HazardLayout
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
 PARAMETERS = ("terms", "coefficient", "gamma", "alpha")

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 from kernel_designs import design, layout, moments, rows, textbook
 from pytensor.compile.mode import Mode
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout, LinearMixedGradient, LinearMixedLogp
-from bayesmodels.kernels.linear_mixed_variable import linear_mixed, person_terms, simulate
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, LinearMixedGradient, LinearMixedLogp
+from bayesmodels.kernels.linear_mixed.variable import linear_mixed, person_terms, simulate
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
-PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "wander")
+PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "random_walk")
 
 ONE = layout([(0, 0), (0, 1)], random=(0, 1))
 TWO = layout([(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)], random=(0, 1, 3, 4), shifting=(2, 5))
 FOLLOWS = layout([(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4)], random=(4, 0, 2, 1, 3), shifting=(2,))
 NO_RANDOM = layout([(0, 0), (0, 1), (1, 2)], random=(), shifting=(1,))
-WANDERS = layout(
-    [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 5)], random=(4, 0, 2, 1, 3), shifting=(2,), wandering=(1,)
+RANDOM_WALKS = layout(
+    [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 5)], random=(4, 0, 2, 1, 3), shifting=(2,), random_walks=(1,)
 )
-BOTH_WANDER = layout([(0, 0), (0, 1), (1, 2), (1, 3)], random=(0, 1, 2), wandering=(0, 1), varying=(True,) * 4)
+BOTH_WALK = layout([(0, 0), (0, 1), (1, 2), (1, 3)], random=(0, 1, 2), random_walks=(0, 1), varying=(True,) * 4)
 TWELVE = layout([(k, 3 * k + j) for k in range(4) for j in range(3)], random=range(12))
 
 
@@ -56,10 +56,10 @@ def cases():
         design(rng(9), 40, TWO, [3, 4], strata=3, groups=6, covariates=2, sd_rows=3, sigma_rows=3),
     )
     yield "a term shared by two outcomes", design(rng(10), 30, FOLLOWS, [4, 3], strata=2, sd_rows=2, covariates=1)
-    yield "a Brownian path", design(rng(31), 30, WANDERS, [4, 9, 2], strata=2, sigma_rows=2, covariates=1)
-    both = design(rng(32), 70, BOTH_WANDER, [5, 17], strata=3, sigma_rows=1)
+    yield "a Brownian path", design(rng(31), 30, RANDOM_WALKS, [4, 9, 2], strata=2, sigma_rows=2, covariates=1)
+    both = design(rng(32), 70, BOTH_WALK, [5, 17], strata=3, sigma_rows=1)
     yield "two Brownian paths", both
-    yield "paths that do not wander", both.with_inputs(wander=np.zeros((1, 2)))
+    yield "no random walk", both.with_inputs(random_walk=np.zeros((1, 2)))
     for n in (63, 64, 65, 130):
         yield f"{n} persons", design(rng(n), n, FOLLOWS, [3, 3], covariates=1)
     base = design(rng(11), 30, TWO, [4, 4])
@@ -199,8 +199,8 @@ def random_designs(draw):
     random = [int(p) for p in generator.permutation(n_terms)[: draw(st.integers(0, n_terms))]]
     shifting = [int(p) for p in generator.permutation(n_terms)[: draw(st.integers(0, n_terms))]]
     form = layout(sorted(loadings), random, shifting, tuple(bool(v) for v in generator.integers(0, 2, len(loadings))))
-    wandering = [k for k in range(outcomes) if generator.random() < 0.5]
-    form = replace(form, wandering=tuple(wandering))
+    random_walks = [k for k in range(outcomes) if generator.random() < 0.5]
+    form = replace(form, random_walks=tuple(random_walks))
     strata = draw(st.integers(1, 3))
     return design(
         generator, draw(st.integers(1, 70)), form, [draw(st.integers(1, 5)) for _ in range(outcomes)],
@@ -328,7 +328,7 @@ def test_person_terms_are_drawn_from_that_normal():
 
 def test_replicates_have_the_models_moments():
     """4,000 replicates of one person's visits, as 4,000 persons alike."""
-    n, form = 4000, replace(FOLLOWS, wandering=(0,))
+    n, form = 4000, replace(FOLLOWS, random_walks=(0,))
     alike = design(rng(21), 1, form, [3, 2], count=[[3, 1]], covariates=1)
     repeated = Inputs(*(np.repeat(v, n, axis=0) for v in alike.inputs[:5]), *alike.inputs[5:])
     y = simulate(alike.layout, rng(22), repeated, [np.repeat(b, n, axis=1) for b in alike.bases])

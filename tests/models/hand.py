@@ -93,7 +93,7 @@ def person_log_likelihood(pm_model, model, study, point, means, random_terms, co
         for (label, name), slope in covariate_slopes.items():
             mean_of[label] += slope * scaled[name].iloc[i]
         row = min(s, len(point["error_sd"]) - 1)
-        y, mu, z, noise, wander, t = [], [], [], [], [], []
+        y, mu, z, noise, random_walk, t = [], [], [], [], [], []
         for _, visit in visits[visits["person"] == person["person"]].iterrows():
             outcome = visit["outcome"]
             found = basis(outcome, point, visit["week"], person["drug_start_week"])
@@ -103,9 +103,9 @@ def person_log_likelihood(pm_model, model, study, point, means, random_terms, co
             noise.append(point["error_sd"][row][OUTCOMES.index(outcome)])
             own = np.zeros(len(OUTCOMES))
             own[OUTCOMES.index(outcome)] = point["path_sd"][row][OUTCOMES.index(outcome)]
-            wander.append(own)
+            random_walk.append(own)
             t.append(visit["week"] * 7 * 12 / 365.25)
-        z, wander = np.array(z), np.array(wander)
-        errors = np.diag(np.square(noise)) + wander @ wander.T * np.minimum.outer(t, t)
+        z, random_walk = np.array(z), np.array(random_walk)
+        errors = np.diag(np.square(noise)) + random_walk @ random_walk.T * np.minimum.outer(t, t)
         out.append(multivariate_normal(mu, z @ covariance @ z.T + errors).logpdf(y))
     return np.array(out)

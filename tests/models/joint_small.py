@@ -9,7 +9,7 @@ import pytensor
 from pytensor.graph.traversal import ancestors
 
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.kernels.hazards_op import ExitsLogp
+from bayesmodels.kernels.hazards.op import ExitsLogp
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.hazards import PenalisedSpline, PiecewiseConstant, Weibull

@@ -14,8 +14,8 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm
 
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.kernels.hazards_op import Exits, ExitsLogp
-from bayesmodels.kernels.joint_variable import log_hazards
+from bayesmodels.kernels.hazards.follow_up import log_hazards
+from bayesmodels.kernels.hazards.op import Exits, ExitsLogp
 from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
 from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.curve import Curve

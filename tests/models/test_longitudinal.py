@@ -7,7 +7,8 @@ import pytest
 from hand import OUTCOMES, basis, cell_means, correlation, curve, person_log_likelihood
 from small_study import CURVE_WEEKS, MONTH, log_likelihood, published, random_point, study
 
-from bayesmodels.models.longitudinal import Covariates, LongitudinalModel
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.visits.course_model import Covariates
 from bayesmodels.vocabulary import VARIABLES
 
 RANDOM = ("nfl_plasma:level", "nfl_plasma:rate", "nfl_plasma:effect", "alsfrs_r:level", "alsfrs_r:rate")

@@ -20,7 +20,7 @@ COURSE = {
     "effect_group_sd": ("SD of effect between start groups",),
     "effect_contrast": ("SD of effect between start groups",),
     "term_sd": ("person SD of level", "person SD of rate"),
-    "partial_correlation": ("correlations of person terms",),
+    "partial_correlation": ("correlations of random effects",),
     "error_sd": ("residual SD",),
     "score_deceleration": ("trajectory rho",),
     "hazard_ratio": ("death: log hazard ratio of age", "death: log hazard ratio of start_group: early"),
@@ -100,5 +100,5 @@ def test_every_prior_of_the_shared_rate_model_has_a_unit():
 
 
 def test_another_model_is_refused():
-    with pytest.raises(BadInput, match="expected one of the package's models, got Normal"):
+    with pytest.raises(BadInput, match=r"expected a model with a method prior_rows\(data\), got Normal"):
         prior_table(Normal(mean=0.0, sd=1.0), None)

@@ -13,11 +13,13 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting.samplers import compile_model
 from bayesmodels.fitting.sampling import deterministics, sample
 from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread, row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
-from bayesmodels.models.published_means.model import PublishedMeansModel, priors
+from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.prediction import condition, predictive_draws
-from bayesmodels.models.published_means.valor import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_means_model, valor_nfl
+from bayesmodels.models.published_means.presets import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_nfl
+from bayesmodels.models.published_means.valor import valor_means_model
 from bayesmodels.parts.means_curves import Cells
 from bayesmodels.persons.summaries.means import means_summaries
 from bayesmodels.study.evidence import means_table
@@ -59,7 +61,7 @@ def cells(t: float, started: float, stratum: int) -> Cells:
 
 
 def test_sampling_covariance_is_that_of_means_of_simulated_persons() -> None:
-    part = StratumSpread(stratum="all", rate_sd=0.9, wander_sd=1.2, residual_sd=1.1)
+    part = StratumSpread(stratum="all", rate_sd=0.9, random_walk_sd=1.2, residual_sd=1.1)
     spread = MeansSpread(strata=(part,), baseline_share=1.0)
     t = np.array([1.0, 3.0, 6.0])
     rng = np.random.default_rng(7)
@@ -249,7 +251,7 @@ def test_published_variables_and_mixture(to_week_28) -> None:
 def test_prior_table_lists_every_free_variable(to_week_28) -> None:
     for effect in ("proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"):
         model = valor_means_model(effect)
-        table = priors(model)
+        table = prior_table(model)
         assert set(table["parameter"]) == {rv.name for rv in model.build(to_week_28).free_RVs}
         assert (table["unit"] != "").all()
         assert (table["source"] != "").all()

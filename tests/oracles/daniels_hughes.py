@@ -103,7 +103,7 @@ def daniels_hughes(
     Parameters
     ----------
     table : DataFrame
-        One row a trial: surrogate_effect, surrogate_se, outcome_effect, outcome_se, optional within_correlation
+        One row per trial: surrogate_effect, surrogate_se, outcome_effect, outcome_se, optional within_correlation
         (0 where absent).
     surrogate_scale, outcome_scale : float
         Typical spread of true effects between trials, s_S and s_T. Priors: intercept ~ Normal(0, (5 s_T)^2), slope ~

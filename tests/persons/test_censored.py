@@ -1,4 +1,4 @@
-"""The likelihood of persons with visits known only to lie beyond a limit, against SciPy and measured values."""
+"""The likelihood of persons with censored visits, against SciPy and measured values."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ from scipy.stats import multivariate_normal, norm
 
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.persons.censored import log_all_below
 from bayesmodels.persons.collapsed import collapsed_or_error
-from bayesmodels.persons.log_likelihood import person_log_likelihood
+from bayesmodels.persons.log_likelihood import log_all_below, person_log_likelihood
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
@@ -100,7 +99,7 @@ def test_probabilities_of_several_bounds():
 def test_a_right_censored_value_on_the_log_scale():
     """Beyond a highest value the probability is the upper tail, of the logarithm."""
     outcome = {
-        "name": "score", "good_direction": "down", "scale": "log", "wander_sd": {"sd": 0.1},
+        "name": "score", "good_direction": "down", "scale": "log", "random_walk_sd": {"sd": 0.1},
         "typical": {"level": 30.0, "spread": 0.5, "rate": 0.05},
     }  # fmt: skip
     made = LongitudinalModel(outcomes=(outcome,))

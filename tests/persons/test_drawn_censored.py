@@ -101,7 +101,7 @@ def at_ceiling() -> tuple[LongitudinalModel, Study, xr.DataTree]:
     visits = pd.DataFrame(rows, columns=["person", "week", "outcome", "value"])
     made = LongitudinalModel(outcomes=(
         {"name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0},
-         "wander_sd": {"sd": 1.5}, "limits": (-200.0, CEILING), "censor_at_limits": True},
+         "random_walk_sd": {"sd": 1.5}, "limits": (-200.0, CEILING), "censor_at_limits": True},
     ))  # fmt: skip
     draws = posterior(100)["posterior"].to_dataset()
     excess = np.ones((1, 100, int((y == CEILING).sum())))

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from dense_joint import MODEL, STUDY, grid_of, integral
 
-from bayesmodels.kernels.linear_mixed_variable import person_terms
+from bayesmodels.kernels.linear_mixed.variable import person_terms
 from bayesmodels.models.visits.hazard_terms import hazard_scale
 from bayesmodels.persons import given_exits as exit_terms
 from bayesmodels.persons.collapsed import collapsed

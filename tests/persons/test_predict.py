@@ -10,13 +10,12 @@ from limit_study import model
 from same_draw import same_draw
 
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.persons.predict import predict
-from bayesmodels.persons.random_walks import draw_paths
+from bayesmodels.persons.predict import draw_paths, predict
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
 DRAWS = 4000
-MEAN, SD, PARTIAL, ERROR, WANDER = np.array([30.0, -1.0]), np.array([4.0, 0.6]), -0.3, 1.5, 1.2
+MEAN, SD, PARTIAL, ERROR, RANDOM_WALK = np.array([30.0, -1.0]), np.array([4.0, 0.6]), -0.3, 1.5, 1.2
 SEEN = {"a": (0.0, 8.0, 20.0), "b": (0.0,)}
 VALUES = {"a": (31.0, 26.0, 24.5), "b": (35.0,)}
 WEEKS = (8.0, 14.0, 40.0)
@@ -32,7 +31,7 @@ def posterior() -> xr.DataTree:
     """The same draw, many times."""
     point = {
         "term_mean": MEAN[:, None], "term_sd": SD[None], "partial_correlation": np.array([(1 + PARTIAL) / 2]),
-        "error_sd": np.array([[ERROR]]), "path_sd": np.array([[WANDER]]),
+        "error_sd": np.array([[ERROR]]), "path_sd": np.array([[RANDOM_WALK]]),
     }  # fmt: skip
     return same_draw(point, DRAWS)
 
@@ -41,7 +40,7 @@ def course_covariance(s, t) -> np.ndarray:
     """Of a person's true course, path included, at months s and t."""
     covariance = np.outer(SD, SD) * np.array([[1, PARTIAL], [PARTIAL, 1]])
     rows, columns = (np.stack([np.ones_like(v), v], axis=1) for v in (s, t))
-    return rows @ covariance @ columns.T + WANDER**2 * np.minimum.outer(s, t)
+    return rows @ covariance @ columns.T + RANDOM_WALK**2 * np.minimum.outer(s, t)
 
 
 @pytest.mark.parametrize("person", [0, 1])

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from oracles.single_trial import least_squares, positive_definite_grid
 
+from bayesmodels.study import ClusterTable
 from bayesmodels.surrogacy.arms import correlation
-from bayesmodels.surrogacy.causal_association import effect_covariance, positive_definite_grid
-from bayesmodels.surrogacy.person_table import least_squares, person_table, posterior_arms
+from bayesmodels.surrogacy.causal_association import effect_covariance
+from bayesmodels.surrogacy.person_level import posterior_arms
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 
@@ -20,7 +22,8 @@ pytestmark = pytest.mark.skipif(not (REFERENCE / "armd.csv").exists(), reason="n
 
 def table(name, surrogate, outcome, **options):
     frame = pd.read_csv(REFERENCE / f"{name}.csv")
-    return person_table(frame, surrogate=surrogate, outcome=outcome, arm="Treat", active=1, control=-1, **options)
+    columns = {"treatment": "Treat", "surrogate": surrogate, "outcome": outcome}
+    return ClusterTable.from_frame(frame, active=1, columns=columns, clustered=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ def schizo():
 
 def test_armd_closed_forms(armd):
     found = least_squares(armd)
-    assert sum(armd.counts) == 181
+    assert armd.counts["patients"] == 181
     halves = (found.alpha, found.alpha_se, found.beta, found.beta_se, found.residual_effect)
     assert np.array(halves) / 2 == pytest.approx([-0.8893, 0.9509, -1.4562, 1.1771, -0.6362], abs=5e-5)
     assert found.residual_p == pytest.approx(0.42, abs=0.005)
@@ -50,7 +53,7 @@ def test_armd_closed_forms(armd):
 
 def test_schizo_closed_forms(schizo):
     found = least_squares(schizo)
-    assert (sum(schizo.counts), schizo.dropped) == (2123, 5)
+    assert (schizo.counts["patients"], schizo.incomplete) == (2123, 5)
     assert np.array([found.alpha, found.beta, found.residual_effect]) / 2 == pytest.approx(
         [-1.146, -2.272, -0.348], abs=5e-4
     )

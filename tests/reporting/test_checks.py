@@ -8,8 +8,11 @@ from fake import GROUPS, fake_posterior
 
 from bayesmodels.posterior.context import Outcome, read_context
 from bayesmodels.posterior.wording import as_percent, cell, chance, estimate
-from bayesmodels.reporting.chapters.checks import convergence_table, coverage_table, predictive_cells
-from bayesmodels.reporting.chapters.figures import curve_figure, difference_figure
+from bayesmodels.reporting.chapter import read
+from bayesmodels.reporting.chapters.convergence import convergence_table
+from bayesmodels.reporting.chapters.curves import curve_figure
+from bayesmodels.reporting.chapters.predictive_checks import coverage_table, predictive_cells
+from bayesmodels.reporting.chapters.start_groups.chapter import difference_figure
 
 
 def test_a_mean_at_the_centre_lies_inside(tree):
@@ -43,8 +46,8 @@ def test_convergence_table_shows_thresholds(context):
     assert table.loc["verdict", "value"] == "ok"
 
 
-def test_curves_are_dashed_past_half_observed(tree, context, observed):
-    axes = curve_figure(tree, context, context.outcomes["alsfrs_r"], "all", 0.95, observed).axes[0]
+def test_curves_are_dashed_past_half_observed(tree, context):
+    axes = curve_figure(read(tree), context.outcomes["alsfrs_r"], "all").axes[0]
     styles = {
         style: [line for line in axes.lines if line.get_linestyle() == style and len(line.get_xdata()) > 2]
         for style in ("-", "--")
@@ -58,17 +61,15 @@ def test_curves_are_dashed_past_half_observed(tree, context, observed):
     assert "9" in texts
 
 
-def test_log_outcomes_are_drawn_on_their_natural_scale(tree, context, observed):
-    axes = curve_figure(tree, context, context.outcomes["nfl_plasma"], "all", 0.95, observed).axes[0]
+def test_log_outcomes_are_drawn_on_their_natural_scale(tree, context):
+    axes = curve_figure(read(tree), context.outcomes["nfl_plasma"], "all").axes[0]
     assert axes.get_yscale() == "log"
     assert axes.lines[0].get_ydata()[0] == pytest.approx(75, rel=0.02)
 
 
-def test_the_difference_figure_names_the_favoured_side(tree, context, observed):
+def test_the_difference_figure_names_the_favoured_side(tree, context):
     def labels(outcome):
-        figure = difference_figure(
-            tree, context, context.outcomes[outcome], context.contrasts[0], "all", 0.95, observed
-        )
+        figure = difference_figure(read(tree), context.outcomes[outcome], context.contrasts[0], "all")
         return {text.get_text().strip() for text in figure.axes[0].texts}
 
     assert {"↑ favours early", "↓ favours delayed"} <= labels("alsfrs_r")

@@ -14,21 +14,21 @@ from scipy.stats import norm
 from table_rows import one, rows
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior.context import read_context
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.posterior.observed import observed_persons
-from bayesmodels.reporting.chapters.after_switch import first_reached, parallel_table, time_saved_table
-from bayesmodels.reporting.chapters.curves import curve_table, period_rate_table, ratio_table
-from bayesmodels.reporting.chapters.delayed_start import delta_table, difference_table, persistence_table
-from bayesmodels.reporting.findings import find
+from bayesmodels.reporting.chapter import read
+from bayesmodels.reporting.chapters.curves import curve_table
+from bayesmodels.reporting.chapters.period_rates import period_rate_table
+from bayesmodels.reporting.chapters.ratio_to_baseline import ratio_table
+from bayesmodels.reporting.chapters.start_groups.after_switch import first_reached, parallel_table, time_saved_table
+from bayesmodels.reporting.chapters.start_groups.differences import delta_table, difference_table, persistence_table
 from bayesmodels.reporting.settings import ReportSettings
 
-PLAIN = ReportSettings()
 ALL = {"stratum": "all"}
 
 
-def test_raw_differences_and_who_is_favoured(tree, context, observed):
-    table = difference_table(tree, context, PLAIN, observed)
+def test_raw_differences_and_who_is_favoured(tree):
+    table = difference_table(read(tree))
     function = one(table, outcome="alsfrs_r", week=28.0, **ALL)
     assert function["median"] == pytest.approx(GAIN * 28 / MONTH)
     assert function["direction"] == "+ favours early"
@@ -39,22 +39,22 @@ def test_raw_differences_and_who_is_favoured(tree, context, observed):
     assert nfl["probability_favours"] == 1.0  # a raw difference below zero favours the early start
 
 
-def test_probability_matches_the_normal(tree, context, observed):
-    row = one(difference_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week=12.0, **ALL)
+def test_probability_matches_the_normal(tree):
+    row = one(difference_table(read(tree)), outcome="alsfrs_r", week=12.0, **ALL)
     mean, sd = GAIN * 12 / MONTH, 0.05 * 12 / MONTH
     settings = ReportSettings(important_difference={"alsfrs_r": mean + 0.5 * sd})
-    row = one(difference_table(tree, context, settings, observed), outcome="alsfrs_r", week=12.0, **ALL)
+    row = one(difference_table(read(tree, settings)), outcome="alsfrs_r", week=12.0, **ALL)
     assert row["probability_important"] == pytest.approx(norm.cdf(-0.5), abs=2e-3)
 
 
-def test_no_probability_where_groups_are_equal_by_design(tree, context, observed):
-    row = one(difference_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week=0.0, **ALL)
+def test_no_probability_where_groups_are_equal_by_design(tree):
+    row = one(difference_table(read(tree)), outcome="alsfrs_r", week=0.0, **ALL)
     assert math.isnan(row["probability_favours"])
     assert row["withheld"] == "the same in both groups by design"
 
 
-def test_estimand_and_persons_on_every_row(tree, context, observed):
-    table = difference_table(tree, context, PLAIN, observed)
+def test_estimand_and_persons_on_every_row(tree):
+    table = difference_table(read(tree))
     after = rows(table, outcome="alsfrs_r", week=52.0, **ALL).iloc[0]
     assert after["estimand"] == (
         "all persons, as if alive and followed, missing at random; early against delayed start, open label, not "
@@ -66,10 +66,10 @@ def test_estimand_and_persons_on_every_row(tree, context, observed):
     assert table["estimand"].str.startswith("all persons, as if alive and followed, missing at random").all()
 
 
-def test_probability_is_withheld_past_half_observed(tree, context, observed):
+def test_probability_is_withheld_past_half_observed(tree, observed):
     assert observed.last_well_observed("alsfrs_r", ("early", "delayed"), "all") == 76
     assert observed.last_visit("alsfrs_r", ("early", "delayed"), "all") == 148
-    table = rows(difference_table(tree, context, PLAIN, observed), outcome="alsfrs_r", **ALL).set_index("week")
+    table = rows(difference_table(read(tree)), outcome="alsfrs_r", **ALL).set_index("week")
     assert not math.isnan(table.loc[76.0, "probability_favours"])
     assert table.loc[[100.0, 148.0], "probability_favours"].isna().all()
     assert table.loc[148.0, "withheld"].startswith("withheld: past week 76")
@@ -85,7 +85,7 @@ def test_counts_of_persons_come_before_counts_of_visits(tree):
     assert found.last_well_observed("alsfrs_r", ("early",), "all") == 0
 
 
-def test_missed_visits_do_not_hide_persons_seen_later(tree, context, observed):
+def test_missed_visits_do_not_hide_persons_seen_later(tree):
     gap = tree.copy(deep=True)
     gap["observed_summary"]["n"].loc[{"week": 40.0}] = 1.0
     found = observed_persons(gap, {})
@@ -93,16 +93,16 @@ def test_missed_visits_do_not_hide_persons_seen_later(tree, context, observed):
     assert observed_persons(tree.filter(lambda node: node.name != "observed_summary"), {}).series == {}
 
 
-def test_delta_weeks(tree, context, observed):
-    table = rows(delta_table(tree, context, PLAIN, observed), outcome="alsfrs_r", **ALL)
+def test_delta_weeks(tree):
+    table = rows(delta_table(read(tree)), outcome="alsfrs_r", **ALL)
     assert table[["point", "week"]].values.tolist() == [["delta_1", 28.0], ["well_observed", 76.0], ["delta_2", 148.0]]
-    declared = rows(delta_table(tree, context, ReportSettings(end_week=52), observed), outcome="alsfrs_r", **ALL)
+    declared = rows(delta_table(read(tree, ReportSettings(end_week=52))), outcome="alsfrs_r", **ALL)
     assert declared.set_index("point").loc["delta_2", "week"] == 52
 
 
 def test_weeks_without_a_curve_are_refused_all_at_once(tree):
     with pytest.raises(BadInput) as caught:
-        find(tree, ReportSettings(contrast_weeks=(28, 30), end_week=9999))
+        read(tree, ReportSettings(contrast_weeks=(28, 30), end_week=9999))
     contrast, end = caught.value.problems
     assert re.match(r"\[report\] contrast_weeks: expected curve weeks \(0, 4, .*\), got 30; add them to", contrast)
     assert re.match(r"\[report\] end_week: expected curve weeks \(0, 4, .*\), got 9999; add them to", end)
@@ -116,8 +116,8 @@ def test_curve_weeks_can_be_copied_from_the_line():
     assert not list(ReportSettings(contrast_weeks=tuple(told)).problems(["alsfrs_r"], weeks))
 
 
-def test_persistence_against_the_draws(tree, context, observed):
-    table = rows(persistence_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week_2=76.0, **ALL)
+def test_persistence_against_the_draws(tree):
+    table = rows(persistence_table(read(tree)), outcome="alsfrs_r", week_2=76.0, **ALL)
     gain = tree["posterior"]["group_drug_effect"].sel(outcome="alsfrs_r", stratum="faster")
     early, late = (gain.sel(start_group=g).values.ravel() for g in ("early", "delayed"))
     first, second = early * 28 / MONTH, (early * 76 - late * 48) / MONTH
@@ -125,14 +125,14 @@ def test_persistence_against_the_draws(tree, context, observed):
     for share in (0.25, 0.5, 0.75):
         expected[f"Delta_1 > 0 and Delta_2 > {share:g} Delta_1"] = np.mean((first > 0) & (second > share * first))
     assert dict(zip(table["statement"], table["probability"], strict=True)) == pytest.approx(expected)
-    later = rows(persistence_table(tree, context, PLAIN, observed), outcome="alsfrs_r", week_2=148.0, **ALL)
+    later = rows(persistence_table(read(tree)), outcome="alsfrs_r", week_2=148.0, **ALL)
     assert later["probability"].isna().all()
     assert later["prior_probability"].notna().all()
 
 
-def test_parallel_needs_own_effects_and_a_margin(tree, context, observed):
+def test_parallel_needs_own_effects_and_a_margin(tree):
     settings = ReportSettings(margins={"alsfrs_r": 0.3})
-    own = one(parallel_table(tree, context, settings, observed), outcome="alsfrs_r", **ALL)
+    own = one(parallel_table(read(tree, settings)), outcome="alsfrs_r", **ALL)
     assert (own["from_week"], own["to_week"]) == (
         40,
         76,
@@ -141,35 +141,28 @@ def test_parallel_needs_own_effects_and_a_margin(tree, context, observed):
     assert own["probability_parallel"] > 0.99
     assert own["prior_probability_parallel"] == pytest.approx(norm.cdf(0.3 / 0.707) * 2 - 1, abs=0.05)
     assert own["verdict"] == "parallel"
-    assert (
-        one(parallel_table(tree, context, PLAIN, observed), outcome="alsfrs_r", **ALL)["verdict"]
-        == "no margin declared"
-    )
+    assert one(parallel_table(read(tree)), outcome="alsfrs_r", **ALL)["verdict"] == "no margin declared"
     shared = fake_posterior(own=False)
-    implied = parallel_table(shared, read_context(shared), settings, observed)
+    implied = parallel_table(read(shared, settings))
     assert set(implied["verdict"]) == {"implied by the model"}
     late = ReportSettings(margins={"alsfrs_r": 0.3}, parallel_from_week={"alsfrs_r": 76})
-    assert one(parallel_table(tree, context, late, observed), outcome="alsfrs_r", **ALL)["verdict"].startswith(
-        "too few"
-    )
+    assert one(parallel_table(read(tree, late)), outcome="alsfrs_r", **ALL)["verdict"].startswith("too few")
 
 
-def test_catching_up_is_the_gap_closing(observed):
+def test_catching_up_is_the_gap_closing():
     closing = fake_posterior()
     draws = closing["posterior"]["difference"]
     where = {"outcome": "alsfrs_r", "stratum": "all"}
     draws.loc[where] = draws.loc[where] - 0.8 * np.maximum(WEEKS - 28, 0) / MONTH
     settings = ReportSettings(margins={"alsfrs_r": 0.3})
-    table = parallel_table(closing, read_context(closing), settings, observed)
+    table = parallel_table(read(closing, settings))
     assert one(table, outcome="alsfrs_r", **ALL)["verdict"] == "catching up"
     assert one(table, outcome="alsfrs_r", **ALL)["rate_median"] == pytest.approx(-0.8, abs=0.02)
 
 
-def test_time_saved_by_hand(tree, context, observed):
+def test_time_saved_by_hand(tree):
     shared = fake_posterior(own=False)
-    row = one(
-        time_saved_table(shared, read_context(shared), PLAIN, observed), outcome="alsfrs_r", stratum="faster", week=28.0
-    )
+    row = one(time_saved_table(read(shared)), outcome="alsfrs_r", stratum="faster", week=28.0)
     # Early is at -1.0 x 28 weeks; the delayed group falls 1.2 a month: it is there at 28 / 1.2 = 23.3 weeks.
     assert row["median"] == pytest.approx(28 - 28 * (RATE["faster"] + GAIN) / RATE["faster"], abs=0.01)
     assert (row["not_reached"], row["course"]) == (0.0, "worsening")
@@ -182,8 +175,8 @@ def test_first_reached_by_straight_lines():
     assert found.tolist() == [15.0, math.inf, 0.0]
 
 
-def test_not_reached_is_counted_and_printed(tree, context, observed):
-    table = time_saved_table(tree, context, PLAIN, observed)
+def test_not_reached_is_counted_and_printed(tree):
+    table = time_saved_table(read(tree))
     nfl = one(table, outcome="nfl_plasma", stratum="all", week=28.0)
     early, late = (
         tree["posterior"]["curve"].sel(outcome="nfl_plasma", stratum="all", start_group=g).values.reshape(1000, -1)
@@ -195,8 +188,8 @@ def test_not_reached_is_counted_and_printed(tree, context, observed):
     assert nfl["lower"] == -math.inf
 
 
-def test_ratio_to_baseline_has_percent(tree, context):
-    table = ratio_table(tree, context, 0.95)
+def test_ratio_to_baseline_has_percent(tree):
+    table = ratio_table(read(tree))
     assert set(table["outcome"]) == {"nfl_plasma"}
     row = one(table, start_group="early", week=12.0, **ALL)
     assert row["ratio"] == pytest.approx(math.exp(DROP))
@@ -204,24 +197,24 @@ def test_ratio_to_baseline_has_percent(tree, context):
     assert row["percent_lower"] < row["percent"] < row["percent_upper"]
 
 
-def test_errors_of_ratios_and_average_rates_by_the_normal_formula(tree, observed):
+def test_errors_of_ratios_and_average_rates_by_the_normal_formula(tree):
     """The median of n independent normal draws has a standard error of SD sqrt(pi / (2 n)); of exp(x), times exp(x)."""
-    short = read_context(tree, ConvergenceLimits(ess=1e6))
+    short = read(tree, ReportSettings(convergence=ConvergenceLimits(ess=1e6)))
     draws = tree["posterior"]["curve_change"].sel(outcome="nfl_plasma", start_group="early", stratum="all", week=12.0)
     expected = float(draws.std()) * math.sqrt(math.pi / (2 * draws.size))
-    ratio = one(ratio_table(tree, short, 0.95), start_group="early", week=12.0, **ALL)
+    ratio = one(ratio_table(short), start_group="early", week=12.0, **ALL)
     assert ratio["monte_carlo_error"] == pytest.approx(expected * ratio["ratio"], rel=0.35)
     rates = tree["posterior"]["period_rate"].sel(outcome="alsfrs_r", stratum="slower", period="before_switch")
     early, delayed = (rates.sel(start_group=group) for group in ("early", "delayed"))
-    table = period_rate_table(tree, short, 0.95, observed)
+    table = period_rate_table(short)
     for labels, own in (({"start_group": "early"}, early), ({"contrast": "early - delayed"}, early - delayed)):
         row = one(table, outcome="alsfrs_r", stratum="slower", period="before_switch", **labels)
         expected = float(own.std()) * math.sqrt(math.pi / (2 * own.size))
         assert row["monte_carlo_error"] == pytest.approx(expected, rel=0.35)
 
 
-def test_period_rates_by_hand(tree, context, observed):
-    table = period_rate_table(tree, context, 0.95, observed)
+def test_period_rates_by_hand(tree):
+    table = period_rate_table(read(tree))
     early = one(table, outcome="alsfrs_r", start_group="early", stratum="slower", period="after_switch")
     assert early["median"] == pytest.approx(RATE["slower"] + GAIN)
     before = one(table, outcome="alsfrs_r", contrast="early - delayed", stratum="slower", period="before_switch")
@@ -232,8 +225,8 @@ def test_period_rates_by_hand(tree, context, observed):
     assert after["withheld"]
 
 
-def test_curves_csv_carries_estimand_and_persons(tree, context, observed):
-    table = curve_table(tree, context, 0.95, observed)
+def test_curves_csv_carries_estimand_and_persons(tree):
+    table = curve_table(read(tree))
     assert set(table["name"]) == {"curve", "curve_change", "difference", "period_rate"}
     row = one(table, name="difference", outcome="alsfrs_r", stratum="all", week=52.0)
     assert row["observed"] == 27

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from readings import reading_of
 from scipy import stats
 
 from bayesmodels.errors import BadInput, MissingVariable
-from bayesmodels.posterior.context import read_context
+from bayesmodels.reporting.chapter import read
 from bayesmodels.reporting.chapters.disease_rate import (
     HEALEY_RULE,
     DecisionRule,
-    disease_rate_lines,
-    disease_rate_section,
+    DiseaseRates,
     disease_rate_table,
 )
 
@@ -73,7 +73,8 @@ def tree():
 
 
 def test_table_and_lines(tree):
-    table = disease_rate_table(tree, read_context(tree), 0.95)
+    reading = reading_of(tree, DiseaseRates())
+    table = reading.tables["disease_rates"]
     assert table["start_group"].tolist() == ["drug_A", "drug_B"]
     assert table["median"].tolist() == pytest.approx([0.7, 0.95], rel=1e-3)
     np.testing.assert_allclose(table["lower"], np.exp(np.log([0.7, 0.95]) - 0.196), rtol=2e-3)
@@ -81,14 +82,14 @@ def test_table_and_lines(tree):
     expected = stats.norm.cdf(-np.log([0.7, 0.95]) / 0.1)
     np.testing.assert_allclose(table["probability_slower"], expected, atol=1e-3)
     assert table["verdict"].tolist() == ["success", "no success"]
-    identified, open_questions = disease_rate_lines(table)
-    assert identified[0].startswith("drug_A: disease rate ratio 0.70")
-    assert "contains 1" in open_questions[0]
-    section = disease_rate_section(table, "95 % ETI")
+    lines = DiseaseRates().lead(reading)
+    assert lines.identified[0].startswith("drug_A: disease rate ratio 0.70")
+    assert "contains 1" in lines.not_identified[0]
+    section = DiseaseRates().section(reading)
     assert len(next(iter(section.tables.values()))) == 2
 
 
 def test_a_posterior_without_ratios_says_what_makes_them():
     empty = xr.DataTree.from_dict({"posterior": xr.Dataset()})
     with pytest.raises(MissingVariable, match="shared_rate"):
-        disease_rate_table(empty, read_context(empty), 0.95)
+        disease_rate_table(read(empty))

@@ -8,16 +8,18 @@ from scipy.stats import norm
 from table_rows import one
 
 from bayesmodels.errors import MissingVariable
-from bayesmodels.posterior.context import Outcome, read_context, unit_of
+from bayesmodels.posterior.context import Outcome, unit_of
 from bayesmodels.posterior.intervals import beside_prior
-from bayesmodels.reporting.chapters.effects import effect_table, how_learned, own_effects
+from bayesmodels.reporting.chapter import read
+from bayesmodels.reporting.chapters.effects import effect_table
 from bayesmodels.reporting.chapters.parameters import parameter_table
+from bayesmodels.reporting.chapters.start_groups.after_switch import own_effects
+from bayesmodels.reporting.first_screen import how_learned
+from bayesmodels.reporting.settings import ReportSettings
 
 
-def test_effect_is_the_gaussian_it_was_drawn_from(tree, context):
-    row = one(
-        effect_table(tree, context, 0.95, "95 % ETI").table, name="drug_effect", outcome="alsfrs_r", stratum="slower"
-    )
+def test_effect_is_the_gaussian_it_was_drawn_from(tree):
+    row = one(effect_table(read(tree)).table, name="drug_effect", outcome="alsfrs_r", stratum="slower")
     half = norm.ppf(0.975) * 0.05
     assert row["median"] == pytest.approx(GAIN, abs=1e-9)
     assert row["lower"] == pytest.approx(GAIN - half, abs=1e-3)
@@ -28,8 +30,8 @@ def test_effect_is_the_gaussian_it_was_drawn_from(tree, context):
     assert row["width_ratio"] == pytest.approx(0.1, rel=1e-6)
 
 
-def test_signs_follow_the_good_direction(tree, context):
-    table = effect_table(tree, context, 0.95, "95 % ETI").table
+def test_signs_follow_the_good_direction(tree):
+    table = effect_table(read(tree)).table
     nfl = one(table, name="drug_effect", outcome="nfl_plasma", stratum="faster")
     assert nfl["median"] == pytest.approx(DROP)
     assert nfl["direction"] == "- favours the drug"
@@ -38,8 +40,8 @@ def test_signs_follow_the_good_direction(tree, context):
     assert one(table, name="effect_lag", outcome="alsfrs_r")["direction"] == ""
 
 
-def test_contrast_between_start_groups_is_later_minus_earlier(tree, context):
-    table = effect_table(tree, context, 0.9, "90 % ETI").table
+def test_contrast_between_start_groups_is_later_minus_earlier(tree):
+    table = effect_table(read(tree, ReportSettings(interval=0.9))).table
     row = one(table, name="group_effect_contrast", outcome="alsfrs_r", stratum="faster")
     effects = tree["posterior"]["group_drug_effect"].sel(outcome="alsfrs_r", stratum="faster")
     draws = (effects.sel(start_group="delayed") - effects.sel(start_group="early")).values.ravel()
@@ -50,20 +52,20 @@ def test_contrast_between_start_groups_is_later_minus_earlier(tree, context):
 
 def test_a_shared_effect_has_no_contrast():
     shared = fake_posterior(own=False)
-    table = effect_table(shared, read_context(shared), 0.95, "95 % ETI").table
+    table = effect_table(read(shared)).table
     assert "group_effect_contrast" not in set(table["name"])
-    assert not own_effects(shared, "alsfrs_r", ("early", "delayed"))
-    assert own_effects(fake_posterior(), "alsfrs_r", ("early", "delayed"))
+    assert not own_effects(read(shared), "alsfrs_r", ("early", "delayed"))
+    assert own_effects(read(fake_posterior()), "alsfrs_r", ("early", "delayed"))
 
 
-def test_undefined_entries_are_dropped(tree, context):
-    table = parameter_table(tree, context, 0.95)
+def test_undefined_entries_are_dropped(tree):
+    table = parameter_table(read(tree))
     assert set(table.loc[table["name"] == "drug_effect", "stratum"]) == {"faster", "slower"}
     assert not table["median"].isna().any()
 
 
-def test_correlations_once_for_each_pair(tree, context):
-    table = parameter_table(tree, context, 0.95)
+def test_correlations_once_for_each_pair(tree):
+    table = parameter_table(read(tree))
     pairs = table.loc[table["name"] == "person_correlation", ["term", "term_other", "median"]]
     assert pairs.values.tolist() == [
         ["nfl_plasma:level", "alsfrs_r:level", pytest.approx(-0.1)],
@@ -72,8 +74,8 @@ def test_correlations_once_for_each_pair(tree, context):
     ]
 
 
-def test_curves_are_not_parameters(tree, context):
-    assert not {"curve", "difference", "period_rate"} & set(parameter_table(tree, context, 0.95)["name"])
+def test_curves_are_not_parameters(tree):
+    assert not {"curve", "difference", "period_rate"} & set(parameter_table(read(tree))["name"])
 
 
 def test_units_are_filled():
@@ -91,7 +93,7 @@ def test_a_research_model_that_publishes_drug_effect_gets_the_effect_table():
         coords={"outcome": ["grip"], "stratum": ["all"], "good_direction": ("outcome", ["up"])},
     )
     mine = xr.DataTree.from_dict({"/": xr.Dataset(attrs={"model_type": "mine:Model"}), "posterior": small})
-    found = effect_table(mine, read_context(mine), 0.95, "95 % ETI")
+    found = effect_table(read(mine))
     assert found.table["median"].item() == pytest.approx(np.median(draws))
     assert "grip, all persons" in found.sentence()
 
@@ -99,7 +101,7 @@ def test_a_research_model_that_publishes_drug_effect_gets_the_effect_table():
 def test_without_drug_effect_the_message_says_what_is_there():
     other = xr.DataTree.from_dict({"posterior": xr.Dataset({"effect_lag": (("chain", "draw"), np.zeros((1, 3)))})})
     with pytest.raises(MissingVariable, match="published variables there: effect_lag"):
-        effect_table(other, read_context(other), 0.95, "95 % ETI")
+        effect_table(read(other))
 
 
 def test_what_a_width_says():

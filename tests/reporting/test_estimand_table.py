@@ -9,13 +9,18 @@ from fake_events import HAZARD
 from table_rows import one
 
 from bayesmodels.posterior.context import Contrast, read_context
-from bayesmodels.posterior.observed import observed_persons
-from bayesmodels.reporting.chapters.estimand_table import estimand_table
+from bayesmodels.reporting.chapter import read
+from bayesmodels.reporting.chapters.estimands import estimand_table
+from bayesmodels.reporting.settings import ReportSettings
+
+
+def table_at(tree, *weeks):
+    return estimand_table(read(tree, ReportSettings(contrast_weeks=weeks)))
 
 
 @pytest.fixture(scope="module")
-def estimands(events, about):
-    return estimand_table(events, about, 0.95, observed_persons(events, about.data), (0.0, 28.0, 76.0, 148.0))
+def estimands(events):
+    return table_at(events, 0.0, 28.0, 76.0, 148.0)
 
 
 def test_estimands_part_where_persons_die(estimands):
@@ -68,7 +73,7 @@ def test_the_favoured_side_turns_with_the_contrast(events):
     )
     context = read_context(turned)
     assert context.contrasts == (Contrast("delayed - early", "delayed", "early", "early", "delayed"),)
-    table = estimand_table(turned, context, 0.95, observed_persons(turned, context.data), (76.0,))
+    table = table_at(turned, 76.0)
     survival = one(table, estimand="survival", stratum="all")
     assert survival["median"] < 0
     assert (survival["direction"], survival["probability_favours"]) == ("- favours early", 1.0)
@@ -92,8 +97,7 @@ def test_survival_is_compared_where_everybody_of_a_group_died(events):
     last = (data["week"] == 148.0) & (data["start_group"] == "delayed")
     data["observed_survival"] = data["observed_survival"].where(~last, 0.0)  # nobody is left, and that is known
     changed["event_data"] = xr.DataTree(data)
-    context = read_context(changed)
-    table = estimand_table(changed, context, 0.95, observed_persons(changed, context.data), (148.0,))
+    table = table_at(changed, 148.0)
     row = one(table, estimand="survival", stratum="all")
     assert (row["withheld"], row["probability_favours"]) == ("", 1.0)
 

@@ -10,18 +10,19 @@ import pytest
 import xarray as xr
 from fake import MONTH, fake_posterior, one_outcome
 from fake_events import ALPHA, DELTAS, HAZARD, LEAVING
+from readings import reading_of
 from scipy.stats import norm
 from table_rows import one
 
 from bayesmodels.posterior import archive as posterior
 from bayesmodels.posterior.context import Outcome
-from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.chapters.dropout import dropout_figures, dropout_tables
-from bayesmodels.reporting.chapters.estimand_table import MEANING
-from bayesmodels.reporting.chapters.event_tables import event_tables, harmful_step, is_terminal
-from bayesmodels.reporting.chapters.prediction import prediction_section, prediction_tables
-from bayesmodels.reporting.drawing import LazyFigures
+from bayesmodels.reporting.chapters.associations import Associations, harmful_step
+from bayesmodels.reporting.chapters.dropout import Dropout
+from bayesmodels.reporting.chapters.estimands import ESTIMANDS
+from bayesmodels.reporting.chapters.hazards import Hazards
+from bayesmodels.reporting.chapters.prediction import Prediction
+from bayesmodels.reporting.chapters.survival import Survival
 from bayesmodels.reporting.summary import schema
 from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
 
@@ -30,8 +31,8 @@ NFL = Outcome("nfl_plasma", "ln", "log", "down", effect_unit="ln")
 
 
 @pytest.fixture(scope="module")
-def tables(events, about):
-    return event_tables(events, about, 0.95)
+def tables(events):
+    return reading_of(events, Associations(), Hazards(), Survival()).tables
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +103,6 @@ def test_hazard_ratios_of_start_groups_say_whom_they_favour(tables):
     assert (age["unit"], age["direction"]) == ("log hazard ratio per SD", "")
 
 
-def test_terminal_events_are_known(events):
-    assert is_terminal(events, "death")
-    assert not is_terminal(events, "withdrawal")
-    assert not is_terminal(fake_posterior(), "death")
-
-
 def test_curves_are_those_of_exponential_hazards(tables):
     curves = tables["event_curves"]
     months = 76 / MONTH
@@ -119,8 +114,8 @@ def test_curves_are_those_of_exponential_hazards(tables):
     assert set(curves["unit"]) == {"probability", "months", "ln", "points"}
 
 
-def test_dropout_tables(events, about):
-    found = dropout_tables(events, about, 0.95, observed_persons(events, about.data))
+def test_dropout_tables(events):
+    found = reading_of(events, Dropout()).tables
     jump = one(found["dropout_strategies"], strategy="jump_to_reference")
     assert jump["median"] == pytest.approx(0.4, abs=0.02)
     assert jump["probability_favours"] == pytest.approx(norm.cdf(0.4 / 0.3), abs=0.03)
@@ -128,19 +123,20 @@ def test_dropout_tables(events, about):
     assert found["dropout_tipping"]["tipping_point"].tolist() == pytest.approx([0.4, np.nan], nan_ok=True)
 
 
-def test_no_probability_of_those_who_left_where_too_few_are_observed(events, about):
-    later, observed = events.copy(), observed_persons(events, about.data)
+def test_no_probability_of_those_who_left_where_too_few_are_observed(events):
+    later = events.copy()
     later["dropout_sensitivity"].attrs["week"] = 148.0
-    table = dropout_tables(later, about, 0.95, observed)["dropout_strategies"]
+    reading = reading_of(later, Dropout())
+    table = reading.tables["dropout_strategies"]
     assert table["probability_favours"].isna().all()
     assert table["withheld"].str.contains("half of each group").all()
     assert table["median"].notna().all()
-    assert list(dropout_figures(later, about, 0.95, observed)) == ["dropout_alsfrs_r_all"]
-    assert "tipping_alsfrs_r_all" in dropout_figures(events, about, 0.95, observed)
+    assert list(reading.figures) == ["dropout_alsfrs_r_all"]
+    assert "tipping_alsfrs_r_all" in reading_of(events, Dropout()).figures
 
 
 def test_prediction_tables(events):
-    found = prediction_tables(events, 0.95)
+    found = reading_of(events, Prediction()).tables
     auc = one(found["prediction_accuracy"], event="death", landmark=12.0, quantity="auc")
     assert auc["median"] == pytest.approx(0.75, abs=2e-3)
     scaled = one(found["prediction_accuracy"], event="death", landmark=12.0, quantity="scaled_brier")
@@ -158,13 +154,13 @@ def test_a_window_without_follow_up_is_shown(events):
     for name in ("auc", "brier", "brier_reference", "predicted_risk", "observed_risk"):
         data[name] = data[name].where(there)
     changed["dynamic_prediction"] = xr.DataTree(data)
-    tables = prediction_tables(changed, 0.95)
-    gone = tables["prediction_accuracy"].query("landmark == 12")
+    reading = reading_of(changed, Prediction())
+    gone = reading.tables["prediction_accuracy"].query("landmark == 12")
     assert gone["quantity"].tolist() == ["brier", "brier"]  # of two events
     assert gone["median"].isna().all()
-    section = prediction_section(changed, tables, LazyFigures({}), "95 %")
+    section = Prediction().section(reading)
     (shown,) = section.tables.values()
-    assert shown.columns[3:].tolist() == [f"{name} (95 %)" for name in ("AUC", "Brier score", "Scaled Brier score")]
+    assert shown.columns[3:].tolist() == [f"{name} (95 % ETI)" for name in ("AUC", "Brier score", "Scaled Brier score")]
     row = shown[(shown["Event"] == "death") & (shown["Landmark, week"] == 12)].iloc[0]
     assert row.tolist()[3:] == ["–", "no follow-up to the horizon", "–"]
 
@@ -174,7 +170,7 @@ def test_no_scaled_brier_where_nobody_had_the_event(events):
     data = changed["dynamic_prediction"].to_dataset()
     data["brier_reference"] = data["brier_reference"].where(data["landmark"] != 12.0, 0.0)
     changed["dynamic_prediction"] = xr.DataTree(data)
-    rows = prediction_tables(changed, 0.95)["prediction_accuracy"].query("quantity == 'scaled_brier'")
+    rows = reading_of(changed, Prediction()).tables["prediction_accuracy"].query("quantity == 'scaled_brier'")
     assert 12.0 not in rows["landmark"].tolist()
     assert len(rows) > 0
 
@@ -189,7 +185,7 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     ]  # fmt: skip
     assert [title for title in titles if title in wanted] == wanted
     page = (folder / "report" / "report.html").read_text()
-    meanings = [words for pair in MEANING.values() for words in pair]
+    meanings = [words for about in ESTIMANDS.values() for words in (about.meaning, about.is_not)]
     words = ("per point lower ALSFRS-R", "Jump to reference", "+ favours early", "none in the grid", "in early only")
     for text in (*meanings, *words, "0.400 points per month", "(0.95 equal-tailed)", "AUC"):
         assert text in page.replace("&#39;", "'"), text

@@ -15,7 +15,7 @@ from fake_events import with_events
 from bayesmodels.posterior.context import read_context
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.not_converged import to_try
+from bayesmodels.reporting.first_screen import to_try
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json
 

@@ -7,11 +7,13 @@ import pytest
 import xarray as xr
 from fake import fake_posterior
 from fake_events import rank_numbers
+from readings import reading_of
 
-from bayesmodels.posterior.context import read_context
-from bayesmodels.reporting import report
-from bayesmodels.reporting.chapters.ranks import rank_figures, rank_section, rank_table
-from bayesmodels.reporting.drawing import LazyFigures
+from bayesmodels.reporting import ReportSettings, report
+from bayesmodels.reporting.chapter import read
+from bayesmodels.reporting.chapters.ranks import Ranks, rank_table
+
+NINE = ReportSettings(interval=0.9)
 
 
 def tree_with(ranks: xr.Dataset) -> xr.DataTree:
@@ -27,7 +29,7 @@ def tree():
 
 @pytest.fixture(scope="module")
 def table(tree):
-    return rank_table(tree, 0.9).set_index("analysis")
+    return rank_table(read(tree, NINE)).set_index("analysis")
 
 
 def test_the_observed_stand_beside_the_replicated(table):
@@ -42,9 +44,8 @@ def test_the_observed_stand_beside_the_replicated(table):
 
 
 def test_the_section_says_direction_and_level(tree, table):
-    context = read_context(tree)
-    figures = LazyFigures(rank_figures(tree, context))
-    section = rank_section(tree, context, rank_table(tree, 0.9), figures, 0.9)
+    reading = reading_of(tree, Ranks(), settings=NINE)
+    figures, section = reading.figures, Ranks().section(reading)
     ((caption, shown),) = section.tables.items()
     assert caption == "ALSFRS-R to week 52, early against delayed"
     assert shown["Direction"].tolist()[:2] == ["+ favours early", "above 1 favours early"]
@@ -68,14 +69,15 @@ def test_infinite_replicates_count_and_missing_ones_are_said():
     ranks["predictive_estimate"] = (("analysis", "replicate"), drawn)
     ranks["estimate"] = ("analysis", np.array([0.3, np.inf, 2.0, 1.5]))
     tree = tree_with(ranks)
-    table = rank_table(tree, 0.8)
+    reading = reading_of(tree, Ranks(), settings=ReportSettings(interval=0.8))
+    table = reading.tables["rank_analyses"]
     row = table.set_index("analysis").loc["win ratio"]
     assert row["replicates"] == 95
     ordered = np.sort(drawn[1][17:])  # 84 finite ones, then 11 infinite
     assert row["predictive_median"] == ordered[47]  # the 48th of 95
     assert row["predictive_upper"] == np.inf  # the 86th
     assert row["share_below"] == pytest.approx((84 + 11 / 2) / 95)
-    section = rank_section(tree, read_context(tree), table, LazyFigures({}), 0.8)
+    section = Ranks().section(reading)
     assert "Win ratio: 6 of 101 have no estimate." in section.paragraphs[1]
     (shown,) = section.tables.values()
     assert shown["Observed (90 % confidence interval)"][1].startswith("∞ (")

@@ -128,7 +128,7 @@ def test_summary_obeys_its_schema_and_the_contract(saved):
     jsonschema.validate(content, schema())
     assert list(content) == [
         "schema", "model", "data", "interval", "warnings", "convergence", "parameters", "contrasts", "surrogacy",
-        "seconds",
+        "chapters", "seconds",
     ]  # fmt: skip
     assert content["interval"] == {"kind": "eti", "prob": 0.95}
     names = {row["name"] for row in content["parameters"]}

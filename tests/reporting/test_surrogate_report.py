@@ -9,19 +9,16 @@ import xarray as xr
 from fake import chosen, fake_posterior, part_of
 from fake_persons import MONTH, persons_posterior
 from pydantic import ValidationError
+from readings import reading_of
 
 from bayesmodels.errors import BadInput
-from bayesmodels.posterior.context import read_context
-from bayesmodels.posterior.observed import observed_persons
-from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.chapters.surrogate_checklist import ITEMS, Checklist, Entry
-from bayesmodels.reporting.chapters.surrogate_figures import single_figures
-from bayesmodels.reporting.chapters.surrogate_pathways import mediation_section
-from bayesmodels.reporting.chapters.surrogate_single_checklist import single_checklist
-from bayesmodels.reporting.drawing import LazyFigures
+from bayesmodels.reporting import CHAPTERS, ReportSettings, report
+from bayesmodels.reporting.chapter import read
+from bayesmodels.reporting.chapters.surrogate.checklist import ITEMS, Checklist, Entry, single_checklist
+from bayesmodels.reporting.chapters.surrogate.mediation import Mediation
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json
-from bayesmodels.surrogacy.fit_evidence import surrogate_evidence
+from bayesmodels.surrogacy.evidence import as_json, surrogate_evidence
 from bayesmodels.surrogacy.settings import SurrogacySettings
 
 DECLARED = {"surrogate": "nfl_plasma", "outcome": "alsfrs_r", "important_difference": {"alsfrs_r": 2.0}}
@@ -38,15 +35,16 @@ def content(made):
     return json.loads(checked_json(made[0].summary))["surrogacy"]
 
 
+ABOUT_SURROGATES = [chapter for chapter in CHAPTERS if "surrogate" in type(chapter).__module__]
+
+
 def evaluated(tree, **settings):
     """The surrogate's part of a report, without the rest."""
-    context = read_context(tree)
-    chosen = ReportSettings(**DECLARED, **settings)
-    return surrogate_evidence(tree, context, chosen, observed_persons(tree, context.data))
+    return reading_of(tree, *ABOUT_SURROGATES, settings=ReportSettings(**DECLARED, **settings))
 
 
-def listed(evidence, tree, **words):
-    return single_checklist(evidence, read_context(tree), SurrogacySettings(**words), evidence.tables).entries
+def listed(tree, **words):
+    return single_checklist(evaluated(tree, surrogacy=words)).entries
 
 
 def answers(verdicts):
@@ -124,12 +122,11 @@ def test_figures_can_be_drawn_and_the_checklist_points_to_them(made):
 def test_what_is_written_down_is_met():
     words = {"role": "reasonably likely", "context_of_use": "SOD1-ALS, antisense", "rationale": "axonal damage"}
     tree = fake_posterior()
-    evidence = evaluated(tree)
-    entries = listed(evidence, tree, **words)
+    entries = listed(tree, **words)
     assert [entries[item].status for item in ("A1", "A2", "A4", "A5", "G1")] == [
         "met", "not met", "met", "not met", "not met",
     ]  # fmt: skip
-    assert listed(evidence, tree, role="prognostic")["A1"].status == "not met"
+    assert listed(tree, role="prognostic")["A1"].status == "not met"
 
 
 def test_a_checklist_has_every_item_once():
@@ -191,28 +188,31 @@ def test_settings_that_cannot_be_used():
         report(fake_posterior(), settings=ReportSettings(surrogate="pnfh", outcome="alsfrs_r"))
     with pytest.raises(BadInput, match="expected a week of a visit"):
         evaluated(persons_posterior(), surrogacy={"surrogate_week": 30.0})
+    reading, unread = read(fake_posterior()), SurrogacySettings(outcome_week=30.0)
     with pytest.raises(BadInput, match=r"outcome_week: expected a curve week \(0, 4, .*\), got 30"):
-        evaluated(fake_posterior(), surrogacy={"outcome_week": 30.0})
+        surrogate_evidence(reading.tree, reading.context, reading.observed, "nfl_plasma", "alsfrs_r", unread)
 
 
 def test_after_the_switch_the_response_is_not_assessable_and_never_drug_against_placebo():
     found = evaluated(persons_posterior(), surrogacy={"surrogate_week": 52.0, "outcome_week": 52.0})
-    assert answers(found.verdicts)["response"] == "not assessable"
-    assert "after the switch at week 28" in found.verdicts[0].reasons[0]
-    assert "open label, not randomised drug against placebo" in found.declared.where
+    assert answers(found.surrogate.verdicts)["response"] == "not assessable"
+    assert "after the switch at week 28" in found.surrogate.verdicts[0].reasons[0]
+    assert "open label, not randomised drug against placebo" in found.surrogate.declared.where
 
 
 def test_a_late_outcome_leaves_the_response_to_the_surrogates_own_week():
     """NfL to week 28 is randomised; the outcome at week 52 is not, so nothing that compares both is judged."""
     found = evaluated(persons_posterior(), surrogacy={"surrogate_week": 28.0, "outcome_week": 52.0})
-    assert answers(found.verdicts)["response"] == "supported"
-    assert "as randomised" in found.verdicts[0].reasons[0]
-    assert not found.prentice.assessable
-    assert "after the switch at week 28" in found.prentice.reason
+    assert answers(found.surrogate.verdicts)["response"] == "supported"
+    assert "as randomised" in found.surrogate.verdicts[0].reasons[0]
+    assert not found.surrogate.prentice.assessable
+    assert "after the switch at week 28" in found.surrogate.prentice.reason
     criteria = found.tables["surrogacy_criteria"].set_index("quantity")
     assert criteria.loc["proportion_explained", "median"].isna().all()
     assert found.tables["surrogacy_earliness"]["prentice_joint"].isna().all()
-    assert found.earliest["effect"] <= 28  # later visits, at which the controls have the drug, do not undo it
+    assert (
+        as_json(found.surrogate, found.tables)["earliest_week"]["effect"] <= 28
+    )  # later visits, at which the controls have the drug, do not undo it
     curve = found.tables["surrogacy_mediation"].set_index("week")["estimand"]
     assert (curve[curve.index <= 28] == "as randomised").all()
     assert curve[curve.index > 28].str.contains("not randomised drug against placebo").all()
@@ -230,7 +230,7 @@ def test_there_is_no_bridge_where_nobody_starts_late():
             )
     tree.attrs["data"] = json.dumps(json.loads(tree.attrs["data"]) | {"controlled_week": None})
     found = evaluated(tree)
-    assert np.isinf(found.declared.switch_week)
+    assert np.isinf(found.surrogate.declared.switch_week)
     assert "delayed-start bridge" not in set(found.tables["surrogacy_causal_association"]["assumption"])
 
 
@@ -238,41 +238,41 @@ def test_means_only_have_a_response_and_no_individual_rung():
     """As a fit of published means: curves by group, no person."""
     tree = fake_posterior()
     found = evaluated(tree)
-    assert answers(found.verdicts) == {
+    assert answers(found.surrogate.verdicts) == {
         "response": "supported",
         "individual": "not assessable",
         "trial": "not assessable",
     }
-    assert "no covariance between persons" in found.verdicts[1].reasons[0]
-    assert single_figures(found) == {}
-    chances = found.prentice.probabilities
+    assert "no covariance between persons" in found.surrogate.verdicts[1].reasons[0]
+    assert not list(found.figures)
+    chances = found.surrogate.prentice.probabilities
     assert chances["C1"] > 0.99
     assert np.isnan([chances[name] for name in ("C3", "C4", "joint")]).all()
-    assert "without persons" in found.prentice.reason
+    assert "without persons" in found.surrogate.prentice.reason
     effects = found.tables["surrogacy_criteria"].set_index("quantity")
     assert effects.loc["beta", "median"] == pytest.approx(0.2 * 28 / MONTH, abs=0.01)
-    entries = listed(found, tree)
+    entries = single_checklist(found).entries
     assert (entries["D1"].status, entries["D2"].status) == ("met", "not identifiable")
 
 
 def test_a_fit_that_did_not_converge_supports_nothing():
     tree = persons_posterior(verdict="not_converged")
     found = evaluated(tree)
-    assert set(answers(found.verdicts).values()) == {"not assessable"}
-    for verdict in found.verdicts[:2]:
+    assert set(answers(found.surrogate.verdicts).values()) == {"not assessable"}
+    for verdict in found.surrogate.verdicts[:2]:
         assert verdict.sentence.endswith(" is not known: the chains did not converge.")
         assert verdict.line == f"{verdict.rung}: not assessable. {verdict.sentence}"
         assert verdict.what_would_change_it == ("Longer chains, until they converge.",)
-    assert "These data cannot say" not in found.sentence()
-    assert "trial: not assessable. Whether an effect" in found.sentence()
-    assert found.sentence().endswith(
+    assert "These data cannot say" not in found.surrogate.sentence()
+    assert "trial: not assessable. Whether an effect" in found.surrogate.sentence()
+    assert found.surrogate.sentence().endswith(
         "One trial has one pair of effects; no correlation of effects can be computed from it."
     )
-    assert found.prentice.reason == "the chains did not converge"
-    assert found.trial.proportion_explained.withheld == "the chains did not converge"
+    assert found.surrogate.prentice.reason == "the chains did not converge"
+    assert found.surrogate.trial.proportion_explained.withheld == "the chains did not converge"
     assert found.tables["surrogacy_mediation"]["share_median"].isna().all()
-    assert found.earliest == {}
-    assert {listed(found, tree)[item].status for item in ("D2", "D7", "D12", "E7")} == {"not met"}
+    assert as_json(found.surrogate, found.tables)["earliest_week"] == {}
+    assert {single_checklist(found).entries[item].status for item in ("D2", "D7", "D12", "E7")} == {"not met"}
 
 
 def test_one_start_group_has_an_individual_rung_only():
@@ -283,8 +283,8 @@ def test_one_start_group_has_an_individual_rung_only():
         groups[name] = dataset.drop_dims("contrast") if "contrast" in dataset.dims else dataset
     alone = xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups})
     found = evaluated(alone)
-    assert answers(found.verdicts)["response"] == "not assessable"
-    assert answers(found.verdicts)["individual"] == "supported"
+    assert answers(found.surrogate.verdicts)["response"] == "not assessable"
+    assert answers(found.surrogate.verdicts)["individual"] == "supported"
     assert "surrogacy_slope_r2" in found.tables
     assert "surrogacy_mediation" not in found.tables
 
@@ -294,7 +294,7 @@ def test_an_effect_that_follows_the_surrogate_is_implied_by_the_model():
     spec = json.dumps({"type": "longitudinal", "outcomes": [{"name": "alsfrs_r", "unit": "points", "effect": effect}]})
     found = evaluated(persons_posterior(model=spec))
     assert "surrogacy_sensitivity" not in found.tables
-    section = mediation_section(found, LazyFigures({}), "95 % ETI")
+    section = Mediation().section(found)
     assert section.paragraphs[0].startswith("Implied by the model")
     assert (found.tables["surrogacy_mediation"]["direct_median"] == 0).all()
 

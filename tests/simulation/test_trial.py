@@ -26,9 +26,9 @@ from bayesmodels.study import Study, read_study
 TRUTH = published_truth()
 DESIGN = valor_design()
 SMOOTH = {
-    "score_wander": 0,
+    "score_random_walk_sd": 0,
     "score_residual_sd": 0,
-    "nfl_wander": 0,
+    "nfl_random_walk_sd": 0,
     "nfl_residual_sd": 0,
     "rate_sd": 0,
     "score_sd": 0,
@@ -52,7 +52,7 @@ def test_truth_is_the_evidence_table():
     assert len(FIELD_OF_SYMBOL) == 36
     assert TRUTH.rate_mean == ByStratum(faster=1.35, slower=0.30)
     assert TRUTH.nfl_drop_mean == ByStratum(faster=0.95, slower=0.66)
-    assert TRUTH.score_wander == ByStratum(faster=1.2, slower=1.0)
+    assert TRUTH.score_random_walk_sd == ByStratum(faster=1.2, slower=1.0)
     assert (TRUTH.nfl_lag, TRUTH.nfl_time_constant, TRUTH.elasticity) == (1.36, 1.08, 0.60)
     assert (TRUTH.slower_hazard_ratio, TRUTH.event_hazard) == (0.5, 0.0098)
 
@@ -162,8 +162,8 @@ def test_spread_of_visits_in_a_large_trial():
     change = nfl[148.0] - nfl[0.0]
     t = 148 / WEEKS_PER_MONTH
     drift_variance = (0.02 * 8 * (1 - np.exp(-t / 8))) ** 2
-    wander_variance = 0.10**2 * 10 * (1 - np.exp(-t / 10))
-    assert change.std() == pytest.approx(np.sqrt(drift_variance + wander_variance + 2 * 0.13**2), rel=0.02)
+    walk_variance = 0.10**2 * 10 * (1 - np.exp(-t / 10))
+    assert change.std() == pytest.approx(np.sqrt(drift_variance + walk_variance + 2 * 0.13**2), rel=0.02)
     scores = wide(trial, "alsfrs_r")[slower]
     early_change = scores[4.0] - scores[0.0]
     t = 4 / WEEKS_PER_MONTH

@@ -222,7 +222,7 @@ def test_difference_of_restricted_means_says_who_is_favoured():
         (([1.0, 2.0], [True, False], [1.0, 0.0]), "at the moment of entry"),
         (([1.0, 2.0], [2, 0]), "0 and 1"),
         (([1.0, 2.0], [True]), "2 persons"),
-        (([], []), "one value a person"),
+        (([], []), "one value per person"),
     ],
 )
 def test_bad_follow_up_is_refused(arguments, message):

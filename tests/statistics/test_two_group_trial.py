@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from bayesmodels.analyses.ranks.analysis import QUANTITIES, _estimates
 from bayesmodels.analyses.ranks.observed import rank_analyses
-from bayesmodels.analyses.ranks.replicated import QUANTITIES, _estimates
 from bayesmodels.errors import BadInput
 from bayesmodels.statistics import ancova, kaplan_meier
 from bayesmodels.statistics.observed import observed_event_curves

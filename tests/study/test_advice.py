@@ -8,7 +8,7 @@ import pytest
 from advised import WEEKS, followed, refused, study, tables
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study.person_labels import person_key
+from bayesmodels.study.checks.labels import person_key
 
 
 def wide(names, **more):

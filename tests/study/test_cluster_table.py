@@ -68,3 +68,14 @@ def test_the_same_from_a_file_under_other_names(patients, tmp_path):
     read = read_clusters(path, active=1, columns={"cluster": "Center", "surrogate": "Diff24"})
     assert read.digest == ClusterTable.from_frame(patients, active=1).digest
     assert read.name == "armd"
+
+
+def test_a_table_without_clusters(patients, tmp_path):
+    one = patients.drop(columns="cluster")
+    table = ClusterTable.from_frame(one, active=1, clustered=False)
+    assert table.clusters == ("all",)
+    assert table.values.tolist() == one[["surrogate", "outcome"]].to_numpy().tolist()  # in the order of the file
+    path = tmp_path / "patients.parquet"
+    one.to_parquet(path)
+    assert read_clusters(path, active=1, clustered=False).digest == table.digest
+    assert "columns: " in refused(one)[0]

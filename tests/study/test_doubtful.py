@@ -5,7 +5,7 @@ import pytest
 from advised import study, tables
 
 from bayesmodels.study import MeansTable, TrialTable
-from bayesmodels.study.doubtful import is_code
+from bayesmodels.study.checks.doubtful import is_code
 
 
 def with_values(outcome, values):

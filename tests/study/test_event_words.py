@@ -7,8 +7,8 @@ import pytest
 
 from bayesmodels.errors import BadInput
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import doubtful_events, event_questions, means_nothing, study_questions
-from bayesmodels.study.settings import check_event_labels
+from bayesmodels.study.checks.event_words import doubtful_events, event_questions, means_nothing, study_questions
+from bayesmodels.study.checks.settings import check_event_labels
 
 NOTHING = [
     "censored", "Censored", "CENSORED", "censor", "cens", "censored at week 24", "right-censored", "0", "0.0", "no",
@@ -166,11 +166,14 @@ def test_event_labels_of_another_kind(made, given):
 @pytest.mark.parametrize("label", ["none", "None", "NONE", "no_ne", "n o n e", "\uff4eone"])
 def test_none_is_no_event_by_any_spelling(label):
     """Else a slip makes an event of every row at which nothing happened."""
-    (line,) = check_event_labels({label: "death"})[1]
+    found = []
+    check_event_labels({label: "death"}, found)
+    (line,) = found
     assert line.startswith(f'study settings: event_labels: expected "{label}" to be "none"')
     assert f'got "death"; delete "{label}"' in line
     for meant in ("none", label):
-        assert check_event_labels({label: meant}) == ({label: meant}, [])
+        silent = []
+        assert (check_event_labels({label: meant}, silent), silent) == ({label: meant}, [])
 
 
 def test_none_is_no_event_of_a_study(made):

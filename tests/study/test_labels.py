@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bayesmodels.errors import BadInput
 from bayesmodels.study import ClusterTable, MeansTable, Study, TrialTable
-from bayesmodels.study.labels import alike, as_toml, label_key
+from bayesmodels.study.checks.labels import alike, as_toml, label_key
 
 ONE_LABEL = [
     ("placebo", "Placebo"),

@@ -68,7 +68,7 @@ def changed(frame, row, column, cell):
         (
             "week",
             8,
-            'means: two rows or more about the same people: alsfrs_r, stratum slower, week 8, from series "s"; keep one row a start group and week',
+            'means: two rows or more about the same people: alsfrs_r, stratum slower, week 8, from series "s"; keep one row per start group and week',
         ),
         (
             "stratum",

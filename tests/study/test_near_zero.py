@@ -6,7 +6,7 @@ import pytest
 
 from bayesmodels.errors import BadInput
 from bayesmodels.study import MeansTable, Study, TrialTable
-from bayesmodels.study.cells import as_one_week
+from bayesmodels.study.checks.cells import as_one_week
 
 SAS_ZERO = 5.397605e-79
 ZEROS = [SAS_ZERO, -SAS_ZERO, 9e-7, -9e-7, "5.397605E-79", "1e-9", np.float32(1e-8)]

@@ -124,7 +124,7 @@ def test_duplicate_person(refused):
         return {"persons": pd.concat([persons, persons.iloc[[1]]], ignore_index=True)}
 
     assert refused(twice) == [
-        "persons, row 6 (person P2): expected one row a person; this person has row 3 already; keep one"
+        "persons, row 6 (person P2): expected one row per person; this person has row 3 already; keep one"
     ]
 
 
@@ -144,7 +144,7 @@ def test_two_exits_of_one_person(refused):
         return {"events": pd.concat([events, events.iloc[[1]]], ignore_index=True)}
 
     assert refused(twice) == [
-        "events, row 6 (person P2): expected one row a person, at the end of follow-up; this person has row 3 already; keep one"
+        "events, row 6 (person P2): expected one row per person, at the end of follow-up; this person has row 3 already; keep one"
     ]
 
 
@@ -318,3 +318,11 @@ def test_weeks_of_days_are_told_in_full_and_the_remedy_is_taken(persons, visits,
     assert cut < seen == until == day / 7
     events.loc[events["person"] == "P4", "week"] = until
     assert Study.from_frames(persons, visits, events, reference_group="delayed")
+
+
+def test_a_missing_column_of_persons_names_nobody():
+    visits = pd.DataFrame({"week": [0, "x"], "outcome": "svc", "value": 80.0})
+    persons = pd.DataFrame({"person": ["a"], "start_group": "g", "drug_start_week": 0})
+    with pytest.raises(BadInput) as caught:
+        Study.from_frames(persons, visits)
+    assert 'visits, row 3: expected a number as week, got "x"; correct it' in caught.value.problems

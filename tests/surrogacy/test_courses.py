@@ -228,12 +228,12 @@ def test_a_posterior_without_persons_courses_says_what_is_missing(tree, context)
 
 def test_a_brownian_path_is_part_of_the_true_course(tree, context, courses):
     """Cov of a path's changes to s and t is sigma^2 min(s, t); the same path under both arms cancels in the effects."""
-    wandering = persons_posterior()
-    posterior = wandering["posterior"].to_dataset()
+    random_walks = persons_posterior()
+    posterior = random_walks["posterior"].to_dataset()
     sd = xr.full_like(posterior["residual_sd"], np.nan)
     sd.loc[{"outcome": "alsfrs_r", "stratum": ["faster", "slower"]}] = 0.7
-    wandering["posterior"] = posterior.assign(wander_sd=sd)
-    found = read_courses(wandering, context, observed_persons(wandering, context.data))
+    random_walks["posterior"] = posterior.assign(random_walk_sd=sd)
+    found = read_courses(random_walks, context, observed_persons(random_walks, context.data))
     contrast = context.contrasts[0]
     for week in (4.0, 28.0):
         still, path = (c.arms(*PAIR, 12.0, week, contrast) for c in (courses, found))

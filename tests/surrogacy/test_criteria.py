@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from oracles.single_trial import delta_limits, fieller, positive_definite_grid
 from scipy import stats
 
 from bayesmodels.surrogacy.arms import Arms, correlation
@@ -11,14 +12,13 @@ from bayesmodels.surrogacy.causal_association import (
     causal_association,
     cross_world,
     effect_covariance,
-    positive_definite_grid,
+    principal_strata,
 )
-from bayesmodels.surrogacy.likelihood_reduction import arm_likelihood_reduction, likelihood_reduction
-from bayesmodels.surrogacy.mediation import confounded_gain, natural_effects, sensitivity_table
+from bayesmodels.surrogacy.mediation import confounded_gain, sensitivity_table
 from bayesmodels.surrogacy.prentice import Regions, prentice
-from bayesmodels.surrogacy.principal_strata import principal_strata
 from bayesmodels.surrogacy.proportion_explained import proportion_explained
-from bayesmodels.surrogacy.relative_effect import delta_limits, fieller, relative_effect
+from bayesmodels.surrogacy.relative_effect import relative_effect
+from bayesmodels.surrogacy.single_trial import likelihood_reduction, mutual_information
 
 RNG = np.random.default_rng(11)
 
@@ -52,14 +52,15 @@ def test_pooled_quantities_by_hand():
 def test_likelihood_reduction_is_r2_for_normals():
     arms = random_arms()
     np.testing.assert_allclose(likelihood_reduction(arms), arms.adjusted_association**2, rtol=1e-9)
-    np.testing.assert_allclose(arm_likelihood_reduction(arms), arms.arm_association**2, rtol=1e-9, atol=1e-12)
+    by_arm = 1 - np.exp(-2 * mutual_information(arms.covariance, 1))
+    np.testing.assert_allclose(by_arm, arms.arm_association**2, rtol=1e-9, atol=1e-12)
 
 
 def test_proportion_explained_is_gamma_over_the_relative_effect():
     arms = random_arms()
     explained, ratio = proportion_explained(arms), relative_effect(arms)
     np.testing.assert_allclose(explained.draws, arms.gamma / ratio.draws, rtol=1e-9)
-    np.testing.assert_allclose(explained.draws, natural_effects(arms)[0] / arms.beta, rtol=1e-9)
+    np.testing.assert_allclose(explained.draws, arms.gamma * arms.alpha / arms.beta, rtol=1e-9)
     assert explained.withheld == ""
     assert explained.median == pytest.approx(np.median(arms.gamma * arms.alpha / arms.beta), abs=0.02)
 

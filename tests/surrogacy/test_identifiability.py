@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayesmodels.study import ClusterTable
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
-from bayesmodels.surrogacy.person_table import person_table, posterior_arms
+from bayesmodels.surrogacy.person_level import posterior_arms
 from bayesmodels.surrogacy.settings import SOURCES, CutOffs, SurrogacySettings
-from bayesmodels.surrogacy.single_trial import single_trial
+from bayesmodels.surrogacy.single_trial import trial_criteria
 
 WORDS = {"surrogate": "NfL", "where": "at week 28", "level": 0.95}
 
@@ -103,17 +104,17 @@ def simulated(n, effect, gamma, confounder, seed):
     arm, cause = np.repeat([0, 1], n // 2), rng.normal(size=n)
     s = effect * arm + confounder * cause + rng.normal(size=n)
     t = gamma * s + 2 * confounder * cause + 0.5 * rng.normal(size=n)
-    frame = pd.DataFrame({"arm": arm, "s": s, "t": t})
-    return person_table(frame, surrogate="s", outcome="t", arm="arm", active=1, control=0)
+    frame = pd.DataFrame({"treatment": arm, "surrogate": s, "outcome": t})
+    return ClusterTable.from_frame(frame, active=1, clustered=False)
 
 
 def test_perfect_and_confounded_surrogates():
     settings = SurrogacySettings(residual_region=0.5)
-    perfect = single_trial(posterior_arms(simulated(400, 1.0, 1.0, 0.0, 1), draws=1000, seed=1), settings)
+    perfect = trial_criteria(posterior_arms(simulated(400, 1.0, 1.0, 0.0, 1), draws=1000, seed=1), settings)
     assert [v.answer for v in perfect.verdicts] == ["supported", "supported"]
     assert perfect.prentice.probabilities["joint"] > 0.9
     assert perfect.proportion_explained.lower < 1 < perfect.proportion_explained.upper
-    confounded = single_trial(posterior_arms(simulated(400, 1.0, 0.0, 1.5, 1), draws=1000, seed=1), settings)
+    confounded = trial_criteria(posterior_arms(simulated(400, 1.0, 0.0, 1.5, 1), draws=1000, seed=1), settings)
     assert confounded.verdicts[1].answer == "supported"  # they go together, and that is all it says
     assert not confounded.prentice.assessable
     assert confounded.proportion_explained.withheld
@@ -123,6 +124,6 @@ def test_perfect_and_confounded_surrogates():
 
 def test_the_same_seed_gives_the_same_trial():
     data = simulated(100, 1.0, 1.0, 0.0, 2)
-    first, second = (single_trial(posterior_arms(data, draws=300, seed=5)) for _ in range(2))
+    first, second = (trial_criteria(posterior_arms(data, draws=300, seed=5)) for _ in range(2))
     pd.testing.assert_frame_equal(first.table, second.table)
     pd.testing.assert_frame_equal(first.causal_association.table, second.causal_association.table)

@@ -65,13 +65,13 @@ def tables(seed, n=300):
 
 
 def evaluated(seed):
-    from bayesmodels import LongitudinalModel, NutsSettings, Outcome, ReportSettings, Study, fit
+    from bayesmodels import LongitudinalModel, NutsSettings, Outcome, Study, fit
     from bayesmodels.models.outcome import Typical
     from bayesmodels.parts.effects import SlopeChange, Step
     from bayesmodels.parts.priors import HalfNormal
     from bayesmodels.posterior.context import read_context
     from bayesmodels.posterior.observed import observed_persons
-    from bayesmodels.surrogacy.fit_evidence import surrogate_evidence
+    from bayesmodels.surrogacy.evidence import surrogate_evidence
 
     nfl = Outcome(
         name="nfl_plasma", unit="pg/mL", scale="log", good_direction="down",
@@ -85,8 +85,7 @@ def evaluated(seed):
     model = LongitudinalModel(outcomes=(nfl, function), pooling="complete")
     tree = fit(model, study, NutsSettings(draws=500, tune=500, seed=seed, progress=False))
     context = read_context(tree)
-    settings = ReportSettings(surrogate="nfl_plasma", outcome="function")
-    return surrogate_evidence(tree, context, settings, observed_persons(tree, context.data))
+    return surrogate_evidence(tree, context, observed_persons(tree, context.data), "nfl_plasma", "function")
 
 
 @pytest.mark.slow

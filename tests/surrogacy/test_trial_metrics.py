@@ -6,7 +6,7 @@ from scipy import integrate, stats
 
 from bayesmodels.surrogacy.trial_level.cuts import SOURCES, TrialVerdictSettings
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
-from bayesmodels.surrogacy.trial_level.paradox import paradox_curve, paradox_probability
+from bayesmodels.surrogacy.trial_level.paradox import paradox_probability
 from bayesmodels.surrogacy.trial_level.prior_information import prior_information
 from bayesmodels.surrogacy.trial_level.threshold import LEVELS, benefit_curve, threshold, threshold_table
 from bayesmodels.surrogacy.trial_level.verdict import bses3_inputs, trial_verdict
@@ -184,7 +184,7 @@ def test_prediction_of_a_left_out_trial_by_simulation(nu):
             assert at == pytest.approx(np.quantile(values[near], p), abs=monte_carlo)
 
 
-def test_paradox_by_scipy_and_as_the_complement_of_benefit():
+def test_paradox_by_scipy():
     draws = certain()
     both = stats.multivariate_normal([0, 0], [[1, 0.9], [0.9, 1]])  # good: alpha < 0 and beta > 0
     good = stats.norm.cdf(0.3 / 0.3)
@@ -192,9 +192,6 @@ def test_paradox_by_scipy_and_as_the_complement_of_benefit():
     found = paradox_probability(draws, "down", "up")
     assert found["joint"] == pytest.approx(expected, abs=1e-5)
     assert found["given_good_surrogate"] == pytest.approx(expected / good, abs=1e-5)
-    grid = np.linspace(-1, 1, 5)
-    curve = paradox_curve(draws, grid, "up")["probability_of_harm"].to_numpy()
-    assert curve == pytest.approx(1 - benefit_curve(draws, grid, "up"))
 
 
 @pytest.mark.parametrize("rho", [-0.999, -0.5, 0.0, 0.7, 0.999])

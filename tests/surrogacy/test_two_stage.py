@@ -1,5 +1,6 @@
 """Two-stage estimators against the reference figures (printed with the treatment coded -1 / 1) and by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study import ClusterTable
+from bayesmodels.study import ClusterTable, Endpoint
 from bayesmodels.surrogacy.two_stage import r2_standard_error, two_stage
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
@@ -136,3 +137,36 @@ def test_without_any_variation_of_effects_it_reports_the_patients_r2():
     found = two_stage(ClusterTable.from_frame(frame, active=1), "reduced")
     assert found["trial_r2"] == pytest.approx(0.92, abs=0.03)
     assert found["individual_r2"] == pytest.approx(0.92, abs=0.02)
+
+
+def verdicts(found):
+    return {verdict.rung: verdict for verdict in found.verdicts}
+
+
+def test_places_of_one_trial_are_no_evidence_of_the_trial_level():
+    places = verdicts(two_stage(armd(), "reduced"))
+    assert places["trial"].answer == "not assessable"
+    assert "places of one trial" in places["trial"].sentence
+    assert "R2 between 36 places: 0.66 (0.47 to 0.85)" in places["trial"].reasons[0]
+    assert places["individual"].answer == "supported"
+    trials = verdicts(two_stage(armd(), "reduced", clusters="trials"))
+    assert trials["trial"].answer == "uncertain"
+    assert "takes the trials' effects as known" in trials["trial"].sentence
+
+
+def test_the_individual_verdict_knows_the_good_directions():
+    for goods, answer in ((("up", "up"), "supported"), (("down", "up"), "not supported")):
+        table = replace(armd(), surrogate=Endpoint("S", good=goods[0]), outcome=Endpoint("T", good=goods[1]))
+        found = verdicts(two_stage(table))["individual"]
+        assert found.answer == answer
+    assert "with a better S have a worse T" in found.sentence
+
+
+def test_few_trials_and_values_that_do_not_vary(three_clusters):
+    assert "3 trials with both arms are too few" in two_stage(three_clusters, clusters="trials").verdicts[1].sentence
+    assert "individual: " in two_stage(three_clusters).sentence()
+    frame = three_clusters.rows.assign(treatment=three_clusters.rows["active"].astype(int), surrogate=1.0)
+    with pytest.raises(BadInput, match="expected values that differ between patients"):
+        two_stage(ClusterTable.from_frame(frame, active=1))
+    with pytest.raises(BadInput, match="clusters: expected trials or places, got 'centres'"):
+        two_stage(three_clusters, clusters="centres")

@@ -1,13 +1,16 @@
 """Recovery with informative death: what ignoring death does in large samples, and the page's figures by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
-from validation.joint_recovery import study as joint_recovery
-from validation.joint_recovery.report import summary, tidy
-from validation.joint_recovery.study import (
+from validation.joint_recovery import study
+from validation.joint_recovery import trials as joint_recovery
+from validation.joint_recovery.study import chance, summary, tidy
+from validation.joint_recovery.trials import (
     LAYOUTS,
     TRUTH,
     ignoring_in_large_samples,
@@ -15,8 +18,8 @@ from validation.joint_recovery.study import (
     main_quantities,
     truths,
 )
-from validation.simulated.joint_chance import chance
-from validation.simulated.joint_trials import simulate_exits, simulate_trial
+from validation.recovery.coverage import QUANTILES
+from validation.simulated.joint_trials import draw_people, simulate_exits, simulate_trial
 
 from bayesmodels.vocabulary import months
 
@@ -49,7 +52,7 @@ def test_truths_as_if_alive_by_hand_and_those_among_the_living_are_higher():
 
 def test_shares_alive_are_those_of_simulated_trials():
     layout = LAYOUTS["parallel"]
-    people = layout.people(np.random.default_rng(0))
+    people = draw_people(layout, np.random.default_rng(0))
     rng, alive = np.random.default_rng(1), []
     for _ in range(20):
         terms = rng.standard_normal((len(people.start), 2)) * TRUTH.person_sd
@@ -96,3 +99,29 @@ def test_luck_has_expectation_zero_and_its_means_are_of_the_groups():
 def test_every_main_quantity_has_a_truth():
     for design in LAYOUTS:
         assert set(main_quantities(design)) <= set(truths(design))
+
+
+def test_committed_coverage_follows_from_the_committed_estimates(monkeypatch, tmp_path):
+    """Records put together again from the committed tables; the luck of the trials is simulated again."""
+    monkeypatch.setattr(study, "ignoring_in_large_samples", lambda design: {"level": 0.0, "rate": 0.4, "effect": -0.1})
+    variant = study.STUDY.variant("parallel")
+    folder = Path(__file__).parents[2] / variant.folder
+    fits, estimates = pd.read_csv(folder / "fits.csv"), pd.read_csv(folder / "estimates.csv")
+    records = []
+    for trial, own in fits.groupby("trial"):
+        record = {"trial": trial, "dead": [0.5, 0.7], **own.iloc[0][["cpu_seconds", "visits"]].to_dict()}
+        for fitted, fit in own.set_index("model").iterrows():
+            rows = estimates[(estimates["trial"] == trial) & (estimates["model"] == fitted)]
+            numbers = rows[list(QUANTILES)].to_numpy().tolist()
+            record[fitted] = fit.drop(["trial", "cpu_seconds", "visits", "converged"]).to_dict()
+            record[fitted] |= {"parameters": dict(zip(rows["quantity"], numbers, strict=True))}
+        records.append(record)
+    said = study.STUDY.write(records, variant.spec, tmp_path, 100)
+    made, kept = (pd.read_csv(place / "coverage.csv") for place in (tmp_path, folder))
+    for name in ("model", "quantity", "covered_95", "covered_50", "fits"):
+        assert made[name].tolist() == kept[name].tolist(), name
+    for name in ("truth", "bias", "bias_se", "adjusted", "adjusted_se", "error", "width_95", "width_50"):
+        np.testing.assert_allclose(made[name], kept[name], rtol=1e-3, atol=2e-4, err_msg=name)
+    assert said.splitlines()[0] in (folder / "README.md").read_text()
+    assert "20 have coverage within simultaneous limits (87 to 100 and 34 to 66 of 100)" in said
+    assert (tmp_path / "README.md").read_text() == study.STUDY.page(tmp_path, "parallel")

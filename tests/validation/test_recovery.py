@@ -1,4 +1,4 @@
-"""Trials from the model with NumPy against the model's own graph; coverage limits; resuming."""
+"""Trials from the model with NumPy against the model's own graph; coverage limits."""
 
 import json
 from pathlib import Path
@@ -8,19 +8,17 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 from scipy.linalg import block_diag
-from validation.recovery.page import deceleration, verdict
-from validation.recovery.report import binomial_limits, coverage_table, is_prior_dominated
+from validation.recovery.coverage import QUANTILES, binomial_limits, coverage_table, is_prior_dominated
+from validation.recovery.study import STUDY
 from validation.simulated import model_trials, model_visits
-from validation.simulated.model_trials import OUTCOMES, Layout, draw_truth
+from validation.simulated.model_trials import OUTCOMES, draw_truth, two_strata
 
-from bayesmodels.fitting.refit import PUBLISHED
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.design import as_data, design_of
 from bayesmodels.study import Study
-from bayesmodels.trials.loop import run_study
-from bayesmodels.vocabulary import months
+from bayesmodels.vocabulary import VARIABLES, months
 
-LAYOUT = Layout(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
+LAYOUT = two_strata(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
 
 
@@ -38,7 +36,8 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
 
     pm_model = MODEL.build(model_visits.template_study(LAYOUT))
     free = model_trials.free_variables(truth)
-    outputs = [pm_model[name] for name in PUBLISHED]
+    refitted = [name for name, row in VARIABLES.items() if row.refitted and row.level != "trial"]
+    outputs = [pm_model[name] for name in refitted]
     density = pm.logp(pm_model["visits"], pm_model.rvs_to_values[pm_model["visits"]], warn_rvs=False)
     design = model_visits.simulate_visits(truth, LAYOUT, np.random.default_rng(4))
     for name, array in as_data(design, OUTCOMES).items():
@@ -47,7 +46,7 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
     function = pytensor.function(pm_model.free_RVs, [*outputs, density], mode=python_mode(), on_unused_input="ignore")
     *values, by_person = function(*(free[rv.name] for rv in pm_model.free_RVs))
     expected = model_trials.published(truth, LAYOUT.weeks, LAYOUT.shares)
-    for name, value in zip(PUBLISHED, values, strict=True):
+    for name, value in zip(refitted, values, strict=True):
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
     curves = model_trials.mean_curves(truth, np.array(LAYOUT.weeks), LAYOUT.shares)
@@ -66,7 +65,7 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
             if k == 0:
                 own[:, 2] = effect
             loadings.append(own)
-            path = truth.wander_sd[k] ** 2 * np.minimum.outer(t, t)
+            path = truth.random_walk_sd[k] ** 2 * np.minimum.outer(t, t)
             errors.append(path + truth.residual_sd[k] ** 2 * np.eye(len(t)))
             y += list(outcome.values[i, there])
         z = np.vstack(loadings)
@@ -160,7 +159,6 @@ def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of
     assert (manifest["judged"], manifest["inside"]) == (len(judged), judged["inside"].sum())
     text = (folder / "README.md").read_text()
     assert f"{manifest['inside']} of {manifest['judged']} parameters have coverage within" in text
-    assert verdict("generator", table, manifest) in text
     own = pd.read_csv(folder / "estimates.csv").query("parameter == 'deceleration[alsfrs_r]'")
     covered = ((own["lower_95"] <= own["truth"]) & (own["truth"] <= own["upper_95"])).sum()
     width = (own["upper_95"] - own["lower_95"]).mean()
@@ -170,24 +168,39 @@ def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of
         f"which {covered} cover"
     )
     assert told in text
-    assert deceleration(table.set_index("parameter").loc["deceleration[alsfrs_r]"]) in text
 
 
-def count_calls(spec, number):
-    """A task that leaves a trace of every call."""
-    with open(spec, "a", encoding="utf-8") as file:
-        file.write(f"{number}\n")
-    return {"square": number**2}
-
-
-def test_a_killed_study_goes_on_after_the_last_whole_record(tmp_path):
-    log, calls = tmp_path / "log.jsonl", tmp_path / "calls"
-    run_study(count_calls, str(calls), 2, log)
-    with log.open("a", encoding="utf-8") as file:
-        file.write('{"trial": 2, "squ')
-    records = run_study(count_calls, str(calls), 4, log)
-    assert [r["square"] for r in records] == [0, 1, 4, 9]
-    assert calls.read_text().split() == ["0", "1", "2", "3"]
-    assert all(json.loads(line) for line in log.read_text().splitlines())
-    with pytest.raises(ValueError, match="other settings"):
-        run_study(count_calls, str(tmp_path / "else"), 4, log)
+@pytest.mark.parametrize("variant", STUDY.variants, ids=lambda variant: variant.spec.variant)
+def test_committed_coverage_follows_from_the_committed_estimates(variant, tmp_path):
+    """Records put together again from the committed tables, whose estimates have four digits."""
+    folder = Path(__file__).parents[2] / variant.folder
+    fits, estimates = pd.read_csv(folder / "fits.csv"), pd.read_csv(folder / "estimates.csv")
+    numbers = ["truth", *QUANTILES, *QUANTILES]
+    records = fits.drop(columns="converged").to_dict("records")
+    for record, (_, own) in zip(records, estimates.groupby("trial"), strict=True):
+        record["parameters"] = dict(zip(own["parameter"], own[numbers].to_numpy().tolist(), strict=True))
+    said = STUDY.write(records, variant.spec, tmp_path, 120)
+    made, kept = (pd.read_csv(place / "coverage.csv") for place in (tmp_path, folder))
+    for name in ("parameter", "prior_dominated", "lowest_95", "highest_50", "inside"):
+        assert made[name].tolist() == kept[name].tolist(), name
+    for level in (95, 50):
+        below, above = (
+            side * (estimates["truth"] - estimates[f"{end}_{level}"]) for side, end in ((1, "lower"), (-1, "upper"))
+        )
+        digit = 1e-3 * estimates[["truth", f"lower_{level}", f"upper_{level}"]].abs().max(axis=1)
+        least, most = (
+            (np.minimum(below, above) >= by).groupby(estimates["parameter"], sort=False).sum() for by in (digit, -digit)
+        )
+        assert kept[f"covered_{level}"].between(least.to_numpy(), most.to_numpy()).all()
+        assert made[f"covered_{level}"].between(least.to_numpy(), most.to_numpy()).all()
+    np.testing.assert_allclose(made["width_95"], kept["width_95"], rtol=2e-3)
+    digit = 1e-3 * estimates[["truth", "median"]].abs().max(axis=1).groupby(estimates["parameter"], sort=False).max()
+    assert ((made["bias"] - kept["bias"]).abs().to_numpy() <= digit.to_numpy()).all()
+    text = (tmp_path / "README.md").read_text()
+    assert said in text
+    assert said in (folder / "README.md").read_text()
+    assert "**Unfinished: 100 of 120 fits.**" in text
+    earlier = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    for name in ("judged", "inside", "limits_95", "rhat_above_1.01", "ess_below_100", "median_min_ess_bulk"):
+        assert manifest[name] == earlier[name], name

@@ -9,7 +9,7 @@ from validation.calibration import one_stage as one_stage_calibration
 from validation.calibration import trial_level as trial_level_calibration
 from validation.calibration.one_stage import correlate
 from validation.few_trials import study as few_trials
-from validation.few_trials.report import SOURCE, comparison, write_report
+from validation.few_trials.study import SOURCE, comparison
 
 
 def agree(truths, pm_model, draws=1500):
@@ -102,6 +102,6 @@ def test_the_comparison_finds_the_cell_that_differs(as_the_source, tmp_path):
     expected = np.sqrt(0.05**2 * (1 / 100 + 1 / 40) + 0.01**2 / 12)
     assert table.at[(8, 0.8, "q975"), "error"] == pytest.approx(expected, rel=0.2)
     assert table.at[(40, 0.95, "lower_above_half"), "agrees"]
-    said = write_report(as_the_source, few_trials.FewTrialsSpec(100), tmp_path)
+    said = few_trials.STUDY.write(as_the_source, few_trials.STUDY.variant().spec, tmp_path, 2100)
     assert "q975 at 5 trials, R2 0.2" in said
     assert (tmp_path / "README.md").read_text().count("| 40 |") == 1

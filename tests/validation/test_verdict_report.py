@@ -1,24 +1,12 @@
 """Shares of verdicts: counts, limits, and the sentence that says whether the limit of false support holds."""
 
 import json
-from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-from validation.surrogacy_verdicts.report import shares, write_report
+from validation.surrogacy_verdicts.study import STUDY, VerdictSpec, shares
 
 from bayesmodels.simulation import COLLECTIONS
-
-
-@dataclass(frozen=True)
-class Spec:
-    simulations: int = 20
-    seed: int = 1
-    chains: int = 1
-    tune: int = 1
-    draws: int = 1
-    patients_per_arm: int = 50
-    single_patients_per_arm: int = 200
 
 
 def records(false_support: int):
@@ -42,7 +30,7 @@ def records(false_support: int):
                     "divergences": 0,
                 }
             )
-    return rows, Spec()
+    return rows, VerdictSpec(tune=1, draws=1)
 
 
 def test_shares_count_every_answer_of_every_rung():
@@ -65,7 +53,7 @@ SAID = {
 @pytest.mark.parametrize(("count", "words"), SAID.items())
 def test_false_support_is_told(count, words, tmp_path):
     rows, spec = records(count)
-    assert words in write_report(rows, spec, tmp_path)
+    assert words in STUDY.write(rows, spec, tmp_path, len(rows))
     page = (tmp_path / "README.md").read_text()
     assert words in page
     assert "| perfect | 40 | 0% | 0% | 40% | 60% |" in page

@@ -1,4 +1,4 @@
-"""What is asked about those who left, checked against model and study before anything is computed."""
+"""The request of a dropout sensitivity analysis, checked against model and study before anything is computed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from bayesmodels.analyses.dropout.tables import Cells
 from bayesmodels.errors import BadConfig, BadInput, expect
-from bayesmodels.models.labels import events_taken
+from bayesmodels.models.labels import events_taken, terminal_labels
 from bayesmodels.persons.prepared import has_events
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import study_questions
-from bayesmodels.study.labels import alike, spelt
+from bayesmodels.study.checks.event_words import study_questions
+from bayesmodels.study.checks.labels import alike, spelt
 from bayesmodels.study.leaving import DEATH, Leaving, LeavingRule, leaving
 
 NEVER_TREATED = "never_treated"
@@ -168,11 +168,6 @@ def dropout_request(
         Cells.of(study),
         rule.in_words() + _nobody_dead(study, rule),
     )
-
-
-def terminal_labels(model: Any) -> tuple[str, ...]:
-    """Labels, in the events table, of the model's terminal events."""
-    return tuple(label for event in model.events if event.terminal for label in event.labels)
 
 
 def event_words(model: Any, rule: LeavingRule) -> dict[str, str]:

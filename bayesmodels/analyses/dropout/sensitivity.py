@@ -1,4 +1,4 @@
-"""How much an answer leans on what is supposed of those who left: reference-based and delta-adjusted means."""
+"""Sensitivity of means to assumptions about persons who left: reference-based and delta-adjusted means."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def dropout_sensitivity(
     interval: float = 0.95,
     draws: int = 1000,
 ) -> xr.Dataset:
-    """Means and differences at a week under different suppositions about those who left before it.
+    """Means and differences at a week under different assumptions about those who left before it.
 
     A start group's mean is the model's own (missing at random, as if all were followed), plus the average over its
     persons of what a strategy changes for those who left. That change is exact given a posterior draw: conditional
@@ -108,7 +108,7 @@ def dropout_sensitivity(
 
     Notes
     -----
-    The spread is that of the posterior of the estimand with the supposition taken as true. A reference-based difference
+    The spread is that of the posterior of the estimand with the assumption taken as true. A reference-based difference
     then varies less than one under missing at random, since part of it is known to be nothing. Multiple imputation
     with Rubin's rules gives a wider, information-anchored interval (Cro, Carpenter and Kenward 2019, doi:10.1111/
     rssa.12423), about as wide as the one under missing at random.

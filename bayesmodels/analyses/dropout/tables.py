@@ -1,4 +1,4 @@
-"""From totals by start group and stratum to the dataset of `dropout_sensitivity`."""
+"""Dataset of a dropout sensitivity analysis, made from totals by start group and stratum."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from bayesmodels.statistics import Comparison
 from bayesmodels.statistics.comparison import as_html
 from bayesmodels.statistics.trial import rank_comparisons, two_group_trial
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import study_questions
-from bayesmodels.study.labels import spelt
+from bayesmodels.study.checks.event_words import study_questions
+from bayesmodels.study.checks.labels import spelt
 
 WHAT = {
     "joint rank": "Every person against every other: terminal events first, then the change of function at the last "

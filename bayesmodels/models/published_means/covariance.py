@@ -3,12 +3,12 @@
 Person-level covariance of a change from baseline at months t1, t2 since randomisation (random slope, Brownian path,
 visit residual with an adjusted baseline residual):
 
-    V(t1, t2) = rate_sd^2 t1 t2 + wander_sd^2 min(t1, t2) + residual_sd^2 (baseline_share + 1[t1 = t2])
+    V(t1, t2) = rate_sd^2 t1 t2 + random_walk_sd^2 min(t1, t2) + residual_sd^2 (baseline_share + 1[t1 = t2])
 
 An arm of n persons has covariance V / n. Published standard errors replace the diagonal, V keeps the correlation, and
 shocks of one visit are common to the arms of a stratum. A mean over strata is the weighted sum of its strata's arms.
 
-Source: the aggregate model of VALOR's published means that reproduced them (`models.valor_means`).
+Source: the aggregate model of VALOR's published means that reproduced them (`models.published_means.presets`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StratumSpread(BaseModel):
     stratum : str
     rate_sd : float
         SD between persons of the slope, per month.
-    wander_sd : float
+    random_walk_sd : float
         SD of the Brownian path, per square root of a month.
     residual_sd : float
         SD of a visit about the person's own course.
@@ -44,7 +44,7 @@ class StratumSpread(BaseModel):
 
     stratum: str
     rate_sd: float = Field(ge=0)
-    wander_sd: float = Field(ge=0)
+    random_walk_sd: float = Field(ge=0)
     residual_sd: float = Field(gt=0)
     visit_shock_sd: float = Field(default=0.0, ge=0)
 
@@ -77,7 +77,7 @@ class MeansSpread(BaseModel):
         part = self.stratum(stratum)
         t1, t2 = np.asarray(months, float)[:, None], np.asarray(months_other, float)[None, :]
         residual = part.residual_sd**2 * (self.baseline_share + (t1 == t2))
-        return part.rate_sd**2 * t1 * t2 + part.wander_sd**2 * np.minimum(t1, t2) + residual
+        return part.rate_sd**2 * t1 * t2 + part.random_walk_sd**2 * np.minimum(t1, t2) + residual
 
     def stratum(self, label: str) -> StratumSpread:
         """Return the plug-ins of a stratum; `BadInput` where there are none."""
@@ -92,7 +92,7 @@ class MeansSpread(BaseModel):
 class MeansRows:
     """Published rows of one outcome as weighted sums of cells (stratum by start group by visit).
 
-    Attributes
+    Parameters
     ----------
     months : array (cell,)
         Months since randomisation.

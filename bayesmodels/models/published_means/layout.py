@@ -1,4 +1,4 @@
-"""How a table of published means lies over cells: stratum by start group by visit.
+"""Rows of a table of published means as weighted sums of cells, stratum by start group by visit.
 
 A row of a stratum is one cell. A row of all randomised is a weighted sum of its strata's cells, with common weights
 (the strata's shares of the trial) or with the start group's own.
@@ -26,7 +26,7 @@ Mixture = Literal["common", "own"]
 class Arms:
     """Start groups, strata and the persons randomised to each arm.
 
-    Attributes
+    Parameters
     ----------
     start_groups : tuple of str
         Reference group last.
@@ -99,10 +99,8 @@ def rows_of(frame: pd.DataFrame, arms: Arms, mixture: Mixture) -> MeansRows:
     cells: dict[tuple[str, str, float], int] = {}
     entries = []
     for row, (label, group, week) in enumerate(zip(frame["stratum"], frame["start_group"], frame["week"], strict=True)):
-        if label in arms.strata:
-            parts, shares = (label,), (1.0,)
-        else:
-            parts, shares = arms.strata, arms.shares(group if mixture == "own" else None)
+        parts: tuple[str, ...] = (label,) if label in arms.strata else arms.strata
+        shares = (1.0,) if label in arms.strata else arms.shares(group if mixture == "own" else None)
         for part, share in zip(parts, shares, strict=True):
             entries.append((row, cells.setdefault((part, group, float(week)), len(cells)), share))
     weights = np.zeros((len(frame), len(cells)))

@@ -11,7 +11,6 @@ from bayesmodels.models.published_means.covariance import MeansSpread
 from bayesmodels.parts.means_effects import Course, MeansEffect, Values
 from bayesmodels.parts.means_priors import Parameter
 from bayesmodels.parts.priors import MeanPrior
-from bayesmodels.study.problem import plain
 
 
 class MeansOutcome(BaseModel):
@@ -48,28 +47,8 @@ class MeansOutcome(BaseModel):
         rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate", per_stratum=True)
         return (rate, *self.course.parameters(self.name), *self.effect.parameters(self.name))
 
-    def mean(self, xp, cells, values: Values):
+    def mean(self, xp: Any, cells: Any, values: Values) -> Any:
         """Mean change since randomisation over cells, shape (..., cell)."""
         rate = cells.of_stratum(values[f"{self.name}_rate"])
         rho = self.course.rate_of_flattening(self.name, values)
         return self.effect.mean(xp, cells, self.name, rate, rho, values)
-
-
-def means_outcome_from(value: Any) -> Any:
-    """An outcome as it is, or a preset by name, or a table of fields with or without a `preset` to change.
-
-    Raises
-    ------
-    ValueError
-        No preset of that name.
-    """
-    from bayesmodels.models.presets import replaced
-    from bayesmodels.models.published_means.valor import MEANS_PRESETS
-
-    fields = {"preset": value} if isinstance(value, str) else value
-    if not isinstance(fields, dict) or "preset" not in fields:
-        return value
-    name = fields["preset"]
-    if not isinstance(name, str) or name not in MEANS_PRESETS:
-        raise ValueError(f"no preset {plain(repr(name))} of published means; known: {', '.join(MEANS_PRESETS)}")
-    return replaced(MEANS_PRESETS[name](), {key: given for key, given in fields.items() if key != "preset"})

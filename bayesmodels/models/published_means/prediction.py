@@ -31,10 +31,10 @@ NOISE_PER_DRAW = 8
 class MeansPrediction:
     """Predictive draws of later published means.
 
-    Attributes
+    Parameters
     ----------
     rows : DataFrame
-        One row a mean: outcome, stratum, start_group, week, series, unit, published, standard_error (used),
+        One row per mean: outcome, stratum, start_group, week, series, unit, published, standard_error (used),
         se_published (False: implied by the plug-ins), mixture ("common" or "own" weights of the strata; blank for one
         stratum).
     draws : array (draw, row)

@@ -1,4 +1,4 @@
-"""What a model of published means publishes: parameters by outcome and stratum, curves, differences, period rates."""
+"""Published variables of a model of means: parameters by outcome and stratum, curves, differences, period rates."""
 
 from __future__ import annotations
 

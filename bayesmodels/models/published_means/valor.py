@@ -1,131 +1,11 @@
-"""Preset for VALOR's published means: the plug-in spreads and priors with which the aggregate model reproduced them.
-
-Source of every number: trial fits to the published visit-level means, by a program not kept with the package. The
-spreads, the start of the delayed group's drug and the deceleration were chosen with later data in view: predictions
-of later visits are not a pure held-out test.
-"""
+"""Model of VALOR's published means: NfL and ALSFRS-R together."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread
 from bayesmodels.models.published_means.model import PublishedMeansModel
-from bayesmodels.models.published_means.outcome import MeansOutcome
-from bayesmodels.parts.means_effects import (
-    AbsoluteChange,
-    DeceleratingCourse,
-    DropGain,
-    LaggedPlateau,
-    LinearCourse,
-    MeansEffect,
-    NoMeansEffect,
-    ProportionalSlowing,
-    RatioPower,
-)
-from bayesmodels.parts.priors import LogNormal, Normal
-
-FunctionEffect = Literal["proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"]
-
-SOURCE = "aggregate fits of VALOR's published means"
-NOT_LEARNED = "not learned from VALOR"
-
-NFL_SPREAD = MeansSpread(
-    strata=(
-        StratumSpread(stratum="faster", rate_sd=0.08, wander_sd=0.164, residual_sd=0.06, visit_shock_sd=0.03),
-        StratumSpread(stratum="slower", rate_sd=0.02, wander_sd=0.115, residual_sd=0.125, visit_shock_sd=0.06),
-    ),
-    reading_error=0.015,
-    source=SOURCE,
-)
-ALSFRS_R_SPREAD = MeansSpread(
-    strata=(
-        StratumSpread(stratum="faster", rate_sd=1.19, wander_sd=1.43, residual_sd=1.09, visit_shock_sd=0.4),
-        StratumSpread(stratum="slower", rate_sd=0.22, wander_sd=1.40, residual_sd=1.12, visit_shock_sd=0.25),
-    ),
-    reading_error=0.05,
-    source=SOURCE,
-)
-FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source=NOT_LEARNED)
-DECELERATION = LogNormal(median=0.04, sigma=0.8, source="half-life about 17 months, wide")
-
-
-def _by_stratum(faster: tuple[float, float], slower: tuple[float, float], source: str) -> dict[str, Normal]:
-    return {
-        label: Normal(mean=mean, sd=sd, source=source) for label, (mean, sd) in (("faster", faster), ("slower", slower))
-    }
-
-
-def valor_nfl(drift_on_drug: Literal["stops", "continues"] = "stops", extension_shift_sd: float = 0.0) -> MeansOutcome:
-    """Plasma NfL, log ratio to baseline: a lagged plateau over an untreated drift.
-
-    Parameters
-    ----------
-    drift_on_drug : {"stops", "continues"}
-        Week 148 refutes `continues`.
-    extension_shift_sd : float
-        SD of the shift common to both groups in the extension, ln; 0 for none (0.2 in trial fits).
-    """
-    return MeansOutcome(
-        name="nfl_plasma",
-        unit="ln",
-        scale="log",
-        good_direction="down",
-        rate=_by_stratum((0.0, 0.03), (0.0, 0.03), "placebo flat to x1.2 in 28 weeks"),
-        course=LinearCourse(),
-        effect=LaggedPlateau(
-            effect=_by_stratum((-0.7, 0.5), (-0.7, 0.5), SOURCE),
-            lag=LogNormal(median=1.0, sigma=0.5, source="pharmacology: effect within 0.3 to 4 months; wide"),
-            time_constant=LogNormal(median=1.2, sigma=0.6, source="pharmacology; wide"),
-            drift_on_drug=drift_on_drug,
-            extension_shift_sd=extension_shift_sd,
-        ),
-        spread=NFL_SPREAD,
-    )
-
-
-def valor_alsfrs_r(
-    effect: FunctionEffect = "proportional_slowing",
-    course: Literal["linear", "decelerating"] = "decelerating",
-    lag: LogNormal = FUNCTION_LAG,
-) -> MeansOutcome:
-    """ALSFRS-R, change from baseline in points.
-
-    Parameters
-    ----------
-    effect : {"proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"}
-        The last two follow NfL and need it among the model's outcomes.
-    course : {"linear", "decelerating"}
-        The untreated course. Linear courses over-predict the decline at week 148 by 7 to 11 points.
-    lag : LogNormal
-        From the drug's start (or its NfL response) to its effect on the rate, months.
-    """
-    return MeansOutcome(
-        name="alsfrs_r",
-        unit="points",
-        scale="identity",
-        good_direction="up",
-        rate=_by_stratum((-1.0, 0.7), (-0.5, 0.5), "natural history by stratum; wide"),
-        course=DeceleratingCourse(deceleration=DECELERATION) if course == "decelerating" else LinearCourse(),
-        effect=_function_effect(effect, lag),
-        spread=ALSFRS_R_SPREAD,
-    )
-
-
-def _function_effect(effect: FunctionEffect, lag: LogNormal) -> MeansEffect:
-    match effect:
-        case "proportional_slowing":
-            return ProportionalSlowing(slowing=Normal(mean=0.2, sd=0.5, source="sceptical, wide"), lag=lag)
-        case "absolute_change":
-            half_rate = "sceptical: half the stratum's prior mean rate is 1 SD"
-            return AbsoluteChange(effect=_by_stratum((0.0, 0.5), (0.0, 0.25), half_rate), lag=lag)
-        case "ratio_power":
-            given = "package default, by judgement: between 0 (none) and 1 (in proportion to NfL)"
-            return RatioPower(exponent=Normal(mean=0.3, sd=0.5, source=given), lag=lag)
-        case "drop_gain":
-            return DropGain(gain=Normal(mean=0, sd=0.5, source="cohort slope .46 points a month per ln"), lag=lag)
-        case "none":
-            return NoMeansEffect()
+from bayesmodels.models.published_means.presets import FunctionEffect, valor_alsfrs_r, valor_nfl
 
 
 def valor_means_model(
@@ -133,9 +13,13 @@ def valor_means_model(
     course: Literal["linear", "decelerating"] = "decelerating",
     curve_weeks: tuple[float, ...] = (),
 ) -> PublishedMeansModel:
-    """NfL and ALSFRS-R of VALOR together; `valor_nfl` and `valor_alsfrs_r` say what the arguments mean."""
+    """NfL and ALSFRS-R of VALOR together; `valor_nfl` and `valor_alsfrs_r` say what the arguments mean.
+
+    Parameters
+    ----------
+    effect, course
+        As of `valor_alsfrs_r`.
+    curve_weeks : tuple of float
+        As of `PublishedMeansModel`.
+    """
     return PublishedMeansModel(outcomes=(valor_nfl(), valor_alsfrs_r(effect, course)), curve_weeks=curve_weeks)
-
-
-MEANS_PRESETS = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
-"""Outcomes by the name that a configuration gives as `preset`."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study import Study
-from bayesmodels.study.labels import LabelColumn, spelling_problems, spelt
+from bayesmodels.study.checks.labels import LabelColumn, spelling_problems, spelt
 from bayesmodels.study.problem import FIRST_ROW
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS, months
 
@@ -163,6 +163,7 @@ def _visit_arrays(model: Any, data: Study) -> dict[str, np.ndarray]:
 
 def _exits(model: Any, data: Study) -> tuple[np.ndarray, np.ndarray]:
     """Months followed and whether an event ended them, (person, 2); months at which a replicate is censored."""
+    assert data.events is not None  # `rate_layout` refuses a study without events
     events = data.events.set_index("person").loc[data.persons["person"]]
     followed = (events["week"] - events["entry_week"]).to_numpy(float) / SOURCE_MONTH_IN_WEEKS
     happened = events["event"].isin(model.events).to_numpy()

@@ -3,7 +3,7 @@
     Y_ij = a_rt + c_i - b_i exp(theta_t + x_i' d + rho_block + eta_r) m_j + e_ij,    hazard_i = h0 exp(theta_t)
 
 of person i in regimen r and arm t, m_j = 12/52 times the week of visit j. DRR_t = exp(theta_t), 1 for the control. The
-person terms (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
+random effects (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
 
 Source: the HEALEY ALS Platform Trial's master protocol, recommended analysis (shared-parameter model).
 """
@@ -17,13 +17,22 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-from bayesmodels.kernels.linear_mixed_op import Inputs, Layout
-from bayesmodels.kernels.linear_mixed_variable import linear_mixed
+from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
+from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.kernels.spread import spread
+from bayesmodels.models.publish import publish
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
-from bayesmodels.models.shared_rate.priors import FOLLOWS, SharedRatePriors, deviations, log_gamma, uniform
-from bayesmodels.models.shared_rate.published import publish_courses, publish_rates, publish_spreads
+from bayesmodels.models.shared_rate.priors import (
+    FOLLOWS,
+    SharedRatePriors,
+    deviations,
+    log_gamma,
+    shared_rate_rows,
+    uniform,
+)
+from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
+from bayesmodels.vocabulary import months
 
 
 class SharedRateModel(BaseModel):
@@ -35,6 +44,8 @@ class SharedRateModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     outcome : str
         Outcome that declines, in points.
     regimen_column : str, optional
@@ -65,7 +76,19 @@ class SharedRateModel(BaseModel):
     priors: SharedRatePriors = SharedRatePriors()
 
     def arrays(self, data: Study, layout: RateLayout | None = None) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another study (`rate_arrays`)."""
+        """The data of a compiled model for another study (`rate_arrays`).
+
+        Parameters
+        ----------
+        data : Study
+        layout : RateLayout, optional
+            Of the study the model was compiled for; default that of `data`.
+
+        Returns
+        -------
+        dict of str to array
+            By the name of the data container.
+        """
         return rate_arrays(self, data, layout)
 
     def build(self, data: Study) -> pm.Model:
@@ -73,6 +96,16 @@ class SharedRateModel(BaseModel):
 
         Observed are `visits` (person, slot) and `exits` (person, exit), each with a log-likelihood by person. The data
         may be replaced by those of other persons without compiling again (`arrays`).
+
+        Parameters
+        ----------
+        data : Study
+            Start groups are the platform's arms.
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims.
 
         Raises
         ------
@@ -115,14 +148,29 @@ class SharedRateModel(BaseModel):
             )  # fmt: skip
             _exits(values, log_hazard + log_ratio)
             untreated = pt.exp(log_rate).mean()
-            publish_rates(parts, ratio, mean_rate * untreated, log_hazard)
-            publish_spreads(layout, level, level_sd, rate_sd, residual_sd)
+            _publish_rates(parts, ratio, mean_rate * untreated, log_hazard)
+            _publish_spreads(layout, level, level_sd, rate_sd, residual_sd)
             share = pt.eq(values["person_stratum"][:, None], np.arange(cells)).mean(axis=0)
-            publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
+            _publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
         return model
 
+    def prior_rows(self, data: Study | None = None) -> list[PriorRow]:
+        """Every prior (`prior_table`), whatever the study.
 
-def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tuple[Any, dict[str, Any]]:
+        Parameters
+        ----------
+        data : Study, optional
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
+        return shared_rate_rows(self.priors)
+
+
+def _other_log_rates(model: SharedRateModel, layout: RateLayout, values: Any) -> tuple[Any, dict[str, Any]]:
     """x'd + rho + eta of every person, and its parts: drift by block, regimens, covariates, and their SDs."""
     prior, found = model.priors, {}
     log_rate = pt.zeros(values["arm"].shape[0])
@@ -144,7 +192,7 @@ def _other_log_rates(model: SharedRateModel, layout: RateLayout, values) -> tupl
     return log_rate, found
 
 
-def _exits(values: dict[str, Any], log_hazard) -> None:
+def _exits(values: dict[str, Any], log_hazard: Any) -> None:
     """Observed variable `exits`: months followed and 1 for an event, with an exponential time to it."""
 
     def logp(value, log_hazard, limit, _):
@@ -168,6 +216,44 @@ def _exits(values: dict[str, Any], log_hazard) -> None:
         dims=("person", "exit"),
         observed=values["exits_observed"],
     )
+
+
+def _publish_rates(parts: dict[str, Any], ratio: Any, decline: Any, log_hazard: Any) -> None:
+    """Ratios (active,), untreated decline (positive) and log hazard per HEALEY month, and log rates by `parts`."""
+    publish("disease_rate_ratio", pt.concatenate([ratio, pt.full((1,), np.nan)]))
+    publish("untreated_hazard", SOURCE_MONTHS * pt.exp(log_hazard))
+    publish("population_rate", (-SOURCE_MONTHS * decline)[None, None])
+    named = {
+        "drift": "calendar_log_rate", "drift_sd": "calendar_log_rate_sd", "regimen": "regimen_log_rate",
+        "regimen_sd": "regimen_log_rate_sd", "covariate": "covariate_log_rate",
+    }  # fmt: skip
+    for part, name in named.items():
+        if part in parts:
+            publish(name, parts[part])
+
+
+def _publish_spreads(layout: RateLayout, level: Any, level_sd: Any, rate_sd: Any, residual_sd: Any) -> None:
+    """Levels and residual SDs (cell,), SDs of level (scalar) and of the decline (start_group,)."""
+    place = layout.place()
+    absent = np.where(place < 0, np.nan, 0.0)
+    publish("arm_level", level[np.maximum(place, 0)] + absent)
+    publish("arm_residual_sd", residual_sd[np.maximum(place, 0)] + absent)
+    publish("arm_rate_sd", SOURCE_MONTHS * rate_sd)
+    publish("person_sd", level_sd[None, None])
+
+
+def _publish_courses(data: Study, level: Any, decline: Any, ratio: Any) -> None:
+    """Mean courses of all persons under each arm, from their common mean level: arms differ by the rate ratio only."""
+    time = months(np.array(data.curve_weeks)) * SOURCE_MONTHS
+
+    def courses(multiple):
+        return -(decline * multiple)[None, :, None, None] * time
+
+    change = courses(pt.concatenate([ratio, pt.ones(1)]))
+    publish("population_level", level[None, None])
+    publish("curve", level + change)
+    publish("curve_change", change)
+    publish("difference", courses(ratio - 1.0))
 
 
 def _coords(model: SharedRateModel, data: Study, layout: RateLayout) -> dict[str, Any]:

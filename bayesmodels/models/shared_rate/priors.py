@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveFloat
+
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 
 Pair = tuple[FiniteFloat, PositiveFloat]
 Gamma = tuple[PositiveFloat, PositiveFloat]
@@ -67,7 +68,7 @@ class SharedRatePriors(BaseModel):
     hazard: Gamma = (0.01, 1.0)
 
 
-def uniform(name: str, upper: float, shift, dim: str, size: int):
+def uniform(name: str, upper: float, shift: Any, dim: str, size: int) -> Any:
     """Uniform(0, upper) variables over `dim`, sampled as their log odds less `shift`.
 
     The log odds of a uniform variable are logistic; the shift follows another parameter, so that what the data know
@@ -76,7 +77,7 @@ def uniform(name: str, upper: float, shift, dim: str, size: int):
     return upper * pt.sigmoid(pm.Logistic(name, -shift, 1.0, dims=(dim,), shape=(size,)) + shift)
 
 
-def deviations(name: str, sd, size: int):
+def deviations(name: str, sd: Any, size: int) -> Any:
     """`size` independent Normal(0, sd) log rates, sampled on a scale that fits a small `sd` and a large one.
 
     What a deviation would be known to without its prior is taken as `KNOWN_TO`: in units of its posterior SD, then,
@@ -86,7 +87,7 @@ def deviations(name: str, sd, size: int):
     return sd / stretch * pm.Normal(name, 0.0, stretch, shape=(size,))
 
 
-def log_gamma(name: str, shape: float, rate: float):
+def log_gamma(name: str, shape: float, rate: float) -> Any:
     """The logarithm of a Gamma(shape, rate) variable: sampled as it is, since draws of a tiny shape underflow.
 
     Its density at x is that of the Gamma variable at exp(x) times exp(x). Random draws: log Gamma(a) has the
@@ -106,9 +107,9 @@ def log_gamma(name: str, shape: float, rate: float):
     return pm.CustomDist(name, shape, rate, logp=logp, random=random, support_point=near, class_name="LogGamma")
 
 
-def shared_rate_prior_table(model: Any) -> pd.DataFrame:
-    """The whole prior of a SharedRateModel: parameter, prior, unit, source."""
-    p, month = model.priors, "month of 52/12 weeks"
+def shared_rate_rows(p: SharedRatePriors) -> list[PriorRow]:
+    """Every prior of a `SharedRateModel`: parameter, prior, unit, source."""
+    month = "month of 52/12 weeks"
     rows = [
         ("disease rate ratio, active arm", f"Uniform(0, {p.ratio_upper:g})", "ratio"),
         ("level, regimen and arm", f"Normal({p.level[0]:g}, {p.level[1]:g})", "points"),
@@ -126,4 +127,4 @@ def shared_rate_prior_table(model: Any) -> pd.DataFrame:
         ("untreated hazard", f"Gamma({p.hazard[0]:g}, {p.hazard[1]:g})", f"per {month}"),
     ]
     given = SOURCE if p == SharedRatePriors() else f"{SOURCE}, with changes by the user"
-    return pd.DataFrame([(*row, given) for row in rows], columns=["parameter", "prior", "unit", "source"])
+    return labelled_rows(("parameter", "prior", "unit", "source"), [(*row, given) for row in rows])

@@ -13,7 +13,7 @@ import numpy as np
 import pymc as pm
 from scipy import stats
 
-from bayesmodels.kernels.effect_pairs import effect_pairs
+from bayesmodels.kernels.pairs.effects import effect_pairs
 from bayesmodels.study import TrialTable
 
 KINDS = ("estimate", "left", "right", "none")
@@ -69,7 +69,7 @@ def trial_effects(
     degrees_of_freedom: float | None,
     dims: tuple[str, str],
 ) -> Any:
-    """Observed random variable of the estimates; its log density has one number a row.
+    """Observed random variable of the estimates; its log density has one number per row.
 
     Parameters
     ----------

@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,8 +21,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_level.likelihood import trial_arrays, trial_effects
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import TrialTable
-from bayesmodels.study.labels import spelt
+from bayesmodels.study.checks.labels import spelt
 
 Classes = Literal["one", "exchangeable", "specific"]
 Correlation = Annotated[float, Field(gt=-1, lt=1)]
@@ -40,6 +40,8 @@ class TrialLevelModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     surrogate_scale, outcome_scale : float
         s, the typical spread of each true effect between trials, in the effect's unit: mu ~ Normal(0, (2 s)^2),
         tau ~ HalfNormal(s). Stated beforehand, never taken from the table.
@@ -82,7 +84,17 @@ class TrialLevelModel(BaseModel):
         return self
 
     def arrays(self, table: TrialTable) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another table (`trial_arrays`)."""
+        """The data of a compiled model for another table (`trial_arrays`).
+
+        Parameters
+        ----------
+        table : TrialTable
+
+        Returns
+        -------
+        dict of str to array
+            By the name of the data container.
+        """
         return trial_arrays(table, 0.0 if isinstance(self.within_correlation, tuple) else self.within_correlation)
 
     def build(self, data: TrialTable) -> pm.Model:
@@ -90,6 +102,15 @@ class TrialLevelModel(BaseModel):
 
         The data containers may be replaced, also by those of another number of rows, without compiling again
         (`arrays`); classes are those of `data`.
+
+        Parameters
+        ----------
+        data : TrialTable
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims; rows of the table are the dim `trial`.
 
         Raises
         ------
@@ -126,58 +147,72 @@ class TrialLevelModel(BaseModel):
             )
         return model
 
+    def prior_rows(self, data: TrialTable) -> list[PriorRow]:
+        """Every prior (`prior_table`): parameter, prior, unit, source; the table gives labels and units only.
+
+        Parameters
+        ----------
+        data : TrialTable
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
+        rows = []
+        ends, scales = (data.surrogate, data.outcome), (self.surrogate_scale, self.outcome_scale)
+        for end, s in zip(ends, scales, strict=True):
+            stated = f"typical spread {s:g} stated by the user"
+            rows.append((f"mean effect, {end.label}", f"Normal(0, {2 * s:g})", end.unit, stated))
+            rows.append((f"SD between trials, {end.label}", f"HalfNormal({s:g})", end.unit, stated))
+        rows.append(("correlation of the true effects", "Uniform(-1, 1)", "correlation", UNIFORM))
+        if self.classes == "exchangeable":
+            shares = [(end.label, CLASS_SHARE * s, end.unit) for end, s in zip(ends, scales, strict=True)]
+            given = "package default: half the spread between single trials"
+            rows += [
+                (f"SD between classes of the mean effect, {n}", f"HalfNormal({s:g})", u, given) for n, s, u in shares
+            ]
+            text = f"HalfNormal({CLASS_SHARE:g})"
+            rows.append(("SD between classes of the correlation", text, "normal score", given))
+        within = self.within_correlation
+        text = f"Uniform({within[0]:g}, {within[1]:g})" if isinstance(within, tuple) else f"{within:g}, taken as known"
+        rows.append(("correlation of a row's estimates, where blank", text, "correlation", "stated by the user"))
+        if self.random_effects == "t":
+            rows.append(("degrees of freedom of the true effects", f"{self.degrees_of_freedom:g}, fixed", "", "stated"))
+        return labelled_rows(("parameter", "prior", "unit", "source"), rows)
+
     def _between(self, data: TrialTable, arrays: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
-        """Mean, spread and correlation of the rows' true effects, one for all rows or one a row."""
+        """Mean, spread and correlation of the rows' true effects, one for all rows or one per row."""
         scale = np.array([self.surrogate_scale, self.outcome_scale])
         if self.classes == "one":
-            mean, spread, correlation = _population("", scale, None)
-            _publish(mean, spread, correlation)
+            mean, spread, score = _population("", scale)
+            correlation = _uniform(score)
+            publish_effects(mean, spread, correlation)
             return mean, spread, correlation
         rows = pm.Data("class_index", arrays["class_index"], dims=("trial",))
         target = None if self.target_class is None else data.classes.index(self.target_class)
         if self.classes == "specific":
-            mean, spread, correlation = _population("class_", scale, "treatment_class")
-            _publish(mean[target], spread[target], correlation[target])
+            mean, spread, score = _population("class_", scale, "treatment_class")
+            correlation = _uniform(score)
+            publish_effects(mean[target], spread[target], correlation[target])
             row_spread = spread[rows]
         else:
-            typical, spread, score = _typical(scale)
+            typical, spread, score = _population("", scale)
             between = CLASS_SHARE * scale * _half_normal(pm.Normal("class_sd_score", 0.0, 1.0, dims=("endpoint",)))
             of_mean = pm.Normal("class_deviation", 0.0, 1.0, dims=("treatment_class", "endpoint"))
             score_sd = CLASS_SHARE * _half_normal(pm.Normal("class_rho_sd_score", 0.0, 1.0))
             of_score = pm.Normal("class_rho_deviation", 0.0, 1.0, dims=("treatment_class",))
             mean, correlation = typical + between * of_mean, _uniform(score + score_sd * of_score)
             if target is None:
-                _publish(typical, spread, _uniform(score))
+                publish_effects(typical, spread, _uniform(score))
             else:
-                _publish(mean[target], spread, correlation[target])
+                publish_effects(mean[target], spread, correlation[target])
             row_spread = spread
         publish("class_mean", mean)
         publish("class_sd", spread if self.classes == "specific" else spread + pt.zeros_like(mean))
         publish("class_correlation", correlation)
         return mean[rows], row_spread, correlation[rows]
-
-
-def trial_level_prior_table(model: TrialLevelModel, data: TrialTable) -> pd.DataFrame:
-    """The whole prior: parameter, prior, unit, source."""
-    rows = []
-    ends, scales = (data.surrogate, data.outcome), (model.surrogate_scale, model.outcome_scale)
-    for end, s in zip(ends, scales, strict=True):
-        stated = f"typical spread {s:g} stated by the user"
-        rows.append((f"mean effect, {end.label}", f"Normal(0, {2 * s:g})", end.unit, stated))
-        rows.append((f"SD between trials, {end.label}", f"HalfNormal({s:g})", end.unit, stated))
-    rows.append(("correlation of the true effects", "Uniform(-1, 1)", "correlation", UNIFORM))
-    if model.classes == "exchangeable":
-        shares = [(end.label, CLASS_SHARE * s, end.unit) for end, s in zip(ends, scales, strict=True)]
-        given = "package default: half the spread between single trials"
-        rows += [(f"SD between classes of the mean effect, {n}", f"HalfNormal({s:g})", u, given) for n, s, u in shares]
-        text = f"HalfNormal({CLASS_SHARE:g})"
-        rows.append(("SD between classes of the correlation", text, "normal score", given))
-    within = model.within_correlation
-    text = f"Uniform({within[0]:g}, {within[1]:g})" if isinstance(within, tuple) else f"{within:g}, taken as known"
-    rows.append(("correlation of a row's estimates, where blank", text, "correlation", "stated by the user"))
-    if model.random_effects == "t":
-        rows.append(("degrees of freedom of the true effects", f"{model.degrees_of_freedom:g}, fixed", "", "stated"))
-    return pd.DataFrame(rows, columns=["parameter", "prior", "unit", "source"])
 
 
 def _coords(data: TrialTable) -> dict[str, Any]:
@@ -190,18 +225,12 @@ def _coords(data: TrialTable) -> dict[str, Any]:
     }
 
 
-def _population(prefix: str, scale: np.ndarray, by: str | None) -> tuple[Any, Any, Any]:
-    """Means, SDs and correlation, one set or one a class."""
+def _population(prefix: str, scale: np.ndarray, by: str | None = None) -> tuple[Any, Any, Any]:
+    """Means, SDs and normal score of the correlation, one set or one per class."""
     outer = () if by is None else (by,)
     mean = pm.Normal(f"{prefix}mu", 0.0, 2 * scale, dims=(*outer, "endpoint"))
     spread = scale * _half_normal(pm.Normal(f"{prefix}tau_score", 0.0, 1.0, dims=(*outer, "endpoint")))
-    return mean, spread, _uniform(pm.Normal(f"{prefix}rho_score", 0.0, 1.0, dims=outer or None))
-
-
-def _typical(scale: np.ndarray) -> tuple[Any, Any, Any]:
-    mean = pm.Normal("mu", 0.0, 2 * scale, dims=("endpoint",))
-    spread = scale * _half_normal(pm.Normal("tau_score", 0.0, 1.0, dims=("endpoint",)))
-    return mean, spread, pm.Normal("rho_score", 0.0, 1.0)
+    return mean, spread, pm.Normal(f"{prefix}rho_score", 0.0, 1.0, dims=outer or None)
 
 
 def _uniform(score: Any) -> Any:
@@ -214,10 +243,17 @@ def _half_normal(score: Any) -> Any:
     return np.sqrt(2) * pt.erfcinv(0.5 * pt.erfc(score / np.sqrt(2)))
 
 
-def _publish(mean: Any, spread: Any, correlation: Any) -> None:
+def publish_effects(mean: Any, spread: Any, correlation: Any) -> None:
+    """Publish means, SDs and correlation of the true effects, and the line of the outcome's on the surrogate's.
+
+    Parameters
+    ----------
+    mean, spread : tensor (endpoint,)
+    correlation : scalar tensor
+    """
     slope = correlation * spread[1] / spread[0]
-    publish("trial_mean", mean)
-    publish("trial_sd", spread)
+    publish("trial_mean", pt.as_tensor_variable(mean))
+    publish("trial_sd", pt.as_tensor_variable(spread))
     publish("trial_correlation", correlation)
     publish("trial_r2", pt.sqr(correlation))
     publish("trial_slope", slope)

@@ -22,15 +22,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from bayesmodels.errors import BadInput
-from bayesmodels.kernels.clustered_pairs_op import clustered_pairs, summarise
 from bayesmodels.kernels.correlation import lkj_shapes
+from bayesmodels.kernels.pairs.clustered_op import clustered_pairs, summarise
 from bayesmodels.models.publish import publish
+from bayesmodels.models.trial_level.model import publish_effects
+from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import ClusterTable
 
 TERMS = ("surrogate effect", "outcome effect", "surrogate level", "outcome level")
@@ -70,6 +71,8 @@ class OneStageModel(BaseModel):
 
     Parameters
     ----------
+    type : str
+        Name in a configuration.
     surrogate, outcome : ClusteredEndpoint
     """
 
@@ -80,7 +83,17 @@ class OneStageModel(BaseModel):
     outcome: ClusteredEndpoint
 
     def arrays(self, data: ClusterTable) -> dict[str, np.ndarray]:
-        """The data of a compiled model for another table: `pairs` (cluster, 7) and `size` (cluster, arm)."""
+        """The data of a compiled model for another table: `pairs` (cluster, 7) and `size` (cluster, arm).
+
+        Parameters
+        ----------
+        data : ClusterTable
+
+        Returns
+        -------
+        dict of str to array
+            By the name of the data container.
+        """
         value, size = summarise(
             data.values, data.rows["active"].to_numpy(np.int64), data.cluster_index, len(data.clusters)
         )
@@ -91,6 +104,15 @@ class OneStageModel(BaseModel):
 
         The data containers may be replaced without compiling again, also by those of another number of clusters
         (`arrays`). The observed variable `clusters` has a log density for every cluster, that of its patients' values.
+
+        Parameters
+        ----------
+        data : ClusterTable
+
+        Returns
+        -------
+        pymc.Model
+            Published variables over the vocabulary's dims.
 
         Raises
         ------
@@ -123,7 +145,9 @@ class OneStageModel(BaseModel):
                 residual_sd, residual_correlation,
             )  # fmt: skip
             clustered_pairs("clusters", parameters, pairs, ("cluster", "statistic"))
-            _publish_effects(mean_effect, effect_sd, partial)
+            correlation = partial[0]
+            publish_effects(mean_effect, effect_sd, correlation)
+            publish("trial_r2_full", 1 - (1 - pt.sqr(correlation)) * (1 - pt.sqr(partial[2])))
             publish("level_mean", pt.as_tensor_variable(mean_level))
             publish("level_sd", pt.as_tensor_variable(level_sd))
             publish("patient_sd", pt.as_tensor_variable(residual_sd))
@@ -132,36 +156,49 @@ class OneStageModel(BaseModel):
             publish("individual_slope", residual_correlation * residual_sd[1] / residual_sd[0])
         return model
 
+    def prior_rows(self, data: ClusterTable) -> list[PriorRow]:
+        """Every prior (`prior_table`): endpoint, parameter, prior, unit, source; the table gives units only.
+
+        Parameters
+        ----------
+        data : ClusterTable
+            For labels and units; its values are not read.
+
+        Returns
+        -------
+        list of dict
+            parameter, prior, unit, source, and what the parameter is of.
+        """
+        rows = []
+        for name, end, unit in (
+            ("surrogate", self.surrogate, data.surrogate.unit),
+            ("outcome", self.outcome, data.outcome.unit),
+        ):
+            s, sd = end.effect_scale, end.patient_sd
+            effect, patient = f"typical spread of effects {s:g}, stated", f"typical patient SD {sd:g}, stated"
+            rows += [
+                (name, "mean effect", f"Normal(0, {2 * s:g})", unit, effect),
+                (name, "SD of the effect between clusters", f"HalfNormal({s:g})", unit, effect),
+                (name, "mean level", f"Normal({end.centre:g}, {LEVEL_SDS * sd:g})", unit, patient),
+                (name, "SD of the level between clusters", f"HalfNormal({sd:g})", unit, patient),
+                (name, "SD between patients of an arm", f"HalfNormal({2 * sd:g})", unit, patient),
+            ]
+        rows += [
+            ("both", parameter, prior, "correlation", "package default")
+            for parameter, prior in (
+                ("correlation of the two effects between clusters", "Uniform(-1, 1)"),
+                ("other correlations between clusters", "canonical partial, LKJ(1)"),
+                ("correlation within an arm", "Uniform(-1, 1)"),
+            )
+        ]
+        return labelled_rows(("endpoint", "parameter", "prior", "unit", "source"), rows)
+
 
 def correlation_shapes() -> np.ndarray:
     """Beta shapes of (1 + canonical partial correlation) / 2: LKJ(1), but uniform for the two effects."""
     shapes = lkj_shapes(len(TERMS), 1.0)
     shapes[0] = 1.0
     return shapes
-
-
-def one_stage_prior_table(model: OneStageModel, data: ClusterTable) -> pd.DataFrame:
-    """The whole prior: endpoint, parameter, prior, unit, source."""
-    rows = []
-    for name, end, unit in (
-        ("surrogate", model.surrogate, data.surrogate.unit),
-        ("outcome", model.outcome, data.outcome.unit),
-    ):
-        s, sd = end.effect_scale, end.patient_sd
-        effect, patient = f"typical spread of effects {s:g}, stated", f"typical patient SD {sd:g}, stated"
-        rows += [
-            (name, "mean effect", f"Normal(0, {2 * s:g})", unit, effect),
-            (name, "SD of the effect between clusters", f"HalfNormal({s:g})", unit, effect),
-            (name, "mean level", f"Normal({end.centre:g}, {LEVEL_SDS * sd:g})", unit, patient),
-            (name, "SD of the level between clusters", f"HalfNormal({sd:g})", unit, patient),
-            (name, "SD between patients of an arm", f"HalfNormal({2 * sd:g})", unit, patient),
-        ]
-    rows += [
-        ("both", "correlation of the two effects between clusters", "Uniform(-1, 1)", "correlation", "package default"),
-        ("both", "other correlations between clusters", "canonical partial, LKJ(1)", "correlation", "package default"),
-        ("both", "correlation within an arm", "Uniform(-1, 1)", "correlation", "package default"),
-    ]
-    return pd.DataFrame(rows, columns=["endpoint", "parameter", "prior", "unit", "source"])
 
 
 def _coords(data: ClusterTable) -> dict[str, Any]:
@@ -174,17 +211,3 @@ def _coords(data: ClusterTable) -> dict[str, Any]:
         "endpoint:endpoint_unit": tuple(end.unit for end in both),
         "endpoint:good": tuple(end.good or "" for end in both),
     }
-
-
-def _publish_effects(mean: Any, sd: Any, partial: Any) -> None:
-    correlation = partial[0]
-    slope = correlation * sd[1] / sd[0]
-    unexplained = 1 - pt.sqr(correlation)
-    publish("trial_mean", pt.as_tensor_variable(mean))
-    publish("trial_sd", pt.as_tensor_variable(sd))
-    publish("trial_correlation", correlation)
-    publish("trial_r2", pt.sqr(correlation))
-    publish("trial_r2_full", 1 - unexplained * (1 - pt.sqr(partial[2])))
-    publish("trial_slope", slope)
-    publish("trial_intercept", mean[1] - slope * mean[0])
-    publish("trial_conditional_sd", sd[1] * pt.sqrt(unexplained))

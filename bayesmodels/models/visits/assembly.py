@@ -1,4 +1,4 @@
-"""The terms of a longitudinal model over all its outcomes, and their bases: parts put together."""
+"""Terms and bases of a longitudinal model over all its outcomes, from its trajectories and drug effects."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.spread import spread
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import Design
 from bayesmodels.parts.curve import Curve, Term
 from bayesmodels.study import Study
@@ -25,6 +26,8 @@ class Assembly:
 
     Parameters
     ----------
+    terms : tuple of Term
+        In the order of `labels`.
     outcomes : tuple of str
     strata, groups : tuple of str
     drugged : (start_group,) bool
@@ -38,7 +41,7 @@ class Assembly:
     trajectories, effect_curves : tuple of Curve, by outcome
     drift_stops : tuple of bool, by outcome
         Whether the trajectory's time stands still as far as the drug has taken effect.
-    wandering : tuple of int
+    random_walks : tuple of int
         Outcomes with a Brownian path about each person's course.
     """
 
@@ -54,7 +57,7 @@ class Assembly:
     trajectories: tuple[Curve, ...]
     effect_curves: tuple[Curve, ...]
     drift_stops: tuple[bool, ...]
-    wandering: tuple[int, ...]
+    random_walks: tuple[int, ...]
 
     @property
     def random_terms(self) -> tuple[int, ...]:
@@ -71,7 +74,7 @@ class Assembly:
         """Terms whose mean differs between start groups."""
         return (() if self.pooling == "complete" else self.effects) + self.free_levels
 
-    def basis(self, k: int, t, x) -> dict[int, Any]:
+    def basis(self, k: int, t: Any, x: Any) -> dict[int, Any]:
         """Basis of outcome k by term, at months since randomisation `t` and since the drug's start `x`, same shape."""
         effect = self.effect_curves[k]
         own_time = t - effect.area(x)["effect"] if self.drift_stops[k] and effect.area else t
@@ -79,11 +82,16 @@ class Assembly:
         return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in found.items()}
 
     def bases(
-        self, design: Design, values: Mapping[str, Any], mean, slope, data_names: Callable[[str], Mapping[str, str]]
+        self,
+        design: Design,
+        values: Mapping[str, Any],
+        mean: Any,
+        slope: Any,
+        data_names: Callable[[str], Mapping[str, str]],
     ) -> tuple[list[Any], Layout, Any, Any]:
         """Bases of every visit (slot, person), layout of the likelihood, and the terms' means and covariate slopes.
 
-        A visit known only to lie beyond a limit has y = 0 and a latent value that enters through a basis of its own,
+        A censored visit has y = 0 and a latent value that enters through a basis of its own,
         under a further term whose mean is 1, whatever the covariates.
         """
         bases, outcome_of, term_of = [], [], []
@@ -115,17 +123,18 @@ class Assembly:
             shifting_terms=self.shifting_terms,
             varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
             n_terms=n_terms,
-            wandering=self.wandering,
+            random_walks=self.random_walks,
         )
         return bases, layout, mean, slope
 
 
-def assemble(model, data: Study, design: Design) -> Assembly:
+def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
     """Make the curves of a model's parts, with their random variables, in the current PyMC model."""
     trajectories: list[Curve] = []
     effects: dict[str, Curve] = {}
     terms: dict[str, Term] = {}
-    effect_labels, level_labels = [], []
+    effect_labels: list[str] = []
+    level_labels: list[str] = []
     for outcome in model.outcomes:
         trajectory = outcome.trajectory.curve(outcome)
         effect = outcome.effect.curve(outcome, trajectory, effects)
@@ -153,11 +162,11 @@ def assemble(model, data: Study, design: Design) -> Assembly:
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
         drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
-        wandering=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.wander_sd is not None),
+        random_walks=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None),
     )
 
 
-def published_coords(model, data: Study, design: Design) -> dict[str, Sequence[Any]]:
+def published_coords(model: CourseModel, data: Study, design: Design) -> dict[str, Sequence[Any]]:
     """Coordinates of the model's dims; persons are numbered, never named."""
     strata = data.stratum_labels
     return {
@@ -190,7 +199,7 @@ def _label(outcome: str, term: str) -> str:
     return term if ":" in term else f"{outcome}:{term}"
 
 
-def _flat_above_zero(name: str, count: int):
+def _flat_above_zero(name: str, count: int) -> Any:
     """How far latent values lie beyond their limit: the likelihood is their density, so their own is flat.
 
     Its random draws only give the sampler a place to start from.

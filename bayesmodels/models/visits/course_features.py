@@ -1,18 +1,22 @@
-"""Features of a person's error-free course that may act on a hazard: value, rate, area so far, the person's terms."""
+"""Features of a person's error-free course that may act on a hazard: value, rate, area so far, random effects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.gradient import grad
 
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.models.visits.assembly import Assembly
+from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.priors import by_stratum
+
+if TYPE_CHECKING:
+    from bayesmodels.models.joint_event import JointEventModel
 
 AREA_NODES = 12
 """Gauss-Legendre nodes of an area, before and after the drug's start each."""
@@ -55,12 +59,12 @@ class Predictor:
     sampled_at: float
     level: float
 
-    def prior_sd(self, event) -> float:
+    def prior_sd(self, event: Event) -> float:
         """Prior SD of the association with an event."""
         given = self.priors.get(event.name)
         return given.prior.sd if given is not None and given.prior is not None else 1.0 / self.typical_sd
 
-    def prior_mean(self, event) -> float:
+    def prior_mean(self, event: Event) -> float:
         """Prior mean of the association with an event."""
         given = self.priors.get(event.name)
         return given.prior.mean if given is not None and given.prior is not None else 0.0
@@ -70,7 +74,7 @@ class Predictor:
         return self.level * t if self.form == "area" else np.full(len(t), self.sampled_at)
 
 
-def predictors_of(model, a: Assembly, last_values: np.ndarray) -> tuple[list[Predictor], np.ndarray]:
+def predictors_of(model: JointEventModel, a: Assembly, last_values: np.ndarray) -> tuple[list[Predictor], np.ndarray]:
     """The features that act on any event's hazard, and which act on which, (event, predictor) bool.
 
     `last_values` by outcome: about where courses are when events happen, NaN where it is not known.
@@ -90,16 +94,18 @@ def predictors_of(model, a: Assembly, last_values: np.ndarray) -> tuple[list[Pre
     return list(found.values()), uses
 
 
-def _of_association(model, a: Assembly, association: Association, last_values: np.ndarray) -> list[Predictor]:
+def _of_association(
+    model: JointEventModel, a: Assembly, association: Association, last_values: np.ndarray
+) -> list[Predictor]:
     k = a.outcomes.index(association.outcome)
     outcome = model.outcomes[k]
     level = float(np.mean([prior.mean for prior in by_stratum(outcome.level_prior, a.strata)]))
     rate = float(np.mean([prior.mean for prior in by_stratum(outcome.rate_prior, a.strata)]))
     if association.form == "terms":
         own = [
-            (j, a.labels[p].partition(":")[2], a.terms[p].person_sd.sd)
+            (j, a.labels[p].partition(":")[2], sd.sd)
             for j, p in enumerate(a.random_terms)
-            if a.labels[p].startswith(f"{association.outcome}:")
+            if (sd := a.terms[p].person_sd) is not None and a.labels[p].startswith(f"{association.outcome}:")
         ]
         return [Predictor(k, "terms", f"terms:{name}", j, sd, {}, 0.0, 0.0, 0.0) for j, name, sd in own]
     last = float(last_values[k])
@@ -111,7 +117,7 @@ def _of_association(model, a: Assembly, association: Association, last_values: n
     return [Predictor(k, association.form, association.form, -1, typical_sd, {}, stated, sampled, level)]
 
 
-def features(predictor: Predictor, a: Assembly, layout: Layout, t, x) -> dict[int, Any]:
+def features(predictor: Predictor, a: Assembly, layout: Layout, t: Any, x: Any) -> dict[int, Any]:
     """Basis of a feature by column of the drawn terms, at months since randomisation t and on the drug x, (point,)."""
     if predictor.form == "terms":
         return {layout.n_terms + predictor.deviation: pt.ones_like(t)}
@@ -122,13 +128,13 @@ def features(predictor: Predictor, a: Assembly, layout: Layout, t, x) -> dict[in
     return _areas(a, predictor.outcome, t, x)
 
 
-def _by_time(basis, t, x):
+def _by_time(basis: Any, t: Any, x: Any) -> Any:
     """Derivative by time of a basis that is a function of its own point's t and x only."""
     by_t, by_x = grad(basis.sum(), [t, x], disconnected_inputs="ignore", return_disconnected="zero")
     return by_t + by_x
 
 
-def _areas(a: Assembly, k: int, t, x) -> dict[int, Any]:
+def _areas(a: Assembly, k: int, t: Any, x: Any) -> dict[int, Any]:
     """Integrals of the bases from randomisation to t, in two pieces that meet at the drug's start."""
     node, share = np.polynomial.legendre.leggauss(AREA_NODES)
     node, share = (node + 1) / 2, share / 2

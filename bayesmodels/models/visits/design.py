@@ -12,9 +12,9 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.labels import absent_outcome
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.study import Study
-from bayesmodels.study.limits import INFINITY, Limits
+from bayesmodels.study.checks.limits import INFINITY, Limits
+from bayesmodels.study.checks.rows import row_problems, visit_rules
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
-from bayesmodels.study.schemas import row_problems, visits_schema
 from bayesmodels.vocabulary import months
 
 NEVER = 1e6
@@ -31,7 +31,7 @@ class OutcomeDesign:
     months, on_drug, present : (slot, person) float
         Months since randomisation; months since the drug's start (negative before); 1 where there is a visit.
     row, column, limit : (censored visit,)
-        Slot, person and modelling-scale limit of the visits known only to lie beyond it; their `values` are 0.
+        Slot, person and modelling-scale limit of the censored visits; their `values` are 0.
     side : (censored visit,) float
         -1 below the limit, 1 above it.
     """
@@ -91,7 +91,7 @@ class Design:
 
     @property
     def limits(self) -> np.ndarray:
-        """Limit of every visit known only to lie beyond it, zero elsewhere, (person, slot)."""
+        """Limit of every censored visit, zero elsewhere, (person, slot)."""
         parts = [np.zeros_like(k.values) for k in self.outcomes]
         for part, k in zip(parts, self.outcomes, strict=True):
             part[k.column, k.row] = k.limit
@@ -104,7 +104,7 @@ class Design:
 
 
 def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[str]) -> Design:
-    """Arrays of a study; persons to predict (`fitting.predict`) come with covariates already on the fit's
+    """Arrays of a study; persons to predict (`persons.predict`) come with covariates already on the fit's
     scale, and with the drug starts of the fitted groups.
 
     Raises
@@ -126,7 +126,7 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
     start = persons["drug_start_week"].to_numpy(float)
     stratum = _codes(persons["stratum"], study.stratum_labels)
     group, n_groups = _codes(persons["start_group"], study.start_groups), len(study.start_groups)
-    if scaled:
+    if isinstance(study, Study):
         medians = [float(np.median(start[group == g])) if (group == g).any() else np.inf for g in range(n_groups)]
     else:
         medians = study.start_weeks
@@ -153,7 +153,7 @@ def value_problems(study: Study, outcomes: Sequence[Outcome]) -> tuple[Problem, 
         if k.limits or k.scale == "log"
     }
     visits = study.visits.set_axis(range(FIRST_ROW, FIRST_ROW + len(study.visits)))
-    return in_order(row_problems(study.tables.files["visits"], visits, visits_schema(limits)))
+    return in_order(row_problems(study.tables.files["visits"], visits, visit_rules(visits, limits)))
 
 
 def _codes(labels: pd.Series, order: Sequence[str]) -> np.ndarray:

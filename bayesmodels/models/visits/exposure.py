@@ -1,10 +1,10 @@
-"""When persons of a study leave and why, and the points in time at which their hazards are evaluated."""
+"""Exits of a study's persons, and the quadrature points in time at which their hazards are evaluated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ import pandas as pd
 from bayesmodels.errors import BadInput, in_full
 from bayesmodels.models.visits.design import NEVER
 from bayesmodels.study import Study
-from bayesmodels.study.event_words import study_questions
-from bayesmodels.study.labels import DIFFER, alike, as_toml
+from bayesmodels.study.checks.event_words import study_questions
+from bayesmodels.study.checks.labels import DIFFER, alike, as_toml
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.vocabulary import months
 
@@ -97,7 +97,7 @@ def exits_of(data: WithExits, events: Sequence[Sequence[str]]) -> Exits:
     """
     if data.events is None:
         raise BadInput(
-            "events: the model has events and the study no events table; add one row a person: person, week, event"
+            "events: the model has events and the study no events table; add one row per person: person, week, event"
         )
     problems = _problems(data, events) if isinstance(data, Study) else []
     if problems:
@@ -193,7 +193,7 @@ def points_of(exits: Exits, cuts: Sequence[float], unbounded: bool, on_drug_cuts
     )
 
 
-def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool, many: int):
+def _of_person(entry: float, end: float, cuts: Sequence[float], unbounded: bool, many: int) -> Any:
     """Months and weights of one person's points; `many` nodes on each of more than two pieces."""
     inner = sorted({cut for cut in cuts if entry < cut < end})
     t, weight = [], []

@@ -1,8 +1,10 @@
-"""What the parameters of a model's hazards are relative to: taken from the fitted study, and kept for other persons."""
+"""Knots and centring constants of a model's hazards: set by the fitted study and used again for other persons."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +13,9 @@ from bayesmodels.models.visits.exposure import Exits
 from bayesmodels.parts.hazards import Exposure
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
+
+if TYPE_CHECKING:
+    from bayesmodels.models.joint_event import JointEventModel
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,12 @@ class HazardScale:
     middle: np.ndarray
     cuts: tuple[float, ...] = ()
 
-    def cut_at(self, weeks) -> HazardScale:
+    def cut_at(self, weeks: Iterable[Any]) -> HazardScale:
         """The same scale with time cut at these weeks."""
         return replace(self, cuts=tuple(sorted({float(months(week)) for week in weeks})))
 
 
-def scale_of(model, data, design: Design, exits: Exits, columns: np.ndarray) -> HazardScale:
+def scale_of(model: JointEventModel, data: Any, design: Design, exits: Exits, columns: np.ndarray) -> HazardScale:
     """The scale that a study gives a model's hazards; persons to predict bring that of the fit."""
     if not isinstance(data, Study):
         return data.hazard_scale

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
@@ -11,9 +11,9 @@ import pytensor
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 
-from bayesmodels.kernels.hazards_op import Exits as ExitInputs
-from bayesmodels.kernels.hazards_op import HazardLayout
-from bayesmodels.kernels.linear_mixed_op import Layout
+from bayesmodels.kernels.hazards.op import Exits as ExitInputs
+from bayesmodels.kernels.hazards.op import HazardLayout
+from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.models.publish import publish
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_features import Predictor, features, predictors_of
@@ -23,6 +23,9 @@ from bayesmodels.models.visits.hazard_scale import HazardScale, scale_of
 from bayesmodels.parts.hazards import Baseline
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
+
+if TYPE_CHECKING:
+    from bayesmodels.models.joint_event import JointEventModel
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class HazardCovariates:
 
 @dataclass(frozen=True)
 class Hazards:
-    """Hazards of a model's events in the current PyMC model, for `kernels.joint_variable.follow_up`."""
+    """Hazards of a model's events in the current PyMC model, for `kernels.hazards.follow_up.follow_up`."""
 
     layout: HazardLayout
     inputs: ExitInputs
@@ -50,7 +53,7 @@ class Hazards:
     shift: Any
     on_drug: Any
 
-    def publish(self, model, a: Assembly, data: Study) -> None:
+    def publish(self, model: JointEventModel, a: Assembly, data: Study) -> None:
         """Publish `hazard_effect`, `association`, `baseline_hazard` and `baseline_shape`."""
         width, gamma, alpha = len(self.covariates.labels), self.inputs.gamma, self.inputs.alpha
         any_on_drug = any(event.on_drug for event in model.events)
@@ -83,7 +86,7 @@ class Hazards:
             publish("baseline_shape", pt.stack(shapes))
 
 
-def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, data: Study) -> Hazards:
+def hazards(model: JointEventModel, a: Assembly, layout: Layout, design: Design, exits: Exits, data: Study) -> Hazards:
     """Random variables and data of the hazards, in the current PyMC model."""
     events = model.events
     covariates = hazard_covariates(model, data)
@@ -152,14 +155,14 @@ def hazards(model, a: Assembly, layout: Layout, design: Design, exits: Exits, da
     return Hazards(shape, inputs, bases, baselines, predictors, covariates, shift, treated)
 
 
-def hazard_scale(model, data: Study) -> HazardScale:
+def hazard_scale(model: JointEventModel, data: Study) -> HazardScale:
     """What the hazards' parameters of a model fitted to a study are relative to."""
     design = design_of(data, model.outcomes, model.covariates.names)
     exits = exits_of(data, [event.labels for event in model.events])
     return scale_of(model, data, design, exits, hazard_covariates(model, data).columns)
 
 
-def hazard_covariates(model, data) -> HazardCovariates:
+def hazard_covariates(model: JointEventModel, data: Any) -> HazardCovariates:
     """Standardised covariates of a study, or of persons to predict, then indicators of start groups and of strata."""
     names = tuple(dict.fromkeys(name for event in model.events for name in event.covariates))
     raw = data.covariates(names).to_numpy(float).reshape(len(data.persons), len(names))
@@ -191,7 +194,7 @@ def hazard_covariates(model, data) -> HazardCovariates:
     )
 
 
-def _coords(model, predictors: list[Predictor], covariates: HazardCovariates) -> dict[str, Any]:
+def _coords(model: JointEventModel, predictors: list[Predictor], covariates: HazardCovariates) -> dict[str, Any]:
     coords: dict[str, Any] = {
         "event": [event.name for event in model.events],
         "event:terminal": [float(event.terminal) for event in model.events],
@@ -209,7 +212,7 @@ def _coords(model, predictors: list[Predictor], covariates: HazardCovariates) ->
     return coords
 
 
-def _of_pairs(name: str, used: np.ndarray, sd: np.ndarray, mean: np.ndarray | float = 0.0):
+def _of_pairs(name: str, used: np.ndarray, sd: np.ndarray, mean: np.ndarray | float = 0.0) -> Any:
     """Normal variables at the True cells of a matrix (event, column), zero elsewhere."""
     cells = np.argwhere(used)
     if not len(cells):
@@ -221,7 +224,7 @@ def _of_pairs(name: str, used: np.ndarray, sd: np.ndarray, mean: np.ndarray | fl
     return (found[:, None, None] * place).sum(axis=0)
 
 
-def _coefficients(events, baselines: list[Baseline], blocks, shift):
+def _coefficients(events: Any, baselines: list[Baseline], blocks: Any, shift: Any) -> Any:
     """Coefficients of the design (event, column), and those of being on the drug (event,), NaN without."""
     total = sum(len(block) for block in blocks)
     rows, treated, first = [], [], 0

@@ -1,26 +1,31 @@
-"""Priors of a longitudinal model, or of the longitudinal part of a joint one, as a table."""
+"""Priors of courses, visits and hazards, as rows of a model's table."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
-from pydantic import BaseModel
+import numpy as np
+import pymc as pm
 
-from bayesmodels.models.joint_event import JointEventModel
-from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.visits.assembly import assemble
+from bayesmodels.models.visits.course_features import Predictor, predictors_of
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import design_of
-from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
+from bayesmodels.models.visits.event import Event
+from bayesmodels.models.visits.hazard_terms import hazard_covariates
+from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal, PriorRow, part_rows, prior_row, rows_of
 from bayesmodels.study import Study
 
-COLUMNS = ["outcome", "parameter", "stratum", "prior", "unit", "source"]
+if TYPE_CHECKING:
+    from bayesmodels.models.joint_event import JointEventModel
+
+DEFAULT = "package default"
+TYPICAL = "package default: a log hazard ratio of 1 per typical SD between persons is 1 SD"
 
 
-def longitudinal_prior_table(model: LongitudinalModel | JointEventModel, data: Study) -> pd.DataFrame:
-    """Every prior of courses and visits: one row a parameter and, where priors differ, a stratum.
+def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
+    """Every prior of courses and visits, on the modelling scale.
 
     Parameters
     ----------
@@ -30,75 +35,78 @@ def longitudinal_prior_table(model: LongitudinalModel | JointEventModel, data: S
 
     Returns
     -------
-    DataFrame
-        Columns outcome, parameter, stratum, prior, unit, source; units on the modelling scale.
+    list of dict
+        One row per parameter and, where priors differ, per stratum: outcome, parameter, stratum, prior, unit, source.
     """
-    import pymc as pm
-
     with pm.Model():
         a = assemble(model, data, design_of(data, model.outcomes, ()))
     units = {k.name: k.modelling_unit for k in model.outcomes}
-    rows: list[dict[str, Any]] = []
+    rows: list[PriorRow] = []
     for label, term in zip(a.labels, a.terms, strict=True):
         outcome, _, name = label.partition(":")
         unit = term.unit.format(unit=units[outcome])
-        rows += _rows(outcome, f"mean {name}", term.mean, unit)
+        rows += rows_of(term.mean, f"mean {name}", unit, outcome)
         if term.person_sd is not None:
-            rows += _rows(outcome, f"person SD of {name}", term.person_sd, unit)
-    for outcome in model.outcomes:
-        rows += _rows(outcome.name, "residual SD", outcome.residual_sd_prior, outcome.modelling_unit)
-        if outcome.wander_sd is not None:
-            unit = f"{outcome.modelling_unit} per square root of a month"
-            rows += _rows(outcome.name, "SD of the Brownian path", outcome.wander_sd, unit)
-        rows += [row for part in ("trajectory", "effect") for row in _shape_rows(outcome, part)]
+            rows += rows_of(term.person_sd, f"person SD of {name}", unit, outcome)
+    for k in model.outcomes:
+        rows += rows_of(k.residual_sd_prior, "residual SD", k.modelling_unit, k.name)
+        if k.random_walk_sd is not None:
+            unit = f"{k.modelling_unit} per square root of a month"
+            rows += rows_of(k.random_walk_sd, "SD of the Brownian path", unit, k.name)
+        for kind in ("trajectory", "effect"):
+            rows += part_rows(getattr(k, kind), kind, k.modelling_unit, k.name)
     if a.pooling == "partial":
         for p in a.effects:
             outcome, _, name = a.labels[p].partition(":")
             means = a.terms[p].mean
             spread = [prior.sd for prior in (means.values() if isinstance(means, dict) else [means])]
             prior = HalfNormal(sd=sum(spread) / len(spread) / 2, source="half the effect's prior SD")
-            rows += _rows(
-                outcome, f"SD of {name} between start groups", prior, a.terms[p].unit.format(unit=units[outcome])
-            )
+            unit = a.terms[p].unit.format(unit=units[outcome])
+            rows += rows_of(prior, f"SD of {name} between start groups", unit, outcome)
     if a.free_levels:
-        rows.append(
-            _row(
-                "",
-                "start groups' levels about the mean",
-                "all",
-                "Normal(0, prior SD of the level)",
-                "",
-                "free baseline",
-            )
-        )
+        text = "Normal(0, prior SD of the level)"
+        rows.append(prior_row("start groups' levels about the mean", text, "", "free baseline", ""))
     for kind in ("level", "rate", "effect"):
+        text = f"Normal(0, half the prior person SD of {kind}, or half its prior SD)"
         for name in getattr(model.covariates, kind):
-            text = f"Normal(0, half the prior person SD of {kind}, or half its prior SD)"
-            rows.append(_row("each", f"{name} on {kind}", "all", text, "per SD of the covariate", "package default"))
+            rows.append(prior_row(f"{name} on {kind}", text, "per SD of the covariate", DEFAULT, "each"))
     shape = f"LKJ({model.correlation_shape:g})"
-    rows.append(_row("all", "correlations of person terms", "all", shape, "correlation", "package default"))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    rows.append(prior_row("correlations of random effects", shape, "correlation", DEFAULT, "all"))
+    return rows
 
 
-def _row(outcome: str, parameter: str, stratum: str, prior: str, unit: str, source: str) -> dict[str, Any]:
-    return dict(zip(COLUMNS, (outcome, parameter, stratum, prior, unit, source), strict=True))
+def event_rows(model: JointEventModel, data: Study) -> list[PriorRow]:
+    """Priors of baseline hazards, log hazard ratios and associations; `parameter` begins with the event.
+
+    A baseline hazard is stated for a person at the typical value of what acts on it, at the mean of covariates and in
+    the reference group. Columns as of `course_rows`.
+    """
+    with pm.Model():
+        a = assemble(model, data, design_of(data, model.outcomes, model.covariates.names))
+    covariates = hazard_covariates(model, data)
+    predictors, uses = predictors_of(model, a, np.full(len(model.outcomes), np.nan))
+    term_unit = dict(zip(a.labels, (term.unit for term in a.terms), strict=True))
+    rows: list[PriorRow] = []
+    for e, event in enumerate(model.events):
+        own = part_rows(event.baseline, "baseline hazard,", "", "", (Normal, HalfNormal, LogNormal))
+        rows += [row | {"parameter": f"{event.name}: {row['parameter']}"} for row in own]
+        ratios = zip(covariates.labels, covariates.units, covariates.of_event[e], strict=True)
+        acting = [(f"of {label}", unit) for label, unit, used in ratios if used]
+        acting += [("on the drug", "against before the drug")] if event.on_drug else []
+        for words, unit in acting:
+            rows += rows_of(event.effect_prior, f"{event.name}: log hazard ratio {words}", unit, "")
+        for predictor, used in zip(predictors, uses[e], strict=True):
+            if used:
+                rows += _association_rows(model.outcomes[predictor.outcome], predictor, event, term_unit)
+    return rows
 
 
-def _rows(outcome: str, parameter: str, prior: MeanPrior | HalfNormal | LogNormal, unit: str) -> list[dict[str, Any]]:
-    by_label = prior if isinstance(prior, dict) else {"all": prior}
-    return [_row(outcome, parameter, label, str(p), unit, p.source) for label, p in by_label.items()]
-
-
-def _shape_rows(outcome: Outcome, part: str) -> Iterator[dict[str, Any]]:
-    """Priors of a part's own parameters: lags, time constants, decelerations; or the number that one is taken to be."""
-    value: BaseModel = getattr(outcome, part)
-    for field in type(value).model_fields:
-        prior = getattr(value, field)
-        unit = "per month" if field == "rho" else "number" if field == "stages" else "months"
-        if isinstance(prior, float):
-            yield _row(outcome.name, f"{part} {field}", "all", f"fixed at {prior:g}", unit, "taken as known")
-        elif isinstance(prior, LogNormal):
-            yield _row(outcome.name, f"{part} {field}", "all", str(prior), unit, prior.source)
-        elif isinstance(prior, Normal) and field == "gain":
-            unit = f"{outcome.modelling_unit} per month per unit followed"
-            yield _row(outcome.name, f"{part} {field}", "all", str(prior), unit, prior.source)
+def _association_rows(outcome: Outcome, p: Predictor, event: Event, term_unit: dict[str, str]) -> list[PriorRow]:
+    unit = outcome.modelling_unit
+    per = {"value": unit, "rate": f"{unit} per month", "area": f"{unit} x months"}.get(p.form)
+    if per is None:
+        per = term_unit[f"{outcome.name}:{p.label.partition(':')[2]}"].format(unit=unit)
+    given = p.priors[event.name].prior
+    prior = given or Normal(mean=p.prior_mean(event), sd=p.prior_sd(event), source=TYPICAL)
+    words = f"{event.name}: association with {p.label.replace(':', ', ')}"
+    return rows_of(prior, words, f"log hazard ratio per {per}", outcome.name)

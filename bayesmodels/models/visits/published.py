@@ -1,4 +1,4 @@
-"""What `LongitudinalModel` publishes: parameters by outcome and stratum, curves, differences, period rates."""
+"""Published variables of models of visits: parameters by outcome and stratum, curves, differences, period rates."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytensor.tensor as pt
 from bayesmodels.kernels.correlation import correlation_matrix
 from bayesmodels.models.publish import period_edges, publish
 from bayesmodels.models.visits.assembly import Assembly
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import NEVER, Design
 from bayesmodels.models.visits.terms import Parameters
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES, months
 
 
-def publish_longitudinal(model, a: Assembly, data: Study, design: Design, p: Parameters) -> None:
+def publish_longitudinal(model: CourseModel, a: Assembly, data: Study, design: Design, p: Parameters) -> None:
     """Publish the vocabulary's variables in the current PyMC model."""
     strata, groups, n_terms = len(a.strata), len(a.groups), len(a.labels)
     cells = pt.zeros((n_terms, strata, groups)) + p.mean[:, :, None]
@@ -43,9 +44,9 @@ def publish_longitudinal(model, a: Assembly, data: Study, design: Design, p: Par
     if a.random_terms:
         _publish_persons(a, p.sd, p.partial)
     publish("residual_sd", _with_all((pt.zeros((strata, 1)) + p.sigma).T, strata))
-    if a.wandering:
-        still = np.where(np.isin(np.arange(len(a.outcomes)), a.wandering), 0.0, np.nan)
-        publish("wander_sd", _with_all((still + pt.zeros((strata, 1)) + p.wander).T, strata))
+    if a.random_walks:
+        still = np.where(np.isin(np.arange(len(a.outcomes)), a.random_walks), 0.0, np.nan)
+        publish("random_walk_sd", _with_all((still + pt.zeros((strata, 1)) + p.random_walk).T, strata))
 
     weeks = tuple(data.curve_weeks)
     curve = _curves(a, design, cells, weeks)
@@ -62,7 +63,7 @@ def publish_longitudinal(model, a: Assembly, data: Study, design: Design, p: Par
     _publish_visits(a, data, design, cells)
 
 
-def _publish_means(a: Assembly, cells, group_sd) -> None:
+def _publish_means(a: Assembly, cells: Any, group_sd: Any) -> None:
     strata = len(a.strata)
     drugged = np.flatnonzero(a.drugged)
     nan = pt.constant(np.full((strata, len(a.groups)), np.nan))
@@ -82,7 +83,7 @@ def _publish_means(a: Assembly, cells, group_sd) -> None:
         publish("group_effect_sd", pt.stack([pt.constant(np.nan) if v is None else v for v in found]))
 
 
-def _publish_persons(a: Assembly, sd, partial) -> None:
+def _publish_persons(a: Assembly, sd: Any, partial: Any) -> None:
     labels = [a.labels[p] for p in a.random_terms]
     pm.modelcontext(None).add_coords({"term": labels, "term_other": labels})
     publish("person_sd", _with_all((pt.zeros((len(a.strata), 1)) + sd).T, len(a.strata)))
@@ -90,7 +91,7 @@ def _publish_persons(a: Assembly, sd, partial) -> None:
         publish("person_correlation", correlation_matrix(partial, len(labels)))
 
 
-def _publish_visits(a: Assembly, data: Study, design: Design, cells) -> None:
+def _publish_visits(a: Assembly, data: Study, design: Design, cells: Any) -> None:
     """Means and persons' bases at the nominal visits: what criteria of surrogacy are computed from."""
     visits = (0.0, *(week for week in data.nominal_weeks if week > 0))
     pm.modelcontext(None).add_coords({"visit_week": visits})
@@ -109,19 +110,19 @@ def _terms_of(a: Assembly, kind: str) -> list[int | None]:
     return [a.labels.index(f"{k}:{kind}") if f"{k}:{kind}" in a.labels else None for k in a.outcomes]
 
 
-def _stack(a: Assembly, kind: str, values, nan) -> Any:
+def _stack(a: Assembly, kind: str, values: Any, nan: Any) -> Any:
     """Rows of `values` (term, ...) by outcome, `nan` where the outcome has no such term."""
     return pt.stack([nan if p is None else values[p] for p in _terms_of(a, kind)])
 
 
-def _with_all(values, strata: int):
+def _with_all(values: Any, strata: int) -> Any:
     """(..., stratum) with NaN for the mixture `all`, where there are strata."""
     if strata == 1:
         return values
     return pt.concatenate([values, pt.full_like(values[..., :1], np.nan)], axis=-1)
 
 
-def _curves(a: Assembly, design: Design, cells, weeks: Sequence[float]):
+def _curves(a: Assembly, design: Design, cells: Any, weeks: Sequence[float]) -> Any:
     """Mean courses, (outcome, start_group, stratum and `all`, week): the mixture weighs strata by their persons."""
     curves = []
     for k in range(len(a.outcomes)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +13,15 @@ from scipy.linalg import helmert
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
-from bayesmodels.kernels.linear_mixed_op import Inputs
+from bayesmodels.kernels.linear_mixed.op import Inputs
 from bayesmodels.models.visits.assembly import Assembly
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.parts.priors import by_stratum
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Tensors of a longitudinal model's parameters; shapes as in `kernels.linear_mixed_op.Inputs`.
+    """Tensors of a longitudinal model's parameters; shapes as in `kernels.linear_mixed.op.Inputs`.
 
     `group_sd` (effect,): SD of the drug effects between start groups, None unless pooling is partial.
     """
@@ -32,9 +33,9 @@ class Parameters:
     sd: Any
     partial: Any
     sigma: Any
-    wander: Any
+    random_walk: Any
 
-    def inputs(self, values: Mapping[str, Any], mean, slope) -> Inputs:
+    def inputs(self, values: Mapping[str, Any], mean: Any, slope: Any) -> Inputs:
         """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
         return Inputs(
             values["visits_elapsed"],
@@ -48,11 +49,11 @@ class Parameters:
             self.sd,
             self.partial,
             self.sigma,
-            self.wander,
+            self.random_walk,
         )
 
 
-def longitudinal_parameters(model, a: Assembly) -> Parameters:
+def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
     """Random variables of the current PyMC model, under the priors of a model's outcomes.
 
     Parameters
@@ -70,14 +71,14 @@ def longitudinal_parameters(model, a: Assembly) -> Parameters:
     mean = _term_means(a, group_sd)
     shift = _group_deviations(a, group_sd)
     slope = _covariate_slopes(model, a)
-    spread = [term.person_sd.sd for term in a.random]
+    spread = [term.person_sd.sd for term in a.random if term.person_sd is not None]
     strata = len(a.strata)
     sd = pm.HalfNormal("term_sd", spread, shape=(strata if model.person_sd == "by_stratum" else 1, len(spread)))
     partial = _partial_correlations(len(spread), model.correlation_shape)
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
     sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
-    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _wander_sd(model, rows))
+    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _random_walk_sd(model, rows))
 
 
 def _check_strata(a: Assembly) -> None:
@@ -93,7 +94,7 @@ def _check_strata(a: Assembly) -> None:
         raise BadInput(problems)
 
 
-def _term_means(a: Assembly, group_sd):
+def _term_means(a: Assembly, group_sd: Any) -> Any:
     """Means of the terms over persons and start groups, (term, stratum).
 
     The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
@@ -110,14 +111,14 @@ def _term_means(a: Assembly, group_sd):
     return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
 
 
-def _group_sd(a: Assembly):
+def _group_sd(a: Assembly) -> Any:
     """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
     if a.pooling != "partial":
         return None
     return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, shape=(len(a.effects),))
 
 
-def _group_deviations(a: Assembly, group_sd):
+def _group_deviations(a: Assembly, group_sd: Any) -> Any:
     """Deviations of the start groups from the terms' means, (shifting term, stratum x group).
 
     Effects: orthonormal contrasts of the groups that start the drug, so that the deviations sum to zero.
@@ -142,12 +143,12 @@ def _group_deviations(a: Assembly, group_sd):
     return rows[0] if len(rows) == 1 else pt.concatenate(rows, axis=0)
 
 
-def _prior_sd(a: Assembly, terms) -> np.ndarray:
+def _prior_sd(a: Assembly, terms: Sequence[int]) -> np.ndarray:
     """Prior SD of the means of some terms, (term, stratum)."""
     return np.array([[prior.sd for prior in by_stratum(a.terms[p].mean, a.strata)] for p in terms])
 
 
-def _covariate_slopes(model, a: Assembly):
+def _covariate_slopes(model: CourseModel, a: Assembly) -> Any:
     """Change of every term's mean per SD of a covariate, (covariate, term); zero where not asked for."""
     names, used = model.covariates.names, []
     for p, label in enumerate(a.labels):
@@ -169,9 +170,9 @@ def _covariate_sd(a: Assembly, p: int, kind: str) -> float:
     return float(_prior_sd(a, [p]).mean()) / 2
 
 
-def _wander_sd(model, rows: int):
-    """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes that do not wander."""
-    priors = [(k, outcome.wander_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.wander_sd]
+def _random_walk_sd(model: CourseModel, rows: int) -> Any:
+    """SDs of the Brownian paths, (`rows`, outcome); zero for outcomes without a random walk."""
+    priors = [(k, outcome.random_walk_sd.sd) for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd]
     if not priors:
         return pt.zeros((rows, len(model.outcomes)))
     outcomes, sds = zip(*priors, strict=True)
@@ -181,7 +182,7 @@ def _wander_sd(model, rows: int):
     return (found[:, :, None] * np.eye(len(model.outcomes))[list(outcomes)]).sum(axis=1)
 
 
-def _partial_correlations(q: int, eta: float):
+def _partial_correlations(q: int, eta: float) -> Any:
     """Canonical partial correlations under LKJ(eta), (q (q - 1) / 2,)."""
     if q < 2:
         return pt.zeros((0,))

@@ -1,1 +1,1 @@
-"""Observed data beside replicates of them, and what a joint model says of the trial's population."""
+"""Predictive checks (observed data and replicates of them), and a joint model's curves of the trial's population."""

@@ -1,4 +1,4 @@
-"""A model's courses and hazards for many new persons of a study's population, every start group assigned to all."""
+"""Courses and hazards under a joint model of many new persons of a study's population, in each start group."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from bayesmodels.kernels.linear_mixed_variable import unseen_terms
+from bayesmodels.kernels.linear_mixed.variable import unseen_terms
 from bayesmodels.models.visits.design import design_of
 from bayesmodels.models.visits.hazard_terms import hazard_covariates, hazard_scale
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error
@@ -30,7 +30,7 @@ class GroupFuture:
     courses : (outcome, person, week)
         Error-free, modelling scale.
     states : (outcome, person, week)
-        The same with the Brownian path of outcomes that wander.
+        The same with the Brownian path of outcomes with a random walk.
     rates : (event, person, point)
         Hazards a month.
     """
@@ -101,8 +101,8 @@ class Population:
         courses = np.zeros((layout.n_outcomes, len(terms), len(self.weeks)))
         for m, k in enumerate(layout.outcome_of):
             courses[k] += np.outer(terms[:, layout.term_of[m]], draw.bases[m][:, g])
-        wander = inputs.wander[np.minimum(self.stratum, len(inputs.wander) - 1)]
-        states = courses + (wander * path).T[:, :, None] * np.sqrt(months(self.weeks))
+        random_walk = inputs.random_walk[np.minimum(self.stratum, len(inputs.random_walk) - 1)]
+        states = courses + (random_walk * path).T[:, :, None] * np.sqrt(months(self.weeks))
 
         own, every = self.group == g, np.concatenate([terms, deviations], axis=1)
         columns, uses = np.array(hazards.columns, bool), np.array(hazards.uses, bool).reshape(len(hazards.columns), -1)

@@ -1,7 +1,7 @@
-"""What a model of courses and events says of the trial's population: survival, incidence, means that know of death.
+"""Survival, incidence and means that count death, for the trial's population under a joint model.
 
-Everyone of the study's persons is given each start group in turn, with the group's median drug start, keeping stratum
-and covariates; person terms are new, drawn from the population and the same for all groups. Within a stratum curves are
+Each of the study's persons is put in each start group, with the group's median drug start, keeping stratum and
+covariates; random effects are new, drawn from the population and the same for all groups. Within a stratum curves are
 the mean over its persons, whose covariates may differ from the trial's.
 """
 

@@ -9,7 +9,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayesmodels.kernels.linear_mixed_variable import simulate, simulate_visits, unseen_terms
+from bayesmodels.kernels.linear_mixed.variable import simulate, simulate_visits, unseen_terms
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed, thinned
 from bayesmodels.persons.given_exits import tilted
 from bayesmodels.study import Study

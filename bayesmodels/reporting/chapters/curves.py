@@ -1,33 +1,84 @@
-"""Mean curves, ratios to baseline, and average rates per period: tables of what the model says over weeks."""
+"""Mean curves per start group with the data, the switch, and persons still observed: the content of ``curves.csv``.
+
+Past the last week at which half of every start group is observed, curves are dashed. Intervals are equal-tailed.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
-import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
-from bayesmodels.posterior.context import FitContext, units
-from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons, withheld
-from bayesmodels.posterior.intervals import (
-    NOTHING,
-    PRIOR_COLUMNS,
-    STATISTICS,
-    beside_prior,
-    blank_labels,
-    flat,
-    long_table,
-    probability,
+from bayesmodels.posterior.context import Outcome, stratum_label, units
+from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons, missing_data
+from bayesmodels.posterior.intervals import STATISTICS, blank_labels, flat, long_table, summarise
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.drawing import (
+    COLOURS,
+    MARKERS,
+    add_title,
+    counts_under_axis,
+    median_and_band,
+    new_panel,
+    week_axis,
 )
-from bayesmodels.posterior.monte_carlo import ERROR, with_errors
-from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.vocabulary import VARIABLES
+from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.vocabulary import ALL, VARIABLES
+
+CURVES = tuple(name for name, variable in VARIABLES.items() if variable.level == "curve")
 
 LABELS = ("outcome", "start_group", "contrast", "stratum", "week", "period")
 
 
-def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons) -> pd.DataFrame:
+class Curves(Chapter):
+    """Every curve over weeks as a table, and those of start groups as figures."""
+
+    name = "curves"
+    needs = Needs(CURVES)
+    shows = "curves"
+
+    def tables(self, reading: Reading) -> Tables:
+        """`curves`."""
+        return {"curves": curve_table(reading)}
+
+    def figures(self, reading: Reading) -> Makers:
+        """``curve_<outcome>_<stratum>``."""
+        return {name: partial(curve_figure, reading, outcome, stratum) for name, outcome, stratum in _cells(reading)}
+
+    def section(self, reading: Reading) -> Section | tuple[()]:
+        """The figures, with what stands behind them."""
+        pictures = [
+            Picture(
+                reading.figures.maker(name),
+                f"Mean {outcome.label} over weeks since randomisation by start group, {stratum_label(stratum)}, with "
+                "intervals, observed means and numbers still observed.",
+                _caption(reading, outcome, stratum),
+            )
+            for name, outcome, stratum in _cells(reading)
+        ]
+        if not pictures:
+            return ()
+        return Section(
+            "Mean curves per start group",
+            [
+                missing_data(reading.context),
+                "Curves are solid while half of every start group is still observed and dashed after. Observed means "
+                "(markers, with 95 % confidence intervals) are of those still followed, the curves of everyone; they "
+                "may part where persons leave.",
+            ],
+            {},
+            pictures,
+            "All curves are in curves.csv.",
+        )
+
+
+def curve_table(reading: Reading) -> pd.DataFrame:
     """Every curve of the vocabulary over weeks and periods: the content of ``curves.csv``.
 
     Columns: `name` (curve, curve_change, difference, period_rate, baseline_hazard), `outcome`, `start_group`,
@@ -35,10 +86,11 @@ def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: O
     `median`, `lower`, `upper`, `observed` (persons of the start group, or the smaller of a contrast's two groups, still
     observed; NaN where not recorded), `estimand`.
     """
+    context, observed = reading.context, reading.observed
     frames = []
-    for name, variable in VARIABLES.items():
-        if variable.level == "curve" and name in tree["posterior"].data_vars:
-            frame = long_table(tree["posterior"][name], prob)
+    for name in CURVES:
+        if reading.publishes(name):
+            frame = long_table(reading.posterior(name), reading.prob)
             frames.append(frame.assign(name=name, unit=units(name, frame, context.outcomes)))
     by_event = any("event" in frame for frame in frames)
     columns = ["name", *LABELS, *(["event"] if by_event else []), "unit", *STATISTICS]
@@ -64,72 +116,97 @@ def curve_table(tree: xr.DataTree, context: FitContext, prob: float, observed: O
     return table
 
 
-def ratio_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.DataFrame:
-    """Ratio to baseline, with percent, of the outcomes on the log scale.
+def curve_figure(reading: Reading, outcome: Outcome, stratum: str) -> Figure:
+    """Mean course per start group with observed means, the switch, and persons still observed under the axis.
 
-    Columns: `outcome`, `start_group`, `stratum`, `week`, `ratio`, `ratio_lower`, `ratio_upper`, `percent`,
-    `percent_lower`, `percent_upper` (change from baseline), `monte_carlo_error` (of the ratio). Posterior medians and
-    equal-tailed intervals.
+    Log outcomes are drawn as geometric means, or ratios to baseline, on a log axis.
     """
-    logs = [name for name, outcome in context.outcomes.items() if outcome.scale == "log"]
-    if not logs or "curve_change" not in tree["posterior"].data_vars:
-        return pd.DataFrame()
-    changes = tree["posterior"]["curve_change"].sel(outcome=logs)
-    table = with_errors(long_table(changes, prob), {"ratio": np.exp(changes)}, context, "ratio")
-    for new, old in (("ratio", "median"), ("ratio_lower", "lower"), ("ratio_upper", "upper")):
-        table[new] = np.exp(table[old])
-        table[new.replace("ratio", "percent")] = 100 * (np.exp(table[old]) - 1)
-    bounds = ["", "_lower", "_upper"]
-    numbers = [f"{kind}{b}" for kind in ("ratio", "percent") for b in bounds]
-    return table[["outcome", "start_group", "stratum", "week", *numbers, ERROR]]
+    name, context, observed = curve_variable(reading), reading.context, reading.observed
+    figure, axes = new_panel()
+    curves = reading.posterior(name).sel(outcome=outcome.name, stratum=stratum)
+    weeks = curves["week"].to_numpy().astype(float)
+    last = observed.last_well_observed(outcome.name, context.start_groups, stratum)
+    for j, group in enumerate(context.start_groups):
+        numbers = summarise(flat(curves.sel(start_group=group).transpose("week", ...)), reading.prob)
+        if np.isnan(numbers["median"]).all():
+            continue
+        shown = {key: _natural(value, outcome) for key, value in numbers.items() if key != "sd"}
+        median_and_band(axes, weeks, shown, COLOURS[j % len(COLOURS)], last, group)
+        _observed_means(axes, reading, outcome, group, stratum, j)
+    week_axis(axes, weeks, context.switch_week, labelled=True)
+    axes.set_ylabel(_axis_label(outcome, change=name == "curve_change"))
+    if outcome.scale == "log":
+        _log_axis(axes)
+    add_title(axes, f"{outcome.label}: {stratum_label(stratum)}")
+    if not math.isnan(observed.at(outcome.name, context.start_groups[0], stratum, 0.0)):
+        counts_under_axis(
+            axes, "Still observed:", context.start_groups, weeks, weeks,
+            lambda group, week: observed.at(outcome.name, group, stratum, week),
+        )  # fmt: skip
+    return figure
 
 
-def period_rate_table(tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons) -> pd.DataFrame:
-    """Average rate per start group and period, and the difference between start groups in it.
-
-    Columns: `outcome`, `start_group`, `contrast` (one of the two is blank), `stratum`, `period`, `unit`, `mean`, `sd`,
-    `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`, `prior_upper`, `width_ratio`,
-    `probability_favours` (the earlier start, contrasts only, by a better rate; NaN where withheld), `direction`,
-    `withheld` (why: the period ends past the last week at which half of each group is still observed),
-    `monte_carlo_error`.
-    """
-    if "period_rate" not in tree["posterior"].data_vars:
-        return pd.DataFrame()
-    rates = tree["posterior"]["period_rate"].reset_coords(drop=True)
-    has_prior = "prior" in tree.children and "period_rate" in tree["prior"].data_vars
-    prior = tree["prior"]["period_rate"].reset_coords(drop=True) if has_prior else None
-    own = with_errors(beside_prior(rates, prior, prob), {"rate": rates}, context, "rate")
-    frames = [own.assign(contrast="", direction="", withheld="", probability_favours=math.nan)]
-    for contrast in context.contrasts:
-        between = _between(rates, contrast.groups)
-        frame = beside_prior(between, None if prior is None else _between(prior, contrast.groups), prob)
-        signs = [contrast.sign(context.outcomes[name]) for name in frame["outcome"]]
-        frame["withheld"] = [
-            withheld(observed, row.outcome, contrast, row.stratum, _period_end(tree, context, row.period))
-            for row in frame.itertuples()
-        ]
-        frame["probability_favours"] = [
-            probability(sign * flat(between.sel(outcome=row.outcome, stratum=row.stratum, period=row.period)) > 0)
-            if not math.isnan(sign) and row.sd > NOTHING and not row.withheld
-            else math.nan
-            for sign, row in zip(signs, frame.itertuples(), strict=True)
-        ]
-        frame["direction"] = [contrast.direction(context.outcomes[name]) for name in frame["outcome"]]
-        frame = with_errors(frame, {"rate": between}, context, "rate")
-        frames.append(frame.assign(start_group="", contrast=contrast.label))
-    table = pd.concat(frames, ignore_index=True)
-    table["unit"] = units("period_rate", table, context.outcomes)
-    labels = ["outcome", "start_group", "contrast", "stratum", "period", "unit"]
-    numbers = [*STATISTICS, *PRIOR_COLUMNS, "probability_favours", "direction", "withheld", ERROR]
-    return table[[*labels, *numbers]]
+def curve_variable(reading: Reading) -> str:
+    """`curve` where it is published, else `curve_change`."""
+    return "curve" if reading.publishes("curve") else "curve_change"
 
 
-def _between(rates: xr.DataArray, groups: tuple[str, str]) -> xr.DataArray:
-    return rates.sel(start_group=groups[0], drop=True) - rates.sel(start_group=groups[1], drop=True)
+def _cells(reading: Reading) -> Iterator[tuple[str, Outcome, str]]:
+    """Name of the figure, outcome and stratum of every mean curve; all persons first."""
+    curves = reading.tables["curves"]
+    for outcome in reading.context.outcomes.values():
+        own = curves[(curves["name"] == curve_variable(reading)) & (curves["outcome"] == outcome.name)]
+        for stratum in sorted(own["stratum"].unique(), key=lambda label: label != ALL):
+            yield f"curve_{outcome.name}_{stratum}", outcome, stratum
 
 
-def _period_end(tree: xr.DataTree, context: FitContext, period: str) -> float:
-    """Last week of a period: the switch, or the end of the curves."""
-    if period == "before_switch" and context.switch_week is not None:
-        return context.switch_week
-    return float(tree["posterior"]["week"].max()) if "week" in tree["posterior"].coords else -math.inf
+def _caption(reading: Reading, outcome: Outcome, stratum: str) -> str:
+    context, groups = reading.context, reading.context.start_groups
+    last_week = float(reading.tree["posterior"]["week"].max())
+    counts = reading.observed.sentence(outcome.name, groups, stratum, last_week)
+    limit = reading.observed.last_well_observed(outcome.name, groups, stratum)
+    dashed = "" if math.isnan(limit) or limit >= last_week else f" Dashed past week {limit:g}."
+    good = {"up": "Up is good.", "down": "Down is good."}.get(outcome.good_direction, "")
+    return (
+        f"{good} Median and {reading.label}: {all_persons(context)}.{reading.after_switch} "
+        f"{counts[0].upper()}{counts[1:]}.{dashed}"
+    )
+
+
+def _natural(values: np.ndarray, outcome: Outcome) -> np.ndarray:
+    return np.exp(values) if outcome.scale == "log" else values
+
+
+def _observed_means(axes: Axes, reading: Reading, outcome: Outcome, group: str, stratum: str, j: int) -> None:
+    """Observed-case means with 95 % intervals, if the archive has them for this cell and quantity."""
+    if "observed_summary" not in reading.tree.children:
+        return
+    data = reading.tree["observed_summary"].to_dataset().reset_coords(drop=True)
+    shown = "level" if curve_variable(reading) == "curve" else "change"
+    if data.attrs.get("quantity", shown) != shown:
+        return
+    if not {outcome.name} <= set(data["outcome"].values) or stratum not in data["stratum"].values:
+        return
+    cell = data.sel(outcome=outcome.name, start_group=group, stratum=stratum)
+    mean, se = cell["mean"].to_numpy(), np.nan_to_num(cell["se"].to_numpy())
+    low, middle, high = (_natural(mean + z * se, outcome) for z in (-1.96, 0.0, 1.96))
+    axes.errorbar(
+        cell["week"].to_numpy(), middle, yerr=[middle - low, high - middle], fmt=MARKERS[j % len(MARKERS)],
+        color=COLOURS[j % len(COLOURS)], markersize=4, elinewidth=0.8, markerfacecolor="white",
+    )  # fmt: skip
+
+
+def _log_axis(axes: Axes) -> None:
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    ticks = [t * 10.0**p for p in range(-4, 7) for t in (1, 1.5, 2, 3, 4, 5, 7) if low <= t * 10.0**p <= high]
+    axes.set_yticks(ticks)
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _axis_label(outcome: Outcome, change: bool) -> str:
+    if outcome.scale == "log":
+        unit = f", {outcome.natural_unit}" if outcome.natural_unit not in ("", "ln") else ""
+        return "Ratio to baseline (geometric means)" if change else f"Geometric mean{unit}"
+    return f"{'Mean change' if change else 'Mean'}, {outcome.unit}"

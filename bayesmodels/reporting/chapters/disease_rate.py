@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,11 +12,11 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior.archive import require
-from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.intervals import beside_prior, flat
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import chance, estimate
-from bayesmodels.reporting.chapters.effects import LEARNED
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading, Tables
+from bayesmodels.reporting.first_screen import LEARNED
 from bayesmodels.reporting.page import Section
 
 Verdict = Literal["success", "no success", "futility", "continue"]
@@ -128,7 +127,70 @@ class DecisionRule:
 HEALEY_RULE = DecisionRule()
 
 
-def disease_rate_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.DataFrame:
+class DiseaseRates(Chapter):
+    """Disease rate ratios of the active arms of a platform trial."""
+
+    name = "disease rates"
+    needs = Needs(("disease_rate_ratio",))
+    shows = "disease_rates"
+
+    def tables(self, reading: Reading) -> Tables:
+        """`disease_rates`."""
+        return {"disease_rates": disease_rate_table(reading)}
+
+    def section(self, reading: Reading) -> Section:
+        """Prior beside posterior, with the probabilities that decisions are made on."""
+        rule, label, table = HEALEY_RULE, reading.label, reading.tables["disease_rates"]
+        rows = [
+            {
+                "Active arm": row["start_group"],
+                f"Posterior median ({label})": estimate(row["median"], row["lower"], row["upper"]),
+                "Posterior mean": f"{row['mean']:.2f}",
+                f"Prior median ({label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
+                f"Pr(DRR < {rule.success_ratio:g})": chance(row["probability_slower"]),
+                f"Pr(DRR < {rule.futility_ratio:g})": chance(row["probability_futility_ratio"]),
+                "Rule, at a final analysis": row["verdict"] or "none: the chains did not converge",
+            }
+            for row in table.to_dict("records")
+        ]
+        return Section(
+            "Disease rate ratios",
+            [
+                "The rate ratio multiplies the control's rate of decline and its hazard of death alike: one number "
+                "stands for both, and a drug that changes only one of them is described by neither. Below 1 favours "
+                "the active arm.",
+                f"Rule: success at the final analysis if Pr(DRR < {rule.success_ratio:g}) > {rule.success:g}; futility "
+                f"at an interim one if Pr(DRR < {rule.futility_ratio:g}) < {rule.futility:g}. Source: the HEALEY ALS "
+                "platform trial's. Whether it was declared for this trial beforehand, the software cannot know.",
+            ],
+            {
+                f"Disease rate ratio by active arm: median and {label}": pd.DataFrame(
+                    shown_with_errors(rows, table[ERROR], "Posterior median")
+                )
+            },
+            (),
+            "Controls of all regimens enter every arm's ratio.",
+        )
+
+    def lead(self, reading: Reading) -> LeadLines:
+        """Identified: intervals narrower than the prior's that leave out 1; and others."""
+        identified: list[str] = []
+        open_questions: list[str] = []
+        for row in reading.tables["disease_rates"].to_dict("records"):
+            known = row["width_ratio"] < LEARNED and (row["upper"] < 1 or row["lower"] > 1)
+            text = (
+                f"{row['start_group']}: disease rate ratio {estimate(row['median'], row['lower'], row['upper'])} "
+                f"({row['direction']}; decline and hazard of death together), probability "
+                f"{chance(row['probability_slower'])} that it is below 1."
+            )
+            if not known:
+                text += _why_open(row)
+            text += error_in_brackets(row[ERROR])
+            (identified if known else open_questions).append(text)
+        return LeadLines(identified, open_questions)
+
+
+def disease_rate_table(reading: Reading) -> pd.DataFrame:
     """Disease rate ratio of every active arm, prior beside posterior, and what `HEALEY_RULE` says of it.
 
     Returns
@@ -144,10 +206,10 @@ def disease_rate_table(tree: xr.DataTree, context: FitContext, prob: float) -> p
     MissingVariable
         The posterior publishes no `disease_rate_ratio`.
     """
-    require(tree, variables=["disease_rate_ratio"])
-    posterior = _active(tree, "posterior", context.start_groups)
-    prior = _active(tree, "prior", context.start_groups) if "prior" in tree.children else None
-    table = beside_prior(posterior, prior, prob).assign(unit="ratio")
+    require(reading.tree, variables=["disease_rate_ratio"])
+    context, prior = reading.context, reading.prior("disease_rate_ratio")
+    posterior = _active(reading.posterior("disease_rate_ratio"))
+    table = beside_prior(posterior, None if prior is None else _active(prior), reading.prob).assign(unit="ratio")
     decisions = [HEALEY_RULE.decide(flat(posterior.sel(start_group=g)), final=True) for g in table["start_group"]]
     table = table.assign(
         probability_slower=[decision.below_success for decision in decisions],
@@ -158,70 +220,9 @@ def disease_rate_table(tree: xr.DataTree, context: FitContext, prob: float) -> p
     return with_errors(table, {"disease_rate_ratio": posterior}, context, "disease_rate_ratio")
 
 
-def disease_rate_lines(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Lines of the first screen, identified and not: intervals narrower than the prior's that leave out 1, and others.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `disease_rate_table`.
-    """
-    identified: list[str] = []
-    open_questions: list[str] = []
-    for row in table.to_dict("records"):
-        known = row["width_ratio"] < LEARNED and (row["upper"] < 1 or row["lower"] > 1)
-        text = (
-            f"{row['start_group']}: disease rate ratio {estimate(row['median'], row['lower'], row['upper'])} "
-            f"({row['direction']}; decline and hazard of death together), probability "
-            f"{chance(row['probability_slower'])} that it is below 1."
-        )
-        if not known:
-            text += _why_open(row)
-        text += error_in_brackets(row[ERROR])
-        (identified if known else open_questions).append(text)
-    return identified, open_questions
-
-
-def disease_rate_section(table: pd.DataFrame, interval_label: str) -> Section:
-    """Disease rate ratios, prior beside posterior, with the probabilities that decisions are made on."""
-    rule = HEALEY_RULE
-    rows = [
-        {
-            "Active arm": row["start_group"],
-            f"Posterior median ({interval_label})": estimate(row["median"], row["lower"], row["upper"]),
-            "Posterior mean": f"{row['mean']:.2f}",
-            f"Prior median ({interval_label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
-            f"Pr(DRR < {rule.success_ratio:g})": chance(row["probability_slower"]),
-            f"Pr(DRR < {rule.futility_ratio:g})": chance(row["probability_futility_ratio"]),
-            "Rule, at a final analysis": row["verdict"] or "none: the chains did not converge",
-        }
-        for row in table.to_dict("records")
-    ]
-    return Section(
-        "Disease rate ratios",
-        [
-            "The rate ratio multiplies the control's rate of decline and its hazard of death alike: one number stands "
-            "for both, and a drug that changes only one of them is described by neither. Below 1 favours the active "
-            "arm.",
-            f"Rule: success at the final analysis if Pr(DRR < {rule.success_ratio:g}) > {rule.success:g}; futility at "
-            f"an interim one if Pr(DRR < {rule.futility_ratio:g}) < {rule.futility:g}. Source: the HEALEY ALS platform "
-            "trial's. Whether it was declared for this trial beforehand, the software cannot know.",
-        ],
-        {
-            f"Disease rate ratio by active arm: median and {interval_label}": pd.DataFrame(
-                shown_with_errors(rows, table[ERROR], "Posterior median")
-            )
-        },
-        (),
-        "Controls of all regimens enter every arm's ratio.",
-    )
-
-
-def _active(tree: xr.DataTree, group: str, start_groups: Sequence[str]) -> xr.DataArray:
+def _active(ratio: xr.DataArray) -> xr.DataArray:
     """Draws of the arms that have a ratio."""
-    ratio = tree[group]["disease_rate_ratio"].reset_coords(drop=True)
-    defined = [g for g in start_groups if not bool(ratio.sel(start_group=g).isnull().all())]
-    return ratio.sel(start_group=defined)
+    return ratio.isel(start_group=~ratio.isnull().all(("chain", "draw")).to_numpy())
 
 
 def _why_open(row: dict[str, Any]) -> str:

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
 from bayesmodels.posterior.intervals import flat, probability, summarise
-from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
-from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.drawing import COLOURS, add_title, interval_rows, new_panel
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL
 
@@ -47,29 +47,34 @@ SHARES = {"share_missing": "Left", "share_dead": "Died", "share_ended": "Not see
 """What became of persons before the week."""
 
 
-def dropout_tables(
-    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons
-) -> dict[str, pd.DataFrame]:
-    """Tables `dropout_strategies`, `dropout_tipping`, `dropout_missing`; none without the group.
+class Dropout(Chapter):
+    """Dropout sensitivity of one outcome at one week."""
 
-    `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
-    `median`, `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld), `direction`, `withheld`
-    (why: too few are still observed at the week). `dropout_tipping`: `outcome`,
-    `week`, `contrast`, `stratum`, `delta_path`, `tipping_point`, `unit`, `status`. `dropout_missing`: shares of persons
-    by start group and stratum.
-    """
-    strategies, tipping, missing = [], [], []
-    for data, outcome in _datasets(tree, context):
-        week = _week(data)
+    name = "dropout sensitivity"
+    needs = Needs(groups=(GROUP,))
+    shows = "dropout_strategies"
+
+    def tables(self, reading: Reading) -> Tables:
+        """`dropout_strategies`, `dropout_tipping`, `dropout_missing`.
+
+        `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
+        `median`, `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld), `direction`,
+        `withheld` (why: too few are still observed at the week). `dropout_tipping`: `outcome`,
+        `week`, `contrast`, `stratum`, `delta_path`, `tipping_point`, `unit`, `status`. `dropout_missing`: shares of
+        persons by start group and stratum.
+        """
+        data, outcome = _data(reading)
+        week, shares = _week(data), [name for name in data.data_vars if str(name).startswith("share_")]
         about = {"outcome": outcome.name, "week": week}
         words = dict(zip(data["strategy"].values.tolist(), _in_words(data), strict=True))
-        for contrast, stratum in _cells(data, context):
+        strategies = []
+        for contrast, stratum in _cells(data, reading.context):
+            sign = contrast.sign(outcome)
+            reason = withheld(reading.observed, outcome.name, contrast, stratum, week)
+            silent = bool(reason) or math.isnan(sign)
             for strategy in data["strategy"].values.tolist():
                 where = {"strategy": strategy, "contrast": contrast.label, "stratum": stratum}
-                draws = flat(data["difference"].reset_coords(drop=True).sel(where))
-                sign = contrast.sign(outcome)
-                reason = withheld(observed, outcome.name, contrast, stratum, week)
-                silent = bool(reason) or math.isnan(sign)
+                draws = flat(data["difference"].sel(where))
                 strategies.append(
                     {
                         **about,
@@ -78,73 +83,102 @@ def dropout_tables(
                         "contrast": contrast.label,
                         "stratum": stratum,
                         "unit": outcome.unit,
-                        **{name: float(value) for name, value in summarise(draws, prob).items()},
+                        **{name: float(value) for name, value in summarise(draws, reading.prob).items()},
                         "probability_favours": math.nan if silent else probability(sign * draws > 0),
                         "direction": contrast.direction(outcome),
                         "withheld": reason,
                     }
                 )
+        found = {"dropout_strategies": pd.DataFrame(strategies)}
         if "tipping_point" in data:
             names = [name for name in ("tipping_point", "tipping_status") if name in data]
-            frame = data[names].reset_coords(drop=True).to_dataframe().reset_index()
-            frame = frame.rename(columns={"tipping_status": "status"})
-            tipping.append(frame.assign(**about, unit=data.attrs.get("delta_unit", "")))
-        shares = [name for name in data.data_vars if str(name).startswith("share_")]
+            found["dropout_tipping"] = (
+                data[names].reset_coords(drop=True).to_dataframe().reset_index()
+                .rename(columns={"tipping_status": "status"})
+                .assign(**about, unit=data.attrs.get("delta_unit", ""))
+            )  # fmt: skip
         if shares:
-            missing.append(data[shares].reset_coords(drop=True).to_dataframe().reset_index().assign(**about))
-    found = {"dropout_strategies": pd.DataFrame(strategies)}
-    for name, frames in (("dropout_tipping", tipping), ("dropout_missing", missing)):
-        found[name] = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    return found
+            frame = data[shares].reset_coords(drop=True).to_dataframe().reset_index()
+            found["dropout_missing"] = frame.assign(**about)
+        return found
 
+    def figures(self, reading: Reading) -> Makers:
+        """``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several.
 
-def dropout_figures(
-    tree: xr.DataTree, context: FitContext, prob: float, observed: ObservedPersons
-) -> dict[str, Callable[[], Figure]]:
-    """Makers of ``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several.
-
-    The latter show probabilities: there are none where these are withheld.
-    """
-    makers: dict[str, Callable[[], Figure]] = {}
-    for data, outcome in _datasets(tree, context):
+        The latter show probabilities: there are none where these are withheld.
+        """
+        makers: dict[str, Callable[[], Figure]] = {}
+        context, (data, outcome) = reading.context, _data(reading)
         for contrast, stratum in _cells(data, context):
             end = f"{outcome.name}_{stratum}" + (f"_{contrast.group}" if len(context.contrasts) > 1 else "")
-            makers[f"dropout_{end}"] = partial(strategy_figure, data, context, outcome, contrast, stratum, prob)
-            known = not withheld(observed, outcome.name, contrast, stratum, _week(data))
+            makers[f"dropout_{end}"] = partial(strategy_figure, reading, contrast, stratum)
+            known = not withheld(reading.observed, outcome.name, contrast, stratum, _week(data))
             if known and "delta_difference" in data:
-                makers[f"tipping_{end}"] = partial(tipping_figure, data, outcome, contrast, stratum, prob)
-    return makers
+                makers[f"tipping_{end}"] = partial(tipping_figure, reading, contrast, stratum)
+        return makers
+
+    def section(self, reading: Reading) -> Section:
+        """Strategies, tipping points and shares missing."""
+        context, tables, label = reading.context, reading.tables, reading.label
+        data, _ = _data(reading)
+        shown = {f"Difference under each supposition: median and {label}": _strategy_rows(context, tables, label)}
+        if "dropout_tipping" in tables:
+            level = f" ({data.attrs['interval']})" if data.attrs.get("interval") else ""
+            caption = (
+                f"Tipping point: the smallest delta at which the interval{level} reaches no difference, or has "
+                "passed it"
+            )
+            shown[caption] = _tipping_rows(context, tables["dropout_tipping"])
+        if "dropout_missing" in tables:
+            frame = tables["dropout_missing"]
+            rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
+            rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
+            rows = rows.rename(columns=lambda name: SHARES.get(name, str(name).replace("_", " ").capitalize()))
+            shown["Shares of persons by what became of them before the week"] = rows
+        assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
+        paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]
+        paragraphs += [f"{lead}: {data.attrs[name]}." for name, lead in _LEADS.items() if data.attrs.get(name)]
+        reasons = dict.fromkeys(reason for reason in tables["dropout_strategies"]["withheld"] if reason)
+        paragraphs += [f"Probabilities are {reason}." for reason in reasons]
+        pictures = [
+            Picture(reading.figures.maker(name), *(text.format(label=label) for text in _PICTURES[kind]))
+            for name in reading.figures
+            if (kind := name.partition("_")[0]) in _PICTURES
+        ]
+        switch = context.switch_week
+        note = (
+            ""
+            if switch is None
+            else f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
+        )
+        return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, note)
 
 
-def strategy_figure(
-    data: xr.Dataset, context: FitContext, outcome: Outcome, contrast: Contrast, stratum: str, prob: float
-) -> Figure:
+def strategy_figure(reading: Reading, contrast: Contrast, stratum: str) -> Figure:
     """Difference between start groups under each strategy."""
+    data, outcome = _data(reading)
     names = data["strategy"].values.tolist()
     figure, axes = new_panel(height=1.5 + 0.36 * len(names))
     draws = data["difference"].reset_coords(drop=True).sel(contrast=contrast.label, stratum=stratum)
-    numbers = summarise(flat(draws.transpose("strategy", ...)), prob)
-    y = -np.arange(len(names), dtype=float)
-    axes.hlines(y, numbers["lower"], numbers["upper"], color=COLOURS[3], linewidth=2.5)
-    axes.plot(numbers["median"], y, "o", color=COLOURS[3], markersize=5)
-    axes.axvline(0, color="#444444", linewidth=0.8)
-    axes.set_yticks(y, [_title(name, context).replace(" in ", "\nin ") for name in names])
-    axes.set_ylim(y.min(initial=0.0) - 0.6, 0.6)
+    numbers = summarise(flat(draws.transpose("strategy", ...)), reading.prob)
+    labels = [_title(name, reading.context).replace(" in ", "\nin ") for name in names]
+    interval_rows(axes, numbers, labels, COLOURS[3])
     side = signed(contrast.direction(outcome))
     axes.set_xlabel(f"{contrast.group} minus {contrast.reference}, {outcome.unit}\n{side}")
     add_title(axes, f"{outcome.label}: {stratum_label(stratum)}")
     return figure
 
 
-def tipping_figure(data: xr.Dataset, outcome: Outcome, contrast: Contrast, stratum: str, prob: float) -> Figure:
+def tipping_figure(reading: Reading, contrast: Contrast, stratum: str) -> Figure:
     """Probability that the earlier start is favoured, over delta in both groups, and where the interval meets zero."""
+    data, outcome = _data(reading)
     figure, axes = new_panel()
     draws = data["delta_difference"].reset_coords(drop=True).sel(contrast=contrast.label, stratum=stratum)
     values = flat(draws.transpose("delta_group", "delta_reference", ...))
     across, up = (data[name].to_numpy().astype(float) for name in ("delta_reference", "delta_group"))
     favoured = (contrast.sign(outcome) * values > 0).mean(axis=-1)
     mesh = axes.pcolormesh(across, up, favoured, cmap="RdBu", vmin=0.0, vmax=1.0, shading="nearest")
-    numbers = summarise(values, prob)
+    numbers = summarise(values, reading.prob)
     open_ = ((numbers["lower"] <= 0) & (numbers["upper"] >= 0)).astype(float)
     if 0 < open_.mean() < 1:
         axes.contour(across, up, open_, levels=[0.5], colors="black", linewidths=1.4)
@@ -159,51 +193,6 @@ def tipping_figure(data: xr.Dataset, outcome: Outcome, contrast: Contrast, strat
     return figure
 
 
-def dropout_section(
-    tree: xr.DataTree, context: FitContext, tables: dict[str, pd.DataFrame], figures: LazyFigures, label: str
-) -> Section:
-    """Strategies, tipping points and shares missing.
-
-    Parameters
-    ----------
-    label : str
-        Kind and level of the intervals.
-    """
-    shown = {f"Difference under each supposition: median and {label}": _strategy_rows(context, tables, label)}
-    if "dropout_tipping" in tables:
-        kinds = {str(data.attrs.get("interval", "")) for data, _ in _datasets(tree, context)} - {""}
-        level = f" ({', '.join(sorted(kinds))})" if kinds else ""
-        caption = (
-            f"Tipping point: the smallest delta at which the interval{level} reaches no difference, or has passed it"
-        )
-        shown[caption] = _tipping_rows(context, tables["dropout_tipping"])
-    if "dropout_missing" in tables:
-        frame = tables["dropout_missing"]
-        rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
-        rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
-        rows = rows.rename(columns=lambda name: SHARES.get(name, str(name).replace("_", " ").capitalize()))
-        shown["Shares of persons by what became of them before the week"] = rows
-    assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
-    paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]
-    for data, _ in _datasets(tree, context):
-        for name in _LEADS:
-            text = str(data.attrs.get(name, ""))
-            if text:
-                paragraphs.append(f"{_LEADS[name]}: {text}.")
-    reasons = dict.fromkeys(reason for reason in tables["dropout_strategies"]["withheld"] if reason)
-    paragraphs += [f"Probabilities are {reason}." for reason in reasons]
-    pictures = []
-    for name in figures:
-        kind = name.partition("_")[0]
-        if kind in _ALTS:
-            pictures.append(Picture(figures.maker(name), _ALTS[kind], _CAPTIONS[kind].format(label=label)))
-    switch = context.switch_week
-    note = (
-        "" if switch is None else f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
-    )
-    return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, note)
-
-
 _LEADS = {
     "reference_in_words": "Reference-based strategies",
     "delta_in_words": "Delta",
@@ -213,16 +202,18 @@ _LEADS = {
     "variance": "Intervals",
 }
 
-_ALTS = {
-    "dropout": "Difference between start groups under each supposition about those who left, with intervals.",
-    "tipping": "Probability that the earlier start is favoured, over delta in either start group, with the region in "
-    "which the interval includes no difference.",
+_PICTURES = {
+    "dropout": (
+        "Difference between start groups under each supposition about those who left, with intervals.",
+        "Median and {label}. Line at zero: no difference.",
+    ),
+    "tipping": (
+        "Probability that the earlier start is favoured, over delta in either start group, with the region in which "
+        "the interval includes no difference.",
+        "Dots, inside the black line: the {label} includes no difference. Square: delta 0.",
+    ),
 }
-
-_CAPTIONS = {
-    "dropout": "Median and {label}. Line at zero: no difference.",
-    "tipping": "Dots, inside the black line: the {label} includes no difference. Square: delta 0.",
-}
+"""Kind of figure to its alternative text and caption."""
 
 
 def _title(strategy: str, context: FitContext) -> str:
@@ -265,11 +256,9 @@ def _tipping_rows(context: FitContext, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _datasets(tree: xr.DataTree, context: FitContext) -> Iterator[tuple[xr.Dataset, Outcome]]:
-    if GROUP not in tree.children:
-        return
-    data = tree[GROUP].to_dataset()
-    yield data, context.outcomes[str(data.attrs["outcome"])]
+def _data(reading: Reading) -> tuple[xr.Dataset, Outcome]:
+    data = reading.tree[GROUP].to_dataset()
+    return data, reading.context.outcomes[str(data.attrs["outcome"])]
 
 
 def _cells(data: xr.Dataset, context: FitContext) -> Iterator[tuple[Contrast, str]]:

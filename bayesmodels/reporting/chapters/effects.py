@@ -1,4 +1,4 @@
-"""Population parameters and drug effects: posterior beside prior, and how much the data taught.
+"""Drug effects: posterior beside prior, and how much the data taught.
 
 Widths are of equal-tailed intervals. The contrast between start groups is delta of the group that starts later minus
 delta of the group that starts earlier: what is known of whether starting late gives the same effect.
@@ -7,36 +7,108 @@ delta of the group that starts earlier: what is known of whether starting late g
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.figure import Figure
 
 from bayesmodels.posterior.archive import require
-from bayesmodels.posterior.context import FitContext, stratum_label, units
-from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels, flat, probability
-from bayesmodels.posterior.monte_carlo import with_errors
-
-EFFECTS = (
-    "drug_effect",
-    "group_drug_effect",
-    "group_effect_contrast",
-    "group_effect_sd",
-    "proportional_slowing",
-    "effect_lag",
-    "effect_time_constant",
-    "deceleration",
-    "extension_shift",
+from bayesmodels.posterior.context import FitContext, Outcome, stratum_label, units
+from bayesmodels.posterior.intervals import (
+    NOTHING,
+    PRIOR_COLUMNS,
+    STATISTICS,
+    beside_prior,
+    blank_labels,
+    flat,
+    probability,
 )
-"""Rows of the effect table, in order; `group_effect_contrast` is computed here from `group_drug_effect`."""
+from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
+from bayesmodels.posterior.wording import as_percent, chance_of, estimate, percents, places, signed
+from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.drawing import COLOURS, add_title, interval_rows, new_panel
+from bayesmodels.reporting.first_screen import LEARNED, PARTLY, how_learned
+from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.vocabulary import EFFECTS
 
-SIGNED = ("drug_effect", "group_drug_effect", "proportional_slowing")
-"""Effects whose sign says whether the drug helps."""
 
-LEARNED, PARTLY = 0.5, 0.8
-"""Posterior width over prior width: below the first the data taught the value, from the second on they did not."""
+class Effects(Chapter):
+    """Drug effects by outcome, start group and stratum."""
+
+    name = "effects"
+    needs = Needs(("drug_effect",))
+    shows = "effects"
+
+    def tables(self, reading: Reading) -> Tables:
+        """`effects`."""
+        return {"effects": effect_table(reading).table}
+
+    def figures(self, reading: Reading) -> Makers:
+        """``effect_<outcome>``."""
+        table = reading.tables["effects"]
+        return {
+            f"effect_{outcome.name}": partial(effect_figure, table, outcome)
+            for outcome in reading.context.outcomes.values()
+            if outcome.effect_unit and (table["outcome"] == outcome.name).any()
+        }
+
+    def section(self, reading: Reading) -> Section:
+        """Posterior beside prior."""
+        context, label = reading.context, reading.label
+        effects = reading.tables["effects"].sort_values("outcome", key=places, kind="stable")
+        rows = []
+        for row in effects.to_dict("records"):
+            outcome = context.outcomes[row["outcome"]]
+            numbers = (row["median"], row["lower"], row["upper"])
+            rows.append(
+                {
+                    "Outcome": f"{outcome.label}, {stratum_label(row['stratum'])}" if row["stratum"] else outcome.label,
+                    "Effect": _effect_name(row),
+                    f"Posterior median ({label})": estimate(*numbers),
+                    f"Prior median ({label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
+                    "Unit": row["unit"],
+                    "In percent": percents(*numbers) if row["unit"] == "ln" and row["direction"] else "",
+                    "P(favours the drug)": chance_of(row["probability_favours"], row["direction"]),
+                    "Posterior / prior width": _width_cell(row["width_ratio"], context.unconverged),
+                }
+            )
+        pictures = [
+            Picture(
+                reading.figures.maker(name),
+                f"Drug effect on {outcome.label}: posterior intervals over prior intervals, with a line at no effect.",
+                f"{label}; {outcome.effect_unit}. Grey: prior. Line at zero: no effect.",
+            )
+            for outcome in context.outcomes.values()
+            if (name := f"effect_{outcome.name}") in reading.figures
+        ]
+        return Section(
+            "Effects of the drug, prior beside posterior",
+            []
+            if context.unconverged
+            else [
+                "An effect whose posterior is as wide as its prior was not learned from these data, wherever it lies: "
+                f"learned below {LEARNED:g} of the prior's width, partly learned below {PARTLY:g}.",
+            ],
+            {
+                f"Effects by outcome, start group and stratum: median and {label}": pd.DataFrame(
+                    shown_with_errors(rows, effects[ERROR], "Posterior median")
+                )
+            },
+            pictures,
+            "Which sign favours the drug stands before its probability. Later minus earlier: what is known of whether "
+            "starting late gives the same effect. Effects are those of all persons, as if alive and followed.",
+        )
+
+    def lead(self, reading: Reading) -> LeadLines:
+        """Headline effects, by whether they are identified."""
+        rows = _headline_rows(reading)
+        known, unknown = ([_line(reading, row) for row in rows if _is_identified(row) is k] for k in (True, False))
+        return LeadLines(known, unknown)
 
 
 @dataclass(frozen=True)
@@ -46,7 +118,7 @@ class EffectTable:
     Parameters
     ----------
     table : DataFrame
-        One row an effect: `name`, `outcome`, `stratum`, `start_group`, `contrast` (blank where it does not apply),
+        One row per effect: `name`, `outcome`, `stratum`, `start_group`, `contrast` (blank where it does not apply),
         `unit`, `mean`, `sd`, `median`, `lower`, `upper`, `prior_median`, `prior_sd`, `prior_lower`,
         `prior_upper`, `width_ratio` (posterior over prior width), `probability_favours` (the drug;
         NaN where the sign says nothing), `direction`, `monte_carlo_error`.
@@ -58,7 +130,7 @@ class EffectTable:
     interval_label: str
 
     def sentence(self) -> str:
-        """One line an effect of the drug."""
+        """One line per effect of the drug."""
         rows = self.table[self.table["name"] == "drug_effect"]
         return "\n".join(
             f"{row.outcome}, {stratum_label(row.stratum)}: {row.median:.3g} {row.unit} "
@@ -70,7 +142,7 @@ class EffectTable:
         return self.table.to_html(index=False, float_format="{:.3g}".format)
 
 
-def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_label: str) -> EffectTable:
+def effect_table(reading: Reading) -> EffectTable:
     """Effects by outcome, start group and stratum, prior beside posterior.
 
     Raises
@@ -78,10 +150,11 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
     MissingVariable
         The posterior publishes no `drug_effect`.
     """
+    tree, context = reading.tree, reading.context
     require(tree, variables=["drug_effect"])
     posterior, prior = _effects(tree, "posterior", context), _effects(tree, "prior", context)
     frames = [
-        beside_prior(draws, prior.get(name), prob).assign(
+        beside_prior(draws, prior.get(name), reading.prob).assign(
             name=name, unit=lambda frame, name=name: _units(frame, name, context)
         )
         for name, draws in posterior.items()
@@ -95,7 +168,7 @@ def effect_table(tree: xr.DataTree, context: FitContext, prob: float, interval_l
         for sign, row in zip(signs, table.itertuples(index=False), strict=True)
     ]
     table["direction"] = ["" if math.isnan(s) else f"{'+' if s > 0 else '-'} favours the drug" for s in signs]
-    return EffectTable(with_errors(table, posterior, context), interval_label)
+    return EffectTable(with_errors(table, posterior, context), reading.label)
 
 
 def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr.DataArray | None:
@@ -115,26 +188,18 @@ def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr
     return contrasts if bool((abs(contrasts) > 0).any()) else None
 
 
-def own_effects(tree: xr.DataTree, outcome: str, contrast_groups: tuple[str, str]) -> bool:
-    """Whether each start group has its own drug effect: its draws differ between the two groups."""
-    draws = tree["posterior"].data_vars
-    if "group_drug_effect" not in draws:
-        return False
-    effects = draws["group_drug_effect"].sel(outcome=outcome)
-    if not set(contrast_groups) <= set(effects["start_group"].values.tolist()):
-        return False
-    first, second = (flat(effects.sel(start_group=group)) for group in contrast_groups)
-    defined = ~(np.isnan(first) | np.isnan(second))
-    return bool(np.any(first[defined] != second[defined]))
-
-
-def how_learned(width_ratio: float) -> str:
-    """What a posterior's width over its prior's says, in words."""
-    if np.isnan(width_ratio):
-        return "no prior width"
-    if width_ratio < LEARNED:
-        return "learned"
-    return "partly learned" if width_ratio < PARTLY else "not learned"
+def effect_figure(effects: pd.DataFrame, outcome: Outcome) -> Figure:
+    """Effects of the drug on one outcome, posterior (coloured) over prior (grey)."""
+    rows = effects[(effects["outcome"] == outcome.name) & (effects["unit"] == outcome.effect_unit)]
+    rows = rows[rows["name"] != "group_effect_sd"].reset_index(drop=True)
+    figure, axes = new_panel(height=1.0 + 0.36 * max(len(rows), 2))
+    axes.hlines(
+        -np.arange(len(rows)), rows["prior_lower"], rows["prior_upper"], color="#b5bbc2", linewidth=7, label="prior"
+    )
+    interval_rows(axes, rows, [_effect_label(row) for row in rows.itertuples()], COLOURS[0], "posterior")
+    axes.set_xlabel(outcome.effect_unit)
+    add_title(axes, outcome.label)
+    return figure
 
 
 _LABELS = ("outcome", "stratum", "start_group", "contrast")
@@ -159,11 +224,86 @@ def _units(frame: pd.DataFrame, name: str, context: FitContext) -> list[str]:
 
 def _sign(row: Any, context: FitContext) -> float:
     """Sign of a value that favours the drug; NaN where the sign says nothing."""
-    if row.name not in SIGNED:
-        return math.nan
-    return 1.0 if row.name == "proportional_slowing" else context.outcomes[row.outcome].effect_sign
+    match EFFECTS[row.name].favours:
+        case "outcome":
+            return context.outcomes[row.outcome].effect_sign
+        case "positive":
+            return 1.0
+    return math.nan
 
 
 def _entry(draws: xr.DataArray, row: Any) -> np.ndarray:
     """Draws of one row's entry."""
     return flat(draws.sel({str(dim): getattr(row, str(dim)) for dim in draws.dims if dim not in ("chain", "draw")}))
+
+
+def _effect_label(row: Any) -> str:
+    stratum = "" if row.stratum in ("", "all") else f", {row.stratum}"
+    if row.name == "group_drug_effect":
+        return f"{row.start_group} start{stratum}"
+    if row.name == "group_effect_contrast":
+        return f"{row.contrast}{stratum}"
+    return f"{'slowing' if row.name == 'proportional_slowing' else 'all starts'}{stratum}"
+
+
+def _effect_name(row: Mapping[str, Any]) -> str:
+    kind = row["name"]
+    names = {
+        "drug_effect": "drug effect",
+        "group_drug_effect": f"in those who start {row['start_group']}",
+        "group_effect_contrast": f"{row['contrast'].replace(' - ', ' minus ')}",
+    }
+    return names.get(kind, kind.replace("_", " "))
+
+
+def _width_cell(ratio: float, unconverged: bool) -> str:
+    """Posterior over prior width, and what it says; of chains that did not converge nothing."""
+    if math.isnan(ratio):
+        return "–"
+    return f"{ratio:.2f}" if unconverged else f"{ratio:.2f}: {how_learned(ratio)}"
+
+
+def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
+    """Headline effects; effects and lags that are the same in every stratum once."""
+    table = reading.tables["effects"]
+    rows = table[
+        table["name"].isin([name for name, row in EFFECTS.items() if row.would_teach]) & (table["sd"] > NOTHING)
+    ].copy()
+    slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
+    rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
+    same = ["name", "outcome", "contrast", "median", "lower", "upper"]
+    shared = rows.duplicated(same, keep=False)
+    rows.loc[shared, "stratum"] = ""
+    return rows.drop_duplicates(same).to_dict("records")
+
+
+def _is_identified(row: dict[str, Any]) -> bool:
+    has_sign = EFFECTS[row["name"]].scale != "log"
+    return bool(row["width_ratio"] < LEARNED and (not has_sign or row["lower"] > 0 or row["upper"] < 0))
+
+
+def _line(reading: Reading, row: dict[str, Any]) -> str:
+    outcome = reading.context.outcomes[row["outcome"]]
+    where = f", {stratum_label(row['stratum'])}" if row["stratum"] not in ("", "all") else ""
+    numbers = (row["median"], row["lower"], row["upper"])
+    has_sign = EFFECTS[row["name"]].scale != "log"
+    percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
+    direction = f"; {signed(row['direction'])}" if row["direction"] else ""
+    effect = EFFECTS[row["name"]]
+    text = (
+        f"{outcome.label}{where}: {effect.label} {estimate(*numbers)} {row['unit']}"
+        f"{f', that is {percent}' if percent else ''}{direction}."
+    )
+    error = error_in_brackets(row[ERROR])
+    if _is_identified(row):
+        return f"{text} {_width_said(row['width_ratio'])}{error}"
+    crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
+    return f"{text}{crosses} {_width_said(row['width_ratio'])} {effect.would_teach}{error}"
+
+
+def _width_said(ratio: float) -> str:
+    if math.isnan(ratio):
+        return "There is no prior to compare it with."
+    if ratio >= PARTLY:
+        return f"Not learned from these data: the interval is {ratio:.2f} times as wide as the prior's."
+    return f"The interval is {ratio:.2f} times as wide as the prior's."

@@ -2,40 +2,76 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.posterior.context import FitContext, units
+from bayesmodels.posterior.context import units
 from bayesmodels.posterior.convergence import DIAGNOSTICS, scalar_diagnostics
 from bayesmodels.posterior.intervals import PRIOR_COLUMNS, STATISTICS, beside_prior, blank_labels
-from bayesmodels.posterior.monte_carlo import ERROR, with_errors
+from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
+from bayesmodels.posterior.wording import estimate
+from bayesmodels.reporting.chapter import Chapter, Reading, Tables
+from bayesmodels.reporting.page import Section
 from bayesmodels.vocabulary import DIMS, VARIABLES
 
 
-def parameter_table(tree: xr.DataTree, context: FitContext, prob: float) -> pd.DataFrame:
-    """Return the vocabulary's population-level variables except curves, one row an entry.
+class Parameters(Chapter):
+    """Every population parameter."""
+
+    name = "parameters"
+    shows = "parameters"
+
+    def tables(self, reading: Reading) -> Tables:
+        """`parameters`."""
+        return {"parameters": parameter_table(reading)}
+
+    def section(self, reading: Reading) -> Section:
+        """The table, shown closed."""
+        label, table = reading.label, reading.tables["parameters"]
+        dims = [c for c in table.columns[1 : list(table.columns).index("unit")] if (table[c] != "").any()]
+        rows = [
+            {
+                "Parameter": row["name"],
+                **{dim.replace("_", " ").capitalize(): row[dim] for dim in dims},
+                "Unit": row["unit"],
+                f"Median ({label})": estimate(row["median"], row["lower"], row["upper"]),
+                "Mean": row["mean"],
+                "SD": row["sd"],
+                "R-hat": "–" if math.isnan(row["rhat"]) else f"{row['rhat']:.3f}",
+                "Bulk ESS": "–" if math.isnan(row["ess_bulk"]) else f"{row['ess_bulk']:,.0f}",
+                "Prior median": row["prior_median"],
+                "Prior SD": row["prior_sd"],
+                "Width, posterior / prior": row["width_ratio"],
+            }
+            for row in table.to_dict("records")
+        ]
+        shown = pd.DataFrame(shown_with_errors(rows, table[ERROR], "Median"))
+        return Section("All population parameters", (), {f"Posterior median and {label}": shown}, collapsed=True)
+
+
+def parameter_table(reading: Reading) -> pd.DataFrame:
+    """Return the vocabulary's population-level variables except curves, one row per entry.
 
     Columns: `name`, the labels of its dims (blank where it has no such dim), `unit`, `mean`, `sd`, `median`, `lower`,
     `upper`, `rhat` (rank-normalised), `ess_bulk`, `ess_tail`, `monte_carlo_error` (`monte_carlo.with_errors`),
     `prior_median`, `prior_sd`, `prior_lower`, `prior_upper`, `width_ratio` (posterior over prior width). Entries that
     are undefined are left out; a correlation appears once for each pair of terms.
     """
-    posterior = tree["posterior"].to_dataset().reset_coords(drop=True)
-    prior = tree["prior"].data_vars if "prior" in tree.children else {}
+    posterior = reading.tree["posterior"].to_dataset().reset_coords(drop=True)
     names = [name for name, v in VARIABLES.items() if v.level in ("population", "trial") and name in posterior]
-    frames = [_entries(name, posterior[name], prior.get(name), context, prob) for name in names]
+    frames = [_entries(name, posterior[name], reading) for name in names]
     dims = [dim for dim in DIMS if any(dim in frame for frame in frames)]
     columns = ["name", *dims, "unit", *STATISTICS, *DIAGNOSTICS, ERROR, *PRIOR_COLUMNS]
     if not frames:
         return pd.DataFrame(columns=columns)
-    table = with_errors(pd.concat(frames, ignore_index=True), dict(posterior.data_vars), context)
+    table = with_errors(pd.concat(frames, ignore_index=True), dict(posterior.data_vars), reading.context)
     return blank_labels(table.reindex(columns=columns), dims)
 
 
-def _entries(
-    name: str, draws: xr.DataArray, prior: xr.DataArray | None, context: FitContext, prob: float
-) -> pd.DataFrame:
-    frame = beside_prior(draws, prior, prob)
+def _entries(name: str, draws: xr.DataArray, reading: Reading) -> pd.DataFrame:
+    frame = beside_prior(draws, reading.prior(name), reading.prob)
     dims = [str(dim) for dim in draws.dims if dim not in ("chain", "draw")]
     diagnostics = scalar_diagnostics(draws)
     if dims:
@@ -44,7 +80,7 @@ def _entries(
         frame = frame.assign(**{key: float(value) for key, value in diagnostics.items()})
     if name == "person_correlation":
         frame = _unordered_pairs(frame, [str(term) for term in draws["term"].values])
-    return frame.assign(name=name, unit=units(name, frame, context.outcomes, context.hazard_units))
+    return frame.assign(name=name, unit=units(name, frame, reading.context.outcomes, reading.context.hazard_units))
 
 
 def _unordered_pairs(frame: pd.DataFrame, terms: list[str]) -> pd.DataFrame:

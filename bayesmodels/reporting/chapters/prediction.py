@@ -14,12 +14,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bayesmodels.posterior.context import FitContext, Outcome
+from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.wording import estimate, fixed
-from bayesmodels.reporting.chapters.event_figures import week_axis
-from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
-from bayesmodels.reporting.page import Picture, Section
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, week_axis
+from bayesmodels.reporting.page import Section
 
 GROUP = "dynamic_prediction"
 
@@ -36,55 +36,90 @@ NOT_RECORDED = (
 )
 
 
-def prediction_tables(tree: xr.DataTree, prob: float) -> dict[str, pd.DataFrame]:
-    """Tables `prediction_accuracy` and `prediction_calibration`; none without the group.
+class Prediction(Chapter):
+    """Prediction for a person, updated visit by visit."""
 
-    `prediction_accuracy`: `event`, `landmark`, `horizon` (weeks; the horizon counts from the landmark), `quantity`
-    (auc, brier, brier_reference, scaled_brier: 1 - brier / brier_reference), `median`, `lower`, `upper` over draws;
-    undefined quantities are left out, but for the Brier score of a window without follow-up to its horizon, NaN.
-    `prediction_calibration`: `event`, `landmark`, `horizon`, `risk_group`, `predicted` with its limits over draws,
-    `observed`.
-    """
-    if GROUP not in tree.children:
-        return {}
-    data = tree[GROUP].to_dataset().reset_coords(drop=True)
-    found = {name: data[name] for name in ("auc", "brier", "brier_reference") if name in data}
-    if {"brier", "brier_reference"} <= set(found):
-        reference = found["brier_reference"]  # 0 where nobody had the event: nothing to scale by
-        found["scaled_brier"] = 1 - found["brier"] / reference.where(reference > 0)
-    frames = [_limits(draws, prob).assign(quantity=name) for name, draws in found.items()]
-    accuracy = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-    if len(accuracy):
-        accuracy = accuracy[accuracy["median"].notna() | (accuracy["quantity"] == "brier")]
-    tables = {"prediction_accuracy": accuracy}
-    if {"predicted_risk", "observed_risk"} <= set(data):
-        predicted = _limits(data["predicted_risk"], prob).rename(columns={"median": "predicted"})
-        predicted = predicted.rename(columns={"lower": "predicted_lower", "upper": "predicted_upper"})
-        observed = _limits(data["observed_risk"], prob).rename(columns={"median": "observed"})
-        labels = ["event", "landmark", "horizon", "risk_group"]
-        table = predicted.merge(observed[[*labels, "observed"]], on=labels)
-        tables["prediction_calibration"] = table.dropna(subset="predicted").reset_index(drop=True)
-    return tables
+    name = "prediction for a person"
+    needs = Needs(groups=(GROUP,), made_by='[model] type = "joint_event"')
 
+    def tables(self, reading: Reading) -> Tables:
+        """`prediction_accuracy`, `prediction_calibration`.
 
-def prediction_figures(
-    tree: xr.DataTree, context: FitContext, tables: dict[str, pd.DataFrame], prob: float
-) -> dict[str, Callable[[], Figure]]:
-    """Makers of ``calibration_<event>_<landmark>`` and, where archived, ``example_<number>_<outcome or survival>``."""
-    makers: dict[str, Callable[[], Figure]] = {}
-    if "prediction_calibration" in tables:
-        for (event, landmark), rows in tables["prediction_calibration"].groupby(["event", "landmark"], sort=False):
-            makers[f"calibration_{event}_{landmark:g}"] = partial(calibration_figure, rows, str(event), float(landmark))
-    if GROUP not in tree.children:
+        `prediction_accuracy`: `event`, `landmark`, `horizon` (weeks; the horizon counts from the landmark), `quantity`
+        (auc, brier, brier_reference, scaled_brier: 1 - brier / brier_reference), `median`, `lower`, `upper` over draws;
+        undefined quantities are left out, but for the Brier score of a window without follow-up to its horizon, NaN.
+        `prediction_calibration`: `event`, `landmark`, `horizon`, `risk_group`, `predicted` with its limits over draws,
+        `observed`.
+        """
+        data, prob = reading.tree[GROUP].to_dataset().reset_coords(drop=True), reading.prob
+        found = {name: data[name] for name in ("auc", "brier", "brier_reference") if name in data}
+        if {"brier", "brier_reference"} <= set(found):
+            reference = found["brier_reference"]  # 0 where nobody had the event: nothing to scale by
+            found["scaled_brier"] = 1 - found["brier"] / reference.where(reference > 0)
+        frames = [_limits(draws, prob).assign(quantity=name) for name, draws in found.items()]
+        accuracy = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        if len(accuracy):
+            accuracy = accuracy[accuracy["median"].notna() | (accuracy["quantity"] == "brier")]
+        tables = {"prediction_accuracy": accuracy}
+        if {"predicted_risk", "observed_risk"} <= set(data):
+            predicted = _limits(data["predicted_risk"], prob).rename(columns={"median": "predicted"})
+            predicted = predicted.rename(columns={"lower": "predicted_lower", "upper": "predicted_upper"})
+            observed = _limits(data["observed_risk"], prob).rename(columns={"median": "observed"})
+            labels = ["event", "landmark", "horizon", "risk_group"]
+            table = predicted.merge(observed[[*labels, "observed"]], on=labels)
+            tables["prediction_calibration"] = table.dropna(subset="predicted").reset_index(drop=True)
+        return tables
+
+    def figures(self, reading: Reading) -> Makers:
+        """``calibration_<event>_<landmark>`` and, where archived, ``example_<number>_<outcome or survival>``."""
+        makers: dict[str, Callable[[], Figure]] = {}
+        if "prediction_calibration" in reading.tables:
+            calibration = reading.tables["prediction_calibration"]
+            for (event, landmark), rows in calibration.groupby(["event", "landmark"], sort=False):
+                makers[f"calibration_{event}_{landmark:g}"] = partial(
+                    calibration_figure, rows, str(event), float(landmark)
+                )
+        data = reading.tree[GROUP].to_dataset()
+        for number in data["example"].values.tolist() if "example" in data.dims else ():
+            for name in data["outcome"].values.tolist() if "example_course" in data else ():
+                outcome = reading.context.outcomes[name]
+                makers[f"example_{number}_{name}"] = partial(course_figure, reading, outcome, number)
+            if "example_survival" in data:
+                makers[f"example_{number}_survival"] = partial(person_survival_figure, reading, number)
         return makers
-    data = tree[GROUP].to_dataset()
-    for number in data["example"].values.tolist() if "example" in data.dims else ():
-        for name in data["outcome"].values.tolist() if "example_course" in data else ():
-            outcome = context.outcomes[name]
-            makers[f"example_{number}_{name}"] = partial(course_figure, data, context, outcome, number, prob)
-        if "example_survival" in data:
-            makers[f"example_{number}_survival"] = partial(person_survival_figure, data, context, number, prob)
-    return makers
+
+    def section(self, reading: Reading) -> Section | tuple[()]:
+        """Accuracy, calibration and examples."""
+        tables, label = reading.tables, reading.label
+        if not {"prediction_accuracy", "prediction_calibration"} & set(tables):
+            return ()
+        shown = {}
+        if "prediction_accuracy" in tables:
+            shown[f"Accuracy: median and {label} over draws"] = pd.DataFrame(
+                _accuracy_rows(tables["prediction_accuracy"], label)
+            )
+        pictures = reading.pictures(
+            "calibration_",
+            "Observed over predicted risk, by groups of persons with like predictions, for each horizon.",
+            f"Points on the line: right on average. Bars: {label}.",
+        ) + reading.pictures(
+            "example_",
+            "What was predicted for one person at each landmark, with an interval, beside what was then seen.",
+            f"Median and {label} at each landmark. Filled: known at the first landmark. Hollow: seen later.",
+        )
+        whose = str(reading.tree[GROUP].attrs.get("validation", NOT_RECORDED))
+        return Section(
+            "Prediction for a person, updated visit by visit",
+            [
+                "At each landmark, persons still followed have their risk over the next weeks predicted from their "
+                "visits so far. AUC: 0.5 is chance, 1 perfect order of persons by risk. Brier score: mean squared "
+                "error of the risk, lower is better; scaled, 0 is no better than giving everyone the same risk.",
+                whose,
+            ],
+            shown,
+            pictures,
+            f"{CASES} Intervals are of the predictions for these persons; they hold no sampling error of the persons.",
+        )
 
 
 def calibration_figure(rows: pd.DataFrame, event: str, landmark: float) -> Figure:
@@ -105,11 +140,12 @@ def calibration_figure(rows: pd.DataFrame, event: str, landmark: float) -> Figur
     return figure
 
 
-def course_figure(data: xr.Dataset, context: FitContext, outcome: Outcome, number: int, prob: float) -> Figure:
-    """A person's course as foretold at each landmark, with the visits: hollow after the first landmark."""
+def course_figure(reading: Reading, outcome: Outcome, number: int) -> Figure:
+    """A person's course as predicted at each landmark, with the visits: hollow after the first landmark."""
     figure, axes = new_panel(height=3.1)
+    data = reading.tree[GROUP].to_dataset()
     draws = data["example_course"].reset_coords(drop=True).sel(outcome=outcome.name, example=number)
-    _foretold(axes, draws, prob)
+    _predicted(axes, draws, reading.prob)
     first = float(draws["landmark"].min())
     if {"example_visit_week", "example_visit_value"} <= set(data):
         own = data[["example_visit_week", "example_visit_value"]].reset_coords(drop=True).sel(example=number)
@@ -117,59 +153,23 @@ def course_figure(data: xr.Dataset, context: FitContext, outcome: Outcome, numbe
         weeks, values = (own[name].to_numpy() for name in ("example_visit_week", "example_visit_value"))
         for chosen, fill in ((weeks <= first, "black"), (weeks > first, "white")):
             axes.plot(weeks[chosen], values[chosen], "o", color="black", markerfacecolor=fill, markersize=4)
-    week_axis(axes, context, draws["week"].to_numpy().astype(float))
+    week_axis(axes, draws["week"].to_numpy().astype(float), reading.context.switch_week)
     axes.set_ylabel(f"{outcome.label}, {outcome.natural_unit or outcome.unit}")
     add_title(axes, f"Example {number + 1}")
     return figure
 
 
-def person_survival_figure(data: xr.Dataset, context: FitContext, number: int, prob: float) -> Figure:
-    """A person's survival as foretold at each landmark."""
+def person_survival_figure(reading: Reading, number: int) -> Figure:
+    """A person's survival as predicted at each landmark."""
     figure, axes = new_panel(height=3.1)
+    data = reading.tree[GROUP].to_dataset()
     draws = data["example_survival"].reset_coords(drop=True).sel(example=number)
-    _foretold(axes, draws, prob)
-    week_axis(axes, context, draws["week"].to_numpy().astype(float))
+    _predicted(axes, draws, reading.prob)
+    week_axis(axes, draws["week"].to_numpy().astype(float), reading.context.switch_week)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("Without a terminal event")
     add_title(axes, f"Example {number + 1}")
     return figure
-
-
-def prediction_section(tree: xr.DataTree, tables: dict[str, pd.DataFrame], figures: LazyFigures, label: str) -> Section:
-    """Accuracy, calibration and examples.
-
-    Parameters
-    ----------
-    label : str
-        Kind and level of the intervals.
-    """
-    shown = {}
-    if "prediction_accuracy" in tables:
-        shown[f"Accuracy: median and {label} over draws"] = pd.DataFrame(
-            _accuracy_rows(tables["prediction_accuracy"], label)
-        )
-    pictures = []
-    for name in figures:
-        if name.startswith("calibration_"):
-            alt = "Observed over predicted risk, by groups of persons with like predictions, for each horizon."
-            pictures.append(Picture(figures.maker(name), alt, f"Points on the line: right on average. Bars: {label}."))
-        elif name.startswith("example_"):
-            alt = "What was foretold of one person at each landmark, with an interval, beside what was then seen."
-            caption = f"Median and {label} at each landmark. Filled: known at the first landmark. Hollow: seen later."
-            pictures.append(Picture(figures.maker(name), alt, caption))
-    whose = str(tree[GROUP].attrs.get("validation", NOT_RECORDED))
-    return Section(
-        "Prediction for a person, updated visit by visit",
-        [
-            "At each landmark, persons still followed have their risk over the next weeks predicted from their visits "
-            "so far. AUC: 0.5 is chance, 1 perfect order of persons by risk. Brier score: mean squared error of the "
-            "risk, lower is better; scaled, 0 is no better than giving everyone the same risk.",
-            whose,
-        ],
-        shown,
-        pictures,
-        f"{CASES} Intervals are of the predictions for these persons; they hold no sampling error of the persons.",
-    )
 
 
 def _accuracy_rows(table: pd.DataFrame, label: str) -> Iterator[dict[str, object]]:
@@ -188,7 +188,7 @@ def _accuracy_rows(table: pd.DataFrame, label: str) -> Iterator[dict[str, object
         yield found
 
 
-def _foretold(axes: Axes, draws: xr.DataArray, prob: float) -> None:
+def _predicted(axes: Axes, draws: xr.DataArray, prob: float) -> None:
     """Bands from each landmark on."""
     weeks = draws["week"].to_numpy().astype(float)
     for j, landmark in enumerate(draws["landmark"].values.astype(float)):

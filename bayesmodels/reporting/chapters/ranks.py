@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -15,9 +14,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayesmodels.posterior.context import FitContext, Outcome
+from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.wording import cell, chance, estimate, signed
-from bayesmodels.reporting.drawing import COLOURS, LazyFigures, add_title, new_panel
+from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.page import Picture, Section
 
 GROUP = "rank_analyses"
@@ -36,8 +36,74 @@ DRAWN = ("joint rank", "ANCOVA")
 """Analyses with a figure: function and survival together, and function alone."""
 
 
-def rank_table(tree: xr.DataTree, prob: float) -> pd.DataFrame:
-    """One row an analysis; empty without the group.
+class Ranks(Chapter):
+    """Rank analyses of these data."""
+
+    name = "ranks"
+    needs = Needs(groups=(GROUP,))
+    shows = GROUP
+
+    def tables(self, reading: Reading) -> Tables:
+        """`rank_analyses`."""
+        return {GROUP: rank_table(reading)}
+
+    def figures(self, reading: Reading) -> Makers:
+        """``rank_joint_rank`` and ``rank_ancova``: replicated estimates and the observed one."""
+        data = reading.tree[GROUP].to_dataset()
+        outcome = reading.context.outcomes[str(data.attrs["outcome"])]
+        return {
+            f"rank_{analysis.lower().replace(' ', '_')}": partial(rank_figure, data, analysis, outcome)
+            for analysis in DRAWN
+            if analysis in data["analysis"].values and len(_replicates(data, analysis))
+        }
+
+    def section(self, reading: Reading) -> Section:
+        """Observed beside replicated, with what each analysis says and does not."""
+        attrs, table, prob = reading.tree[GROUP].attrs, reading.tables["rank_analyses"], reading.prob
+        outcome = reading.context.outcomes[str(attrs["outcome"])]
+        level = 100 * float(attrs["level"])
+        rows = pd.DataFrame(
+            {
+                "Analysis": TITLES.get(row.analysis, row.analysis),
+                "Quantity": f"{row.quantity}, {row.unit}" if row.unit else row.quantity,
+                f"Observed ({level:g} % confidence interval)": estimate(row.estimate, row.lower, row.upper),
+                "p": "–" if math.isnan(row.p_value) else "< 0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
+                "Direction": signed(row.favours),
+                "Persons": cell(row.n),
+                f"Replicated (median and {100 * prob:g} % of trials)": "–"
+                if not row.replicates
+                else estimate(row.predictive_median, row.predictive_lower, row.predictive_upper),
+                "Replicated below observed": chance(row.share_below),
+            }
+            for row in table.itertuples()
+        )
+        pictures = [
+            Picture(
+                reading.figures.maker(name),
+                "Estimates in replicated trials, and the observed one: "
+                f"{name.removeprefix('rank_').replace('_', ' ')}.",
+                "Bars: trials replicated by the model. Thick line: these data. Thin line: no difference.",
+            )
+            for name in reading.figures
+            if name.startswith("rank_")
+        ]
+        caption = f"{outcome.label} to week {float(attrs['week']):g}, {attrs['group']} against {attrs['reference']}"
+        return Section(
+            "Rank analyses of these data",
+            [
+                "Reference analyses that need no model, beside the same analyses of trials that the model replicates. "
+                "A share of replicated trials near 0 or 1 says that the model does not bring about what these data "
+                "show; it is no p-value of the drug.",
+                " ".join([str(attrs["replicates"]), *_without_estimate(table)]),
+            ],
+            {caption: rows},
+            pictures,
+            " ".join(json.loads(str(attrs["notes"]))),
+        )
+
+
+def rank_table(reading: Reading) -> pd.DataFrame:
+    """One row per analysis.
 
     Columns: `analysis`, `quantity`, `outcome`, `week`, `group`, `reference`, `estimate`, `lower`, `upper` (confidence
     limits), `p_value`, `n`, `unit`, `favours`, `no_difference`; `predictive_median`, `predictive_lower`,
@@ -45,9 +111,7 @@ def rank_table(tree: xr.DataTree, prob: float) -> pd.DataFrame:
     and `share_below`, the share of replicated trials whose estimate is below the observed one, ties half; NaN without
     replicates.
     """
-    if GROUP not in tree.children:
-        return pd.DataFrame()
-    data = tree[GROUP].to_dataset()
+    data = reading.tree[GROUP].to_dataset()
     about = {"outcome": str(data.attrs["outcome"]), "week": float(data.attrs["week"])}
     about |= {name: str(data.attrs[name]) for name in ("group", "reference")}
     rows = []
@@ -57,24 +121,11 @@ def rank_table(tree: xr.DataTree, prob: float) -> pd.DataFrame:
         row |= {name: float(one[name]) for name in ("estimate", "lower", "upper", "p_value", "n", "no_difference")}
         row |= {name: str(one[name].item()) for name in ("unit", "favours")}
         drawn = _replicates(data, analysis)
-        row |= _predictive(drawn, prob)
+        row |= _predictive(drawn, reading.prob)
         row["replicates"] = len(drawn)
         row["share_below"] = _share_below(drawn, row["estimate"])
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def rank_figures(tree: xr.DataTree, context: FitContext) -> dict[str, Callable[[], Figure]]:
-    """Makers of ``rank_joint_rank`` and ``rank_ancova``: replicated estimates and the observed one."""
-    if GROUP not in tree.children:
-        return {}
-    data = tree[GROUP].to_dataset()
-    outcome = context.outcomes[str(data.attrs["outcome"])]
-    return {
-        f"rank_{analysis.lower().replace(' ', '_')}": partial(rank_figure, data, analysis, outcome)
-        for analysis in DRAWN
-        if analysis in data["analysis"].values and len(_replicates(data, analysis))
-    }
 
 
 def rank_figure(data: xr.Dataset, analysis: str, outcome: Outcome) -> Figure:
@@ -89,60 +140,6 @@ def rank_figure(data: xr.Dataset, analysis: str, outcome: Outcome) -> Figure:
     axes.set_ylabel("Replicated trials")
     add_title(axes, f"{outcome.label}: {'ANCOVA' if analysis == 'ANCOVA' else TITLES[analysis].lower()}")
     return figure
-
-
-def rank_section(
-    tree: xr.DataTree, context: FitContext, table: pd.DataFrame, figures: LazyFigures, prob: float
-) -> Section:
-    """Observed beside replicated, with what each analysis says and does not.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `rank_table`.
-    prob : float
-        Of the replicated trials' interval.
-    """
-    attrs = tree[GROUP].attrs
-    outcome = context.outcomes[str(attrs["outcome"])]
-    level = 100 * float(attrs["level"])
-    rows = pd.DataFrame(
-        {
-            "Analysis": TITLES.get(row.analysis, row.analysis),
-            "Quantity": f"{row.quantity}, {row.unit}" if row.unit else row.quantity,
-            f"Observed ({level:g} % confidence interval)": estimate(row.estimate, row.lower, row.upper),
-            "p": "–" if math.isnan(row.p_value) else "< 0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}",
-            "Direction": signed(row.favours),
-            "Persons": cell(row.n),
-            f"Replicated (median and {100 * prob:g} % of trials)": "–"
-            if not row.replicates
-            else estimate(row.predictive_median, row.predictive_lower, row.predictive_upper),
-            "Replicated below observed": chance(row.share_below),
-        }
-        for row in table.itertuples()
-    )
-    pictures = [
-        Picture(
-            figures.maker(name),
-            f"Estimates in replicated trials, and the observed one: {name.removeprefix('rank_').replace('_', ' ')}.",
-            "Bars: trials replicated by the model. Thick line: these data. Thin line: no difference.",
-        )
-        for name in figures
-        if name.startswith("rank_")
-    ]
-    caption = f"{outcome.label} to week {float(attrs['week']):g}, {attrs['group']} against {attrs['reference']}"
-    return Section(
-        "Rank analyses of these data",
-        [
-            "Reference analyses that need no model, beside the same analyses of trials that the model replicates. A "
-            "share of replicated trials near 0 or 1 says that the model does not bring about what these data show; "
-            "it is no p-value of the drug.",
-            " ".join([str(attrs["replicates"]), *_without_estimate(table)]),
-        ],
-        {caption: rows},
-        pictures,
-        " ".join(json.loads(str(attrs["notes"]))),
-    )
 
 
 def _replicates(data: xr.Dataset, analysis: str) -> np.ndarray:

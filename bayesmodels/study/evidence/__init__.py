@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bayesmodels.lazy import lazy_names
+
 if TYPE_CHECKING:
-    from .als_trials import trial_table
-    from .published import NAMES, Evidence, load
-    from .valor import means_table
+    from .als_trials import trial_table as trial_table
+    from .published import NAMES as NAMES
+    from .published import Evidence as Evidence
+    from .published import load as load
+    from .valor import means_table as means_table
 
 _HOME = {
     "NAMES": "published",
@@ -21,16 +25,4 @@ _HOME = {
     "trial_table": "als_trials",
 }
 
-__all__ = ["NAMES", "Evidence", "load", "means_table", "trial_table"]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

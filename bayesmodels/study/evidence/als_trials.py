@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
+from bayesmodels.study.checks.trials import OneSided
 from bayesmodels.study.evidence.published import load
 from bayesmodels.study.problem import plain
-from bayesmodels.study.trial_checks import OneSided
 from bayesmodels.study.trials import Endpoint, TrialTable
 
 Valor = Literal["whole", "strata"]

@@ -1,4 +1,4 @@
-"""The evidence tables of the package, loaded as they are."""
+"""Tables of published numbers that come with the package."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.study.problem import nearest, plain, quoted
 
-NUMBERS: dict[str, tuple[str, ...]] = {
-    "valor_visits": ("week", "estimate", "se", "n_randomised"),
-    "valor_contrasts": ("value", "lower", "upper", "n"),
-    "valor_counts": ("count", "of"),
-    "als_trials": (
-        "year", "n_active", "n_control", "nfl_log_ratio", "nfl_log_ratio_se", "alsfrs_per_month",
-        "alsfrs_per_month_se", "control_slope_per_month", "hr", "hr_lower", "hr_upper", "drr", "drr_lower", "drr_upper",
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "valor_visits": (
+        "VALOR and its extension: means by visit, stratum and start group",
+        ("week", "estimate", "se", "n_randomised"),
     ),
-    "als_population_parameters": ("sd_or_se", "lower", "upper"),
-    "healey_cnmau8_alsfrs_visits": ("week", "n", "mean", "sd"),
-    "valor_simulator_truth": (),
+    "valor_contrasts": (
+        "VALOR and its extension: published contrasts, early minus delayed start",
+        ("value", "lower", "upper", "n"),
+    ),
+    "valor_counts": ("VALOR and its extension: counts", ("count", "of")),
+    "als_trials": (
+        "ALS trials: effects on NfL, ALSFRS-R and survival",
+        (
+            "year", "n_active", "n_control", "nfl_log_ratio", "nfl_log_ratio_se", "alsfrs_per_month",
+            "alsfrs_per_month_se", "control_slope_per_month", "hr", "hr_lower", "hr_upper", "drr", "drr_lower",
+            "drr_upper",
+        ),
+    ),
+    "als_population_parameters": ("ALS populations: rates, spreads and correlations", ("sd_or_se", "lower", "upper")),
+    "healey_cnmau8_alsfrs_visits": ("HEALEY platform, CNM-Au8: ALSFRS-R by visit", ("week", "n", "mean", "sd")),
+    "valor_simulator_truth": ("Simulator of VALOR-like trials: calibrated truth, not published estimates", ()),
 }  # fmt: skip
-"""Columns read as numbers, by table. Other columns are text as printed in the file: a `week` of contrasts and counts
-may be the name of a data cut, the `weeks` of a trial a range, a value of the simulator's truth two values with a
-semicolon (one a stratum), a value of the population parameters a formula."""
+"""Title, and columns read as numbers, by table. Other columns are text as printed in the file: a `week` of contrasts
+and counts may be the name of a data cut, the `weeks` of a trial a range, a value of the simulator's truth two values
+with a semicolon (one a stratum), a value of the population parameters a formula."""
 
-NAMES = tuple(NUMBERS)
+NAMES = tuple(TABLES)
 """Names of the tables."""
-
-TITLES = {
-    "valor_visits": "VALOR and its extension: means by visit, stratum and start group",
-    "valor_contrasts": "VALOR and its extension: published contrasts, early minus delayed start",
-    "valor_counts": "VALOR and its extension: counts",
-    "als_trials": "ALS trials: effects on NfL, ALSFRS-R and survival",
-    "als_population_parameters": "ALS populations: rates, spreads and correlations",
-    "healey_cnmau8_alsfrs_visits": "HEALEY platform, CNM-Au8: ALSFRS-R by visit",
-    "valor_simulator_truth": "Simulator of VALOR-like trials: calibrated truth, not published estimates",
-}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Evidence:
-    """Published numbers, one row an estimate, with certainty and source.
+    """Published numbers, one row per estimate, with certainty and source.
 
     Parameters
     ----------
@@ -111,6 +111,12 @@ class Evidence:
         return f"<div><p>{title}</p>{table}</div>"
 
 
+def tables_folder() -> Path:
+    """The folder of the tables: in the installed package, or ``data/evidence`` of the repository it is run from."""
+    installed = Path(__file__).with_name("tables")
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "data" / "evidence"
+
+
 def load(name: str) -> Evidence:
     """A table of published numbers.
 
@@ -125,13 +131,14 @@ def load(name: str) -> Evidence:
     BadInput
         If there is no table of that name.
     """
-    if name not in NUMBERS:
+    if name not in TABLES:
         near = nearest(name, NAMES)
         hint = f'; is it "{near}"?' if near else ""
         raise BadInput(f'no evidence table "{plain(name)}" (tables: {quoted(NAMES)}){hint}')
-    text = (files("bayesmodels.study.evidence") / "tables" / f"{name}.csv").read_text(encoding="utf-8")
+    text = (tables_folder() / f"{name}.csv").read_text(encoding="utf-8")
     header, *records = csv.reader(text.splitlines())
     rows = pd.DataFrame(records, columns=header)
-    for column in NUMBERS[name]:
+    title, of_numbers = TABLES[name]
+    for column in of_numbers:
         rows[column] = [float(cell) if cell else float("nan") for cell in rows[column]]
-    return Evidence(name, TITLES[name], rows)
+    return Evidence(name, title, rows)

@@ -209,5 +209,12 @@ class TrialDraws:
         return g, weight / weight.sum(axis=1, keepdims=True) / len(distance)
 
 
+def limits(values: Array, prob: float) -> tuple[float, float, float]:
+    """Median and equal-tailed limits of draws."""
+    tail = (1 - prob) / 2
+    median, lower, upper = np.quantile(values, [0.5, tail, 1 - tail])
+    return float(median), float(lower), float(upper)
+
+
 def _even(mean: Array, sd: Array) -> Mixture:
     return Mixture(mean, np.maximum(sd, 1e-150), np.full(len(mean), 1 / len(mean)))

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.surrogacy.trial_level.direction import direction
-from bayesmodels.surrogacy.trial_level.draws import TrialDraws
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws, limits
 from bayesmodels.surrogacy.trial_level.paradox import paradox_probability
 from bayesmodels.surrogacy.trial_level.prior_information import PriorInformation, prior_information
 from bayesmodels.surrogacy.trial_level.threshold import threshold_table
@@ -95,11 +95,8 @@ class TrialEvidence:
     @property
     def judged_rows(self) -> pd.DataFrame:
         """Rows of `leave_one_out` whose refit converged."""
-        return (
-            self.leave_one_out[self.leave_one_out["converged"].astype(bool)]
-            if len(self.leave_one_out)
-            else self.leave_one_out
-        )
+        table = self.leave_one_out
+        return table[table["converged"].astype(bool)] if len(table) else table
 
     @property
     def within_said(self) -> str:
@@ -157,7 +154,6 @@ def trial_evidence(
     information = prior_information(draws.rho, prior_rho)
     typical_se = float(rows["surrogate_se"].median())
     surrogate_good, outcome_good = good["surrogate"], good["outcome"]
-    stated = surrogate_good is not None and outcome_good is not None
     thresholds, paradox = pd.DataFrame(), {}
     if surrogate_good is not None and outcome_good is not None:
         margins = (0.0,) if not margin else (0.0, margin)
@@ -188,7 +184,7 @@ def trial_evidence(
         cuts=cuts,
         spec=spec,
         thresholds=thresholds,
-        threshold_reason="" if stated else NO_DIRECTIONS,
+        threshold_reason="" if paradox else NO_DIRECTIONS,
         typical_se=typical_se,
         margin=margin,
         leave_one_out=_frame(tree, "leave_one_out"),
@@ -226,31 +222,21 @@ def _frame(tree: xr.DataTree, group: str) -> pd.DataFrame:
 
 def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:
     """`surrogacy.trial` of ``summary.json``; NaN is turned into null by the caller."""
-    tail = (1 - prob) / 2
-    median, lower, upper = (float(q) for q in np.quantile(evidence.draws.r2, [0.5, tail, 1 - tail]))
-    prior_median, prior_lower, prior_upper = evidence.prior_r2
-    loo = evidence.leave_one_out
+    r2, loo = evidence.draws.r2, evidence.leave_one_out
+    edges, gain, verdict = ("median", "lower", "upper"), evidence.information, evidence.verdict
     return {
         "r2": {
-            "median": median,
-            "lower": lower,
-            "upper": upper,
-            "mean": float(evidence.draws.r2.mean()),
-            "sd": float(evidence.draws.r2.std(ddof=1)),
-            "probability_above_half": float(np.mean(evidence.draws.r2 > 0.5)),
+            **dict(zip(edges, limits(r2, prob), strict=True)),
+            "mean": float(r2.mean()),
+            "sd": float(r2.std(ddof=1)),
+            "probability_above_half": float(np.mean(r2 > 0.5)),
         },
-        "prior_r2": {"median": prior_median, "lower": prior_lower, "upper": prior_upper},
+        "prior_r2": dict(zip(edges, evidence.prior_r2, strict=True)),
         "information_gain": {
-            "bits": evidence.information.bits,
-            "bits_bias": evidence.information.bits_bias,
-            "width_ratio": evidence.information.width_ratio,
-            "rho_width_ratio": evidence.information.rho_width_ratio,
+            name: getattr(gain, name) for name in ("bits", "bits_bias", "width_ratio", "rho_width_ratio")
         },
-        "verdict": evidence.verdict.verdict,
-        "reasons": list(evidence.verdict.reasons),
-        "would_change": evidence.verdict.would_change,
-        "programmes": evidence.verdict.programmes,
-        "iqwig": evidence.verdict.iqwig,
+        **{name: getattr(verdict, name) for name in ("verdict", "would_change", "programmes", "iqwig")},
+        "reasons": list(verdict.reasons),
         "bses3": evidence.bses3,
         "threshold": [
             {
@@ -267,11 +253,11 @@ def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:
         "threshold_reason": evidence.threshold_reason,
         "paradox": evidence.paradox,
         "leave_one_out": {
-            "rows": [{str(k): v for k, v in row.items()} for row in loo.to_dict("records")],
+            "rows": loo.to_dict("records"),
             "coverage": evidence.coverage,
             "unconverged": len(loo) - len(evidence.judged_rows),
             "reason": "" if len(loo) else "not made: fewer than two programmes, treatment classes, or not asked for",
         },
-        "trials_needed": [{str(k): v for k, v in row.items()} for row in evidence.needed.to_dict("records")],
-        "unused": [{str(k): v for k, v in row.items()} for row in evidence.unused.to_dict("records")],
+        "trials_needed": evidence.needed.to_dict("records"),
+        "unused": evidence.unused.to_dict("records"),
     }

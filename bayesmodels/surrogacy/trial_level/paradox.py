@@ -6,23 +6,10 @@ Source: VanderWeele (2013), doi:10.1111/biom.12071; here in its trial-level form
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 from bayesmodels.surrogacy.trial_level.threshold import SIGNS
-
-
-def paradox_curve(draws: TrialDraws, effects: np.ndarray, outcome_good: str) -> pd.DataFrame:
-    """P(outcome effect of a new trial is harmful), by its surrogate effect.
-
-    Returns
-    -------
-    DataFrame
-        surrogate_effect, probability_of_harm.
-    """
-    harm = [1.0 - draws.beyond(float(effect), 0.0, SIGNS[outcome_good]) for effect in effects]
-    return pd.DataFrame({"surrogate_effect": effects, "probability_of_harm": harm})
 
 
 def paradox_probability(draws: TrialDraws, surrogate_good: str, outcome_good: str) -> dict[str, float]:

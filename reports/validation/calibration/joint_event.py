@@ -1,7 +1,4 @@
-"""Simulation-based calibration of `JointEventModel`: truths from the prior, trials in NumPy, refits, ranks.
-
-    python -m validation.calibration.joint_event piecewise --out reports/validation/calibration/JointEventModel
-    python -m validation.calibration.joint_event weibull --out reports/validation/calibration/JointEventModel-weibull
+"""Calibration of `JointEventModel`: truths from its prior, trials in NumPy, and the quantities that are ranked.
 
 `piecewise`: one outcome, death (piecewise constant, current value, start group, covariate) and withdrawal (piecewise
 constant, current rate). `weibull`: a marker and a score in two strata, death (Weibull, area of the score so far,
@@ -10,112 +7,50 @@ persons' own marker terms, stratum, being on the drug) and withdrawal (Weibull, 
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
-from pathlib import Path
+from math import inf
 from typing import Any, Literal
 
 import numpy as np
 
-from bayesmodels.fitting import NutsSettings
-from bayesmodels.fitting.refit import Refit, arrays_of, judged, refit_of, stacked
+from bayesmodels.fitting.refit import Refit, arrays_of, refit_of
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.effects import Plateau, SlopeChange
 from bayesmodels.parts.hazards import PiecewiseConstant, Weibull
 from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal
-from bayesmodels.trials.loop import run_study, study_parser
-from validation.calibration.ranks import ranks_of
-from validation.calibration.report import About, write_report
+from validation.calibration.case import Arrays, Calibrated, Case
 from validation.simulated.joint_density import log_likelihood
 from validation.simulated.joint_labels import joint_published, labelled_draws, labelled_truth, truth_from
-from validation.simulated.joint_trials import JointLayout, JointTrial, draw_truth, simulate_trial, study_of
+from validation.simulated.joint_trials import JointTrial, draw_truth, simulate_trial, study_of
 from validation.simulated.joint_truth import JointTruth
+from validation.simulated.layout import Layout
 
 Variant = Literal["piecewise", "weibull"]
 
-FOLDERS = {
-    "piecewise": "reports/validation/calibration/JointEventModel",
-    "weibull": "reports/validation/calibration/JointEventModel-weibull",
-}
 ORDER = {"piecewise": 7, "weibull": 3}
-"""Quadrature nodes in each person term for the ranked log-likelihood; any fixed rule leaves its ranks uniform."""
+"""Quadrature nodes in each random effect for the ranked log-likelihood; any fixed rule leaves its ranks uniform."""
 
+LAYOUT = Layout(
+    persons=((20,), (20,)),
+    groups=("early", "delayed"),
+    start_weeks=(0.0, 28.0),
+    weeks=(0.0, 8.0, 16.0, 28.0, 40.0, 52.0, 76.0),
+    shortest_weeks=60.0,
+    longest_weeks=90.0,
+    missed=0.05,
+    covariate="age",
+)
 LAYOUTS = {
-    "piecewise": JointLayout(
-        persons=((20,), (20,)),
-        groups=("early", "delayed"),
-        start_weeks=(0.0, 28.0),
-        weeks=(0.0, 8.0, 16.0, 28.0, 40.0, 52.0, 76.0),
-        shortest_weeks=60.0,
-        longest_weeks=90.0,
-        missed=0.05,
-        covariate="age",
+    "piecewise": LAYOUT,
+    "weibull": replace(
+        LAYOUT, persons=((10, 10), (10, 10)), weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 76.0),
+        strata=("faster", "slower"), covariate="",
     ),
-    "weibull": JointLayout(
-        persons=((10, 10), (10, 10)),
-        groups=("early", "delayed"),
-        start_weeks=(0.0, 28.0),
-        weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 76.0),
-        shortest_weeks=60.0,
-        longest_weeks=90.0,
-        strata=("faster", "slower"),
-        missed=0.05,
-    ),
-}
-
-DONE = {
-    "piecewise": """Every parameter is drawn from the whole prior of the model below; a trial of 20 early and 20
-delayed starters (week 28) with seven planned visits to week 76, data lock at random between weeks 60 and 90 and 5 % of
-visits missed is drawn with NumPy from the formulas (`reports/validation/simulated/joint_truth.py`, `joint_trials.py`:
-its own courses and hazards, exits by inversion of the cumulative hazard, visits only up to the exit); the compiled
-model is refitted to the trial's tables; the truth is ranked among {kept} evenly spaced draws. The model: one outcome
-with a change of slope by the drug (partial pooling over start groups), a covariate on level and rate; death with a
-hazard in three pieces that depends on the current value, the start group and the covariate; withdrawal with a hazard
-in two pieces that depends on the current rate. Ranked are all parameters, the baseline hazard of every piece, the
-difference of mean courses at week 76, and the log-likelihood of the trial with the person terms integrated out by
-Gauss-Hermite quadrature, in NumPy.""",
-    "weibull": """Every parameter is drawn from the whole prior of the model below; a trial of 20 early and 20 delayed
-starters (week 28) in two strata of 20, with seven planned visits to week 76, data lock at random between weeks 60 and
-90 and 5 % of visits missed is drawn with NumPy from the formulas (`reports/validation/simulated/joint_truth.py`,
-`joint_trials.py`); the compiled model is refitted to the trial's tables; the truth is ranked among {kept} evenly spaced
-draws. The model: a marker on the log scale with a plateau after a lag and a score with a change of slope (partial
-pooling over start groups); death with a Weibull hazard that depends on the score's area so far, the persons' own level
-and rate of the marker, the stratum and being on the drug; withdrawal with a Weibull hazard that depends on the current
-marker and the start group. Ranked are all parameters, each baseline hazard at week 52, the differences of mean courses
-at week 76, and the log-likelihood of the trial with the person terms integrated out by Gauss-Hermite quadrature, in
-NumPy.""",
-}
-
-DATA = """ Draws of the prior under which a trial lacks one of the two events are drawn again, since the model refuses
-an event that nobody had ({refused} of {drawn}): a selection by the data alone, which leaves the ranks uniform. A spline
-baseline is not among the variants: the prior of its level, trend and bends is stated over the persons at risk, so that
-no truth can be drawn before the data."""
-
-
-@dataclass(frozen=True)
-class JointCalibrationSpec:
-    """What a calibration depends on.
-
-    Parameters
-    ----------
-    variant : {"piecewise", "weibull"}
-    seed : int
-    chains, tune, draws : int
-    target_accept : float
-    kept : int
-        Draws that a truth is ranked among, evenly spaced over the chains.
-    """
-
-    variant: Variant
-    seed: int = 4
-    chains: int = 1
-    tune: int = 500
-    draws: int = 500
-    target_accept: float = 0.9
-    kept: int = 25
+}  # fmt: skip
 
 
 @cache
@@ -190,68 +125,33 @@ def draw_trial(variant: Variant, rng: np.random.Generator) -> tuple[JointTruth, 
 
 @cache
 def the_refit(variant: Variant) -> Refit:
-    """The model compiled, once a process."""
+    """The model compiled, once per process."""
     model, layout = the_model(variant), LAYOUTS[variant]
     _, trial, _ = draw_trial(variant, np.random.default_rng(0))
     return refit_of(model, study_of(trial, model, layout), joint_published(model))
 
 
-def rank_truths(spec: JointCalibrationSpec, number: int) -> dict[str, Any]:
-    """Draw a truth from the whole prior, simulate a trial, refit, and rank every quantity.
+def draw(variant: Variant, rng: np.random.Generator) -> Case:
+    """A truth from the whole prior and a trial, with counts of its exits by code and of the draws refused before it.
 
-    Returns
-    -------
-    dict
-        `ranks`: label to rank among `spec.kept` draws; `exits`, counts by code; `refused`; and convergence.
+    Compared are all parameters, baseline hazards, differences of mean courses, and the log-likelihood of the trial.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
-    model, layout, refit = the_model(spec.variant), LAYOUTS[spec.variant], the_refit(spec.variant)
-    truth, trial, refused = draw_trial(spec.variant, rng)
-    arrays = arrays_of(model, study_of(trial, model, layout))
-    settings = NutsSettings(
-        chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
-        seed=int(rng.integers(2**31)),
-    )  # fmt: skip
-    tree = refit.sample(arrays, settings)
-    refit.use(arrays)
-    everything = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
-    every = np.linspace(0, spec.chains * spec.draws, spec.kept, endpoint=False).astype(int)
-    truths = labelled_truth(truth, model, layout)
-    draws = labelled_draws({n: v[every] for n, v in everything.items()}, refit.pm_model.coords, truths)
+    model, layout = the_model(variant), LAYOUTS[variant]
+    truth, trial, refused = draw_trial(variant, rng)
 
     def density(one: JointTruth) -> float:
-        return float(log_likelihood(one, trial, layout, ORDER[spec.variant], cells=8).sum())
+        return float(log_likelihood(one, trial, layout, ORDER[variant], cells=8).sum())
 
-    truths["log_likelihood"] = density(truth)
-    draws["log_likelihood"] = np.array(
-        [density(truth_from({n: v[j] for n, v in draws.items()}, truth, model, layout)) for j in range(spec.kept)]
-    )
-    ranks = {name: int(ranks_of([truths[name]], draws[name][None])[0]) for name in draws}
+    def compare(refit: Refit, free: Arrays, drawn: Arrays) -> tuple[Mapping[str, Any], Arrays]:
+        truths = labelled_truth(truth, model, layout)
+        draws = labelled_draws(drawn, refit.pm_model.coords, truths)
+        truths["log_likelihood"] = density(truth)
+        each = [{name: values[j] for name, values in draws.items()} for j in range(len(draws[next(iter(draws))]))]
+        draws["log_likelihood"] = np.array([density(truth_from(one, truth, model, layout)) for one in each])
+        return truths, draws
+
     exits = np.bincount(trial.code, minlength=1 + len(model.events)).tolist()
-    return {"refused": refused, "exits": exits, **judged(tree, refit, everything), "ranks": ranks}
+    return Case(arrays_of(model, study_of(trial, model, layout)), compare, {"refused": refused, "exits": exits})
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line; a study that was stopped goes on where it was."""
-    parser = study_parser("joint_calibration", __doc__, seed=4)
-    parser.set_defaults(log=None)  # one for each variant
-    parser.add_argument("variant", choices=tuple(FOLDERS))
-    parser.add_argument("--fits", type=int, default=200)
-    chosen = parser.parse_args(arguments)
-    spec = JointCalibrationSpec(chosen.variant, chosen.seed)
-    log = chosen.log or Path(f"runs/studies/joint-calibration-{chosen.variant}.jsonl")
-    records = run_study(rank_truths, spec, chosen.fits, log, workers=chosen.workers, scheduler=chosen.scheduler)
-    refused = sum(record["refused"] for record in records)
-    done = DONE[chosen.variant] + DATA.format(refused=refused, drawn=refused + len(records))
-    about = About(
-        f"Simulation-based calibration of JointEventModel, {chosen.variant}",
-        f"python -m validation.calibration.joint_event {chosen.variant}",
-        FOLDERS[chosen.variant],
-        done.replace("\n", " "),
-    )
-    sys.stdout.write(write_report(records, spec, chosen.out, chosen.fits, about) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+PIECEWISE, WEIBULL = (Calibrated(draw, the_refit, {form: inf}) for form in LAYOUTS)

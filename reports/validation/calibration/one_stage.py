@@ -1,72 +1,30 @@
-"""Simulation-based calibration of `OneStageModel`: truths from the prior, patients in clusters, refits, ranks.
-
-python -m validation.calibration.one_stage --out reports/validation/calibration/OneStageModel
-"""
+"""Calibration of `OneStageModel`: truths from its prior, and patients in clusters."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, refit_of
 from bayesmodels.models.trial_level.one_stage import ClusteredEndpoint, OneStageModel
 from bayesmodels.study import ClusterTable
-from bayesmodels.trials.loop import run_study, study_parser
-from validation.calibration.refit_ranks import ranked
-from validation.calibration.report import About, write_report
+from validation.calibration.case import Calibrated, Case, compared_with
 
 EFFECT_SCALE, PATIENT_SD = np.array([0.3, 0.25]), np.array([0.5, 0.75])
 
 BETA_SHAPES = np.array([1.0, 2.0, 1.5, 2.0, 1.5, 1.0])
 """Of (1 + canonical partial correlation) / 2, row by row: LKJ(1) on four terms, but uniform for the two effects."""
 
-FOLDER = "reports/validation/calibration/OneStageModel"
-
 OUTPUTS = (
     "trial_mean", "trial_sd", "trial_correlation", "trial_r2", "trial_r2_full", "trial_slope", "trial_conditional_sd",
     "level_mean", "level_sd", "patient_sd", "individual_correlation", "individual_slope",
 )  # fmt: skip
 
-DONE = (
-    "Every parameter is drawn from the prior (effect scales .3 and .25, patient SDs .5 and .75); {fewest} to {most} "
-    "clusters with 0 to {largest} patients in each arm, so that some have one arm only, are drawn with NumPy patient "
-    "by patient; the compiled model is refitted to them through `ClusterTable`; the truth is ranked among {{kept}} "
-    "evenly spaced draws. Ranked are all published quantities and the log-likelihood of the table."
-)
-
-
-@dataclass(frozen=True)
-class OneStageCalibrationSpec:
-    """What a calibration depends on.
-
-    Parameters
-    ----------
-    seed : int
-    chains, tune, draws : int
-    target_accept : float
-    kept : int
-        Draws that a truth is ranked among, evenly spaced over the chains.
-    fewest, most : int
-        Clusters of a table, uniform between these.
-    largest : int
-        Patients of a cluster in one arm: uniform from 0 to this.
-    """
-
-    seed: int = 1
-    chains: int = 1
-    tune: int = 500
-    draws: int = 1000
-    target_accept: float = 0.9
-    kept: int = 50
-    fewest: int = 5
-    most: int = 30
-    largest: int = 20
+FEWEST, MOST, LARGEST = 5, 30, 20
+"""Clusters of a table, and patients of a cluster in one arm (from 0), uniform up to these."""
 
 
 @cache
@@ -80,8 +38,8 @@ def the_model() -> OneStageModel:
 
 
 @cache
-def the_refit() -> Refit:
-    """The model compiled, once a process."""
+def the_refit(form: str = "") -> Refit:
+    """The model compiled, once per process."""
     rng = np.random.default_rng(0)
     return refit_of(the_model(), simulate_table(draw_truth(rng), 6, 10, rng), OUTPUTS)
 
@@ -136,36 +94,11 @@ def correlate(noise: np.ndarray, partial: np.ndarray) -> np.ndarray:
     return out
 
 
-def rank_truths(spec: OneStageCalibrationSpec, number: int) -> dict[str, Any]:
-    """Draw a truth from the prior, simulate patients, refit, and rank every quantity."""
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+def draw(form: str, rng: np.random.Generator) -> Case:
+    """A truth from the prior and a table of patients, with the number of its clusters."""
     truth = draw_truth(rng)
-    table = simulate_table(truth, int(rng.integers(spec.fewest, spec.most + 1)), spec.largest, rng)
-    settings = NutsSettings(
-        chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
-        seed=int(rng.integers(2**31)),
-    )  # fmt: skip
-    arrays = the_model().arrays(table)
-    tree = the_refit().sample(arrays, settings)
-    return {"clusters": len(table.clusters), **ranked(tree, the_refit(), arrays, truth, spec.kept)}
+    table = simulate_table(truth, int(rng.integers(FEWEST, MOST + 1)), LARGEST, rng)
+    return Case(the_model().arrays(table), compared_with(truth), {"clusters": len(table.clusters)})
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line; a study that was stopped goes on where it was."""
-    parser = study_parser("one_stage_calibration", __doc__)
-    parser.add_argument("--fits", type=int, default=200)
-    chosen = parser.parse_args(arguments)
-    spec = OneStageCalibrationSpec(chosen.seed)
-    records = run_study(rank_truths, spec, chosen.fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
-    about = About(
-        "Simulation-based calibration of OneStageModel",
-        "python -m validation.calibration.one_stage",
-        FOLDER,
-        DONE.format(fewest=spec.fewest, most=spec.most, largest=spec.largest),
-    )
-    sys.stdout.write(write_report(records, spec, chosen.out, chosen.fits, about) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+CALIBRATED = Calibrated(draw, the_refit)

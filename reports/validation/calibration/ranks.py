@@ -142,7 +142,7 @@ def uniformity_table(ranks: pd.DataFrame, n_draws: int, level: float = 0.95) -> 
     Parameters
     ----------
     ranks : DataFrame
-        One row a simulation, one column a parameter.
+        One row per simulation, one column per parameter.
     n_draws : int
         Draws among which the truths were ranked.
     level : float
@@ -191,7 +191,7 @@ def ecdf_figure(ranks: pd.DataFrame, n_draws: int, level: float = 0.95) -> Figur
         panel.fill_between(points, band.lower - points, band.upper - points, color="0.85", lw=0)
         panel.plot(points, ecdf(ranks[name].to_numpy(), n_draws, points) - points, color="#0b5fa5", lw=1.2)
         panel.axhline(0, color="0.5", lw=0.6)
-        panel.set_title(str(name), fontsize=8)
+        panel.set_title(str(name), fontsize=5.5)
         panel.tick_params(labelsize=7)
     figure.supxlabel("Rank of the truth, as a share of the draws", fontsize=9)
     figure.supylabel("ECDF minus uniform", fontsize=9)

@@ -1,14 +1,10 @@
-"""Simulation-based calibration of `SharedRateModel`: truths from the prior, platform trials, refits, ranks.
-
-    python -m validation.calibration.shared_rate --out reports/validation/calibration/SharedRateModel
+"""Calibration of `SharedRateModel`: truths from its prior, and platform trials.
 
 Truths and trials come from NumPy, from the formulas that `models.shared_rate` states.
 """
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,15 +12,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, refit_of
-from bayesmodels.models.shared_rate.design import RateLayout, rate_layout
+from bayesmodels.models.shared_rate.design import rate_layout
 from bayesmodels.models.shared_rate.model import SharedRateModel
 from bayesmodels.models.shared_rate.priors import FOLLOWS, KNOWN_TO, SharedRatePriors
 from bayesmodels.study import Study
-from bayesmodels.trials.loop import run_study, study_parser
-from validation.calibration.refit_ranks import ranked
-from validation.calibration.report import About, write_report
+from validation.calibration.case import Calibrated, Case, compared_with
 
 HAZARD = (2.0, 100.0)
 """Prior of the hazard in the study, per month: with the default, nine trials in ten would have no death."""
@@ -43,27 +36,6 @@ MONTH = 52 / 12
 ANY_SCORE = {"alsfrs_r": (-1e9, 1e9, False)}
 
 
-@dataclass(frozen=True)
-class SharedRateCalibrationSpec:
-    """What a calibration depends on.
-
-    Parameters
-    ----------
-    seed : int
-    chains, tune, draws : int
-    target_accept : float
-    kept : int
-        Draws that a truth is ranked among, evenly spaced over the chains.
-    """
-
-    seed: int = 1
-    chains: int = 1
-    tune: int = 500
-    draws: int = 1000
-    target_accept: float = 0.95
-    kept: int = 50
-
-
 @cache
 def the_model() -> SharedRateModel:
     """The default priors, but for the hazard's."""
@@ -74,17 +46,16 @@ def the_model() -> SharedRateModel:
 
 
 @cache
-def the_refit() -> Refit:
-    """The model compiled, once a process."""
+def the_template() -> Study:
+    """A trial with the labels of every simulated trial."""
     rng = np.random.default_rng(0)
-    return refit_of(the_model(), simulate_study(draw_truth(rng), rng), RANKED)
+    return simulate_study(draw_truth(rng), rng)
 
 
 @cache
-def the_layout() -> RateLayout:
-    """Labels of every simulated trial."""
-    rng = np.random.default_rng(0)
-    return rate_layout(the_model(), simulate_study(draw_truth(rng), rng))
+def the_refit(form: str = "") -> Refit:
+    """The model compiled, once per process."""
+    return refit_of(the_model(), the_template(), RANKED)
 
 
 def draw_truth(rng: np.random.Generator) -> dict[str, Any]:
@@ -163,53 +134,12 @@ def simulate_study(truth: dict[str, Any], rng: np.random.Generator) -> Study:
     )  # fmt: skip
 
 
-def rank_truths(spec: SharedRateCalibrationSpec, number: int) -> dict[str, Any]:
-    """Draw a truth from the prior, simulate a trial, refit, and rank every quantity.
-
-    Returns
-    -------
-    dict
-        `events`, and `ranks`: label to rank among `spec.kept` draws.
-    """
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+def draw(form: str, rng: np.random.Generator) -> Case:
+    """A truth from the prior and a trial, with the number of its deaths."""
     truth = draw_truth(rng)
-    arrays = the_model().arrays(simulate_study(truth, rng), the_layout())
-    settings = NutsSettings(
-        chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
-        seed=int(rng.integers(2**31)),
-    )  # fmt: skip
-    refit = the_refit()
-    tree = refit.sample(arrays, settings)
+    arrays = the_model().arrays(simulate_study(truth, rng), rate_layout(the_model(), the_template()))
     events = int(arrays["exits_observed"][:, 1].sum())
-    return {"events": events, **ranked(tree, refit, arrays, free_variables(truth), spec.kept)}
+    return Case(arrays, compared_with(free_variables(truth)), {"events": events})
 
 
-ABOUT = About(
-    "Simulation-based calibration of SharedRateModel",
-    "python -m validation.calibration.shared_rate",
-    "reports/validation/calibration/SharedRateModel",
-    "Every parameter is drawn from the model's default prior (HEALEY ALS Platform Trial master protocol, recommended "
-    f"analysis), with one change: the hazard from Gamma({HAZARD[0]:g}, rate {HAZARD[1]:g}) a month, in the truth and "
-    "in the model, since the default Gamma(.01, 1) puts nine tenths of its mass below .00003 and most trials would "
-    "have no death (its density and draws are tested apart). A trial is drawn with NumPy: two regimens of 24 active "
-    "and 12 control persons with "
-    "shared controls, three calendar blocks, a covariate, five visits to week 24, dropout of 5 % a month, death by the "
-    "hazard; scores are not limited to 0 to 48. The compiled model is refitted through `Study`; the truth is ranked "
-    "among {kept} evenly spaced draws. Ranked are all published population quantities and the log-likelihood of visits "
-    "and exits.",
-)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line; a study that was stopped goes on where it was."""
-    parser = study_parser("shared_rate_calibration", __doc__)
-    parser.add_argument("--fits", type=int, default=400)
-    chosen = parser.parse_args(arguments)
-    spec = SharedRateCalibrationSpec(chosen.seed)
-    records = run_study(rank_truths, spec, chosen.fits, chosen.log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out, chosen.fits, ABOUT) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+CALIBRATED = Calibrated(draw, the_refit)

@@ -1,6 +1,6 @@
 """Study: does the generator of simulated trials reproduce what VALOR published?
 
-    python -m validation.generator.study --trials 200 --seed 1 --out reports/validation/generator
+    python -m validation.generator --out reports/validation/generator
 
 Each simulated trial is analysed as the published rows were, as far as that is known (`published_analyses`), at the
 same data lock. A published number is inside if it lies within the central 95 % of the simulated trials' numbers.
@@ -8,18 +8,14 @@ same data lock. A published number is inside if it lies within the central 95 % 
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
-from importlib.metadata import version
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayesmodels.safe_labels import table_csv
 from bayesmodels.simulation import (
     SimulatedTrial,
     published_truth,
@@ -29,7 +25,9 @@ from bayesmodels.simulation import (
     without_exits,
 )
 from bayesmodels.study.evidence import load
-from validation.generator.page import page
+from bayesmodels.trials.results import Results
+from bayesmodels.trials.specification import TrialsSpec
+from bayesmodels.trials.study import TrialsStudy, Variant
 from validation.generator.published_analyses import group_means, log_hazard_ratio, wide
 
 OUTCOMES = ("nfl_plasma", "alsfrs_r")
@@ -45,6 +43,14 @@ CORE_WEEKS = (12, 28)
 """Weeks of ``valor_2021`` among the core rows: neighbouring visits of the same arm say nearly the same."""
 
 KEY = ["table", "series", "stratum", "start_group", "week", "what"]
+
+
+EXPECTED_148 = {
+    "all persons": (-11.3, -13.0),
+    "observed cases": (-6.7, -7.1),
+    "imputed, adjusted": (-11.4, -13.4),
+}
+"""Week 148 in the calibration that gave the truth, early and delayed; imputed there unadjusted."""
 
 
 def published_rows() -> pd.DataFrame:
@@ -162,7 +168,7 @@ def week_148(trial: SimulatedTrial, everyone: SimulatedTrial) -> dict[str, float
 
 
 def compare(rows: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
-    """Published rows beside the simulated trials' numbers (columns keyed as `KEY`, one row a trial)."""
+    """Published rows beside the simulated trials' numbers (columns keyed as `KEY`, one row per trial)."""
     simulated = numbers[[tuple(row) for row in rows[KEY].to_numpy()]].to_numpy()
     published = rows["published"].to_numpy(float)
     lower, upper = np.quantile(simulated, [0.025, 0.975], axis=0, method="inverted_cdf")
@@ -177,53 +183,34 @@ def compare(rows: pd.DataFrame, numbers: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def run(trials: int, seed: int, out: Path) -> pd.DataFrame:
-    """Simulate, analyse, compare, and write ``manifest.json``, ``rows.csv`` and ``README.md`` into ``out``.
-
-    Parameters
-    ----------
-    trials, seed : int
-        Trial k is trial k of `bayesmodels.simulation.simulate` with this seed.
-    out : Path
-        Made if it is not there; the three files are replaced.
+def one_trial(spec: TrialsSpec, number: int) -> dict[str, Any]:
+    """Simulate one trial, which is trial `number` + 1 of `bayesmodels.simulation.simulate`, and analyse it.
 
     Returns
     -------
-    DataFrame
-        The rows written to ``rows.csv``.
+    dict
+        `numbers`, by key with `|` between its parts; `late`, see `week_148`; `followed` at week 148 by start group.
     """
-    began = time.perf_counter()
-    truth = published_truth()
-    design = valor_design()
-    everyone_design = design.model_validate({**design.model_dump(), "missed_visits": 0.0})
-    numbers, late, followed = [], [], []
-    for number in range(1, trials + 1):
-        trial = simulate_trial(design, truth, trial_seed(seed, number))
-        numbers.append(analyse(trial))
-        still = trial.events["week"] >= 148
-        followed.append({name: still[trial.persons["start_group"] == name].sum() for name in ("early", "delayed")})
-        late.append(week_148(trial, simulate_trial(everyone_design, without_exits(truth), trial_seed(seed, number))))
-    table = pd.DataFrame(numbers)
-    table.columns = pd.Index([tuple(key) for key in numbers[0]], tupleize_cols=False)
-    rows = compare(published_rows(), table)
-    manifest = _manifest(rows, pd.DataFrame(late), pd.DataFrame(followed), trials, seed, time.perf_counter() - began)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "rows.csv").write_bytes(table_csv(rows.round(4)))
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    (out / "README.md").write_text(page(rows, manifest), encoding="utf-8")
-    return rows
-
-
-def _manifest(
-    rows: pd.DataFrame, late: pd.DataFrame, followed: pd.DataFrame, trials: int, seed: int, seconds: float
-) -> dict:
-    core = rows[rows["core"]]
+    truth, design = published_truth(), valor_design()
+    everyone = design.model_validate({**design.model_dump(), "missed_visits": 0.0})
+    trial = simulate_trial(design, truth, trial_seed(spec.seed, number + 1))
+    still = trial.events["week"] >= 148
     return {
-        "study": "generator",
-        "command": f"python -m validation.generator.study --trials {trials} --seed {seed} "
-        "--out reports/validation/generator",
-        "trials": trials,
-        "seed": seed,
+        "numbers": {"|".join(key): float(value) for key, value in analyse(trial).items()},
+        "late": week_148(trial, simulate_trial(everyone, without_exits(truth), trial_seed(spec.seed, number + 1))),
+        "followed": {name: int(still[trial.persons["start_group"] == name].sum()) for name in ("early", "delayed")},
+    }
+
+
+def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
+    """Published rows beside the trials' numbers, and what the trials have at week 148."""
+    table = pd.DataFrame([record["numbers"] for record in records])
+    table.columns = pd.Index([tuple(key.split("|")) for key in table.columns], tupleize_cols=False)
+    rows = compare(published_rows(), table)
+    late, followed = (pd.DataFrame([record[name] for record in records]) for name in ("late", "followed"))
+    core = rows[rows["core"]]
+    counts = {
+        "seed": spec.seed,
         "core_rows": len(core),
         "core_rows_inside": int(core["inside"].sum()),
         "all_rows": len(rows),
@@ -239,15 +226,14 @@ def _manifest(
         },
         "followed_at_week_148": {
             group: {
-                "mean": round(float(counts.mean()), 1),
-                "lower": int(counts.quantile(0.025, interpolation="lower")),
-                "upper": int(counts.quantile(0.975, interpolation="higher")),
+                "mean": round(float(values.mean()), 1),
+                "lower": int(values.quantile(0.025, interpolation="lower")),
+                "upper": int(values.quantile(0.975, interpolation="higher")),
             }
-            for group, counts in followed.items()
+            for group, values in followed.items()
         },
-        "versions": {name: version(name) for name in ("bayesmodels", "numpy", "pandas")},
-        "seconds": round(seconds, 1),
     }
+    return Results({"rows": rows}, counts)
 
 
 def _spread(rows: pd.DataFrame) -> dict[str, float]:
@@ -258,20 +244,38 @@ def _spread(rows: pd.DataFrame) -> dict[str, float]:
     return {f"{outcome}, {group}": round(float(value), 2) for (outcome, group), value in medians.items()}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m validation.generator.study", description=__doc__)
-    parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
-    chosen = parser.parse_args(arguments)
-    rows = run(chosen.trials, chosen.seed, chosen.out)
-    core = rows[rows["core"]]
-    sys.stdout.write(
-        f"{core['inside'].sum()} of {len(core)} core rows and {rows['inside'].sum()} of {len(rows)} inside\n"
-    )
-    return 0
+def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """Rows outside and nearest the edge, hazard ratios, and week 148 beside what was expected of it."""
+    rows = files["rows"].fillna({"series": ""}).astype({"week": str})
+    late = files["manifest"]["week_148_alsfrs_r_change"]
+    gaps = [
+        abs(late[f"{way}, {group}"]["mean"] - value)
+        for way, pair in EXPECTED_148.items()
+        for group, value in zip(("early", "delayed"), pair, strict=True)
+    ]
+    rows = rows.assign(name=[_name(row) for row in rows.itertuples()], distance=(rows["share_below"] - 0.5).abs())
+    inside, outside = rows[rows["inside"]], rows[~rows["inside"]]
+    return {
+        "outside": {"core": outside[outside["core"]], "other": outside[~outside["core"]]},
+        "edge": inside.nlargest(6, "distance"),
+        "ratios": rows[rows["what"].str.endswith("hazard_ratio")],
+        "expected": EXPECTED_148,
+        "least_gap": min(gaps),
+        "largest_gap": max(gaps),
+    }
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _name(row: Any) -> str:
+    week = f"week {row.week}" if row.week.isdigit() else row.week.replace("_", " ")
+    return ", ".join([row.series or row.table, row.stratum, row.start_group, week, row.what.replace("_", " ")])
+
+
+STUDY = TrialsStudy(
+    "validation.generator",
+    __doc__,
+    (Variant("generator", "reports/validation/generator", TrialsSpec(), 200),),
+    one_trial,
+    results,
+    Path(__file__).with_name("page.md.j2"),
+    context,
+)

@@ -1,299 +1,199 @@
-"""Recovery with informative death: `JointEventModel` and `LongitudinalModel` on the same simulated visits.
-
-    python -m validation.joint_recovery.study parallel --out reports/validation/joint_recovery
-    python -m validation.joint_recovery.study delayed --out FOLDER    (not among the committed results)
-
-The hazard of death depends on a score's current value and rate, strongly, while visits are noisy and sparse: fast
-decliners die before their visits show how fast they decline. One truth throughout; the model and both estimands (mean
-course as if everyone were alive, mean among the living) are those of the generator (`joint_trials`).
-"""
+"""Study of recovery with informative death: tables, figure, and what its page says of them."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
-from bayesmodels.fitting import NutsSettings
-from bayesmodels.fitting.refit import Refit, arrays_of, judged, refit_of, stacked
-from bayesmodels.models.joint_event import JointEventModel
-from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.models.visits.event import Event
-from bayesmodels.parts.associations import Association
-from bayesmodels.parts.effects import SlopeChange
-from bayesmodels.parts.hazards import PiecewiseConstant
-from bayesmodels.parts.priors import HalfNormal, Normal
-from bayesmodels.trials.loop import run_study, study_parser
-from bayesmodels.vocabulary import months
-from validation.simulated.joint_density import living_means
-from validation.simulated.joint_labels import PUBLISHED, joint_published, labelled_draws, labelled_truth, truth_from
-from validation.simulated.joint_trials import JointLayout, JointTrial, simulate_trial, study_of
-from validation.simulated.joint_truth import Array, EventTruth, JointTruth, Link, OutcomeTruth
-
-Design = Literal["parallel", "delayed"]
-Fitted = Literal["joint", "ignoring"]
-FITTED: tuple[Fitted, ...] = ("joint", "ignoring")
-
-LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
-LAST_WEEK = 148.0
-LIVING_DRAWS = 100
-"""Posterior draws, evenly spaced, from which means among the living are computed."""
-
-PARALLEL = JointLayout(
-    persons=((54,), (54,)),
-    groups=("early", "never"),
-    start_weeks=(0.0, np.inf),
-    weeks=(0.0, 12.0, 28.0, 52.0, 76.0, 100.0, 124.0, LAST_WEEK),
-    shortest_weeks=LAST_WEEK,
-    longest_weeks=LAST_WEEK + 4.0,
+from bayesmodels.reporting.drawing import png_bytes
+from bayesmodels.trials.results import Results, convergence_counts, fits_table
+from bayesmodels.trials.specification import FitsSpec
+from bayesmodels.trials.study import TrialsStudy, Variant
+from validation.joint_recovery import trials
+from validation.joint_recovery.trials import (
+    FITTED,
+    LAYOUTS,
+    TRUTH,
+    draw_trial,
+    ignoring_in_large_samples,
+    main_quantities,
+    recover,
+    truths,
 )
-LAYOUTS = {
-    "parallel": PARALLEL,
-    "delayed": replace(PARALLEL, persons=((72,), (36,)), groups=("early", "delayed"), start_weeks=(0.0, 28.0)),
-}
-KNOTS = (52.0, 100.0)
+from validation.recovery.coverage import QUANTILES, binomial_limits, covered
+from validation.simulated.joint_trials import JointTrial
+from validation.simulated.joint_truth import Array, JointTruth, cumulative_hazards, time_grid
+from validation.simulated.layout import Layout
 
-TRUTH = JointTruth(
-    outcomes=(
-        OutcomeTruth(
-            level=np.array([37.0]),
-            rate=np.array([-1.2]),
-            on_covariate=np.zeros(2),
-            effect=np.array([[0.5, 0.5]]),
-            shape="slope_change",
-            lag=0.0,
-            time_constant=0.0,
-            residual_sd=4.0,
-        ),
-    ),
-    events=(
-        EventTruth(
-            name="death",
-            knots=tuple(months(week) for week in KNOTS),
-            log_hazard=np.full(3, np.log(0.008)),
-            log_shape=None,
-            covariate=0.0,
-            on_drug=0.0,
-            start_group=np.zeros(2),
-            stratum=np.zeros(1),
-            links=(Link(0, "value", -0.1, 37.0), Link(0, "rate", -2.0, -1.0)),
-            terms=np.zeros(2),
-        ),
-    ),
-    person_sd=np.array([6.0, 1.0]),
-    correlation=np.eye(2),
-    effect_sd=np.zeros(0),
-)
+PULLED = 4
+"""Monte-Carlo standard errors beyond which a bias is told."""
+
+TITLES = {"joint": "joint model", "ignoring": "death ignored"}
+COLOURS = {"joint": "#0b5fa5", "ignoring": "#c8500a"}
 
 
-@dataclass(frozen=True)
-class JointRecoverySpec:
-    """What a recovery study depends on.
+def tidy(records: list[dict[str, Any]], true: dict[str, float]) -> pd.DataFrame:
+    """One row per trial, model and quantity: truth, lower_95, lower_50, median, upper_50, upper_95."""
+    rows = [
+        {"trial": record["trial"], "model": fitted, "quantity": name, "truth": true[name]}
+        | dict(zip(QUANTILES, values, strict=True))
+        for record in records
+        for fitted in FITTED
+        for name, values in record[fitted]["parameters"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def chance(truth: JointTruth, trial: JointTrial) -> Array:
+    """What fell to a trial by chance, by start group: each number has expectation zero, (start group x 4,).
+
+    Means over the group's persons of their first outcome's deviations of level and of rate, of the martingale residual
+    of their exit (events less cumulative hazard), and of that residual times the deviation of rate.
+    """
+    edges = time_grid(truth, trial.people.start, float(trial.exit.max()), 60)
+    total = cumulative_hazards(truth, truth.events, trial.people, trial.terms, np.minimum(edges, trial.exit[:, None]))
+    residual = (trial.code > 0) - total[:, -1]
+    level, rate = trial.terms[:, 0], trial.terms[:, 1]
+    numbers = np.stack([level, rate, residual, residual * rate], axis=1)
+    groups = range(int(trial.people.group.max()) + 1)
+    return np.concatenate([numbers[trial.people.group == g].mean(axis=0) for g in groups])
+
+
+def without_chance(errors: Array, luck: Array) -> tuple[float, float]:
+    """Mean of errors (trial,) and its standard error, the part linear in the trials' luck (trial, number) taken out.
+
+    The intercept of least squares on numbers of expectation zero: unbiased for the mean but for terms of order one over
+    the number of trials, and more precise (control variates).
+    """
+    x = np.column_stack([np.ones(len(errors)), luck])
+    found, *_ = np.linalg.lstsq(x, errors, rcond=None)
+    left = errors - x @ found
+    variance = left @ left / (len(errors) - x.shape[1]) * np.linalg.inv(x.T @ x)[0, 0]
+    return float(found[0]), float(np.sqrt(variance))
+
+
+def summary(rows: pd.DataFrame, luck: Array) -> pd.DataFrame:
+    """Bias, coverage and widths of every quantity by model, with Monte-Carlo standard errors.
 
     Parameters
     ----------
-    design : {"parallel", "delayed"}
-    seed : int
-    chains, tune, draws : int
-    target_accept : float
-    """
-
-    design: Design
-    seed: int = 5
-    chains: int = 2
-    tune: int = 400
-    draws: int = 1000
-    target_accept: float = 0.8
-
-
-@cache
-def the_model(fitted: Fitted) -> JointEventModel | LongitudinalModel:
-    """The joint model, or the same outcome without the event; wide priors, so that the one truth is judged fairly."""
-    score = {
-        "name": "score",
-        "unit": "points",
-        "good_direction": "up",
-        "level": Normal(mean=37.0, sd=10.0),
-        "rate": Normal(mean=-1.0, sd=2.0),
-        "level_sd": HalfNormal(sd=10.0),
-        "rate_sd": HalfNormal(sd=2.0),
-        "residual_sd": HalfNormal(sd=8.0),
-        "effect": SlopeChange(),
-        "effect_on_rate_prior": Normal(mean=0.0, sd=2.0),
-    }
-    if fitted == "ignoring":
-        return LongitudinalModel(outcomes=(score,), pooling="complete", correlation_shape=1.0)
-    links = (
-        Association(outcome="score", form="value", prior=Normal(mean=0.0, sd=0.5)),
-        Association(outcome="score", form="rate", prior=Normal(mean=0.0, sd=5.0)),
-    )
-    death = Event(
-        name="death",
-        terminal=True,
-        baseline=PiecewiseConstant(knot_weeks=KNOTS, level=Normal(mean=float(np.log(0.01)), sd=2.0)),
-        associations=links,
-    )
-    return JointEventModel(outcomes=(score,), events=(death,), pooling="complete", correlation_shape=1.0)
-
-
-def published_names(fitted: Fitted) -> tuple[str, ...]:
-    """Published variables compared with the truth."""
-    model = the_model("joint")
-    assert isinstance(model, JointEventModel)
-    of_events = ("association", "baseline_hazard", "hazard_effect")
-    names = joint_published(model) if fitted == "joint" else [name for name in PUBLISHED if name not in of_events]
-    return (*names, "curve")
-
-
-@cache
-def the_refit(design: Design, fitted: Fitted) -> Refit:
-    """A model compiled, once a process."""
-    trial = simulate_trial(TRUTH, LAYOUTS[design], np.random.default_rng(0))
-    return refit_of(the_model(fitted), _study(trial, design), published_names(fitted))
-
-
-def _study(trial: JointTrial, design: Design):
-    model = the_model("joint")
-    assert isinstance(model, JointEventModel)
-    return study_of(trial, model, LAYOUTS[design])
-
-
-def truths(design: Design) -> dict[str, float]:
-    """True values by label: parameters, mean courses as if alive and among the living, and shares alive."""
-    layout, model = LAYOUTS[design], the_model("joint")
-    assert isinstance(model, JointEventModel)
-    found = labelled_truth(TRUTH, model, layout)
-    score = TRUTH.outcomes[0]
-    t = months(LAST_WEEK)
-    for group, start in zip(layout.groups, layout.starts, strict=True):
-        found[f"curve[score, {group}, week 148]"] = float(
-            score.level[0] + score.rate[0] * t + score.effect[0, 0] * max(t - start, 0.0)
-        )
-    return found | {name: float(v) for name, v in living(TRUTH, layout).items()}
-
-
-def living(truth: JointTruth, layout: JointLayout) -> dict[str, float]:
-    """Means among the living at week 148 by start group, their difference, and shares alive."""
-    means, alive = living_means(truth, truth.events, layout.starts, np.array([LAST_WEEK]), order=11, cells=20)
-    first, last = layout.groups
-    found = {f"living[score, {group}, week 148]": means[0, g, 0] for g, group in enumerate(layout.groups)}
-    found[f"living_difference[score, {first} - {last}, week 148]"] = means[0, 0, 0] - means[0, 1, 0]
-    return found | {f"alive[{group}, week 148]": alive[g, 0] for g, group in enumerate(layout.groups)}
-
-
-def draw_trial(spec: JointRecoverySpec, number: int) -> tuple[JointTrial, np.random.Generator]:
-    """A trial of the study, and the generator of what comes after it."""
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
-    return simulate_trial(TRUTH, LAYOUTS[spec.design], rng), rng
-
-
-def recover(spec: JointRecoverySpec, number: int) -> dict[str, Any]:
-    """Simulate one trial and fit both models.
+    rows : DataFrame
+        From `tidy`.
+    luck : (trial, number)
+        From `chance`, in the order of the trials.
 
     Returns
     -------
-    dict
-        By model, `joint` and `ignoring`: convergence and `parameters`, label to the quantiles `LEVELS`. What ignores
-        death has one mean course, compared with both truths. `dead`: share by start group.
+    DataFrame
+        model, quantity, truth, bias (mean of posterior median minus truth), bias_se, adjusted and adjusted_se (bias
+        without what these trials' luck explains, `without_chance`), error (root mean square), covered_95,
+        covered_50 (shares), their standard errors, width_95, width_50 (means), fits.
     """
-    layout = LAYOUTS[spec.design]
-    trial, rng = draw_trial(spec, number)
-    study = _study(trial, spec.design)
-    dead = [float((trial.code[trial.people.group == g] > 0).mean()) for g in range(len(layout.groups))]
-    found: dict[str, Any] = {"dead": dead, "visits": int(trial.took_place.sum())}
-    for fitted in FITTED:
-        settings = NutsSettings(
-            chains=spec.chains, tune=spec.tune, draws=spec.draws, target_accept=spec.target_accept, cores=1,
-            seed=int(rng.integers(2**31)),
-        )  # fmt: skip
-        refit, arrays = the_refit(spec.design, fitted), arrays_of(the_model(fitted), study)
-        tree = refit.sample(arrays, settings)
-        refit.use(arrays)
-        everything = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
-        draws = _draws(fitted, everything, refit, layout)
-        quantiles = {n: [float(f"{q:.5g}") for q in np.quantile(v, LEVELS)] for n, v in draws.items()}
-        found[fitted] = {**judged(tree, refit, everything), "parameters": quantiles}
+    found = []
+    for (fitted, quantity), own in rows.groupby(["model", "quantity"], sort=False):
+        error = own["median"] - own["truth"]
+        row: dict[str, Any] = {"model": fitted, "quantity": quantity, "truth": own["truth"].iloc[0]}
+        row |= {"bias": error.mean(), "bias_se": error.std(ddof=1) / np.sqrt(len(own))}
+        row["adjusted"], row["adjusted_se"] = without_chance(error.to_numpy(), luck)
+        row["error"] = np.sqrt((error**2).mean())
+        for level in (95, 50):
+            share = covered(own, str(level)).mean()
+            row |= {f"covered_{level}": share, f"covered_{level}_se": np.sqrt(share * (1 - share) / len(own))}
+            row[f"width_{level}"] = (own[f"upper_{level}"] - own[f"lower_{level}"]).mean()
+        found.append(row | {"fits": len(own)})
+    return pd.DataFrame(found)
+
+
+def results(records: list[dict[str, Any]], spec: FitsSpec) -> Results:
+    """Coverage by quantity and model, estimates and convergence by trial, and a figure of the estimates."""
+    true = truths(spec.variant)
+    rows = tidy(records, true)
+    luck = np.array([chance(TRUTH, draw_trial(spec, record["trial"])[0]) for record in records])
+    table = summary(rows, luck)
+    kept = ("trial", "cpu_seconds", "visits")
+    fits = {
+        fitted: fits_table([{k: r[k] for k in kept} | r[fitted] for r in records]).assign(model=fitted)
+        for fitted in FITTED
+    }
+    counts = {
+        "truth": {name: round(value, 5) for name, value in true.items()},
+        "bias_of_ignoring_death_in_40000_persons": ignoring_in_large_samples(spec.variant),
+        "bias_in_a_delayed_start_design": ignoring_in_large_samples("delayed"),
+        "dead_by_start_group": np.mean([record["dead"] for record in records], axis=0).round(3).tolist(),
+        "luck": _difference_of_rates(luck, LAYOUTS[spec.variant]),
+        "visits_a_trial": float(np.mean([record["visits"] for record in records])),
+        "convergence": {fitted: convergence_counts(fits[fitted]) for fitted in FITTED},
+    }
+    tables = {"coverage": table, "estimates": rows, "fits": pd.concat(fits.values())}
+    return Results(tables, counts, {"estimates": png_bytes(figure(rows, main_quantities(spec.variant)), dpi=90)})
+
+
+def figure(rows: pd.DataFrame, quantities: list[str]) -> Figure:
+    """Posterior medians of the trials, smallest first, with 95 % intervals, by model; the truth as a line."""
+    found = Figure(figsize=(10.5, 2.3 * len(quantities) / 2), layout="constrained")
+    panels = found.subplots(-(-len(quantities) // 2), 2, squeeze=False).ravel()
+    for panel, quantity in zip(panels, quantities, strict=False):
+        for side, fitted in enumerate(FITTED):
+            own = rows[(rows["quantity"] == quantity) & (rows["model"] == fitted)].sort_values("median")
+            x = side + np.linspace(-0.4, 0.4, len(own))
+            panel.vlines(x, own["lower_95"], own["upper_95"], color=COLOURS[fitted], lw=0.8, alpha=0.5)
+            panel.plot(x, own["median"], ".", ms=3, color=COLOURS[fitted])
+        panel.axhline(own["truth"].iloc[0], color="0.2", lw=0.9)
+        panel.set_xticks([0, 1], list(TITLES.values()), fontsize=8)
+        panel.set_title(quantity, fontsize=8)
+        panel.tick_params(labelsize=7)
     return found
 
 
-def _draws(fitted: Fitted, published: Mapping[str, Array], refit: Refit, layout: JointLayout) -> dict[str, Array]:
-    """Posterior draws of everything that has a truth."""
-    design = next(name for name, one in LAYOUTS.items() if one is layout)
-    of_events = ("association", "baseline_hazard", "alive", "living")
-    wanted = [name for name in truths(design) if not name.startswith(of_events if fitted == "ignoring" else "alive")]
-    own = [name for name in wanted if not name.startswith("living")]
-    draws = labelled_draws(published, refit.pm_model.coords, own)
-    first, last = layout.groups
-    if fitted == "ignoring":  # one mean course, whatever it is the mean of
-        for group in layout.groups:
-            draws[f"living[score, {group}, week 148]"] = draws[f"curve[score, {group}, week 148]"]
-        gap = draws[f"difference[score, {first} - {last}, week 148]"]
-        return draws | {f"living_difference[score, {first} - {last}, week 148]": gap}
-    model = the_model("joint")
-    assert isinstance(model, JointEventModel)
-    every = np.linspace(0, len(draws[own[0]]), LIVING_DRAWS, endpoint=False).astype(int)
-    rows = [living(truth_from({n: v[j] for n, v in draws.items()}, TRUTH, model, layout), layout) for j in every]
-    return draws | {name: np.array([row[name] for row in rows]) for name in rows[0]}
+def _difference_of_rates(luck: Array, layout: Layout) -> dict[str, float]:
+    """Mean over trials of the start groups' difference in the persons' own rates, zero in expectation, and its SD."""
+    sizes = np.array([row[0] for row in layout.persons])
+    expected = float(TRUTH.person_sd[1] * np.sqrt((1 / sizes).sum() / len(luck)))
+    return {"difference_of_rates": float((luck[:, 1] - luck[:, 5]).mean()), "expected_sd": expected}
 
 
-def main_quantities(design: Design) -> list[str]:
-    """What the study is about: slope difference, difference at week 148 and mean courses, alive and as if alive."""
-    first, last = LAYOUTS[design].groups
-    return [
-        "population_rate[score]",
-        "drug_effect[score]",
-        f"curve[score, {first}, week 148]",
-        f"curve[score, {last}, week 148]",
-        f"difference[score, {first} - {last}, week 148]",
-        f"living[score, {first}, week 148]",
-        f"living[score, {last}, week 148]",
-        f"living_difference[score, {first} - {last}, week 148]",
-    ]
+def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
+    """Layout and truth, quantities covered too seldom or too often, those that are biased, and the two tables."""
+    design, table, n = variant.spec.variant, files["coverage"], files["manifest"]["trials"]
+    joint, ignoring = (table[table["model"] == fitted].set_index("quantity") for fitted in FITTED)
+    limits = {level: binomial_limits(n, level / 100, 2 * len(joint)) for level in (95, 50)}
+    counts = {level: (joint[f"covered_{level}"] * n).round() for level in limits}
+    inside = np.logical_and.reduce([counts[level].between(*limits[level]) for level in limits])
+    main = main_quantities(design)
+    chosen = table["quantity"].isin(main)
+    return {
+        "rows": {"joint": joint, "ignoring": ignoring},
+        "limits": limits,
+        "outside": joint[~inside],
+        "pulled": joint[joint["adjusted"].abs() > PULLED * joint["adjusted_se"]],
+        "pull": PULLED,
+        "layout": LAYOUTS[design],
+        "effect": TRUTH.outcomes[0].effect[0, 0],
+        "main": table[chosen].sort_values("quantity", key=lambda q: q.map(main.index), kind="stable"),
+        "others": table[~chosen],
+        "titles": TITLES,
+    }
 
 
-def ignoring_in_large_samples(design: Design, persons: int = 40_000, seed: int = 9) -> dict[str, float]:
-    """Bias of the mean level, rate and effect when death is ignored and the true variances are known.
-
-    Generalised least squares on the visits of `persons` simulated persons: what any number of persons does not cure.
-    """
-    layout, batch = LAYOUTS[design], 20
-    layout = replace(layout, persons=tuple((row[0] * batch,) for row in layout.persons))
-    rng = np.random.default_rng(seed)
-    precision, weighted = np.zeros((3, 3)), np.zeros(3)
-    for _ in range(-(-persons // sum(row[0] for row in layout.persons))):
-        trial = simulate_trial(TRUTH, layout, rng)
-        t = months(np.array(layout.weeks))
-        for i, there in enumerate(trial.took_place):
-            x = np.stack([np.ones(there.sum()), t[there], np.maximum(t[there] - trial.people.start[i], 0.0)], axis=1)
-            covariance = x[:, :2] @ TRUTH.covariance @ x[:, :2].T
-            scaled = np.linalg.solve(covariance + TRUTH.outcomes[0].residual_sd ** 2 * np.eye(len(x)), x)
-            precision += x.T @ scaled
-            weighted += scaled.T @ trial.values[i, there, 0]
-    score = TRUTH.outcomes[0]
-    bias = np.linalg.solve(precision, weighted) - [score.level[0], score.rate[0], score.effect[0, 0]]
-    return dict(zip(("level", "rate", "effect"), map(float, bias), strict=True))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line; a study that was stopped goes on where it was."""
-    from validation.joint_recovery.report import write_report
-
-    parser = study_parser("joint_recovery", __doc__, seed=5)
-    parser.set_defaults(log=None)  # one for each design
-    parser.add_argument("design", choices=tuple(LAYOUTS))
-    parser.add_argument("--trials", type=int, default=100)
-    chosen = parser.parse_args(arguments)
-    spec = JointRecoverySpec(chosen.design, chosen.seed)
-    log = chosen.log or Path(f"runs/studies/joint-recovery-{chosen.design}.jsonl")
-    records = run_study(recover, spec, chosen.trials, log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out, chosen.trials) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+STUDY = TrialsStudy(
+    "validation.joint_recovery",
+    trials.__doc__,
+    tuple(
+        Variant(
+            f"Recovery of JointEventModel with informative death, {design} design",
+            f"reports/validation/joint_recovery{'' if design == 'parallel' else '-' + design}",
+            FitsSpec(variant=design, seed=5, chains=2, tune=400, target_accept=0.8),
+            100,
+        )
+        for design in LAYOUTS
+    ),
+    recover,
+    results,
+    Path(__file__).with_name("page.md.j2"),
+    context,
+)

@@ -1,6 +1,6 @@
 """Operating characteristics of a platform trial with shared controls, analysed by `SharedRateModel`.
 
-    python -m validation.platform_trials.study --out reports/validation/platform_trials
+    python -m validation.platform_trials --out reports/validation/platform_trials
 
 The design is the HEALEY ALS platform's: three regimens of 120 active and 40 placebo persons, success if
 Pr(DRR < 1) > 0.979. All regimens of a simulated trial follow one scenario, so that one fit gives three results; they
@@ -9,14 +9,13 @@ share controls, so Monte-Carlo errors count trials, not regimens.
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, refit_of, stacked
 from bayesmodels.models.shared_rate.design import RateLayout, rate_layout
 from bayesmodels.models.shared_rate.model import SharedRateModel
@@ -30,8 +29,17 @@ from bayesmodels.simulation.platform_trial import (
     simulate_platform_trial,
 )
 from bayesmodels.study import Study
-from bayesmodels.trials.loop import run_study, study_parser
-from validation.platform_trials.interim import as_of, look_days
+from bayesmodels.trials.interim import as_of, look_days
+from bayesmodels.trials.results import Results
+from bayesmodels.trials.specification import FitsSpec
+from bayesmodels.trials.study import TrialsStudy, Variant
+from validation.platform_trials.characteristics import (
+    analysis_table,
+    context,
+    normal_scores,
+    scenario_table,
+    short_chains,
+)
 
 ANY_SCORE = {OUTCOME: (-1e9, 1e9, False)}
 """Simulated scores are normal, and some lie outside 0 to 48."""
@@ -74,20 +82,23 @@ SCENARIOS = (
 )
 
 
-@dataclass(frozen=True)
-class PlatformSpec:
-    """What the study depends on.
+@dataclass(frozen=True, kw_only=True)
+class PlatformSpec(FitsSpec):
+    """Specification of the study.
 
     Scenarios of a turn alternate in proportion to their trials, so that a study that was stopped has its share of each.
+
+    Parameters
+    ----------
+    scenarios : tuple of Scenario
+    design : PlatformDesign
+    long_draws : int
+        Of the trials that are fitted with many draws as well.
     """
 
     scenarios: tuple[Scenario, ...] = SCENARIOS
     design: PlatformDesign = HEALEY_DESIGN
-    seed: int = 1
-    tune: int = 250
-    draws: int = 400
     long_draws: int = 4000
-    target_accept: float = 0.8
 
     @property
     def trials(self) -> int:
@@ -97,6 +108,9 @@ class PlatformSpec:
     def place(self, number: int) -> tuple[Scenario, int]:
         """Scenario of a trial's number, and its place among that scenario's trials."""
         return _turns(self.scenarios)[number]
+
+
+SPEC = PlatformSpec(tune=250, draws=400, target_accept=0.8)
 
 
 @cache
@@ -113,7 +127,7 @@ def the_model() -> SharedRateModel:
 
 @cache
 def the_template(design: PlatformDesign) -> tuple[Refit, RateLayout]:
-    """The model compiled, once a process, and its labels."""
+    """The model compiled, once per process, and its labels."""
     study = study_of(simulate_platform_trial(design, PlatformTruth(), 0))
     return refit_of(the_model(), study, ("disease_rate_ratio",)), rate_layout(the_model(), study)
 
@@ -137,28 +151,25 @@ def one_trial(spec: PlatformSpec, number: int) -> dict[str, Any]:
         each interim look with its day and persons; `long`, the same as `final` from many draws.
     """
     scenario, place = spec.place(number)
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
+    rng = spec.stream(number)
     study = study_of(simulate_platform_trial(spec.design, scenario.truth, rng))
-    record: dict[str, Any] = {"scenario": scenario.name, "final": _analysis(spec, study, spec.draws, rng)}
+    record: dict[str, Any] = {"scenario": scenario.name, "final": _analysis(spec, study, rng)}
     if scenario.long_every and place % scenario.long_every == 0:
-        record["long"] = _analysis(spec, study, spec.long_draws, rng)
+        record["long"] = _analysis(replace(spec, draws=spec.long_draws), study, rng)
     if scenario.looks_every and place % scenario.looks_every == 0:
         record["looks"] = []
         for day in look_days(study, "randomised_day", "regimen"):
             known = as_of(study, day, "randomised_day")
-            found = _analysis(spec, known, spec.draws, rng)
+            found = _analysis(spec, known, rng)
             record["looks"].append({"day": round(day, 1), "persons": len(known.persons), **found})
     return record
 
 
-def _analysis(spec: PlatformSpec, study: Study, draws: int, rng: np.random.Generator) -> dict[str, Any]:
+def _analysis(spec: PlatformSpec, study: Study, rng: np.random.Generator) -> dict[str, Any]:
     import arviz_stats
 
     refit, layout = the_template(spec.design)
-    settings = NutsSettings(
-        chains=1, tune=spec.tune, draws=draws, target_accept=spec.target_accept, cores=1, seed=int(rng.integers(2**31))
-    )
-    tree = refit.sample(the_model().arrays(study, layout), settings)
+    tree = refit.sample(the_model().arrays(study, layout), spec.settings(rng))
     found = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
     ratio = found["disease_rate_ratio"][:, : len(layout.active)]  # the control has none
     halves = ratio[: 2 * (len(ratio) // 2)].reshape(2, -1, ratio.shape[1])
@@ -172,21 +183,37 @@ def _analysis(spec: PlatformSpec, study: Study, draws: int, rng: np.random.Gener
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the study from the command line; a study that was stopped goes on where it was."""
-    from validation.platform_trials.report import write_report
+def results(records: list[dict[str, Any]], spec: PlatformSpec) -> Results:
+    """Operating characteristics by scenario, and every analysis of every trial."""
+    finals = [record["final"] for record in records]
+    seconds = sum(record["cpu_seconds"] for record in records)
+    counts = {
+        "fits": sum(1 + len(record.get("looks", ())) + ("long" in record) for record in records),
+        "normal_scores_without_effect": normal_scores(records, spec.draws),
+        "short_chains": short_chains(records),
+        "median_ess_of_the_ratios": float(np.median([final["ess"] for final in finals])),
+        "ess_below_100": int(sum(final["ess"] < 100 for final in finals)),
+        "rhat_above_1.05": int(sum(final["rhat"] > 1.05 for final in finals)),
+        "fits_with_divergences": int(sum(final["divergences"] > 0 for final in finals)),
+        "cpu_hours": round(seconds / 3600, 2),
+    }
+    return Results({"scenarios": scenario_table(records), "trials": analysis_table(records)}, counts)
 
-    parser = study_parser("platform_trials", __doc__)
-    spec = PlatformSpec()
-    parser.add_argument("--trials", type=int, default=spec.trials, help="of all scenarios together, in turns")
-    chosen = parser.parse_args(arguments)
-    spec = PlatformSpec(seed=chosen.seed)
-    records = run_study(
-        one_trial, spec, min(chosen.trials, spec.trials), chosen.log, workers=chosen.workers, scheduler=chosen.scheduler
-    )
-    sys.stdout.write(write_report(records, spec, chosen.out) + "\n")
-    return 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+STUDY = TrialsStudy(
+    "validation.platform_trials",
+    __doc__,
+    (
+        Variant(
+            "Operating characteristics of a platform trial with shared controls (SharedRateModel)",
+            "reports/validation/platform_trials",
+            SPEC,
+            SPEC.trials,
+            most=SPEC.trials,
+        ),
+    ),
+    one_trial,
+    results,
+    Path(__file__).with_name("page.md.j2"),
+    context,
+)

@@ -1,7 +1,7 @@
 """Recovery: does `LongitudinalModel` find what simulated trials of 72 / 36 were made from?
 
-    python -m validation.recovery.study model --out reports/validation/recovery/LongitudinalModel
-    python -m validation.recovery.study generator --out reports/validation/recovery/generator
+    python -m validation.recovery model --out reports/validation/recovery/LongitudinalModel
+    python -m validation.recovery generator --out reports/validation/recovery/generator
 
 `model`: trials from the model itself, truths from its prior restricted to plausible courses. `generator`: trials from
 `bayesmodels.simulation`, which is not the model; the truths are its parameters and its true contrasts.
@@ -9,83 +9,37 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from bayesmodels.fitting import NutsSettings
-from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
-from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.fitting.refit import judged, stacked
 from bayesmodels.models.visits.design import as_data, design_of
 from bayesmodels.simulation import population_truth, published_truth, simulate_trial, trial_seed, valor_design
-from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.simulation.persons import draw_persons
 from bayesmodels.study import Study
-from bayesmodels.trials.loop import run_study, study_parser
+from bayesmodels.trials.specification import FitsSpec
+from bayesmodels.trials.study import TrialsStudy, Variant
+from validation.recovery.coverage import LEVELS, context, results
 from validation.simulated.labelled import scalars
 from validation.simulated.model_trials import (
     CONTRAST_WEEKS,
     OUTCOMES,
     STRATA,
-    Layout,
+    TERMS,
     Truth,
     draw_truth,
     mean_curves,
     plausible,
     published,
 )
-from validation.simulated.model_visits import simulate_visits, template_study
+from validation.simulated.model_visits import VALOR_LAYOUT, simulate_visits, the_model, the_refit
 
-LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
-VALOR_LAYOUT = Layout(persons=((39, 33), (21, 15)), weeks=tuple(map(float, VISIT_WEEKS)))
 LARGE = 200_000
 """Simulated persons a stratum from which means, SDs and correlations of the generator's persons are computed."""
-
-
-@dataclass(frozen=True)
-class RecoverySpec:
-    """What a recovery study depends on.
-
-    Parameters
-    ----------
-    source : {"model", "generator"}
-    seed : int
-    chains, tune, draws : int
-    target_accept : float
-    max_treedepth : int
-    """
-
-    source: Literal["model", "generator"]
-    seed: int = 1
-    chains: int = 2
-    tune: int = 400
-    draws: int = 400
-    target_accept: float = 0.8
-    max_treedepth: int = 10
-
-    def settings(self, rng: np.random.Generator) -> NutsSettings:
-        """Sampler settings of one trial."""
-        return NutsSettings(
-            chains=self.chains, tune=self.tune, draws=self.draws, target_accept=self.target_accept, cores=1,
-            seed=int(rng.integers(2**31)), max_treedepth=self.max_treedepth,
-        )  # fmt: skip
-
-
-@cache
-def the_model() -> LongitudinalModel:
-    """NfL and ALSFRS-R by their presets, partial pooling between start groups."""
-    return LongitudinalModel(outcomes=OUTCOMES)
-
-
-@cache
-def the_refit() -> Refit:
-    """The model compiled, once a process."""
-    return refit_of(the_model(), template_study(VALOR_LAYOUT))
 
 
 def plausible_truth(rng: np.random.Generator) -> tuple[Truth, int]:
@@ -97,7 +51,7 @@ def plausible_truth(rng: np.random.Generator) -> tuple[Truth, int]:
     raise RuntimeError("no plausible truth in 10,000 prior draws")
 
 
-def recover(spec: RecoverySpec, number: int) -> dict[str, Any]:
+def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
     """Simulate one trial, refit, and compare every parameter with its truth.
 
     Returns
@@ -106,8 +60,8 @@ def recover(spec: RecoverySpec, number: int) -> dict[str, Any]:
         `parameters`: label to [truth, five quantiles `LEVELS`, the same five of the draws whose mean courses are
         plausible]; and the refit's convergence.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(spec.seed, spawn_key=(number,)))
-    if spec.source == "model":
+    rng = spec.stream(number)
+    if spec.variant == "model":
         truth, refused = plausible_truth(rng)
         arrays = as_data(simulate_visits(truth, VALOR_LAYOUT, rng), OUTCOMES)
         values = published(truth, VALOR_LAYOUT.weeks, VALOR_LAYOUT.shares)
@@ -172,16 +126,17 @@ def generator_truths() -> Mapping[str, float]:
             found[f"group_drug_effect[nfl_plasma, {stratum}, {group}]"] = effect
         found[f"population_level[alsfrs_r, {stratum}]"] = score
         found[f"population_rate[alsfrs_r, {stratum}]"] = decline
-    names = ("nfl_plasma:level", "nfl_plasma:rate", "nfl_plasma:effect", "alsfrs_r:level", "alsfrs_r:rate")
     spread = np.sqrt(np.mean([terms[s].var(axis=1) for s in STRATA], axis=0))
     correlation = np.mean([np.corrcoef(terms[s]) for s in STRATA], axis=0)
-    for i, name in enumerate(names):
+    for i, name in enumerate(TERMS):
         found[f"person_sd[{name}]"] = spread[i]
         for j in range(i):
-            found[f"person_correlation[{names[j]}, {name}]"] = correlation[j, i]
+            found[f"person_correlation[{TERMS[j]}, {name}]"] = correlation[j, i]
     for outcome, sd in (("nfl_plasma", truth.nfl_residual_sd), ("alsfrs_r", truth.score_residual_sd)):
         found[f"residual_sd[{outcome}]"] = np.sqrt((sd.faster**2 + sd.slower**2) / 2)
-    found["wander_sd[alsfrs_r]"] = np.sqrt((truth.score_wander.faster**2 + truth.score_wander.slower**2) / 2)
+    found["random_walk_sd[alsfrs_r]"] = np.sqrt(
+        (truth.score_random_walk_sd.faster**2 + truth.score_random_walk_sd.slower**2) / 2
+    )
     found["effect_lag[nfl_plasma]"] = truth.nfl_lag
     found["effect_time_constant[nfl_plasma]"] = truth.nfl_time_constant
     found["effect_lag[alsfrs_r]"] = truth.function_lag
@@ -190,23 +145,20 @@ def generator_truths() -> Mapping[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a study from the command line; a study that was stopped goes on where it was."""
-    from validation.recovery.report import write_report
-
-    parser = study_parser("recovery", __doc__, workers=2)
-    parser.set_defaults(log=None)  # one for each source
-    parser.add_argument("source", choices=("model", "generator"))
-    parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--chains", type=int, default=2)
-    parser.add_argument("--max-treedepth", type=int, default=10, help="a chain that is stuck costs less at 8")
-    chosen = parser.parse_args(arguments)
-    spec = RecoverySpec(chosen.source, chosen.seed, chains=chosen.chains, max_treedepth=chosen.max_treedepth)
-    log = chosen.log or Path(f"runs/studies/recovery-{chosen.source}.jsonl")
-    records = run_study(recover, spec, chosen.trials, log, workers=chosen.workers, scheduler=chosen.scheduler)
-    sys.stdout.write(write_report(records, spec, chosen.out, chosen.trials) + "\n")
-    return 0
+def _variant(name: str, title: str, folder: str) -> Variant:
+    spec = FitsSpec(variant=name, chains=2, tune=400, draws=400, target_accept=0.8)
+    return Variant(f"Recovery of LongitudinalModel from {title}", f"reports/validation/recovery/{folder}", spec, 100)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+STUDY = TrialsStudy(
+    "validation.recovery",
+    __doc__,
+    (
+        _variant("model", "trials simulated from itself", "LongitudinalModel"),
+        _variant("generator", "VALOR-like trials that are not from the model", "generator"),
+    ),
+    recover,
+    results,
+    Path(__file__).with_name("page.md.j2"),
+    context,
+)

@@ -1,4 +1,4 @@
-"""Log-likelihood of simulated joint trials with the person terms integrated out, and means among the living.
+"""Log-likelihood of simulated joint trials with the random effects integrated out, and means among the living.
 
 NumPy only: the terms' exact distribution given a person's visits, and Gauss-Hermite quadrature over it.
 """
@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from bayesmodels.vocabulary import months
-from validation.simulated.joint_trials import JointLayout, JointTrial
+from validation.simulated.joint_trials import JointTrial
 from validation.simulated.joint_truth import (
     Array,
     EventTruth,
@@ -23,6 +23,7 @@ from validation.simulated.joint_truth import (
     log_hazard,
     time_grid,
 )
+from validation.simulated.layout import Layout
 
 
 def normal_nodes(dimensions: int, order: int) -> tuple[Array, Array]:
@@ -33,13 +34,13 @@ def normal_nodes(dimensions: int, order: int) -> tuple[Array, Array]:
     return nodes, weights
 
 
-def log_likelihood(truth: JointTruth, trial: JointTrial, layout: JointLayout, order: int, cells: int) -> Array:
+def log_likelihood(truth: JointTruth, trial: JointTrial, layout: Layout, order: int, cells: int) -> Array:
     """Log-likelihood of every person's visits and exit, (person,).
 
     Parameters
     ----------
     order : int
-        Gauss-Hermite nodes in each dimension of the person terms.
+        Gauss-Hermite nodes in each dimension of the random effects.
     cells : int
         Cells of the time grid over which hazards are integrated.
     """
@@ -57,7 +58,7 @@ def log_likelihood(truth: JointTruth, trial: JointTrial, layout: JointLayout, or
     return density + largest + np.log(weights @ np.exp(found - largest))
 
 
-def _given_visits(truth: JointTruth, trial: JointTrial, layout: JointLayout) -> tuple[Array, Array, Array]:
+def _given_visits(truth: JointTruth, trial: JointTrial, layout: Layout) -> tuple[Array, Array, Array]:
     """Mean (person, term) and factor (person, term, term) of the terms given visits, and the visits' log density."""
     people, q = trial.people, len(truth.person_sd)
     n, n_outcomes = len(trial.exit), len(truth.outcomes)
@@ -93,7 +94,7 @@ def living_means(
     """Mean course among those alive, (outcome, start group, week), and share alive, (start group, week).
 
     Alive means that none of `deaths` has happened, whatever the other events, in persons of the first stratum at the
-    covariate's mean; the mean is over person terms weighted by their survival.
+    covariate's mean; the mean is over random effects weighted by their survival.
 
     Parameters
     ----------

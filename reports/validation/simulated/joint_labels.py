@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict
+from functools import reduce
 from itertools import product
+from operator import getitem
 from typing import Any
 
 import numpy as np
 
 from bayesmodels.models.joint_event import JointEventModel
+from bayesmodels.models.visits.event import Event
 from bayesmodels.vocabulary import VARIABLES, months
-from validation.simulated.joint_trials import JointLayout
-from validation.simulated.joint_truth import Array, EventTruth, JointTruth, OutcomeTruth, bases
+from validation.simulated.joint_truth import Array, EventTruth, JointTruth, Link, OutcomeTruth, bases
+from validation.simulated.layout import Layout
+
+Place = tuple[str | int, ...]
+
+KINDS = ("level", "rate")
 
 PUBLISHED = (
     "population_level", "population_rate", "drug_effect", "group_drug_effect", "person_sd", "residual_sd",
@@ -44,7 +51,7 @@ def label(name: str, *index: Any) -> str:
     return f"{name}[{', '.join(kept)}]" if kept else name
 
 
-def hazard_weeks(event: EventTruth, layout: JointLayout) -> list[float]:
+def hazard_weeks(event: EventTruth, layout: Layout) -> list[float]:
     """A planned week within each piece of a constant hazard; one late week for Weibull."""
     if event.log_shape is not None:
         return [layout.weeks[-2]]
@@ -60,74 +67,90 @@ def baseline_at(event: EventTruth, week: float) -> float:
     return float(event.log_hazard[0] + np.expm1(event.log_shape) * np.log(t / 12))
 
 
-def labelled_truth(truth: JointTruth, model: JointEventModel, layout: JointLayout) -> dict[str, float]:
-    """Every free quantity once, and the difference of the start groups' mean courses at the last planned week."""
-    found: dict[str, float] = {}
-    terms = [f"{k.name}:{kind}" for k in model.outcomes for kind in ("level", "rate")]
-    sds = iter(truth.effect_sd)
-    for k, outcome in zip(truth.outcomes, model.outcomes, strict=True):
-        found |= _labelled_outcome(k, outcome.name, model, layout)
-        if outcome.effect.type != "none" and model.pooling == "partial":
-            found[label("group_effect_sd", outcome.name)] = float(next(sds))
+def _places(truth: JointTruth, model: JointEventModel, layout: Layout) -> dict[str, list[Place]]:
+    """Where every labelled quantity stands in a truth; the mean effect at every group's, a derived quantity nowhere."""
+    found: dict[str, list[Place]] = {}
+    names, drugged = [k.name for k in model.outcomes], np.flatnonzero(np.isfinite(layout.starts)).tolist()
+    hierarchical = [k for k, outcome in enumerate(model.outcomes) if outcome.effect.type != "none"]
+    for k, outcome in enumerate(model.outcomes):
+        at, name = ("outcomes", k), outcome.name
+        for f, stratum in enumerate(layout.strata):
+            found[label("population_level", name, stratum)] = [(*at, "level", f)]
+            found[label("population_rate", name, stratum)] = [(*at, "rate", f)]
+            if k not in hierarchical:
+                continue
+            found[label("drug_effect", name, stratum)] = [(*at, "effect", f, g) for g in drugged]
+            for g in drugged if len(drugged) > 1 and model.pooling != "complete" else ():
+                found[label("group_drug_effect", name, stratum, layout.groups[g])] = [(*at, "effect", f, g)]
+            for group in layout.groups[:-1]:
+                found[_difference(name, group, stratum, layout)] = []
+        for j, kind in enumerate(KINDS):
+            for covariate in getattr(model.covariates, kind):
+                found[label(f"covariate_{kind}", name, covariate)] = [(*at, "on_covariate", j)]
+        found[label("residual_sd", name, layout.strata[0])] = [(*at, "residual_sd")]
+        if k in hierarchical and model.pooling == "partial":
+            found[label("group_effect_sd", name)] = [("effect_sd", hierarchical.index(k))]
         for field in ("lag", "time_constant"):
             if getattr(outcome.effect, field, None) is not None:
-                found[label(f"effect_{field}", outcome.name)] = getattr(k, field)
+                found[label(f"effect_{field}", name)] = [(*at, field)]
+    terms = [f"{name}:{kind}" for name in names for kind in KINDS]
     for i, name in enumerate(terms):
-        found[label("person_sd", name, layout.strata[0])] = float(truth.person_sd[i])
+        found[label("person_sd", name, layout.strata[0])] = [("person_sd", i)]
         for j in range(i):
-            found[label("person_correlation", terms[j], name)] = float(truth.correlation[i, j])
-    for event, spec in zip(truth.events, model.events, strict=True):
-        found |= _labelled_event(event, spec, model, layout)
+            found[label("person_correlation", terms[j], name)] = [("correlation", i, j), ("correlation", j, i)]
+    for e, (event, spec) in enumerate(zip(truth.events, model.events, strict=True)):
+        found |= _places_of_event(("events", e), event, spec, names, layout)
     return found
 
 
-def _labelled_outcome(k: OutcomeTruth, name: str, model: JointEventModel, layout: JointLayout) -> dict[str, float]:
-    found: dict[str, float] = {}
-    drugged = [g for g, start in enumerate(layout.start_weeks) if np.isfinite(start)]
-    for f, stratum in enumerate(layout.strata):
-        found[label("population_level", name, stratum)] = float(k.level[f])
-        found[label("population_rate", name, stratum)] = float(k.rate[f])
-        if k.shape == "none":
-            continue
-        found[label("drug_effect", name, stratum)] = float(k.effect[f, drugged].mean())
-        for g in drugged if len(drugged) > 1 and model.pooling != "complete" else ():
-            found[label("group_drug_effect", name, stratum, layout.groups[g])] = float(k.effect[f, g])
-        week = layout.weeks[-1]
-        basis = bases(k, "value", np.array(months(week)), layout.starts)[2]
-        for g in range(len(layout.groups) - 1):
-            contrast = f"{layout.groups[g]} - {layout.groups[-1]}"
-            gap = k.effect[f, g] * basis[g] - k.effect[f, -1] * basis[-1]
-            found[label("difference", name, contrast, stratum, f"week {week:g}")] = float(gap)
-    for j, kind in enumerate(("level", "rate")):
-        for covariate in getattr(model.covariates, kind):
-            found[label(f"covariate_{kind}", name, covariate)] = float(k.on_covariate[j])
-    found[label("residual_sd", name, layout.strata[0])] = k.residual_sd
-    return found
-
-
-def _labelled_event(event: EventTruth, spec: Any, model: JointEventModel, layout: JointLayout) -> dict[str, float]:
-    found = {
-        label("baseline_hazard", event.name, f"week {week:g}"): float(np.exp(baseline_at(event, week)))
-        for week in hazard_weeks(event, layout)
-    }
+def _places_of_event(
+    at: Place, event: EventTruth, spec: Event, names: list[str], layout: Layout
+) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = {_baseline(event, week): [] for week in hazard_weeks(event, layout)}
     if event.log_shape is not None:
-        found[label("baseline_shape", event.name)] = float(np.exp(event.log_shape))
-    ratios = dict.fromkeys(spec.covariates, event.covariate)
+        found[label("baseline_shape", event.name)] = [(*at, "log_shape")]
+    ratios: dict[str, Place] = dict.fromkeys(spec.covariates, ("covariate",))
     if spec.start_group:
-        ratios |= {f"start_group: {layout.groups[g]}": event.start_group[g] for g in range(len(layout.groups) - 1)}
+        ratios |= {f"start_group: {group}": ("start_group", g) for g, group in enumerate(layout.groups[:-1])}
     if spec.stratum:
-        ratios |= {f"stratum: {layout.strata[f]}": event.stratum[f] for f in range(1, len(layout.strata))}
+        ratios |= {f"stratum: {stratum}": ("stratum", f) for f, stratum in enumerate(layout.strata) if f > 0}
     if spec.on_drug:
-        ratios["on_drug"] = event.on_drug
-    found |= {label("hazard_effect", event.name, name): float(value) for name, value in ratios.items()}
-    names = [k.name for k in model.outcomes]
-    for link in event.links:
-        found[label("association", event.name, names[link.outcome], link.form)] = float(link.size)
+        ratios["on_drug"] = ("on_drug",)
+    found |= {label("hazard_effect", event.name, name): [(*at, *place)] for name, place in ratios.items()}
+    for n, link in enumerate(event.links):
+        found[label("association", event.name, names[link.outcome], link.form)] = [(*at, "links", n, "size")]
     for association in spec.associations:
-        if association.form == "terms":
-            k = names.index(association.outcome)
-            for j, kind in enumerate(("level", "rate")):
-                found[label("association", event.name, names[k], f"terms:{kind}")] = float(event.terms[2 * k + j])
+        for j, kind in enumerate(KINDS if association.form == "terms" else ()):
+            place = (*at, "terms", 2 * names.index(association.outcome) + j)
+            found[label("association", event.name, association.outcome, f"terms:{kind}")] = [place]
+    return found
+
+
+def _difference(name: str, group: str, stratum: str, layout: Layout) -> str:
+    week = f"week {layout.weeks[-1]:g}"
+    return label("difference", name, f"{group} - {layout.groups[-1]}", stratum, week)
+
+
+def _baseline(event: EventTruth, week: float) -> str:
+    return label("baseline_hazard", event.name, f"week {week:g}")
+
+
+def labelled_truth(truth: JointTruth, model: JointEventModel, layout: Layout) -> dict[str, float]:
+    """Every free quantity once, and the difference of the start groups' mean courses at the last planned week."""
+    derived: dict[str, float] = {}
+    for k, outcome in zip(truth.outcomes, model.outcomes, strict=True):
+        basis = bases(k, "value", np.array(months(layout.weeks[-1])), layout.starts)[2]
+        for (f, stratum), (g, group) in product(enumerate(layout.strata), enumerate(layout.groups[:-1])):
+            gap = k.effect[f, g] * basis[g] - k.effect[f, -1] * basis[-1]
+            derived[_difference(outcome.name, group, stratum, layout)] = float(gap)
+    for event in truth.events:
+        hazards = {_baseline(event, week): baseline_at(event, week) for week in hazard_weeks(event, layout)}
+        derived |= {name: float(np.exp(value)) for name, value in hazards.items()}
+    tree = asdict(truth)
+    found = {}
+    for name, places in _places(truth, model, layout).items():
+        value = float(np.mean([reduce(getitem, place, tree) for place in places])) if places else derived[name]
+        found[name] = float(np.exp(value)) if name.startswith("baseline_shape") else value
     return found
 
 
@@ -144,71 +167,17 @@ def labelled_draws(
     return {name: found[name] for name in wanted}
 
 
-def truth_from(
-    numbers: Mapping[str, float], like: JointTruth, model: JointEventModel, layout: JointLayout
-) -> JointTruth:
+def truth_from(numbers: Mapping[str, float], like: JointTruth, model: JointEventModel, layout: Layout) -> JointTruth:
     """The truth whose labelled numbers are given; shapes, knots and which parameters there are as in `like`."""
-    terms = [f"{k.name}:{kind}" for k in model.outcomes for kind in ("level", "rate")]
-    strata = layout.strata
-    outcomes = []
-    for k, spec in zip(like.outcomes, model.outcomes, strict=True):
-        name, effect = spec.name, k.effect.copy()
-        for (f, stratum), (g, group) in product(enumerate(strata), enumerate(layout.groups)):
-            mean = numbers.get(label("drug_effect", name, stratum), 0.0)
-            effect[f, g] = numbers.get(label("group_drug_effect", name, stratum, group), mean)
-        outcomes.append(
-            replace(
-                k,
-                level=np.array([numbers[label("population_level", name, stratum)] for stratum in strata]),
-                rate=np.array([numbers[label("population_rate", name, stratum)] for stratum in strata]),
-                on_covariate=np.array(
-                    [numbers.get(label(f"covariate_{kind}", name, layout.covariate), 0.0) for kind in ("level", "rate")]
-                ),
-                effect=effect,
-                lag=numbers.get(label("effect_lag", name), k.lag),
-                time_constant=numbers.get(label("effect_time_constant", name), k.time_constant),
-                residual_sd=numbers[label("residual_sd", name, strata[0])],
-            )
-        )
-    correlation = np.eye(len(terms))
-    for i, name in enumerate(terms):
-        for j in range(i):
-            correlation[i, j] = correlation[j, i] = numbers[label("person_correlation", terms[j], name)]
-    return replace(
-        like,
-        outcomes=tuple(outcomes),
-        events=tuple(_event_from(numbers, event, model, layout) for event in like.events),
-        person_sd=np.array([numbers[label("person_sd", name, strata[0])] for name in terms]),
-        correlation=correlation,
-    )
-
-
-def _event_from(
-    numbers: Mapping[str, float], event: EventTruth, model: JointEventModel, layout: JointLayout
-) -> EventTruth:
-    names = [k.name for k in model.outcomes]
-
-    def ratio(name: str) -> float:
-        return numbers.get(label("hazard_effect", event.name, name), 0.0)
-
-    weeks = hazard_weeks(event, layout)
-    level = np.log([numbers[label("baseline_hazard", event.name, f"week {week:g}")] for week in weeks])
-    shape = None
-    if event.log_shape is not None:
-        shape = float(np.log(numbers[label("baseline_shape", event.name)]))
-        level = level - np.expm1(shape) * np.log(months(weeks[0]) / 12)
-    by_term = [label("association", event.name, k, f"terms:{kind}") for k in names for kind in ("level", "rate")]
-    return replace(
-        event,
-        log_hazard=level,
-        log_shape=shape,
-        covariate=ratio(layout.covariate),
-        on_drug=ratio("on_drug"),
-        start_group=np.array([ratio(f"start_group: {group}") for group in layout.groups]),
-        stratum=np.array([ratio(f"stratum: {stratum}") for stratum in layout.strata]),
-        links=tuple(
-            replace(link, size=numbers[label("association", event.name, names[link.outcome], link.form)])
-            for link in event.links
-        ),
-        terms=np.array([numbers.get(name, 0.0) for name in by_term]),
-    )
+    tree = asdict(like)
+    for name, places in _places(like, model, layout).items():
+        for place in places:
+            value = np.log(numbers[name]) if name.startswith("baseline_shape") else numbers[name]
+            reduce(getitem, place[:-1], tree)[place[-1]] = value
+    for event, own in zip(like.events, tree["events"], strict=True):
+        weeks = hazard_weeks(event, layout)
+        level = np.log([numbers[_baseline(event, week)] for week in weeks])
+        bent = 0.0 if own["log_shape"] is None else np.expm1(own["log_shape"]) * np.log(months(weeks[0]) / 12)
+        own |= {"log_hazard": level - bent, "links": tuple(Link(**link) for link in own["links"])}
+    outcomes = tuple(OutcomeTruth(**own) for own in tree["outcomes"])
+    return JointTruth(**tree | {"outcomes": outcomes, "events": tuple(EventTruth(**own) for own in tree["events"])})

@@ -17,7 +17,7 @@ from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.associations import Association
 from bayesmodels.parts.hazards import PiecewiseConstant, Weibull
-from bayesmodels.parts.priors import LogNormal, Normal
+from bayesmodels.parts.priors import Normal
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 from validation.simulated.joint_truth import (
@@ -33,57 +33,12 @@ from validation.simulated.joint_truth import (
     log_hazard,
     time_grid,
 )
-from validation.simulated.model_trials import lkj_onion
+from validation.simulated.layout import Layout, random_effects
+from validation.simulated.model_trials import lkj_onion, positive
 
 WEEKS_A_MONTH = 365.25 / 12 / 7
 CELLS = 600
 """Cells of the grid on which the cumulative hazard is inverted: 1.7 days in three years."""
-
-
-@dataclass(frozen=True)
-class JointLayout:
-    """Persons, planned visits and data lock of a simulated trial.
-
-    Parameters
-    ----------
-    persons : tuple of tuple of int
-        By start group and stratum.
-    groups, strata : tuple of str
-        Labels; the last start group is the reference, as in `Study.start_groups`; strata in alphabetical order.
-    start_weeks : tuple of float
-        The drug's start by start group, infinite for never.
-    weeks : tuple of float
-        Planned visits; the first is at randomisation and never missed.
-    shortest_weeks, longest_weeks : float
-        Administrative censoring is uniform between them.
-    missed : float
-        Probability that a later visit is missed, all outcomes together.
-    covariate : str
-        Column of the persons table, standard normal; empty for none.
-    """
-
-    persons: tuple[tuple[int, ...], ...]
-    groups: tuple[str, ...]
-    start_weeks: tuple[float, ...]
-    weeks: tuple[float, ...]
-    shortest_weeks: float
-    longest_weeks: float
-    strata: tuple[str, ...] = ("all",)
-    missed: float = 0.0
-    covariate: str = ""
-
-    @property
-    def starts(self) -> Array:
-        """Months of the drug's start by start group."""
-        return np.array([months(week) if np.isfinite(week) else np.inf for week in self.start_weeks])
-
-    def people(self, rng: np.random.Generator) -> People:
-        """Persons with a covariate of mean 0 and SD 1, zero without one."""
-        counts = np.array(self.persons)
-        group, stratum = np.divmod(np.repeat(np.arange(counts.size), counts.ravel()), counts.shape[1])
-        raw = rng.standard_normal(len(group))
-        covariate = (raw - raw.mean()) / raw.std() if self.covariate else np.zeros(len(group))
-        return People(stratum, group, covariate, self.starts[group])
 
 
 @dataclass(frozen=True)
@@ -112,7 +67,15 @@ class JointTrial:
     values: Array
 
 
-def draw_truth(model: JointEventModel, layout: JointLayout, rng: np.random.Generator) -> JointTruth:
+def draw_people(layout: Layout, rng: np.random.Generator) -> People:
+    """Persons with a covariate of mean 0 and SD 1, zero without one."""
+    stratum, group = layout.cells
+    raw = rng.standard_normal(len(group))
+    covariate = (raw - raw.mean()) / raw.std() if layout.covariate else np.zeros(len(group))
+    return People(stratum, group, covariate, layout.starts[group])
+
+
+def draw_truth(model: JointEventModel, layout: Layout, rng: np.random.Generator) -> JointTruth:
     """A draw of every parameter from the model's prior.
 
     Outcomes have a linear course and no effect, a change of slope or a plateau; hazards are Weibull or piecewise
@@ -140,6 +103,10 @@ def _draw_outcome(model: JointEventModel, k: Outcome, strata: int, groups: int, 
     def normal(prior: Normal, *shape: int) -> Array:
         return rng.normal(prior.mean, prior.sd, shape)
 
+    def drawn(field: str) -> float:
+        prior = getattr(k.effect, field, None)
+        return 0.0 if prior is None else positive(prior, rng)
+
     shape = k.effect.type
     effect, sd = np.zeros((strata, groups)), None
     if shape != "none":
@@ -155,15 +122,11 @@ def _draw_outcome(model: JointEventModel, k: Outcome, strata: int, groups: int, 
         on_covariate=np.array(slopes),
         effect=effect,
         shape=shape,
-        lag=_positive(getattr(k.effect, "lag", None), rng),
-        time_constant=_positive(getattr(k.effect, "time_constant", None), rng),
+        lag=drawn("lag"),
+        time_constant=drawn("time_constant"),
         residual_sd=abs(rng.normal(0.0, k.residual_sd_prior.sd)),
     )
     return truth, sd
-
-
-def _positive(prior: LogNormal | None, rng: np.random.Generator) -> float:
-    return 0.0 if prior is None else float(prior.median * np.exp(prior.sigma * rng.standard_normal()))
 
 
 def _draw_event(event: Event, model: JointEventModel, strata: int, groups: int, rng: np.random.Generator) -> EventTruth:
@@ -216,11 +179,11 @@ def stated_at(outcome: Outcome, form: str) -> float:
     return float((outcome.rate_prior if form == "rate" else outcome.level_prior).mean)
 
 
-def simulate_trial(truth: JointTruth, layout: JointLayout, rng: np.random.Generator) -> JointTrial:
+def simulate_trial(truth: JointTruth, layout: Layout, rng: np.random.Generator) -> JointTrial:
     """Persons, exits by inversion of the summed cumulative hazard, and visits up to the exit."""
-    people = layout.people(rng)
+    people = draw_people(layout, rng)
     n = len(people.start)
-    terms = truth.person_sd * (rng.standard_normal((n, len(truth.person_sd))) @ np.linalg.cholesky(truth.correlation).T)
+    terms = random_effects(truth.person_sd, truth.correlation, n, rng)
     lock = months(rng.uniform(layout.shortest_weeks, layout.longest_weeks, n))
     exit_, code = simulate_exits(truth, people, terms, lock, rng)
     weeks = np.array(layout.weeks)
@@ -249,20 +212,10 @@ def simulate_exits(
     return exit_, np.where(happened, which + 1, 0)
 
 
-def study_of(trial: JointTrial, model: JointEventModel, layout: JointLayout) -> Study:
+def study_of(trial: JointTrial, model: JointEventModel, layout: Layout) -> Study:
     """The tables that an analyst would have; curves at the planned visits."""
-    n = len(trial.exit)
-    labels = np.array([f"sim-{i:04d}" for i in range(n)])
-    group = trial.people.group
-    start = np.array(layout.start_weeks)[group]
-    persons = pd.DataFrame(
-        {
-            "person": labels,
-            "start_group": np.array(layout.groups)[group],
-            "drug_start_week": np.where(np.isfinite(start), start, np.nan),
-            "stratum": np.array(layout.strata)[trial.people.stratum],
-        }
-    )
+    persons = layout.table
+    labels = persons["person"].to_numpy()
     if layout.covariate:
         persons[layout.covariate] = trial.people.covariate
     person, visit = np.nonzero(trial.took_place)

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from validation.simulated.layout import Array, Ints
+
 Form = Literal["value", "rate", "area"]
 
 GAUSS = np.polynomial.legendre.leggauss(4)
@@ -134,7 +133,7 @@ class JointTruth:
 
     @property
     def covariance(self) -> Array:
-        """Covariance of the person terms, (term, term)."""
+        """Covariance of the random effects, (term, term)."""
         return self.correlation * np.outer(self.person_sd, self.person_sd)
 
 
@@ -167,7 +166,7 @@ def bases(outcome: OutcomeTruth, form: Form, t: Array, start: Array) -> Array:
 
 
 def coefficients(truth: JointTruth, people: People, terms: Array) -> Array:
-    """Level, rate and effect of persons' courses, (..., person, outcome, 3), for person terms (..., person, term)."""
+    """Level, rate and effect of persons' courses, (..., person, outcome, 3), for random effects (..., person, term)."""
     found = np.empty((*terms.shape[:-1], len(truth.outcomes), 3))
     for k, outcome in enumerate(truth.outcomes):
         for j, mean in enumerate((outcome.level, outcome.rate)):
@@ -183,7 +182,7 @@ def course(outcome: OutcomeTruth, form: Form, own: Array, t: Array, start: Array
 
 
 def log_hazard(truth: JointTruth, event: EventTruth, people: People, terms: Array, t: Array) -> Array:
-    """Log hazard of an event, (..., person, point), for person terms (..., person, term) at months (person, point)."""
+    """Log hazard of an event, (..., person, point), for random effects (..., person, term) at t (person, point)."""
     own = coefficients(truth, people, terms)
     if event.log_shape is None:
         baseline = event.log_hazard[np.searchsorted(np.array(event.knots), t, side="left")]

@@ -27,12 +27,12 @@ def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
         "effect_time_constant": [OUTCOMES[:1]],
         "person_sd": [TERMS],
         "residual_sd": [OUTCOMES],
-        "wander_sd": [OUTCOMES],
+        "random_walk_sd": [OUTCOMES],
     }
     found = {}
     for name, labels in axes.items():
         for place in product(*(range(len(axis)) for axis in labels)):
-            at = (*place, 0) if name in ("person_sd", "residual_sd", "wander_sd") else place
+            at = (*place, 0) if name in ("person_sd", "residual_sd", "random_walk_sd") else place
             found[_label(name, [axis[j] for axis, j in zip(labels, place, strict=True)])] = values[name][..., *at]
     found[_label("deceleration", [OUTCOMES[1]])] = values["deceleration"][..., 1]
     for i in range(len(TERMS)):

@@ -8,14 +8,15 @@ in `model_visits`, without the model's parts or kernels, so that a refit checks 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.vocabulary import months
-
-Array = npt.NDArray[np.float64]
+from validation.simulated.layout import Array, Layout
 
 OUTCOMES = ("nfl_plasma", "alsfrs_r")
 STRATA = ("faster", "slower")
@@ -28,42 +29,11 @@ WIDEST_RATIO = 10.0
 WIDEST_SCORE = (0.0, 48.0)
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Persons, planned visits and loss to follow-up of a simulated trial.
-
-    Parameters
-    ----------
-    persons : tuple of tuple of int
-        Persons by start group (early, delayed) and stratum (faster, slower).
-    weeks : tuple of float
-        Planned visits; the first is at randomisation and is never missed. Week 28, 52 and 148 are among them.
-    shortest_weeks, longest_weeks : float
-        Follow-up possible at the data lock is uniform between them (administrative censoring).
-    dropout : float
-        Hazard of dropping out, per month; at random and the same for all.
-    missed : float
-        Probability that a visit is missed, both outcomes together.
-    """
-
-    persons: tuple[tuple[int, int], tuple[int, int]]
-    weeks: tuple[float, ...]
-    shortest_weeks: float = 104.0
-    longest_weeks: float = 200.0
-    dropout: float = 0.015
-    missed: float = 0.03
-
-    @property
-    def cells(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Stratum and start group of every person, by number."""
-        counts = np.array(self.persons)
-        group, stratum = np.divmod(np.repeat(np.arange(4), counts.ravel()), 2)
-        return stratum, group
-
-    @property
-    def shares(self) -> Array:
-        """Share of each stratum."""
-        return np.array(self.persons).sum(axis=0) / np.sum(self.persons)
+two_strata = partial(
+    Layout, groups=START_GROUPS, start_weeks=START_WEEKS, strata=STRATA, shortest_weeks=104.0, longest_weeks=200.0,
+    missed=0.03, dropout=0.015,
+)  # fmt: skip
+"""Layout of a trial of the model, from `persons` and `weeks`; weeks 28, 52 and 148 are to be among the visits."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +54,7 @@ class Truth:
         Per month; known to the model.
     person_sd : (term,)
     correlation : (term, term)
-    residual_sd, wander_sd : (outcome,)
+    residual_sd, random_walk_sd : (outcome,)
         The second of the Brownian path, per square root of a month.
     """
 
@@ -100,7 +70,7 @@ class Truth:
     person_sd: Array
     correlation: Array
     residual_sd: Array
-    wander_sd: Array
+    random_walk_sd: Array
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
@@ -121,24 +91,26 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
     effect_mean = means(effect_priors)
     spreads = (nfl.level_sd_prior, nfl.rate_sd_prior, nfl.effect.person_sd, score.level_sd_prior, score.rate_sd_prior)
 
-    def positive(prior):
-        return float(prior.median * np.exp(prior.sigma * rng.standard_normal()))
-
     return Truth(
         level=means((nfl.level_prior, score.level_prior)),
         rate=means((nfl.rate_prior, score.rate_prior)),
         effect=effect_mean[..., None] + effect_sd[:, None, None] * rng.standard_normal((*two, 2)),
         effect_sd=effect_sd,
-        nfl_lag=positive(nfl.effect.lag),
-        time_constant=positive(nfl.effect.time_constant),
-        function_lag=positive(score.effect.lag),
-        deceleration=positive(score.trajectory.rho),
+        nfl_lag=positive(nfl.effect.lag, rng),
+        time_constant=positive(nfl.effect.time_constant, rng),
+        function_lag=positive(score.effect.lag, rng),
+        deceleration=positive(score.trajectory.rho, rng),
         nfl_deceleration=nfl.trajectory.rho,
         person_sd=np.abs(rng.normal(0.0, [prior.sd for prior in spreads])),
         correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
         residual_sd=np.abs(rng.normal(0.0, [k.residual_sd_prior.sd for k in model.outcomes])),
-        wander_sd=np.abs(rng.normal(0.0, [k.wander_sd.sd for k in model.outcomes])),
+        random_walk_sd=np.abs(rng.normal(0.0, [k.random_walk_sd.sd for k in model.outcomes])),
     )
+
+
+def positive(prior: Any, rng: np.random.Generator) -> float:
+    """A draw of a log-normal prior, which has a median and a sigma."""
+    return float(prior.median * np.exp(prior.sigma * rng.standard_normal()))
 
 
 def lkj_onion(size: int, shape: float, rng: np.random.Generator) -> Array:
@@ -215,7 +187,7 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
         "person_sd": np.column_stack([truth.person_sd, truth.person_sd, np.full(5, np.nan)]),
         "person_correlation": truth.correlation,
         "residual_sd": np.column_stack([truth.residual_sd, truth.residual_sd, np.full(2, np.nan)]),
-        "wander_sd": np.column_stack([truth.wander_sd, truth.wander_sd, np.full(2, np.nan)]),
+        "random_walk_sd": np.column_stack([truth.random_walk_sd, truth.random_walk_sd, np.full(2, np.nan)]),
         "curve": curves,
         "difference": curves[:, :1] - curves[:, 1:],
     }
@@ -237,7 +209,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         "term_sd": truth.person_sd[None, :],
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
         "error_sd": truth.residual_sd[None, :],
-        "path_sd": truth.wander_sd[None, :],
+        "path_sd": truth.random_walk_sd[None, :],
         "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
         "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
         "alsfrs_r_effect_lag": np.array(truth.function_lag),

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.design import NEVER, Design, OutcomeDesign
+from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
-from validation.simulated.model_trials import (
-    BASES,
-    OUTCOMES,
-    START_GROUPS,
-    START_WEEKS,
-    STRATA,
-    TERMS,
-    Array,
-    Layout,
-    Truth,
-)
+from validation.simulated.layout import Array, Layout, random_effects
+from validation.simulated.model_trials import BASES, OUTCOMES, START_WEEKS, Truth, two_strata
+
+VALOR_LAYOUT = two_strata(persons=((39, 33), (21, 15)), weeks=tuple(map(float, VISIT_WEEKS)))
 
 
 def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> Design:
@@ -31,7 +29,7 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
     took_place = (weeks <= follow_up[:, None]) & (months(weeks) <= dropped[:, None])
     took_place &= rng.random((n, len(weeks))) >= layout.missed
     took_place[:, 0] = True
-    own = truth.person_sd * (rng.standard_normal((n, len(TERMS))) @ np.linalg.cholesky(truth.correlation).T)
+    own = random_effects(truth.person_sd, truth.correlation, n, rng)
     start = np.array(START_WEEKS)[group]
     t = np.broadcast_to(months(weeks), (n, len(weeks)))
     designs = []
@@ -42,7 +40,7 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
         mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
         mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
         path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
-        y = mean + truth.wander_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
+        y = mean + truth.random_walk_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))
     return Design(
         outcomes=tuple(designs),
@@ -69,18 +67,21 @@ def _outcome_design(y: Array, weeks: Array, took_place: npt.NDArray[np.bool_], s
 
 def template_study(layout: Layout) -> Study:
     """A study of the layout whose values mean nothing: the model is built on it once and handed data afterwards."""
-    stratum, group = layout.cells
-    labels = [f"sim-{i:04d}" for i in range(len(stratum))]
-    persons = pd.DataFrame(
-        {
-            "person": labels,
-            "start_group": np.array(START_GROUPS)[group],
-            "drug_start_week": np.array(START_WEEKS)[group],
-            "stratum": np.array(STRATA)[stratum],
-        }
-    )
-    grid = pd.MultiIndex.from_product([labels, layout.weeks, OUTCOMES], names=["person", "week", "outcome"])
+    persons = layout.table
+    grid = pd.MultiIndex.from_product([persons["person"], layout.weeks, OUTCOMES], names=["person", "week", "outcome"])
     visits = grid.to_frame(index=False).assign(value=30.0)
     return Study.from_frames(
         persons, visits, name="simulated", reference_group="delayed", strata=True, curve_weeks=layout.weeks
     )
+
+
+@cache
+def the_model() -> LongitudinalModel:
+    """NfL and ALSFRS-R by their presets, partial pooling between start groups."""
+    return LongitudinalModel(outcomes=OUTCOMES)
+
+
+@cache
+def the_refit() -> Refit:
+    """The model compiled, once per process."""
+    return refit_of(the_model(), template_study(VALOR_LAYOUT))

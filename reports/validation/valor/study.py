@@ -1,16 +1,14 @@
 """Acceptance study: every line of what a correct fit of VALOR's published means finds, measured.
 
-python -m validation.valor.study reports/validation/valor
+python -m validation.valor --out reports/validation/valor
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ import xarray as xr
 
 from bayesmodels.demo.valor import (
     BOTH,
+    MAIN,
     VARIANTS,
     MeansFit,
     ValorResults,
@@ -29,22 +28,19 @@ from bayesmodels.demo.valor import (
     run_valor,
     to_week_148,
 )
-from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
-from bayesmodels.models.published_means.maximum_likelihood import maximum_likelihood
 from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.models.published_means.valor import valor_alsfrs_r, valor_means_model, valor_nfl
 from bayesmodels.parts.priors import LogNormal
-from bayesmodels.safe_labels import table_csv
 from bayesmodels.study import MeansTable
 from bayesmodels.study.evidence import means_table
-from validation.valor.page import readme
-from validation.valor.visit_independence import coverage_if_independent
+from bayesmodels.trials.results import Results, read_results, rendered
+from validation.valor.likelihood import coverage_if_independent, maximum_likelihood
 
 SEED = 1
 SETTINGS = NutsSettings(seed=SEED, progress=False)
-COMMAND = "python -m validation.valor.study reports/validation/valor"
+COMMAND = "python -m validation.valor --out reports/validation/valor"
 TO_28 = {"valor_2021": (2, 28)}
 TO_76 = {"valor_2021": (2, 28), "ole_2021": (40, 76)}
 
@@ -161,39 +157,59 @@ def independence_table() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def run_study(out: Path) -> None:
-    """Run every part and write tables, README and manifest."""
-    out.mkdir(parents=True, exist_ok=True)
-    results: ValorResults = run_valor(SETTINGS, print)
+def results() -> Results:
+    """Every part of the study."""
+    found: ValorResults = run_valor(SETTINGS, print)
     tables = {
         "nfl_response": nfl_table(),
         "drug_start": start_table(),
-        "later_by_stratum": results.strata,
-        "inside_by_start": results.starts,
-        "weeks_52_and_148": results.whole,
-        "difference_week_52": results.difference,
-        "trap_week_148": results.trap,
+        "later_by_stratum": found.strata,
+        "inside_by_start": found.starts,
+        "weeks_52_and_148": found.whole,
+        "difference_week_52": found.difference,
+        "trap_week_148": found.trap,
         "log_likelihood_week_148": week_148_likelihood(),
         "function_forms": function_table(),
         "drift_on_drug": drift_table(),
         "independent_visits": independence_table(),
     }
-    for name, table in tables.items():
-        write_whole(out / f"{name}.csv", table_csv(table.round(4)))
-    write_record(out, tables, results.not_converged)
-
-
-def write_record(out: Path, tables: Mapping[str, pd.DataFrame], not_converged: tuple[str, ...]) -> None:
-    """Write README and manifest of a folder of the study's tables."""
-    write_whole(out / "README.md", readme(tables, COMMAND).encode())
-    manifest: dict[str, Any] = {
+    manifest = {
         "command": COMMAND,
         "settings": SETTINGS.model_dump(exclude={"cores", "progress"}),
         "data_digest": fitted_means(BOTH).digest,
-        "not_converged": list(not_converged),
+        "not_converged": list(found.not_converged),
         "tables": [f"{name}.csv" for name in tables],
     }
-    write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
+    return Results(tables, manifest)
+
+
+def page(folder: Path) -> str:
+    """Return the page of a folder of the study's tables: each stated line beside what was measured."""
+    files = read_results(folder)
+    whole, nfl = files["weeks_52_and_148"], files["nfl_response"]
+    function = whole[(whole["outcome"] == "alsfrs_r") & (whole["week"] == 148)].set_index(["model", "start_group"])
+    forms = files["function_forms"].set_index(["data", "quantity", "form"]).sort_index()
+    slowing = forms.loc["weeks 2 to 76", "alsfrs_r_slowing"]
+    over = (function["published"] - function["median"]).loc["slowing, linear"]
+    found = {
+        "command": COMMAND,
+        "main": MAIN,
+        "no_effect": "no effect, decelerating",
+        "starts": files["inside_by_start"].set_index(["delayed_start_week", "model"]),
+        "start": files["drug_start"].set_index("delayed_start_week")["log_likelihood"],
+        "over": (over.min(), over.max()),
+        "week_148": function,
+        "late_nfl": whole[whole["outcome"] == "nfl_plasma"],
+        "gaps": files["difference_week_52"],
+        "week_52": whole[whole["week"] == 52].groupby("model", sort=False),
+        "trap": files["trap_week_148"].set_index("model"),
+        "likelihood": files["log_likelihood_week_148"].set_index("model")["log_likelihood"],
+        "slowing": {kind: slowing.loc[f"proportional slowing, {kind}"] for kind in ("decelerating", "linear")},
+        "shift": nfl.set_index("quantity").loc["extension shift"],
+        "drift": files["drift_on_drug"].set_index(["drift_on_drug", "start_group"])["median"],
+        "coverage": files["independent_visits"].groupby("outcome")["coverage"].mean(),
+    }
+    return rendered(Path(__file__).with_name("page.md.j2"), files | found)
 
 
 def _fit(outcomes: tuple[MeansOutcome, ...], data: MeansTable) -> MeansFit:
@@ -211,7 +227,3 @@ def _by_stratum(draws: xr.DataArray) -> list[tuple[str, np.ndarray]]:
 def _numbers(draws: np.ndarray) -> dict[str, float]:
     lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
     return {"median": median, "lower": lower, "upper": upper, "sd": float(draws.std())}
-
-
-if __name__ == "__main__":
-    run_study(Path(sys.argv[1]))

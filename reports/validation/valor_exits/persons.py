@@ -85,7 +85,7 @@ class ArmCourse:
         b = self.slope[draw] + self.spread.rate_sd * own
         smooth = self.mean[draw] + self.path[draw] + b[:, None] * self.stretch[draw]
         rate = self.fall[draw] + b[:, None] * self.stretch_rate[draw]
-        return smooth + self.spread.wander_sd * paths, rate
+        return smooth + self.spread.random_walk_sd * paths, rate
 
 
 def own_slopes(deviates: Array, sigma: float) -> Array:
@@ -117,7 +117,7 @@ def arm_courses(
     data : MeansTable
         The fitted means.
     values : mapping of str to array
-        Free parameters by draw (`fitting.predict_means.parameter_draws`).
+        Free parameters by draw (`published_means.prediction.parameter_draws`).
     person_model : str
     mixture : str
         Of the model.
@@ -170,12 +170,12 @@ def _arm_deviations(
         across = np.concatenate(
             [
                 spread.rate_sd**2 * rows.months[None, :],
-                spread.wander_sd**2 * np.minimum(MONTHS[:, None], rows.months[None, :]),
+                spread.random_walk_sd**2 * np.minimum(MONTHS[:, None], rows.months[None, :]),
             ]
         ) * (scale / n)
         prior = np.zeros((1 + len(MONTHS), 1 + len(MONTHS)))
         prior[0, 0] = spread.rate_sd**2 / n
-        prior[1:, 1:] = spread.wander_sd**2 * np.minimum.outer(MONTHS, MONTHS) / n
+        prior[1:, 1:] = spread.random_walk_sd**2 * np.minimum.outer(MONTHS, MONTHS) / n
         gain = np.linalg.solve(covariance, across.T).T
         size, axes = np.linalg.eigh(prior - gain @ across.T)
         noise = rng.standard_normal((len(residual), len(size))) * np.sqrt(np.maximum(size, 0.0))

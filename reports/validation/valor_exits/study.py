@@ -1,6 +1,6 @@
 """VALOR's weeks 52 and 148 with and without exits: how much of a gap can be that only survivors are still observed?
 
-    python -m validation.valor_exits.study reports/validation/valor_exits
+    python -m validation.valor_exits --out reports/validation/valor_exits
 
 The model of published means, fitted to weeks 2 to 28, describes everyone as if alive and followed. What was published
 later may be of those still there. Here its persons are given exits whose levels fit the published counts.
@@ -8,15 +8,11 @@ later may be of those still there. Here its persons are given exits whose levels
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.demo.valor import (
@@ -29,23 +25,22 @@ from bayesmodels.demo.valor import (
     function_model,
     not_converged,
 )
-from bayesmodels.files import write_whole
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.published_means.valor import valor_means_model
-from bayesmodels.safe_labels import table_csv
 from bayesmodels.study.evidence import means_table
+from bayesmodels.trials.results import Results
 from validation.valor_exits.hazards import Counts, published_counts
-from validation.valor_exits.page import readme
+from validation.valor_exits.page import COMMAND, DIFFERENCE
 from validation.valor_exits.persons import PersonModel
 from validation.valor_exits.prediction import (
     LATER_WEEKS,
     WHO,
+    Array,
     ExitsPrediction,
     ExitsSettings,
     predict_with_exits,
 )
 
-COMMAND = "python -m validation.valor_exits.study reports/validation/valor_exits"
 NUTS = NutsSettings(seed=1, progress=False)
 SETTINGS = ExitsSettings()
 STRENGTHS = {"none": 0.0, "halved": 0.5, "as stated": 1.0, "doubled": 2.0}
@@ -62,7 +57,6 @@ SCENARIOS: tuple[tuple[str, PersonModel], ...] = (
 )
 """Model of function and of persons; under a linear course persons' own slopes have nothing to flatten with."""
 
-DIFFERENCE = "early - delayed"
 TABLES = ("predictions", "survivors", "counts")
 
 
@@ -73,15 +67,25 @@ def fit_to_week_28(variant: str) -> MeansFit:
     return MeansFit(variant, model, data, sample(model.build(data), NUTS))
 
 
-def published_means() -> pd.DataFrame:
-    """Published means of all randomised at weeks 52 and 148: outcome, week, start_group, published."""
+def published_means() -> pd.Series:
+    """Published means of all randomised at weeks 52 and 148, and early minus delayed, by outcome, week, start_group."""
     week_52 = means_table({"integrated_2022": (52, 52)}, outcomes=FUNCTION).frame
     week_148 = means_table("final_2025", outcomes=BOTH).frame
-    rows = pd.concat([week_52, week_148], ignore_index=True)
-    return rows.rename(columns={"estimate": "published"})[["outcome", "week", "start_group", "published"]]
+    rows = pd.concat([week_52, week_148], ignore_index=True).astype({"week": float, "estimate": float})
+    wide = rows.pivot(index=["outcome", "week"], columns="start_group", values="estimate")
+    return wide.assign(**{DIFFERENCE: wide["early"] - wide["delayed"]}).stack()
 
 
-def prediction_rows(found: ExitsPrediction, published: pd.DataFrame) -> pd.DataFrame:
+def _cells(found: ExitsPrediction, draws: Array) -> Iterator[tuple[dict[str, object], Array]]:
+    """Draws (draw,) of every start group at every later week, and of early minus delayed, with their labels."""
+    for w, week in enumerate(LATER_WEEKS):
+        cells = {group: draws[:, j, w] for j, group in enumerate(found.start_groups)}
+        cells[DIFFERENCE] = cells["early"] - cells["delayed"]
+        for group, values in cells.items():
+            yield {"week": week, "start_group": group}, values
+
+
+def prediction_rows(found: ExitsPrediction, published: pd.Series) -> pd.DataFrame:
     """Predictive intervals (95 %, equal-tailed) of every mean and difference, and the published figure's position.
 
     Columns: outcome, week, start_group (or `early - delayed`), who, published, mean, median, lower, upper, position
@@ -89,19 +93,11 @@ def prediction_rows(found: ExitsPrediction, published: pd.DataFrame) -> pd.DataF
     """
     rows = []
     for (outcome, who), draws in found.means.items():
-        for w, week in enumerate(LATER_WEEKS):
-            here = published[(published["outcome"] == outcome) & (published["week"] == week)]
-            figures = here.set_index("start_group")["published"].astype(float)
-            cells = {g: (draws[:, j, w], figures.get(g, np.nan)) for j, g in enumerate(found.start_groups)}
-            gap = figures.get("early", np.nan) - figures.get("delayed", np.nan)
-            cells[DIFFERENCE] = (cells["early"][0] - cells["delayed"][0], gap)
-            for group, (values, figure) in cells.items():
-                kept = values[np.isfinite(values)]
-                lower, median, upper = np.quantile(kept, [0.025, 0.5, 0.975])
-                position = float((kept < figure).mean()) if np.isfinite(figure) else np.nan
-                labels = {"outcome": outcome, "week": week, "start_group": group, "who": who, "published": figure}
-                numbers = {"mean": kept.mean(), "median": median, "lower": lower, "upper": upper, "position": position}
-                rows.append(labels | numbers)
+        for labels, values in _cells(found, draws):
+            figure = published.get((outcome, *labels.values()), np.nan)
+            below = float((values[np.isfinite(values)] < figure).mean())
+            position = {"position": below if np.isfinite(figure) else np.nan}
+            rows.append({"outcome": outcome, **labels, "who": who, "published": figure} | _numbers(values) | position)
     return pd.DataFrame(rows)
 
 
@@ -109,16 +105,10 @@ def survivor_rows(found: ExitsPrediction) -> pd.DataFrame:
     """Still observed minus everyone, in the same simulated trial: mean, its Monte-Carlo error, 95 % interval."""
     rows = []
     for outcome in found.outcomes:
-        shift = found.means[outcome, WHO[2]] - found.means[outcome, WHO[1]]
-        for w, week in enumerate(LATER_WEEKS):
-            cells = {g: shift[:, j, w] for j, g in enumerate(found.start_groups)}
-            cells[DIFFERENCE] = cells["early"] - cells["delayed"]
-            for group, values in cells.items():
-                kept = values[np.isfinite(values)]
-                lower, upper = np.quantile(kept, [0.025, 0.975])
-                labels = {"outcome": outcome, "week": week, "start_group": group}
-                error = _monte_carlo_error(values, found.replicates)
-                rows.append(labels | {"mean": kept.mean(), "error": error, "lower": lower, "upper": upper})
+        for labels, values in _cells(found, found.means[outcome, WHO[2]] - found.means[outcome, WHO[1]]):
+            numbers, error = _numbers(values), _monte_carlo_error(values, found.replicates)
+            limits = {"lower": numbers["lower"], "upper": numbers["upper"]}
+            rows.append({"outcome": outcome, **labels, "mean": numbers["mean"], "error": error, **limits})
     return pd.DataFrame(rows)
 
 
@@ -143,25 +133,21 @@ def count_rows(found: ExitsPrediction, counts: dict[str, Counts]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
-    """Fit, simulate every scenario and strength, and write tables, README and manifest."""
+def results() -> Results:
+    """Fit, and simulate every scenario and strength."""
     began = time.monotonic()
-    out.mkdir(parents=True, exist_ok=True)
     counts, published = published_counts(), published_means()
     fits = {variant: fit_to_week_28(variant) for variant in dict.fromkeys(variant for variant, _ in SCENARIOS)}
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for variant, person_model in SCENARIOS:
         for strength, factor in STRENGTHS.items():
-            tell(f"{variant}; persons {person_model}; associations {strength}")
+            print(f"{variant}; persons {person_model}; associations {strength}")
             found = predict_with_exits(fits[variant], person_model, factor, counts, SETTINGS)
             labels = {"function": variant, "persons": person_model, "associations": strength}
             parts["predictions"].append(prediction_rows(found, published).assign(**labels))
             parts["survivors"].append(survivor_rows(found).assign(**labels))
             parts["counts"].append(count_rows(found, counts).assign(**labels))
     tables = {name: _labels_first(pd.concat(rows, ignore_index=True)) for name, rows in parts.items()}
-    for name, table in tables.items():
-        write_whole(out / f"{name}.csv", table_csv(table.round(4)))
-    write_whole(out / "README.md", page(out).encode())
     manifest = {
         "command": COMMAND,
         "settings": NUTS.model_dump(exclude={"cores", "progress"}),
@@ -171,15 +157,10 @@ def run_study(out: Path, tell: Callable[[str], None] = print) -> None:
         "tables": [f"{name}.csv" for name in tables],
         "seconds": round(time.monotonic() - began),
     }
-    write_whole(out / "manifest.json", json.dumps(manifest, indent=2).encode())
+    return Results(tables, manifest)
 
 
-def page(folder: Path) -> str:
-    """The README of a folder of the study's tables."""
-    return readme({name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}, COMMAND)
-
-
-def _monte_carlo_error(values: npt.NDArray[np.float64], replicates: int) -> float:
+def _monte_carlo_error(values: Array, replicates: int) -> float:
     """Of a mean over simulated trials, whose replicates share a posterior draw."""
     by_draw = np.nanmean(values.reshape(-1, replicates), axis=1)
     return float(by_draw.std() / np.sqrt(len(by_draw)))
@@ -190,10 +171,7 @@ def _labels_first(table: pd.DataFrame) -> pd.DataFrame:
     return table[[*labels, *(name for name in table if name not in labels)]]
 
 
-def _numbers(values: npt.NDArray[np.float64]) -> dict[str, float]:
-    lower, median, upper = np.quantile(values, [0.025, 0.5, 0.975])
-    return {"mean": float(values.mean()), "median": median, "lower": lower, "upper": upper}
-
-
-if __name__ == "__main__":
-    run_study(Path(sys.argv[1]))
+def _numbers(values: Array) -> dict[str, float]:
+    kept = values[np.isfinite(values)]
+    lower, median, upper = np.quantile(kept, [0.025, 0.5, 0.975])
+    return {"mean": float(kept.mean()), "median": median, "lower": lower, "upper": upper}

@@ -1,0 +1,1 @@
+"""Competing proportional hazards along persons' courses: likelihood of exits, gradient, replicates."""

@@ -1,0 +1,63 @@
+"""Fields that models of visits share: their outcomes, and how courses differ between persons and start groups."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.presets import outcome_from
+
+
+class Covariates(BaseModel):
+    """Columns of the persons table on level, rate and effect of every outcome; per SD of the column.
+
+    Parameters
+    ----------
+    level, rate, effect : tuple of str
+        Columns that act on it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: tuple[str, ...] = ()
+    rate: tuple[str, ...] = ()
+    effect: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All columns named, once each."""
+        return tuple(dict.fromkeys((*self.level, *self.rate, *self.effect)))
+
+
+class CourseModel(BaseModel):
+    """Outcomes over time, hierarchical over persons.
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    outcomes : sequence of Outcome
+        Or preset names, or tables of fields.
+    pooling : {"partial", "complete", "none"}
+        Of the drug effect over start groups: its SD between groups estimated, zero, or infinite.
+    baseline : {"common", "free"}
+        Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
+    covariates : Covariates
+    person_sd, residual_sd : {"common", "by_stratum"}
+        The second of the random walks' SDs, too.
+    correlation_shape : float
+        eta of the LKJ prior of the random effects' correlations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
+    pooling: Literal["partial", "complete", "none"] = "partial"
+    baseline: Literal["common", "free"] = "common"
+    covariates: Covariates = Covariates()
+    person_sd: Literal["common", "by_stratum"] = "common"
+    residual_sd: Literal["common", "by_stratum"] = "common"
+    correlation_shape: float = Field(default=2.0, gt=0)

@@ -1,0 +1,189 @@
+"""Sections of a configuration as pydantic models; those that name tables read them, too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.reporting.settings import ReportSettings
+
+if TYPE_CHECKING:
+    from bayesmodels.study import MeansTable, Study, TrialTable
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class StudySection(BaseModel):
+    """`[study]`: the tables of a trial and what they do not say; paths are relative to the config file."""
+
+    model_config = _STRICT
+
+    name: str | None = None
+    persons: Path
+    visits: Path
+    events: Path | None = None
+    reference_group: str | None = None
+    strata: bool = False
+    controlled_week: float | None = Field(None, gt=0)
+    curve_weeks: tuple[float, ...] | None = None
+    distinct_labels: tuple[tuple[str, ...], ...] = ()
+    event_labels: dict[str, str] = {}
+
+    def tables(self, folder: Path) -> dict[str, str | Path]:
+        """Files of the tables, given the configuration's folder."""
+        paths = {"persons": self.persons, "visits": self.visits, "events": self.events}
+        return {name: folder / path for name, path in paths.items() if path is not None}
+
+    @property
+    def said_of_labels(self) -> dict[str, Any]:
+        """What is said of labels, as `read_study`, `problems` and `warnings` take it."""
+        return {"distinct_labels": self.distinct_labels, "event_labels": self.event_labels}
+
+    def read(self, folder: Path, name: str) -> Study:
+        """Read and check the tables."""
+        from bayesmodels.study import read_study
+
+        names = ("reference_group", "strata", "controlled_week", "curve_weeks")
+        options = {name: getattr(self, name) for name in names}
+        return read_study(self.tables(folder), name=name, **options, **self.said_of_labels)
+
+
+class _TableSection(BaseModel):
+    """`[data]`: either the package's own table by name, or a file of one's own, each with keys of its own."""
+
+    model_config = _STRICT
+
+    packaged: ClassVar[str]
+    required_of_files: ClassVar[set[str]] = set()
+    only_of_files: ClassVar[set[str]]
+    only_of_packaged: ClassVar[set[str]]
+
+    name: str | None = None
+    table: str
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the table is a file of the user's."""
+        return self.table.endswith((".csv", ".parquet"))
+
+    @model_validator(mode="after")
+    def _keys_fit_the_table(self) -> _TableSection:
+        if not self.is_file and self.table != self.packaged:
+            raise ValueError(f"expected table = a .csv or .parquet file, or {self.packaged!r}, got {self.table!r}")
+        given = self.model_fields_set
+        missing = sorted(self.required_of_files - given) if self.is_file else []
+        extra = sorted(given & (self.only_of_packaged if self.is_file else self.only_of_files))
+        if missing or extra:
+            lines = [f"{name}: expected with a table of one's own, found none" for name in missing]
+            kind = "a table of one's own" if self.is_file else f"table = {self.packaged!r}"
+            raise ValueError("\n".join([*lines, *(f"{name}: not used with {kind}; delete it" for name in extra)]))
+        return self
+
+
+class DataSection(_TableSection):
+    """`[data]`: published visit-level means.
+
+    Either ``table = "valor_visits"``, the package's own, with `series` and what
+    `bayesmodels.study.evidence.means_table` takes; or ``table = "means.csv"``, a file of one's own, with
+    `drug_start_week` and `reference_group`, and with `distinct_labels` where labels that look like spellings of one
+    are not.
+    """
+
+    packaged = "valor_visits"
+    required_of_files = {"drug_start_week", "reference_group"}
+    only_of_files = {"drug_start_week", "reference_group", "distinct_labels"}
+    only_of_packaged = {"series", "until_week", "outcomes", "strata", "digitised", "delayed_start_week"}
+
+    series: str | tuple[str, ...] | dict[str, tuple[float, float]] | None = None
+    until_week: float | None = Field(None, gt=0)
+    outcomes: tuple[str, ...] | None = None
+    strata: tuple[str, ...] | None = None
+    digitised: Literal["keep", "drop", "inflate"] | None = None
+    delayed_start_week: float | None = None
+    drug_start_week: dict[str, float] | None = None
+    reference_group: str | None = None
+    distinct_labels: tuple[tuple[str, ...], ...] | None = None
+
+    def read(self, folder: Path, name: str) -> MeansTable:
+        """Read and check the table."""
+        options = self.model_dump(exclude={"name", "table"}, exclude_none=True) | {"name": name}
+        if self.is_file:
+            from bayesmodels.study import read_means
+
+            return read_means(folder / self.table, **options)
+        from bayesmodels.study.evidence import means_table
+
+        return means_table(**options)
+
+
+class TrialsSection(_TableSection):
+    """`[data]` of a trial-level model: effects of trials on a surrogate and on an outcome.
+
+    Either ``table = "als_trials"``, the package's own, whose labels, units and good directions are known; or
+    ``table = "trials.csv"``, a file of one's own.
+    """
+
+    packaged = "als_trials"
+    only_of_files = {
+        "surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good", "distinct_labels",
+    }  # fmt: skip
+    only_of_packaged = {"valor"}
+
+    one_sided: Literal["unused", "used"] = "unused"
+    valor: Literal["whole", "strata"] | None = None
+    surrogate: str | None = None
+    outcome: str | None = None
+    surrogate_unit: str | None = None
+    outcome_unit: str | None = None
+    surrogate_good: Literal["up", "down"] | None = None
+    outcome_good: Literal["up", "down"] | None = None
+    distinct_labels: tuple[tuple[str, ...], ...] | None = None
+
+    def read(self, folder: Path, name: str) -> TrialTable:
+        """Read and check the table."""
+        if not self.is_file:
+            from bayesmodels.study.evidence import trial_table
+
+            return trial_table(self.valor or "whole", one_sided=self.one_sided, name=name)
+        from bayesmodels.study import Endpoint, read_trials
+
+        return read_trials(
+            folder / self.table,
+            surrogate=Endpoint(self.surrogate or "surrogate", self.surrogate_unit or "", self.surrogate_good),
+            outcome=Endpoint(self.outcome or "outcome", self.outcome_unit or "", self.outcome_good),
+            one_sided=self.one_sided,
+            name=name,
+            distinct_labels=self.distinct_labels or (),
+        )
+
+
+class Sections(BaseModel):
+    """The whole file; `model` and analyses are checked by their own classes."""
+
+    model_config = _STRICT
+
+    study: StudySection | None = None
+    data: DataSection | TrialsSection | None = None
+    model: dict[str, Any]
+    sampling: NutsSettings = NutsSettings()
+    report: ReportSettings = ReportSettings()
+    archive: dict[str, Any] | None = None
+    dropout: dict[str, Any] | None = None
+    rank: dict[str, Any] | None = None
+    leave_one_out: dict[str, Any] | None = None
+    analyses: tuple[dict[str, Any], ...] = ()
+
+
+class MeansSections(Sections):
+    """The file of a model of published means, or of persons."""
+
+    data: DataSection | None = None
+
+
+class TrialSections(Sections):
+    """The file of a trial-level model."""
+
+    data: TrialsSection | None = None

@@ -1,0 +1,1 @@
+"""Checks of every cell, row and table, and the lines that say what is wrong with them."""

@@ -1,0 +1,107 @@
+"""README, CONTRIBUTING and the pages of `docs` hold what they promise: links, commands, configurations, imports."""
+
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from bayesmodels.cli import app
+from bayesmodels.run.check import checked
+from bayesmodels.run.config import read_config
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "data" / "examples"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page, language):
+    """Fenced blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), flags=re.S | re.M)
+
+
+def anchors(page):
+    """Fragments that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", text_of(page), flags=re.S | re.M), flags=re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def whole_configurations():
+    """TOML blocks that are a whole configuration: a model and its data."""
+    found = [(page, block) for page in PAGES for block in blocks(page, "toml")]
+    return [(page, block) for page, block in found if {"study", "data"} & set(tomllib.loads(block))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text_of(page)) if "://" not in link]
+    for link in links:
+        place, _, fragment = link.partition("#")
+        target = page.parent / place if place else page
+        assert target.exists(), link
+        assert not fragment or fragment in anchors(target), link
+
+
+def test_every_page_is_reached_from_the_readme():
+    links = set(re.findall(r"\]\(([^)#]+)", text_of(ROOT / "README.md")))
+    assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= links
+
+
+def test_the_page_of_commands_shows_every_command():
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    shell = {page: "\n".join(blocks(page, "sh")) for page in PAGES}
+    used = {page: set(re.findall(r"^bayesmodels ([\w-]+)", text, flags=re.M)) for page, text in shell.items()}
+    assert used[ROOT / "docs" / "commands.md"] == known
+    assert all(names <= known for names in used.values())
+
+
+def test_whole_configurations_are_accepted(tmp_path):
+    whole = whole_configurations()
+    assert len(whole) > 3
+    for page, block in whole:
+        path = tmp_path / "trial.toml"
+        path.write_text(block, encoding="utf-8")
+        assert read_config(path).sections.model == tomllib.loads(block)["model"], page.name
+
+
+def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(tmp_path):
+    (block,) = [block for _, block in whole_configurations() if "[study]" in block]
+    path = tmp_path / "trial.toml"
+    path.write_text(block, encoding="utf-8")
+    for name in ("persons", "visits", "events"):
+        table = (EXAMPLES / "simulated-trial" / f"{name}.csv").read_text(encoding="utf-8")
+        (tmp_path / f"{name}.csv").write_text(table, encoding="utf-8")
+    score = [line.split(",") for line in (tmp_path / "visits.csv").read_text().splitlines() if ",alsfrs_r," in line]
+    with (tmp_path / "visits.csv").open("a", encoding="utf-8") as file:
+        file.writelines(f"{person},{week},albumin,{3 + float(value) / 48:.2f}\n" for person, week, _, value in score)
+    assert checked(path)[0] == []
+    config = read_config(path)
+    assert [outcome.name for outcome in config.model.outcomes] == ["nfl_plasma", "alsfrs_r", "albumin"]
+    assert config.settings.seed == tomllib.loads(block)["sampling"]["seed"]
+
+
+def test_the_events_of_a_joint_model_fit_the_configuration_they_are_added_to(tmp_path):
+    page = ROOT / "docs" / "configuration.md"
+    (events,) = [block for block in blocks(page, "ini") if "[[model.events]]" in block]
+    (whole,) = [block for _, block in whole_configurations() if "[study]" in block]
+    head, model, rest = whole.partition("[sampling]")
+    joint = head.replace('type = "longitudinal"', 'type = "joint_event"') + events + model + rest
+    path = tmp_path / "trial.toml"
+    path.write_text(joint, encoding="utf-8")
+    assert [event.name for event in read_config(path).model.events] == ["death"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_imported_names_exist(page):
+    imports = re.findall(r"^from (bayesmodels[\w.]*) import (.+)$", "\n".join(blocks(page, "python")), flags=re.M)
+    for module, names in imports:
+        assert all(hasattr(import_module(module), name.strip()) for name in names.split(","))
+
+
+def test_the_readme_imports_names():
+    assert "from bayesmodels import " in "\n".join(blocks(ROOT / "README.md", "python"))

@@ -131,7 +131,7 @@ DIMS: dict[str, str] = {
     "week": "weeks since randomisation",
     "visit_week": "weeks since randomisation of the trial's nominal visits, week 0 first",
     "period": "before_switch, after_switch, last_year",
-    "term": "person-level term, '<outcome>:level', '<outcome>:rate', '<outcome>:effect'",
+    "term": "person-level term, '<outcome>:level', ':rate', ':effect' or a part's own; coordinate term_unit",
     "term_other": "the same terms again",
     "person": "person, relabelled 0..n-1 in any stored posterior",
     "covariate": "column of the persons table used by the model",

@@ -453,6 +453,11 @@ _GROUPS = (
     ),
     Group("visit_rows", "persons' visits", made_by="[archive] persons = true", persons=True),
     Group("trial_terms", "draws of trials' true effects", made_by=_TRIALS),
+    Group("leave_one_out", "effects of each programme predicted from the others", made_by=_TRIALS),
+    Group(
+        "trials_needed", "what simulated collections of more programmes would say",
+        made_by="[report] trials_needed = true",
+    ),
     Group(
         "event_curves", "draws of survival and of means among the living", _by_name(_EVENT_CURVES),
         made_by='[model] type = "joint_event"', report="survival and estimands",

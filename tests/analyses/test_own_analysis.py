@@ -178,3 +178,12 @@ def test_an_analysis_that_fails_in_python_says_how_the_chains_are_kept(tmp_path)
     with pytest.raises(ZeroDivisionError) as caught:
         fit(Toy(), study(), SETTINGS, analyses=(Failing(spread=2),), chain_dir=tmp_path / "chains")
     assert caught.value.__notes__ == [f"Failing failed after sampling; the chains are kept in {tmp_path / 'chains'}"]
+
+
+@pytest.mark.parametrize("group", ["posterior", "predictive_summary", "trial_terms"])
+def test_a_group_that_the_fit_itself_makes_is_refused(group):
+    class Replacing(NextLevel):
+        groups: ClassVar[tuple[str, ...]] = (group,)
+
+    with pytest.raises(BadInput, match=f"found '{group}' made by the fit itself and Replacing"):
+        fit(Toy(), study(), SETTINGS, analyses=(Replacing(spread=1),), on_phase=_no_sampling)

@@ -71,8 +71,8 @@ def single_trial(
     expect(level, float, "level", "write 0.95 for 95 %")
     expect_whole(draws, "draws", 100)
     check_level(level)
-    if important_difference is not None and not important_difference > 0:
-        raise BadInput(f"important_difference: expected a number above 0, got {important_difference:g}")
+    if important_difference is not None and not 0 < important_difference < np.inf:
+        raise BadInput(f"important_difference: expected a finite number above 0, got {important_difference:g}")
     unstated = [name for name in ("surrogate", "outcome") if getattr(table, name).good is None]
     if unstated:
         raise BadInput(

@@ -108,6 +108,9 @@ def test_refusals():
             single_trial(read(frame((7, 11)).assign(surrogate=lambda f, same=same: _kept(f, same)), **GOOD))
     with pytest.raises(BadInput, match="in the arm 1 the outcome is a straight line of the surrogate"):
         single_trial(read(frame().assign(outcome=lambda f: 3 - 2 * f["surrogate"]), **GOOD))
+    for wrong in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(BadInput, match=f"important_difference: expected a finite number above 0, got {wrong:g}"):
+            single_trial(read(frame(), **GOOD), important_difference=wrong)
     with pytest.raises(BadInput, match="table: expected ClusterTable, got DataFrame"):
         single_trial(frame())
     with pytest.raises(BadInput, match="draws: expected a whole number of 100 or more"):

@@ -274,6 +274,11 @@ def _analyses(raw: Mapping[str, Any], file: str, problems: list[str]) -> Iterato
             found = _validated(accepted, spec, report, file, (name,), problems)
             if found is not None and (section.switch is None or getattr(found, section.switch)):
                 yield cls.model_validate(found.model_dump(exclude={section.switch or ""}))
+            elif found is not None and name == "leave_one_out" and report.trials_needed:
+                problems.append(
+                    f"{file}: [report] trials_needed: expected refits without each programme with it, found "
+                    f"[{name}] {section.switch} = false; delete one of the two"
+                )
     listed = raw.get("analyses")
     known = {name: class_of("analysis", {}, section.path, "compute") for name, section in _ANALYSES.items() if listed}
     for number, spec in enumerate(listed if isinstance(listed, list) else []):

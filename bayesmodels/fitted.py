@@ -23,6 +23,7 @@ from bayesmodels.analyses.analysis import (
     computed,
     event_parts,
     expect_analyses,
+    title,
 )
 from bayesmodels.analyses.event_groups import DynamicPrediction, EventGroups
 from bayesmodels.errors import BadInput, expect
@@ -91,7 +92,7 @@ def fit(
         Such as ``(Dropout(outcome="alsfrs_r", week=52),)``: checked before sampling, computed after it, each with a
         random stream of its own; their groups join the posterior.
     chain_dir : Path, optional
-        Finished chains are written here and found again (`sample`).
+        Finished chains are written here and found again (`sample`), also where an analysis fails.
     pm_model : pm.Model, optional
         What ``model.build(data)`` returned to a caller who has checked the analyses: spares building and checking.
     on_phase : callable
@@ -147,7 +148,12 @@ def fit(
             if group.data_vars:
                 tree[name] = xr.DataTree(group)
         for analysis in (*EVERY, *analyses):
-            for name, group in computed(analysis, fitted).items():
+            try:
+                found = computed(analysis, fitted)
+            except Exception as error:
+                error.add_note(f"{title(analysis)} failed after sampling; {_kept(chain_dir)}")
+                raise
+            for name, group in found.items():
                 tree[name] = xr.DataTree(group)
     seconds = {"wall": round(time.monotonic() - began, 2), "cpu": cpu_seconds()} | json.loads(tree.attrs["seconds"])
     tree.attrs["seconds"] = json.dumps(seconds)
@@ -157,6 +163,13 @@ def fit(
 def checked_analyses(analyses: Any) -> tuple[Analysis, ...]:
     """Refuse what is no analysis, and analyses whose groups would replace one another's (`expect_analyses`)."""
     return expect_analyses(analyses, [group for each in EVERY for group in each.groups])
+
+
+def _kept(chain_dir: Path | None) -> str:
+    """Say where the chains are, or how they would have been kept."""
+    if chain_dir is None:
+        return "with fit(..., chain_dir=FOLDER) the chains are kept for the next call"
+    return f"the chains are kept in {chain_dir}"
 
 
 def _groups_of_every_fit(fitted: Fit) -> dict[str, xr.Dataset]:

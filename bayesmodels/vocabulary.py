@@ -131,7 +131,7 @@ DIMS: dict[str, str] = {
     "week": "weeks since randomisation",
     "visit_week": "weeks since randomisation of the trial's nominal visits, week 0 first",
     "period": "before_switch, after_switch, last_year",
-    "term": "person-level term, '<outcome>:level', '<outcome>:rate', '<outcome>:effect'",
+    "term": "person-level term, '<outcome>:level', ':rate', ':effect' or a part's own; coordinate term_unit",
     "term_other": "the same terms again",
     "person": "person, relabelled 0..n-1 in any stored posterior",
     "covariate": "column of the persons table used by the model",
@@ -453,6 +453,11 @@ _GROUPS = (
     ),
     Group("visit_rows", "persons' visits", made_by="[archive] persons = true", persons=True),
     Group("trial_terms", "draws of trials' true effects", made_by=_TRIALS),
+    Group("leave_one_out", "effects of each programme predicted from the others", made_by=_TRIALS),
+    Group(
+        "trials_needed", "what simulated collections of more programmes would say",
+        made_by="[report] trials_needed = true",
+    ),
     Group(
         "event_curves", "draws of survival and of means among the living", _by_name(_EVENT_CURVES),
         made_by='[model] type = "joint_event"', report="survival and estimands",

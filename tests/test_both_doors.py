@@ -120,6 +120,10 @@ def test_leaving_one_out_can_be_turned_off_and_is_of_a_trial_level_only(tmp_path
     assert asked(CONFIG) == ()
     for text, line in (
         (TRIALS + "[leave_one_out]\noff = true\n", "[leave_one_out] off: unknown key; known keys: trials_needed, on"),
+        (
+            TRIALS + needed + "[leave_one_out]\non = false\n",
+            "[report] trials_needed: expected refits without each programme with it, found [leave_one_out] on = false",
+        ),
         (TRIALS + "[leave_one_out]\non = 3\n", "[leave_one_out] on: input should be a valid boolean"),
         (CONFIG + "[leave_one_out]\n", '[leave_one_out]: expected a model of type "trial_level" with it; else delete'),
     ):

@@ -109,6 +109,14 @@ preset = "nfl_plasma"
 [[model.outcomes]]
 preset = "alsfrs_r"
 """
+JOINT = """
+type = "joint_event"
+[[model.outcomes]]
+preset = "alsfrs_r"
+[[model.events]]
+name = "death"
+baseline = {type = "piecewise", pieces = 3}
+"""
 
 
 @pytest.mark.parametrize(
@@ -127,6 +135,8 @@ preset = "alsfrs_r"
          "[model] outcomes, no. 2, effect, lag: expected a lag of 0 months or more"),
         (('preset = "alsfrs_r"', 'preset = "alsfrs_r"\ntrajectory = {type = "linea"}'),
          "[model] outcomes, no. 2, trajectory: unknown trajectory 'linea'; did you mean 'linear'?"),
+        ((LONGITUDINAL, JOINT.replace("pieces", "peices")),
+         "[model] events, no. 1, baseline, peices: unknown key; did you mean 'pieces'?"),
     ],
 )  # fmt: skip
 def test_unknown_keys_inside_the_model_name_the_nearest(written, change, line):

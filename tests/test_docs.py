@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from bayesmodels.cli import app
+from bayesmodels.models import MODELS
+from bayesmodels.models.presets import PRESETS
+from bayesmodels.parts.effects import EFFECTS
+from bayesmodels.parts.hazards import HAZARDS
+from bayesmodels.parts.trajectories import TRAJECTORIES
 from bayesmodels.run.check import checked
 from bayesmodels.run.config import read_config
 
@@ -94,6 +99,22 @@ def test_the_events_of_a_joint_model_fit_the_configuration_they_are_added_to(tmp
     path = tmp_path / "trial.toml"
     path.write_text(joint, encoding="utf-8")
     assert [event.name for event in read_config(path).model.events] == ["death"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("trajectories", TRAJECTORIES),
+        ("drug effects", EFFECTS),
+        ("baseline hazards", HAZARDS),
+        ("presets", PRESETS),
+        ("models", set(MODELS) - {"one_stage"}),  # of a table of clusters, which no configuration names
+    ],
+)
+def test_the_page_of_configurations_names_every_type(kind, names):
+    text = "\n".join(blocks(ROOT / "docs" / "configuration.md", "(?:toml|ini)"))
+    missing = [name for name in names if not re.search(rf"\b{name}\b", text)]
+    assert not missing, f"{kind} that docs/configuration.md does not name"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

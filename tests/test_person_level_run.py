@@ -83,6 +83,27 @@ def test_the_page_keeps_the_levels_apart(single):
     assert "R2 between" not in page
 
 
+def lists_of(folder):
+    """The two lists of the first screen: what is identified and what is not."""
+    page = (folder / "out" / "report.html").read_text()
+    start, middle = page.index("Identified by these data"), page.index(">Not identified<")
+    return page[start:middle], page[middle : page.index("How far the evidence goes", middle)]
+
+
+def test_an_effect_says_which_sign_is_good(single):
+    identified, _ = lists_of(single[1])
+    assert "Effect on the surrogate" in identified
+    assert "; − favours 1." in identified
+    assert "; + favours 1." in identified
+
+
+def test_a_quantity_whose_level_is_open_is_not_identified(stages):
+    identified, open_ = lists_of(stages[1])
+    assert "R2 within arms of a cluster" in identified
+    assert "R2 between clusters" not in identified
+    assert "R2 between clusters" in open_
+
+
 def test_two_stages_are_those_of_python(stages):
     done, folder = stages
     said = json.loads(done.stdout)

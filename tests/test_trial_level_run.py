@@ -171,6 +171,8 @@ def test_without_good_directions_there_are_no_thresholds_but_a_reason(run, tmp_p
         ),
         ((*SCALES[:2],), "--outcome-scale: expected the typical spread"),
         ((*SCALES, "--margin", -1), "--margin: input should be greater than 0"),
+        ((*SCALES, "--margin", "nan"), "--margin: input should be a finite number; got nan"),
+        ((*SCALES[:3], "inf"), "--outcome-scale: input should be a finite number; got inf"),
     ],
 )
 def test_wrong_options_are_bad_input(tmp_path, arguments, line):

@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from bayesmodels import Dropout, LeaveOneOut, PersonArchive, Ranks
+from bayesmodels.analyses.analysis import STANDARD_GROUPS
+from bayesmodels.fitted import EVERY
 from bayesmodels.models import MODELS
 from bayesmodels.parts.effects import EFFECTS as EFFECT_PARTS
 from bayesmodels.parts.hazards import HAZARDS
@@ -45,3 +48,8 @@ def test_rows_of_the_effect_table_are_sizes_and_then_times():
         "group_drug_effect",
         "proportional_slowing",
     ]
+
+
+def test_every_group_that_the_package_makes_has_a_row():
+    made = {name for each in (*EVERY, Dropout, LeaveOneOut, PersonArchive, Ranks) for name in each.groups}
+    assert made | set(STANDARD_GROUPS) == set(GROUPS)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from nutpie.compile_pymc import CompiledPyMCModel
 
-STANDARD_GROUPS = ("posterior", "sample_stats", "prior", "log_likelihood", "observed_summary", "predictive_summary")
+STANDARD_GROUPS = (
+    "posterior", "sample_stats", "prior", "log_likelihood", "observed_summary", "predictive_summary", "trial_terms",
+)  # fmt: skip
 """Groups that a fit writes itself: no analysis may bear their names."""
 
 

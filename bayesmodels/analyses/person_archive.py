@@ -77,7 +77,7 @@ class PersonArchive(BaseModel):
             thinned) where the model's likelihood is collapsed; of a model with events `dynamic_prediction` with
             examples of persons added.
         """
-        fit.on_phase("person terms and visit rows")
+        fit.on_phase("random effects and visit rows")
         groups = {"visit_rows": visit_rows(fit.data)}
         if collapsed(fit.pm_model) is not None:
             groups["random_effects"] = draw_person_terms(

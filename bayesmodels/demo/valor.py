@@ -82,9 +82,9 @@ class ValorResults:
     fall_priors : DataFrame
         Fall of NfL by stratum (ln; median, lower, upper) by prior of the fall.
     not_converged : tuple of str
-        One sentence a fit whose chains did not converge.
+        One sentence per fit whose chains did not converge.
     short : tuple of str
-        One sentence a fit whose chains are short.
+        One sentence per fit whose chains are short.
     """
 
     fits: dict[str, MeansFit]
@@ -122,7 +122,7 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
     settings : NutsSettings
         With a seed.
     tell : callable
-        Told one line a phase.
+        Told one line per phase.
     """
     tell("VALOR: fitting NfL and ALSFRS-R to week 28")
     both = fitted_means(BOTH)

@@ -1,6 +1,6 @@
 """Coordinates that describe a dim: unit, scale and good direction of an outcome, week at which a group starts the drug.
 
-A model gives them as coordinates named ``<dim>:<name>``, one value a label, for example
+A model gives them as coordinates named ``<dim>:<name>``, one value per label, for example
 ``coords={"outcome": ("nfl_plasma",), "outcome:unit": ("ln pg/mL",), "start_group:drug_start_week": (0.0, 28.0)}``.
 """
 
@@ -33,7 +33,7 @@ def with_descriptions(pm_model: pm.Model, dataset: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     BayesmodelsError
-        A description has not one value a label.
+        A description has not one value per label.
     """
     found = {}
     for key, values in pm_model.coords.items():

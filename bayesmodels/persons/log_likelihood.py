@@ -44,7 +44,7 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xr.Dataset
-        One variable an observed variable, dims (chain, draw, person or trial), persons numbered from 0; empty if there
+        One variable per observed variable, dims (chain, draw, person or trial), persons numbered from 0; empty if there
         is none. Where there are several, as visits and exits of a `SharedRateModel`, a person's is their sum.
 
         Random effects are integrated out, and so are the values of censored visits. With such visits, and of a model

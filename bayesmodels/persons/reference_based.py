@@ -30,7 +30,7 @@ IN_WORDS = {
     "copy_increments": "those who left keep what they had at the exit, and then change as the reference changes",
     "copy_reference": "those who left are as if they had been in the reference group from randomisation on",
 }
-"""What each strategy supposes of those who left."""
+"""What each strategy assumes about those who left."""
 
 AS_MODELLED = "those who left go on as the model has it, which lets exits depend on the course, on their own start"
 """The first strategy, where exits are modelled and depend on the course."""

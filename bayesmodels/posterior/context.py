@@ -53,6 +53,8 @@ class Outcome:
         Of the drug effect.
     natural_unit : str
         Before any logarithm.
+    term_units : mapping of str to str
+        Of person-level terms other than level, rate and effect, by name.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Outcome:
     effect_type: str = ""
     effect_unit: str = ""
     natural_unit: str = ""
+    term_units: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def label(self) -> str:
@@ -282,7 +285,8 @@ def unit_of(
     """
     outcome_name, _, term = str(index.get("term", index.get("outcome", index.get("endpoint", "")))).partition(":")
     outcome = outcomes.get(outcome_name, Outcome(outcome_name))
-    term_units = {"level": outcome.unit, "rate": f"{outcome.unit} per month", "effect": outcome.effect_unit}
+    common = {"level": outcome.unit, "rate": f"{outcome.unit} per month", "effect": outcome.effect_unit}
+    term_units = {**outcome.term_units, **common}
     form_units = {"value": outcome.unit, "area": f"{outcome.unit} times month", **term_units}
     return VARIABLES[name].unit.format(
         unit=outcome.unit,
@@ -325,6 +329,10 @@ def _outcomes(draws: xr.Dataset, model: dict[str, Any]) -> dict[str, Outcome]:
     found = {field: _by_label(draws, "outcome", field) for field in fields}
     specified = model.get("outcomes") or ()
     found["natural_unit"] = {spec["name"]: spec["unit"] for spec in specified if {"name", "unit"} <= set(spec)}
+    found["term_units"] = {name: {} for name in _labels(draws, "outcome")}
+    for label, unit in _by_label(draws, "term", "term_unit").items():
+        name, _, term = label.partition(":")
+        found["term_units"].setdefault(name, {})[term] = unit
     return {
         name: Outcome(name, **{field: values[name] for field, values in found.items() if name in values})
         for name in _labels(draws, "outcome")

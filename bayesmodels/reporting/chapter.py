@@ -307,14 +307,18 @@ class Chapter(Protocol):
         return {}
 
 
-def fill(reading: Reading, chapters: Iterable[Chapter]) -> list[Chapter]:
+_WORDS = ("name", "needs", "shows", "tables", "figures", "section", "lead", "summary")
+"""What a chapter has; all but `name` it inherits."""
+
+
+def fill(reading: Reading, chapters: Sequence[Chapter]) -> list[Chapter]:
     """Have chapters make their tables, one after the other, and then their figures.
 
     Parameters
     ----------
     reading : Reading
         Gets the tables and figures.
-    chapters : iterable of Chapter
+    chapters : sequence of Chapter
 
     Returns
     -------
@@ -324,12 +328,20 @@ def fill(reading: Reading, chapters: Iterable[Chapter]) -> list[Chapter]:
     Raises
     ------
     BadInput
-        A chapter is a class, or has a name that an earlier one has, or makes a table or figure of such a name.
+        `chapters` is no list or tuple; a chapter is a class or no chapter, or has a name that an earlier one has, or
+        makes a table or figure of such a name.
     """
-    chapters, names = tuple(chapters), set[str]()
+    if not isinstance(chapters, list | tuple):
+        came = type(chapters).__name__
+        raise BadInput(f"chapters: expected a tuple of chapters, got {came}; write chapters=(*CHAPTERS, x)")
+    names = set[str]()
     for chapter in chapters:
         if isinstance(chapter, type):
             raise BadInput(f"chapters: expected values, got the class {chapter.__name__}; write {chapter.__name__}()")
+        absent = [word for word in _WORDS if not hasattr(chapter, word)]
+        if absent:
+            came = f"{type(chapter).__name__} without {', '.join(absent)}"
+            raise BadInput(f"chapters: expected values of classes that inherit Chapter and have a name, got {came}")
         if chapter.name in names:
             raise BadInput(f"chapters: expected each name once, got two named {chapter.name!r}")
         names.add(chapter.name)

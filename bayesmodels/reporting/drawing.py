@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 COLOURS = ("#0b5fa5", "#c8500a", "#3a7d44", "#7a3e9d", "#8a6d00", "#555555")
-"""One colour a start group; blue and orange stay apart for colour-blind readers and in grey print."""
+"""One colour per start group; blue and orange stay apart for colour-blind readers and in grey print."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 SIZE = (4.8, 3.7)
-"""Inches; one panel a figure, so that a page can set them side by side or one below the other."""
+"""Inches; one panel per figure, so that a page can set them side by side or one below the other."""
 
 STYLE = {
     "svg.fonttype": "path",

@@ -44,6 +44,15 @@ _ANALYSES = {
 }
 """Sections that are analyses, in the order in which they are computed."""
 
+
+def _with_analyses(kind: type[Sections]) -> type[Sections]:
+    """The same file with a key for every section that is an analysis."""
+    fields: dict[str, Any] = {name: (dict[str, Any] | None, None) for name in _ANALYSES}
+    return create_model(kind.__name__, __base__=kind, **fields)
+
+
+_TRIALS, _OTHERS = _with_analyses(TrialSections), _with_analyses(MeansSections)
+
 _FROM_REPORT = ("interval", "trials_needed")
 """Fields of an analysis that `[report]` fills where the analysis's own section does not."""
 
@@ -140,7 +149,7 @@ def config_of(path: Path, text: str, raw: dict[str, Any]) -> Config:
     """
     problems: list[str] = []
     spec = raw.get("model")
-    kind = TrialSections if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else MeansSections
+    kind = _TRIALS if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else _OTHERS
     with modules_beside(path.parent):
         model = _model(spec, path.name, problems)
         analyses = tuple(_analyses(raw, path.name, problems))
@@ -265,6 +274,11 @@ def _analyses(raw: Mapping[str, Any], file: str, problems: list[str]) -> Iterato
             found = _validated(accepted, spec, report, file, (name,), problems)
             if found is not None and (section.switch is None or getattr(found, section.switch)):
                 yield cls.model_validate(found.model_dump(exclude={section.switch or ""}))
+            elif found is not None and name == "leave_one_out" and report.trials_needed:
+                problems.append(
+                    f"{file}: [report] trials_needed: expected refits without each programme with it, found "
+                    f"[{name}] {section.switch} = false; delete one of the two"
+                )
     listed = raw.get("analyses")
     known = {name: class_of("analysis", {}, section.path, "compute") for name, section in _ANALYSES.items() if listed}
     for number, spec in enumerate(listed if isinstance(listed, list) else []):

@@ -18,7 +18,7 @@ LARGEST = 1e12
 """Cells per litre reach 1e10, seconds in a century 3e9; the square of 1e12 and its inverse are far from overflow."""
 
 # Keys whose value is a part, chosen by its `type`.
-_PARTS = ("trajectory", "effect")
+_PARTS = ("trajectory", "effect", "baseline")
 # Keys that stand for several fields and are not fields themselves.
 _SHORTHANDS = {"outcomes": ("preset",)}
 
@@ -129,12 +129,14 @@ def _below(raw: Any, part: int | str) -> Any:
 
 def _part_class(key: str, raw: Any) -> type[BaseModel] | None:
     from bayesmodels.parts.effects import EFFECTS
+    from bayesmodels.parts.hazards import HAZARDS
     from bayesmodels.parts.lookup import class_of
     from bayesmodels.parts.trajectories import TRAJECTORIES
 
-    known = TRAJECTORIES if key == "trajectory" else EFFECTS
+    kinds = {"trajectory": (TRAJECTORIES, "curve"), "effect": (EFFECTS, "curve"), "baseline": (HAZARDS, "baseline")}
+    known, method = kinds[key]
     try:
-        return class_of(key, known, raw.get("type") if isinstance(raw, Mapping) else None, "curve")
+        return class_of(key, known, raw.get("type") if isinstance(raw, Mapping) else None, method)
     except ValueError:
         return None
 

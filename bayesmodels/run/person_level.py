@@ -207,16 +207,33 @@ def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return known.where(known.notna(), None).to_dict("records")
 
 
+_OF_ONE_TRIAL = {"alpha": "response", "beta": "", "adjusted_association": "individual"}
+_TWO_STAGE = {"individual_r2": "individual", "trial_r2": "trial"}
+"""Quantities of the first screen, and the rung whose answer says whether they are settled."""
+
+
 def _lead(table: ClusterTable, found: SingleTrial | TwoStage) -> Lead:
     n = table.counts
     left_out = f" {n['incomplete']} rows with a blank value were left out." if n["incomplete"] else ""
     rows = found.table.set_index("quantity")
     is_single = isinstance(found, SingleTrial)
     middle = "median" if is_single else "estimate"
-    known = ("alpha", "beta", "adjusted_association") if is_single else ("individual_r2", "trial_r2")
     words = rows["name"] if is_single else QUANTITIES
-    identified = [f"{_upper(words[k])}: {estimate(*rows.loc[k, [middle, 'lower', 'upper']])}." for k in known]
-    open_ = [verdict.sentence_and_why for verdict in found.verdicts if verdict.answer == "not assessable"]
+    answers = {verdict.rung: verdict for verdict in found.verdicts}
+    identified: list[str] = []
+    open_: list[str] = []
+    for name, rung in (_OF_ONE_TRIAL if is_single else _TWO_STAGE).items():
+        middle_and_limits = rows.loc[name, [middle, "lower", "upper"]]
+        end = {"alpha": table.surrogate, "beta": table.outcome}.get(name)
+        sign = "" if end is None else f"; {'+' if end.good == 'up' else '−'} favours {table.active}"
+        line = f"{_upper(words[name])}: {estimate(*middle_and_limits)}{sign}."
+        settled = middle_and_limits["lower"] > 0 or middle_and_limits["upper"] < 0
+        if rung in answers:
+            settled = answers[rung].answer in ("supported", "not supported")
+            line += "" if settled else f" {answers[rung].sentence_and_why}"
+        (identified if settled else open_).append(line)
+    told = (_OF_ONE_TRIAL if is_single else _TWO_STAGE).values()
+    open_ += [v.sentence_and_why for v in found.verdicts if v.answer == "not assessable" and v.rung not in told]
     return Lead(
         paragraphs=(
             f"{table.surrogate.label} as a surrogate for {table.outcome.label}: {n['patients']:,} persons, "

@@ -161,7 +161,7 @@ class TrialsSection(_TableSection):
 
 
 class Sections(BaseModel):
-    """The whole file; `model` and analyses are checked by their own classes."""
+    """The whole file but for sections that are analyses; `model` and analyses are checked by their own classes."""
 
     model_config = _STRICT
 
@@ -170,10 +170,6 @@ class Sections(BaseModel):
     model: dict[str, Any]
     sampling: NutsSettings = NutsSettings()
     report: ReportSettings = ReportSettings()
-    archive: dict[str, Any] | None = None
-    dropout: dict[str, Any] | None = None
-    rank: dict[str, Any] | None = None
-    leave_one_out: dict[str, Any] | None = None
     analyses: tuple[dict[str, Any], ...] = ()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.run.config import TRIAL_LEVEL, Config, config_of
 from bayesmodels.run.job import RunResult, Tell, run, to_stderr
 from bayesmodels.run.sections import TrialsSection
+from bayesmodels.study.checks.labels import as_toml
 
 ALS = "als"
 """What the command calls the packaged table."""
@@ -105,9 +105,8 @@ def run_trial_level(
 
 def _config(sections: dict[str, dict[str, Any]]) -> Config:
     """The configuration of these sections; its problems are told under the names of the options."""
-    text = as_toml(sections)
     try:
-        return config_of(Path("config.toml"), text, tomllib.loads(text))
+        return config_of(Path("config.toml"), _text(sections), sections)
     except BadConfig as error:
         raise BadConfig(_as_option(problem) for problem in error.problems) from None
 
@@ -121,9 +120,10 @@ def _as_option(problem: str) -> str:
     return re.sub(r"^config\.toml: \[\w+\] (\w+)", lambda key: f"--{key[1].replace('_', '-')}", problem)
 
 
-def as_toml(sections: dict[str, dict[str, Any]]) -> str:
+def _text(sections: dict[str, dict[str, Any]]) -> str:
     """Sections of strings, numbers and booleans as TOML."""
     lines = []
     for name, values in sections.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+        told = {key: as_toml(value) if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+        lines += [f"[{name}]", *(f"{key} = {value}" for key, value in told.items()), ""]
     return "\n".join(lines)

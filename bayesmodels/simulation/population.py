@@ -112,7 +112,7 @@ def _quantities() -> Iterator[tuple[str, str, str]]:
 
 
 def _moments(design: TrialDesign, weeks: np.ndarray, stratum: str, truth: Truth, persons: int, seed: int) -> dict:
-    """Mean and its Monte-Carlo error [week] for each quantity and outcome, one pair a start group or contrast."""
+    """Mean and its Monte-Carlo error [week] for each quantity and outcome, one pair per start group or contrast."""
     values: dict[tuple[str, str], list[list[np.ndarray]]] = {}
     for chunk, first in enumerate(range(0, persons, CHUNK)):
         size = min(CHUNK, persons - first)

@@ -38,7 +38,7 @@ def ancova(
     covariates : mapping of str to array (person,), optional
         Usually the baseline value under the name ``baseline``; complete.
     strata : array (person,), optional
-        One indicator a stratum.
+        One indicator per stratum.
     good_direction : {"up", "down"}
         Which change is good.
     unit, group, reference : str

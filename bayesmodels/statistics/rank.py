@@ -123,7 +123,7 @@ def cafs(
         Baseline values, e.g. baseline function; used as they are (rank them first for a rank ANCOVA of Quade's kind).
         Persons without one keep their ranks and are left out of the least squares.
     strata : array (person,), optional
-        One indicator a stratum.
+        One indicator per stratum.
     """
     check_level(level)
     mine = event_mask(in_group, "in_group")

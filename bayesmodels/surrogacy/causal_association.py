@@ -3,7 +3,7 @@
 No trial shows a person under both arms, so four of the six correlations of (S0, T0, S1, T1) are not identified by any
 data. They are drawn uniformly from those that make the matrix positive definite, or from a declared part of them, and
 the result is a range as wide as that ignorance. A cross-world covariance from an assumption (the delayed-start bridge,
-`courses`) gives one number a draw instead, and stands on that assumption.
+`courses`) gives one number per draw instead, and stands on that assumption.
 """
 
 from __future__ import annotations

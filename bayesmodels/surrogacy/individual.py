@@ -48,7 +48,7 @@ def vector_association(covariance: np.ndarray, first: int) -> VectorAssociation:
 
 
 def term_association(courses: Courses, surrogate: str, outcome: str) -> VectorAssociation:
-    """Association of the outcome's person terms with the surrogate's: visit-free, whatever the schedule and assay.
+    """Association of the outcome's random effects with the surrogate's: visit-free, whatever the schedule and assay.
 
     Terms are scaled by their SDs, so that the variance reduction factor is the mean share explained of a term.
     """

@@ -71,8 +71,8 @@ def single_trial(
     expect(level, float, "level", "write 0.95 for 95 %")
     expect_whole(draws, "draws", 100)
     check_level(level)
-    if important_difference is not None and not important_difference > 0:
-        raise BadInput(f"important_difference: expected a number above 0, got {important_difference:g}")
+    if important_difference is not None and not 0 < important_difference < np.inf:
+        raise BadInput(f"important_difference: expected a finite number above 0, got {important_difference:g}")
     unstated = [name for name in ("surrogate", "outcome") if getattr(table, name).good is None]
     if unstated:
         raise BadInput(
@@ -136,9 +136,9 @@ def posterior_arms(
     centre = np.array([group.mean(axis=0) for group in groups])
     scatter = [(g - c).T @ (g - c) for g, c in zip(groups, centre, strict=True)]
     flat = [
-        f"{table.name}: in the arm {name} the {_flat(s)}; check the columns: the criteria need both to vary"
-        for name, s in zip(names, scatter, strict=True)
-        if _flat(s)
+        f"{table.name}: in the arm {name} the {_flat(group, s)}; check the columns: the criteria need both to vary"
+        for name, group, s in zip(names, groups, scatter, strict=True)
+        if _flat(group, s)
     ]
     if flat:
         raise BadInput(flat)
@@ -154,10 +154,10 @@ def posterior_arms(
     return Arms(mean, sigma, n / n.sum(), good)
 
 
-def _flat(scatter: np.ndarray) -> str:
+def _flat(group: np.ndarray, scatter: np.ndarray) -> str:
     """What keeps an arm's two values from having a covariance; blank where nothing does."""
     for k, name in enumerate(("surrogate", "outcome")):
-        if scatter[k, k] == 0:
+        if np.ptp(group[:, k]) == 0:  # the scatter of equal values is rounding, and rarely 0
             return f"{name} is the same for everyone"
     left = 1 - scatter[0, 1] ** 2 / (scatter[0, 0] * scatter[1, 1])
     return "outcome is a straight line of the surrogate" if left < NO_SCATTER else ""

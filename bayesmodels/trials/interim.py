@@ -75,7 +75,7 @@ class InterimAnalyses:
         return pd.DataFrame(rows, columns=[*columns, "stopped_before", "converged"])
 
     def sentence(self) -> str:
-        """The decisions in words, one line a look and arm, none after an arm was stopped; doubtful fits say so."""
+        """The decisions in words, one line per look and arm, none after an arm was stopped; doubtful fits say so."""
         lines = []
         for look in self.looks:
             when = "final analysis" if np.isinf(look.day) else f"day {look.day:.0f}"

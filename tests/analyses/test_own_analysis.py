@@ -145,3 +145,45 @@ def test_a_group_that_it_does_not_name_is_an_error_and_a_group_of_another_is_ref
         fit(Toy(), study(), SETTINGS, analyses=(Careless(spread=1),))
     with pytest.raises(BadInput, match="expected a group to be made once, found 'next_level' made by NextLevel and"):
         fit(Toy(), study(), SETTINGS, analyses=(NextLevel(spread=1), NextLevel(spread=2)))
+
+
+class Failing(NextLevel):
+    broken: ClassVar[bool] = True
+
+    def compute(self, fit):
+        if self.broken:
+            raise ZeroDivisionError("of its own")
+        return super().compute(fit)
+
+
+def test_chains_outlive_an_analysis_that_fails_and_a_run_goes_on_from_them(both, tmp_path, monkeypatch):
+    path, out, phases = configured(tmp_path, ASKED.replace("NextLevel", "Failing")), tmp_path / "runs", []
+    with pytest.raises(BayesmodelsError, match="ZeroDivisionError: of its own"):
+        run(path, out, tell=str)
+    monkeypatch.setattr(Failing, "broken", False)
+    result = run(path, out, resume=True, tell=phases.append)
+    assert "build" in phases
+    assert not any(phase.startswith(("sample", "compile")) for phase in phases)
+    tree = load(result.folder / "posterior.nc")
+    for group in ("posterior", "next_level"):
+        xr.testing.assert_identical(tree[group].to_dataset(), both[1][group].to_dataset())
+
+
+def test_an_analysis_that_fails_in_python_says_how_the_chains_are_kept(tmp_path):
+    with pytest.raises(ZeroDivisionError) as caught:
+        fit(Toy(), study(), SETTINGS, analyses=(Failing(spread=2),))
+    assert caught.value.__notes__ == [
+        "Failing failed after sampling; with fit(..., chain_dir=FOLDER) the chains are kept for the next call"
+    ]
+    with pytest.raises(ZeroDivisionError) as caught:
+        fit(Toy(), study(), SETTINGS, analyses=(Failing(spread=2),), chain_dir=tmp_path / "chains")
+    assert caught.value.__notes__ == [f"Failing failed after sampling; the chains are kept in {tmp_path / 'chains'}"]
+
+
+@pytest.mark.parametrize("group", ["posterior", "predictive_summary", "trial_terms"])
+def test_a_group_that_the_fit_itself_makes_is_refused(group):
+    class Replacing(NextLevel):
+        groups: ClassVar[tuple[str, ...]] = (group,)
+
+    with pytest.raises(BadInput, match=f"found '{group}' made by the fit itself and Replacing"):
+        fit(Toy(), study(), SETTINGS, analyses=(Replacing(spread=1),), on_phase=_no_sampling)

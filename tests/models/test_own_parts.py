@@ -9,18 +9,21 @@ from typing import ClassVar
 import numpy as np
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
 from pydantic import BaseModel, ConfigDict
 from small_study import MONTH, log_likelihood, published, random_point, study
 
 from bayesmodels.fitted import fit
 from bayesmodels.fitting import NutsSettings
+from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.models import model_from_spec
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.prior_table import prior_table
 from bayesmodels.parts.curve import Curve, Term
-from bayesmodels.parts.priors import LogNormal, Normal, PriorFields
+from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal, PriorFields
 from bayesmodels.parts.trajectories import level_and_rate
 from bayesmodels.posterior.archive import load, save
+from bayesmodels.posterior.context import read_context, unit_of
 from bayesmodels.reporting import report
 
 FEW = NutsSettings(draws=60, tune=200, chains=2, seed=1, cores=1, progress=False)
@@ -59,6 +62,35 @@ class HalfLife(BaseModel):
             return {"effect": since / (since + half)}
 
         return Curve({"effect": Term(outcome.effect_on_level, None, "{unit}")}, value, None, {"effect_lag": half})
+
+
+class Bending(BaseModel):
+    """level + rate t + bend t^2, with a bend of each person's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def curve(self, outcome) -> Curve:
+        """Terms level, rate and bend."""
+        bend = Term(Normal(mean=0.0, sd=0.1), HalfNormal(sd=0.1), "{unit} per month squared")
+        return Curve(
+            level_and_rate(outcome) | {"bend": bend}, lambda t: {"level": pt.ones_like(t), "rate": t, "bend": t**2}
+        )
+
+
+def test_a_term_of_ones_own_that_persons_differ_in_has_its_unit_on_the_page():
+    outcome = {"preset": "alsfrs_r", "trajectory": Bending(), "effect": "none"}
+    tree = xr.DataTree.from_dict(
+        {"posterior": prior_draws(LongitudinalModel(outcomes=(outcome,)).build(study()), seed=1, draws=20)}
+    )
+    table = report(tree).tables["parameters"]
+    found = table[table["name"] == "person_sd"].drop_duplicates("term").set_index("term")["unit"].to_dict()
+    assert found == {
+        "alsfrs_r:level": "points",
+        "alsfrs_r:rate": "points per month",
+        "alsfrs_r:bend": "points per month squared",
+    }
+    acting = {"outcome": "alsfrs_r", "form": "terms:bend"}
+    assert unit_of("association", acting, read_context(tree).outcomes).endswith("per points per month squared")
 
 
 OWN_PARTS = LongitudinalModel(

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from small_study import study
 
+import bayesmodels
 from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.models import model_from_spec
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -17,6 +18,8 @@ from bayesmodels.models.presets import PRESETS, alsfrs_r, outcome_from, replaced
 from bayesmodels.parts.effects import SlopeChange
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.parts.trajectories import Linear
+from bayesmodels.posterior.context import LABELS
+from bayesmodels.study.checks.limits import LIMITS
 
 DRAWS = 1500
 GROUPS = (("early", 0.0), ("middle", 12.0), ("delayed", 28.0))
@@ -135,6 +138,17 @@ def test_effect_on_rate_by_stratum_is_half_each_natural_rate():
 def test_an_outcome_that_makes_no_sense_is_refused(fields, message):
     with pytest.raises(ValidationError, match=message):
         Outcome(**({"name": "x", "good_direction": "up"} | fields))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_known_to_checks_pages_and_the_package(name):
+    """What would otherwise fail silently: its values are not checked, and a page shows its name with an underscore."""
+    assert name in LIMITS, "add its limits to study/checks/limits.py"
+    assert name in LABELS, "add its name for readers to posterior/context.py"
+    assert name in bayesmodels.__all__, "add it to _HOME of bayesmodels/__init__.py"
+    outcome = PRESETS[name]()
+    assert outcome.name == name
+    assert outcome.limits in (None, LIMITS[name][:2])
 
 
 @pytest.mark.parametrize("name", PRESETS)

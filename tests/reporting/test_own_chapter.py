@@ -121,3 +121,16 @@ def test_chapters_in_each_others_way_are_refused():
         report(tree, chapters=(Doubling(), Doubling()))
     with pytest.raises(BadInput, match=r"expected values, got the class Doubling; write Doubling\(\)"):
         report(tree, chapters=(Doubling,))
+
+
+def test_what_is_no_chapter_is_refused():
+    class Nameless(Chapter):
+        pass
+
+    tree = one_outcome(fake_posterior())
+    with pytest.raises(BadInput, match=r"expected a tuple of chapters, got Doubling; write chapters=\(\*CHAPTERS, x\)"):
+        report(tree, chapters=Doubling())
+    with pytest.raises(BadInput, match="inherit Chapter and have a name, got Nameless without name"):
+        report(tree, chapters=(Nameless(),))
+    with pytest.raises(BadInput, match="have a name, got str without name, needs"):
+        report(tree, chapters=("effects",))

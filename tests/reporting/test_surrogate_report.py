@@ -109,7 +109,7 @@ def test_measures_agree_with_each_other(content):
 def test_figures_can_be_drawn_and_the_checklist_points_to_them(made):
     result, _ = made
     names = [name for name in result.figures if name.startswith("surrogacy_")]
-    assert len(names) == 4
+    assert {"surrogacy_persons", "surrogacy_causal_association", "surrogacy_mediation"} < set(names)
     for name in names:
         assert result.figures.svg(name).startswith(b"<?xml")
     entries = result.checklist.entries

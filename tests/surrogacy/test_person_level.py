@@ -91,6 +91,11 @@ def test_an_important_difference_makes_the_fourth_criterion_judged():
     assert 0 < half["C4"] < 1
 
 
+def _kept(table, same):
+    """The surrogate of the arm 1, and the same value for everyone in the other."""
+    return table["surrogate"].where(table["treatment"].astype(str) == "1", same)
+
+
 def test_refusals():
     with pytest.raises(BadInput, match=r'expected the good direction of the surrogate, "up" or "down", got none'):
         single_trial(read(frame()))
@@ -98,8 +103,14 @@ def test_refusals():
         single_trial(read(frame((10, 1)), **GOOD))
     with pytest.raises(BadInput, match="in the arm 0 the surrogate is the same for everyone"):
         single_trial(read(frame().assign(surrogate=lambda f: f["surrogate"] * f["treatment"]), **GOOD))
+    for same in (0.1, 3.3, 1 / 3):  # whose mean is another number, by rounding
+        with pytest.raises(BadInput, match="in the arm 0 the surrogate is the same for everyone"):
+            single_trial(read(frame((7, 11)).assign(surrogate=lambda f, same=same: _kept(f, same)), **GOOD))
     with pytest.raises(BadInput, match="in the arm 1 the outcome is a straight line of the surrogate"):
         single_trial(read(frame().assign(outcome=lambda f: 3 - 2 * f["surrogate"]), **GOOD))
+    for wrong in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(BadInput, match=f"important_difference: expected a finite number above 0, got {wrong:g}"):
+            single_trial(read(frame(), **GOOD), important_difference=wrong)
     with pytest.raises(BadInput, match="table: expected ClusterTable, got DataFrame"):
         single_trial(frame())
     with pytest.raises(BadInput, match="draws: expected a whole number of 100 or more"):

@@ -191,7 +191,7 @@ def _under_reference(people: Persons, reference: str) -> Persons:
 
 
 def _average_persons(people: Persons) -> pd.DataFrame:
-    """One person a start group and stratum, with the group's drug start and every covariate at its mean."""
+    """One person per start group and stratum, with the group's drug start and every covariate at its mean."""
     rows = [
         {"start_group": group, "drug_start_week": start, "stratum": stratum, **people.covariate_scale["center"]}
         for group, start in zip(people.start_groups, people.start_weeks, strict=True)

@@ -130,7 +130,7 @@ def sensitivity_dataset(
     attributes : dict
         Attributes of the dataset; `good_direction` is read.
     in_words : dict of str to str
-        What each strategy supposes.
+        What each strategy assumes.
     """
     total, exposure, alive = totals
     living = cells.mixed(alive)

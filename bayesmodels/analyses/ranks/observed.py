@@ -63,7 +63,7 @@ class RankAnalyses:
         return table[first + [name for name in table if name not in first]]
 
     def sentence(self) -> str:
-        """One line an analysis."""
+        """One line per analysis."""
         head = f"{self.outcome} to week {self.week:g}. "
         return head + " ".join(found.sentence() for found in self.comparisons.values())
 

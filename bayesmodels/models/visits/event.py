@@ -30,7 +30,7 @@ class Event(BaseModel):
     terminal : bool
         After it the outcome no longer exists (death), rather than being out of sight (withdrawal).
     baseline : part
-        Baseline hazard: `weibull`, `piecewise`, `spline`, or one of your own.
+        Baseline hazard: by instance, by known name, or as a dict with `type`.
     covariates : tuple of str
         Columns of the persons table, standardised: log hazard ratio per SD.
     start_group, stratum : bool

@@ -85,7 +85,10 @@ def _publish_means(a: Assembly, cells: Any, group_sd: Any) -> None:
 
 def _publish_persons(a: Assembly, sd: Any, partial: Any) -> None:
     labels = [a.labels[p] for p in a.random_terms]
-    pm.modelcontext(None).add_coords({"term": labels, "term_other": labels})
+    coords = pm.modelcontext(None).coords
+    of_outcome = dict(zip(coords["outcome"], coords["outcome:unit"], strict=True))
+    units = [a.terms[p].unit.format(unit=of_outcome[a.labels[p].partition(":")[0]]) for p in a.random_terms]
+    pm.modelcontext(None).add_coords({"term": labels, "term_other": labels, "term:term_unit": units})
     publish("person_sd", _with_all((pt.zeros((len(a.strata), 1)) + sd).T, len(a.strata)))
     if len(labels) > 1:
         publish("person_correlation", correlation_matrix(partial, len(labels)))

@@ -47,7 +47,7 @@ class Population:
     Parameters
     ----------
     likelihood : Collapsed
-        Of a model of one person a start group, followed to the last week.
+        Of a model with one person per start group, followed to the last week.
     weeks : (week,)
     stratum : (person,) int
     covariates : (person, covariate)

@@ -1,1 +1,1 @@
-"""Chapters of a report, one file a chapter."""
+"""Chapters of a report, one file per chapter."""

@@ -104,7 +104,7 @@ def harmful_step(outcome: Outcome, form: str) -> tuple[float, str]:
     """Step of an outcome's feature in its bad direction, modelling scale, and its words.
 
     Upwards where the good direction is not stated. Values and person-level terms of the level: one unit, or a doubling
-    or halving on the log scale; rates: one unit a month, or 10 % a month; areas: the step of a value, held for a year.
+    or halving on the log scale; rates: one unit per month, or 10 % per month; areas: the step of a value, for a year.
     """
     down = outcome.sign > 0
     sign = -1.0 if down else 1.0

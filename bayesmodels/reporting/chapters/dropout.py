@@ -1,4 +1,4 @@
-"""How much the comparison leans on what is supposed of those who left: tables, figures and the section.
+"""Sensitivity of the comparison to assumptions about persons who left: tables, figures and the section.
 
 Reads the group `dropout_sensitivity`, which is of one outcome and week.
 """

@@ -31,7 +31,7 @@ _DATES = (
 """How dates are written, with what `pandas.to_datetime` must be told of each; "?": the numbers decide."""
 
 LEVELS = 8
-"""Levels of a text column that a message names, and above which one column a level is not advised."""
+"""Levels of a text column that a message names, and above which one column per level is not advised."""
 
 
 def wide_table(file: str, cells: pd.DataFrame, known: Sequence[str]) -> Problem | None:

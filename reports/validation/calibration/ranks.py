@@ -178,7 +178,7 @@ def bonferroni(level: float, n: int) -> float:
 
 
 def ecdf_figure(ranks: pd.DataFrame, n_draws: int, level: float = 0.95) -> Figure:
-    """ECDF minus uniform of every parameter's ranks, one panel a parameter, with the simultaneous band."""
+    """ECDF minus uniform of every parameter's ranks, one panel per parameter, with the simultaneous band."""
     points = ecdf_points(n_draws)
     band = ecdf_band(len(ranks), points, bonferroni(level, ranks.shape[1]))
     columns = 4

@@ -83,7 +83,7 @@ def check_new(folder: RunFolder, resume: bool, again: bool, *, locked: bool = Fa
     if again:
         return
     if manifest["kind"] != "run":
-        raise RunExists(f"{folder.path}: holds a {manifest['kind']} already; give --again to replace it")
+        raise RunExists(f"{folder.path}: holds a {manifest['kind']}, not a run; give --again to replace it")
     if status == "finished" and not (resume and not can_be_reported(folder)):
         raise RunExists(
             f"{folder.path}: this run is finished; see {folder.report}, make its report again with "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from bayesmodels.persons.dynamic_prediction import dynamic_prediction
+from bayesmodels.persons.prediction.dynamic_prediction import dynamic_prediction
 from bayesmodels.persons.prepared import has_events
 from bayesmodels.persons.summaries.events import event_curves, event_data
 

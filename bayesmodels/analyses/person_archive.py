@@ -12,7 +12,7 @@ import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
 from bayesmodels.persons.collapsed import collapsed
-from bayesmodels.persons.dynamic_prediction import example_predictions
+from bayesmodels.persons.prediction.dynamic_prediction import example_predictions
 from bayesmodels.persons.random_effects import draw_person_terms
 from bayesmodels.study import Study
 

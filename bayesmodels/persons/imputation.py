@@ -20,7 +20,7 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput, in_full
 from bayesmodels.persons.collapsed import Collapsed, collapsed_or_error, thinned
-from bayesmodels.persons.predict import predict
+from bayesmodels.persons.prediction.predict import predict
 from bayesmodels.persons.replicated_trials import place_of
 from bayesmodels.statistics import Comparison, ancova, pool
 from bayesmodels.statistics.trial import visit_matrix

@@ -18,18 +18,19 @@ from bayesmodels.errors import expect
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import FROM_FIT, load, needs
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, fill, read
-from bayesmodels.reporting.chapters.associations import Associations
 from bayesmodels.reporting.chapters.convergence import Convergence
 from bayesmodels.reporting.chapters.curves import Curves
 from bayesmodels.reporting.chapters.disease_rate import DiseaseRates
 from bayesmodels.reporting.chapters.dropout import Dropout
 from bayesmodels.reporting.chapters.effects import Effects
-from bayesmodels.reporting.chapters.estimands import Estimands
+from bayesmodels.reporting.chapters.events.associations import Associations
+from bayesmodels.reporting.chapters.events.estimands import Estimands
+from bayesmodels.reporting.chapters.events.hazards import Hazards
+from bayesmodels.reporting.chapters.events.prediction import Prediction
+from bayesmodels.reporting.chapters.events.survival import Survival
 from bayesmodels.reporting.chapters.from_posterior import FromPosterior
-from bayesmodels.reporting.chapters.hazards import Hazards
 from bayesmodels.reporting.chapters.parameters import Parameters
 from bayesmodels.reporting.chapters.period_rates import PeriodRates
-from bayesmodels.reporting.chapters.prediction import Prediction
 from bayesmodels.reporting.chapters.predictive_checks import PredictiveChecks
 from bayesmodels.reporting.chapters.ranks import Ranks
 from bayesmodels.reporting.chapters.ratio_to_baseline import RatioToBaseline
@@ -41,7 +42,6 @@ from bayesmodels.reporting.chapters.surrogate.mediation import Mediation
 from bayesmodels.reporting.chapters.surrogate.persons import Persons
 from bayesmodels.reporting.chapters.surrogate.two_effects import TwoEffects
 from bayesmodels.reporting.chapters.surrogate.verdicts import Verdicts
-from bayesmodels.reporting.chapters.survival import Survival
 from bayesmodels.reporting.chapters.trial_level.chapter import TrialLevel
 from bayesmodels.reporting.drawing import LazyFigures, png_bytes
 from bayesmodels.reporting.first_screen import first_screen

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from .nonparametric import StepCurve as StepCurve
     from .nonparametric import aalen_johansen as aalen_johansen
     from .nonparametric import kaplan_meier as kaplan_meier
-    from .pairs import Pairs as Pairs
-    from .pairs import pairwise_scores as pairwise_scores
     from .pooling import pool as pool
-    from .rank import cafs as cafs
-    from .rank import joint_rank as joint_rank
-    from .rank import win_ratio as win_ratio
+    from .ranks.pairs import Pairs as Pairs
+    from .ranks.pairs import pairwise_scores as pairwise_scores
+    from .ranks.rank import cafs as cafs
+    from .ranks.rank import joint_rank as joint_rank
+    from .ranks.rank import win_ratio as win_ratio
     from .restricted import RestrictedMean as RestrictedMean
     from .restricted import restricted_mean as restricted_mean
     from .restricted import restricted_mean_difference as restricted_mean_difference
@@ -33,21 +33,21 @@ _HOME = {
     "Accuracy": "accuracy",
     "Calibration": "risk_groups",
     "Comparison": "comparison",
-    "Pairs": "pairs",
+    "Pairs": "ranks.pairs",
     "RestrictedMean": "restricted",
     "StepCurve": "nonparametric",
     "aalen_johansen": "nonparametric",
     "ancova": "covariance_analysis",
-    "cafs": "rank",
+    "cafs": "ranks.rank",
     "calibration": "risk_groups",
-    "joint_rank": "rank",
+    "joint_rank": "ranks.rank",
     "kaplan_meier": "nonparametric",
-    "pairwise_scores": "pairs",
+    "pairwise_scores": "ranks.pairs",
     "pool": "pooling",
     "prediction_accuracy": "accuracy",
     "restricted_mean": "restricted",
     "restricted_mean_difference": "restricted",
-    "win_ratio": "rank",
+    "win_ratio": "ranks.rank",
 }
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

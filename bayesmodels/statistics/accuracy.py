@@ -25,7 +25,7 @@ from bayesmodels.errors import BadInput, in_full
 from bayesmodels.statistics.comparison import as_html
 from bayesmodels.statistics.followup import CENSORED, Array, Mask, check_level, follow_up, labels_of, text_labels
 from bayesmodels.statistics.nonparametric import aalen_johansen
-from bayesmodels.statistics.wins import weighted_wins
+from bayesmodels.statistics.ranks.wins import weighted_wins
 
 
 class NoFollowUp(BadInput):

@@ -14,8 +14,8 @@ from bayesmodels.statistics.comparison import Comparison
 from bayesmodels.statistics.covariance_analysis import ancova
 from bayesmodels.statistics.followup import CENSORED, Array, Mask, labels_of
 from bayesmodels.statistics.least_squares import as_numbers
-from bayesmodels.statistics.pairs import pairwise_scores
-from bayesmodels.statistics.rank import cafs, joint_rank, win_ratio
+from bayesmodels.statistics.ranks.pairs import pairwise_scores
+from bayesmodels.statistics.ranks.rank import cafs, joint_rank, win_ratio
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import xarray as xr
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome
 from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.surrogacy.prentice import Regions
+from bayesmodels.surrogacy.criteria.prentice import Regions
 from bayesmodels.surrogacy.settings import SurrogacySettings
 
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from bayesmodels.posterior.context import Contrast
 from bayesmodels.posterior.intervals import named_limits, probability
-from bayesmodels.surrogacy.causal_association import causal_association
-from bayesmodels.surrogacy.courses import Courses
-from bayesmodels.surrogacy.prentice import Regions, prentice
-from bayesmodels.surrogacy.proportion_explained import proportion_explained
-from bayesmodels.surrogacy.relative_effect import relative_effect
+from bayesmodels.surrogacy.criteria.causal_association import causal_association
+from bayesmodels.surrogacy.criteria.courses import Courses
+from bayesmodels.surrogacy.criteria.prentice import Regions, prentice
+from bayesmodels.surrogacy.criteria.proportion_explained import proportion_explained
+from bayesmodels.surrogacy.criteria.relative_effect import relative_effect
 from bayesmodels.surrogacy.settings import CutOffs, SurrogacySettings
 from bayesmodels.surrogacy.verdict import Verdict
 

@@ -13,14 +13,14 @@ from bayesmodels.errors import BadInput, MissingVariable, in_full
 from bayesmodels.posterior.context import Contrast, FitContext
 from bayesmodels.posterior.intervals import flat
 from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.courses import Courses, read_courses
+from bayesmodels.surrogacy.criteria.arms import Arms
+from bayesmodels.surrogacy.criteria.courses import Courses, read_courses
+from bayesmodels.surrogacy.criteria.prentice import Prentice, prentice
+from bayesmodels.surrogacy.criteria.proportion_explained import proportion_explained
+from bayesmodels.surrogacy.criteria.relative_effect import relative_effect
 from bayesmodels.surrogacy.declared import Declared, declared
 from bayesmodels.surrogacy.earliness import earliest
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL, individual_verdict, response_verdict
-from bayesmodels.surrogacy.prentice import Prentice, prentice
-from bayesmodels.surrogacy.proportion_explained import proportion_explained
-from bayesmodels.surrogacy.relative_effect import relative_effect
 from bayesmodels.surrogacy.settings import SurrogacySettings
 from bayesmodels.surrogacy.single_trial import SingleTrial, single_table, trial_criteria
 from bayesmodels.surrogacy.verdict import NOT_CONVERGED, Verdict

@@ -12,7 +12,7 @@ from scipy import stats
 from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
-from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.surrogacy.criteria.arms import Arms
 from bayesmodels.surrogacy.identifiability import SINGLE_TRIAL
 from bayesmodels.surrogacy.settings import SurrogacySettings
 from bayesmodels.surrogacy.single_trial import SingleTrial, trial_criteria

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from bayesmodels.surrogacy.prentice import Regions
+from bayesmodels.surrogacy.criteria.prentice import Regions
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 

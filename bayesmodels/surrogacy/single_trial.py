@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.intervals import named_limits
-from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.causal_association import CausalAssociation, causal_association, principal_strata
+from bayesmodels.surrogacy.criteria.arms import Arms
+from bayesmodels.surrogacy.criteria.causal_association import CausalAssociation, causal_association, principal_strata
+from bayesmodels.surrogacy.criteria.mediation import sensitivity_table
+from bayesmodels.surrogacy.criteria.prentice import Prentice, Regions, prentice
+from bayesmodels.surrogacy.criteria.proportion_explained import ProportionExplained, proportion_explained
+from bayesmodels.surrogacy.criteria.relative_effect import RelativeEffect, relative_effect
 from bayesmodels.surrogacy.identifiability import individual_verdict, response_verdict
-from bayesmodels.surrogacy.mediation import sensitivity_table
-from bayesmodels.surrogacy.prentice import Prentice, Regions, prentice
-from bayesmodels.surrogacy.proportion_explained import ProportionExplained, proportion_explained
-from bayesmodels.surrogacy.relative_effect import RelativeEffect, relative_effect
 from bayesmodels.surrogacy.settings import SurrogacySettings
 from bayesmodels.surrogacy.verdict import Verdict
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from bayesmodels.study import ClusterTable
-from bayesmodels.surrogacy.relative_effect import RatioSet
+from bayesmodels.surrogacy.criteria.relative_effect import RatioSet
 
 
 @dataclass(frozen=True)

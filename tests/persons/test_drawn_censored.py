@@ -27,7 +27,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.persons.imputation import impute
-from bayesmodels.persons.predict import predict
+from bayesmodels.persons.prediction.predict import predict
 from bayesmodels.persons.replicated_exits import replicated_trials
 from bayesmodels.persons.replicated_trials import replicated_visits
 from bayesmodels.persons.summaries.visits import visit_summaries

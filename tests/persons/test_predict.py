@@ -10,7 +10,7 @@ from limit_study import model
 from same_draw import same_draw
 
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.persons.predict import draw_paths, predict
+from bayesmodels.persons.prediction.predict import draw_paths, predict
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 

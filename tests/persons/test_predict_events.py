@@ -14,8 +14,13 @@ from dense_joint import MODEL, STUDY, cumulative, grid_of, hazards_of, integral
 from joint_study import MONTH
 
 from bayesmodels.errors import BadInput
-from bayesmodels.persons.dynamic_prediction import APPARENT, RISK_GROUPS, dynamic_prediction, example_predictions
-from bayesmodels.persons.predict_events import predict_events
+from bayesmodels.persons.prediction.dynamic_prediction import (
+    APPARENT,
+    RISK_GROUPS,
+    dynamic_prediction,
+    example_predictions,
+)
+from bayesmodels.persons.prediction.predict_events import predict_events
 from bayesmodels.statistics import calibration, prediction_accuracy
 from bayesmodels.study import Study
 

@@ -11,8 +11,8 @@ import pytest
 from oracles.single_trial import least_squares, positive_definite_grid
 
 from bayesmodels.study import ClusterTable
-from bayesmodels.surrogacy.arms import correlation
-from bayesmodels.surrogacy.causal_association import effect_covariance
+from bayesmodels.surrogacy.criteria.arms import correlation
+from bayesmodels.surrogacy.criteria.causal_association import effect_covariance
 from bayesmodels.surrogacy.person_level import posterior_arms
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"

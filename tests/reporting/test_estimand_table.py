@@ -10,7 +10,7 @@ from table_rows import one
 
 from bayesmodels.posterior.context import Contrast, read_context
 from bayesmodels.reporting.chapter import read
-from bayesmodels.reporting.chapters.estimands import estimand_table
+from bayesmodels.reporting.chapters.events.estimands import estimand_table
 from bayesmodels.reporting.settings import ReportSettings
 
 

@@ -17,12 +17,12 @@ from table_rows import one
 from bayesmodels.posterior import archive as posterior
 from bayesmodels.posterior.context import Outcome
 from bayesmodels.reporting import ReportSettings, report
-from bayesmodels.reporting.chapters.associations import Associations, harmful_step
 from bayesmodels.reporting.chapters.dropout import Dropout
-from bayesmodels.reporting.chapters.estimands import ESTIMANDS
-from bayesmodels.reporting.chapters.hazards import Hazards
-from bayesmodels.reporting.chapters.prediction import Prediction
-from bayesmodels.reporting.chapters.survival import Survival
+from bayesmodels.reporting.chapters.events.associations import Associations, harmful_step
+from bayesmodels.reporting.chapters.events.estimands import ESTIMANDS
+from bayesmodels.reporting.chapters.events.hazards import Hazards
+from bayesmodels.reporting.chapters.events.prediction import Prediction
+from bayesmodels.reporting.chapters.events.survival import Survival
 from bayesmodels.reporting.summary import schema
 from bayesmodels.vocabulary import EVENT_GROUPS, VARIABLES
 

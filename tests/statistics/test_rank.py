@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu, norm, rankdata, ttest_ind
 
 from bayesmodels.errors import BadInput
 from bayesmodels.statistics import cafs, joint_rank, pairwise_scores, win_ratio
-from bayesmodels.statistics.wins import weighted_wins
+from bayesmodels.statistics.ranks.wins import weighted_wins
 
 NAMES = {"group": "early", "reference": "delayed"}
 

@@ -10,16 +10,16 @@ from scipy.linalg import sqrtm
 from bayesmodels.errors import BadInput, MissingVariable
 from bayesmodels.posterior.context import read_context
 from bayesmodels.posterior.observed import observed_persons
-from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.courses import read_courses
-from bayesmodels.surrogacy.individual import (
+from bayesmodels.surrogacy.criteria.arms import Arms
+from bayesmodels.surrogacy.criteria.courses import read_courses
+from bayesmodels.surrogacy.criteria.individual import (
     prediction_table,
     slope_r2,
     term_association,
     vector_association,
     visit_association,
 )
-from bayesmodels.surrogacy.mediation import exposure_arms, integral, lagged, mediation_curve
+from bayesmodels.surrogacy.criteria.mediation import exposure_arms, integral, lagged, mediation_curve
 
 PAIR = ("nfl_plasma", "alsfrs_r")
 

@@ -7,17 +7,17 @@ import pytest
 from oracles.single_trial import delta_limits, fieller, positive_definite_grid
 from scipy import stats
 
-from bayesmodels.surrogacy.arms import Arms, correlation
-from bayesmodels.surrogacy.causal_association import (
+from bayesmodels.surrogacy.criteria.arms import Arms, correlation
+from bayesmodels.surrogacy.criteria.causal_association import (
     causal_association,
     cross_world,
     effect_covariance,
     principal_strata,
 )
-from bayesmodels.surrogacy.mediation import confounded_gain, sensitivity_table
-from bayesmodels.surrogacy.prentice import Regions, prentice
-from bayesmodels.surrogacy.proportion_explained import proportion_explained
-from bayesmodels.surrogacy.relative_effect import relative_effect
+from bayesmodels.surrogacy.criteria.mediation import confounded_gain, sensitivity_table
+from bayesmodels.surrogacy.criteria.prentice import Regions, prentice
+from bayesmodels.surrogacy.criteria.proportion_explained import proportion_explained
+from bayesmodels.surrogacy.criteria.relative_effect import relative_effect
 from bayesmodels.surrogacy.single_trial import likelihood_reduction, mutual_information
 
 RNG = np.random.default_rng(11)

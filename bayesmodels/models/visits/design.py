@@ -104,7 +104,7 @@ class Design:
 
 
 def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[str]) -> Design:
-    """Arrays of a study; persons to predict (`persons.predict`) come with covariates already on the fit's
+    """Arrays of a study; persons to predict (`persons.prediction.predict`) come with covariates already on the fit's
     scale, and with the drug starts of the fitted groups.
 
     Raises

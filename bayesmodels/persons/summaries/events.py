@@ -18,7 +18,7 @@ from bayesmodels.persons.collapsed import thinned
 from bayesmodels.persons.prepared import event_names
 from bayesmodels.persons.summaries.event_population import GroupFuture, Population, population
 from bayesmodels.statistics.observed import observed_event_curves
-from bayesmodels.statistics.wins import weighted_wins
+from bayesmodels.statistics.ranks.wins import weighted_wins
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL, EVENT_GROUPS
 

@@ -14,8 +14,8 @@ from bayesmodels.posterior.wording import chance, fixed
 from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference, switch_line
 from bayesmodels.reporting.page import Section, limits_cell
+from bayesmodels.surrogacy.criteria.mediation import ASSUMPTION, exposure_arms, mediation_curve, sensitivity_table
 from bayesmodels.surrogacy.declared import Declared
-from bayesmodels.surrogacy.mediation import ASSUMPTION, exposure_arms, mediation_curve, sensitivity_table
 
 
 class Mediation(Chapter):

@@ -17,11 +17,9 @@ from bayesmodels.posterior.wording import chance, fixed
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
 from bayesmodels.reporting.page import Section, limits_cell
-from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.courses import Courses, in_months
-from bayesmodels.surrogacy.declared import Declared
-from bayesmodels.surrogacy.evidence import SurrogateEvidence
-from bayesmodels.surrogacy.individual import (
+from bayesmodels.surrogacy.criteria.arms import Arms
+from bayesmodels.surrogacy.criteria.courses import Courses, in_months
+from bayesmodels.surrogacy.criteria.individual import (
     VectorAssociation,
     correlation_table,
     prediction_table,
@@ -29,6 +27,8 @@ from bayesmodels.surrogacy.individual import (
     term_association,
     visit_association,
 )
+from bayesmodels.surrogacy.declared import Declared
+from bayesmodels.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.surrogacy.single_trial import limits
 
 _VECTORS = {

@@ -13,7 +13,7 @@ from bayesmodels.posterior.wording import chance, fixed
 from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
 from bayesmodels.reporting.page import Section, limits_cell
-from bayesmodels.surrogacy.causal_association import BRIDGE
+from bayesmodels.surrogacy.criteria.causal_association import BRIDGE
 
 
 class TwoEffects(Chapter):

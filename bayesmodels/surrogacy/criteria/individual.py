@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.intervals import probability, summarise
-from bayesmodels.surrogacy.arms import ACTIVE, Arms
-from bayesmodels.surrogacy.courses import Courses
+from bayesmodels.surrogacy.criteria.arms import ACTIVE, Arms
+from bayesmodels.surrogacy.criteria.courses import Courses
 
 
 @dataclass(frozen=True)

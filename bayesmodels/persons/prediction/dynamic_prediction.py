@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.persons.predict_events import predict_events
+from bayesmodels.persons.prediction.predict_events import predict_events
 from bayesmodels.persons.prepared import event_names
 from bayesmodels.statistics import calibration, prediction_accuracy
 from bayesmodels.statistics.accuracy import NoFollowUp

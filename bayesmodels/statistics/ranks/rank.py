@@ -29,8 +29,8 @@ from bayesmodels.statistics.least_squares import (
     student_limits,
     with_every,
 )
-from bayesmodels.statistics.pairs import Pairs
-from bayesmodels.statistics.wins import Wins, wins
+from bayesmodels.statistics.ranks.pairs import Pairs
+from bayesmodels.statistics.ranks.wins import Wins, wins
 
 NAN = (float("nan"), float("nan"))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.intervals import probability
-from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.surrogacy.criteria.arms import Arms
 
 
 @dataclass(frozen=True)

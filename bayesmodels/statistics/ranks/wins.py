@@ -10,7 +10,7 @@ from scipy.special import logit
 
 from bayesmodels.errors import BadInput
 from bayesmodels.statistics.followup import Array, Mask
-from bayesmodels.statistics.pairs import Pairs
+from bayesmodels.statistics.ranks.pairs import Pairs
 
 ROUNDING = 1e-20
 """A variance of shares no larger is 0: persons then do not differ, and nothing tells of it."""

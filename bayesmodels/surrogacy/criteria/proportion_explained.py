@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmodels.posterior.intervals import probability
-from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.surrogacy.criteria.arms import Arms
 
 
 @dataclass(frozen=True)

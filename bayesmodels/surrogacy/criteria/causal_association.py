@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.intervals import probability
-from bayesmodels.surrogacy.arms import ACTIVE, CONTROL, OUTCOME, SURROGATE, Arms, correlation
+from bayesmodels.surrogacy.criteria.arms import ACTIVE, CONTROL, OUTCOME, SURROGATE, Arms, correlation
 
 S0T0, S1T1, S0S1, T0T1, S0T1, S1T0 = range(6)
 """Place of each correlation in the last axis of `cross_world`."""

@@ -15,9 +15,9 @@ import pandas as pd
 
 from bayesmodels.posterior.context import Contrast
 from bayesmodels.posterior.intervals import named_limits, probability
-from bayesmodels.surrogacy.arms import Arms
-from bayesmodels.surrogacy.courses import Courses, in_months
-from bayesmodels.surrogacy.proportion_explained import guarded_share
+from bayesmodels.surrogacy.criteria.arms import Arms
+from bayesmodels.surrogacy.criteria.courses import Courses, in_months
+from bayesmodels.surrogacy.criteria.proportion_explained import guarded_share
 
 ASSUMPTION = (
     "no unmeasured cause of both the surrogate's change and the outcome's course within an arm, also none that the "

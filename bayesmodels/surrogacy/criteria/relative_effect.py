@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from bayesmodels.posterior.intervals import probability
-from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.surrogacy.criteria.arms import Arms
 
 
 @dataclass(frozen=True)

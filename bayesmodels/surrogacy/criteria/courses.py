@@ -18,7 +18,7 @@ from bayesmodels.errors import BadInput, in_full
 from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.context import Contrast, FitContext
 from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.surrogacy.arms import Arms
+from bayesmodels.surrogacy.criteria.arms import Arms
 from bayesmodels.vocabulary import ALL, months
 
 VARIABLES = ("visit_mean", "person_basis", "person_sd", "person_correlation", "residual_sd")

@@ -12,9 +12,9 @@ import xarray as xr
 from bayesmodels.errors import BadInput, expect_numbers
 from bayesmodels.fitting.progress import counted
 from bayesmodels.persons.collapsed import thinned
-from bayesmodels.persons.futures import known_so_far, person_futures
 from bayesmodels.persons.given_exits import CANDIDATES
-from bayesmodels.persons.predict import expect_prediction, fitted_digest, to_natural_units
+from bayesmodels.persons.prediction.futures import known_so_far, person_futures
+from bayesmodels.persons.prediction.predict import expect_prediction, fitted_digest, to_natural_units
 from bayesmodels.persons.prepared import has_events
 from bayesmodels.study import Study
 

@@ -16,7 +16,7 @@ from bayesmodels.kernels.linear_mixed.variable import person_terms
 from bayesmodels.models.visits.hazard_terms import hazard_scale
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error
 from bayesmodels.persons.given_exits import linear_hazards, tilted
-from bayesmodels.persons.predict import courses_and_visits
+from bayesmodels.persons.prediction.predict import courses_and_visits
 from bayesmodels.persons.prepared import event_names, event_persons, every_visit, persons_and_visits
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months

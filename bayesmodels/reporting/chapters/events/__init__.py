@@ -1,0 +1,1 @@
+"""Chapters on events: hazards, associations, survival, estimands, prediction."""

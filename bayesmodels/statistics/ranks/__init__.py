@@ -1,0 +1,1 @@
+"""Rank analyses of function and survival together, and the pairwise comparisons that they are made of."""

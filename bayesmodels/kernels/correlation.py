@@ -1,17 +1,52 @@
-"""Correlation matrices from canonical partial correlations, for what is published after sampling."""
+"""Correlation matrices from canonical partial correlations: Cholesky factor, its gradient, matrix, LKJ prior."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from numba import njit
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.blockwise import Blockwise
 
-from bayesmodels.kernels.correlation_factor import correlation_factor
+from bayesmodels.kernels.compiled import COMPILE
+
+
+@njit(**COMPILE)
+def correlation_factor(partial, out):
+    """Cholesky factor of a correlation matrix from its canonical partial correlations, row by row, into `out`."""
+    position = 0
+    for i in range(out.shape[0]):
+        rest = 1.0
+        for j in range(i):
+            z = partial[position]
+            out[i, j] = z * math.sqrt(rest)
+            rest *= 1.0 - z * z
+            position += 1
+        out[i, i] = math.sqrt(rest)
+
+
+@njit(**COMPILE)
+def correlation_factor_gradient(partial, d_factor, out):
+    """Gradient by the partial correlations into `out`, from the gradient by their Cholesky factor."""
+    q = d_factor.shape[0]
+    rests = np.empty(q + 1)
+    rests[0] = 1.0
+    start = 0
+    for i in range(q):
+        for j in range(i):
+            z = partial[start + j]
+            rests[j + 1] = rests[j] * (1.0 - z * z)
+        d_rest = d_factor[i, i] * 0.5 / math.sqrt(rests[i])
+        for j in range(i - 1, -1, -1):
+            z, root = partial[start + j], math.sqrt(rests[j])
+            out[start + j] = d_factor[i, j] * root - 2.0 * z * rests[j] * d_rest
+            d_rest = d_rest * (1.0 - z * z) + d_factor[i, j] * z * 0.5 / root
+        start += i
 
 
 class CorrelationMatrix(Op):

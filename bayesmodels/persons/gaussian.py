@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayesmodels.kernels.correlation_factor import correlation_factor
+from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.persons.collapsed import Draw
 

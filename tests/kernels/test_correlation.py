@@ -10,8 +10,12 @@ from kernel_designs import correlation_by_regression
 from pytensor.compile.mode import Mode
 from scipy.stats import beta
 
-from bayesmodels.kernels.correlation import correlation_matrix, lkj_shapes
-from bayesmodels.kernels.correlation_factor import correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.correlation import (
+    correlation_factor,
+    correlation_factor_gradient,
+    correlation_matrix,
+    lkj_shapes,
+)
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
 

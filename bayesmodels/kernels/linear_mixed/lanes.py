@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.correlation_factor import COMPILE
+from bayesmodels.kernels.compiled import COMPILE
 
 
 @njit(**COMPILE)

@@ -32,7 +32,8 @@ import math
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.correlation_factor import COMPILE, correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 from bayesmodels.kernels.linear_mixed.drawn_terms import draw_terms, pull_terms, scores_left
 from bayesmodels.kernels.linear_mixed.lanes import (
     covariances,
@@ -55,8 +56,8 @@ from bayesmodels.kernels.linear_mixed.outcome_rows import (
 from bayesmodels.kernels.linear_mixed.packing import load_persons
 from bayesmodels.kernels.linear_mixed.random_walk import gains, gains_gradient, unwhiten_gradient, whiten
 
-VERSION = 12
-"""Raise when a kernel of the likelihood changes: compiled code on disk is reused under the old number."""
+VERSION = 13
+"""Raise when a kernel of the likelihood, or the place of what it calls, changes: compiled code on disk is kept by it."""
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 

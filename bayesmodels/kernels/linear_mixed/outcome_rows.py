@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.correlation_factor import COMPILE
+from bayesmodels.kernels.compiled import COMPILE
 
 
 @njit(**COMPILE)

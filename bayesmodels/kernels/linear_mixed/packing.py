@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.correlation_factor import COMPILE
+from bayesmodels.kernels.compiled import COMPILE
 
 LANES = 64
 """Persons worked on at once: long enough to pay for each loop's set-up, short enough for the first cache."""

@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.correlation_factor import COMPILE
+from bayesmodels.kernels.compiled import COMPILE
 
 _CHUNK = 8
 """Slots whose variances are multiplied before a logarithm is taken: no overflow, an eighth of the logarithms."""

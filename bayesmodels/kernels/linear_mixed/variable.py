@@ -10,7 +10,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from bayesmodels.kernels.correlation_factor import correlation_factor
+from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
 
 

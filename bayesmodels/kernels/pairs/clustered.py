@@ -21,10 +21,10 @@ import math
 import numpy as np
 from numba import njit
 
-from bayesmodels.kernels.correlation_factor import correlation_factor, correlation_factor_gradient
+from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 
-VERSION = 1
-"""Raise when a kernel here changes: compiled code on disk is reused under the old number."""
+VERSION = 2
+"""Raise when a kernel here, or the place of what it calls, changes: compiled code on disk is kept by it."""
 
 TERMS = 4
 """effect_1, effect_2, level_1, level_2."""

@@ -1,1 +1,1 @@
-"""Criteria of one trial: surrogate and outcome of the persons in two arms, and each measure of surrogacy made from them."""
+"""Criteria of one trial: surrogate and outcome of persons in two arms, and each measure of surrogacy made of them."""

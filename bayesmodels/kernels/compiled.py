@@ -1,4 +1,4 @@
-"""Compiled kernels called by address, so that the functions that call one do not compile it again.
+"""How kernels are compiled, and called by address, so that the functions that call one do not compile it again.
 
 Numba links the code of every compiled function into those that call it and optimises the whole once more, at each of
 the layers between a kernel and a sampler. Called by address, a kernel is compiled once and kept on disk; what calls it
@@ -12,6 +12,9 @@ from typing import Any
 
 from numba import types
 from numba.experimental.function_type import _get_wrapper_address
+
+COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
+"""How every kernel of the likelihood is compiled."""
 
 
 @cache

@@ -90,8 +90,12 @@ def lists_of(folder):
     return page[start:middle], page[middle : page.index("How far the evidence goes", middle)]
 
 
-def test_an_effect_says_which_sign_is_good(single):
+def test_an_effect_has_its_unit_and_says_which_sign_is_good(single, stages):
     identified, _ = lists_of(single[1])
+    page, staged = ((folder / "out" / "report.html").read_text() for _, folder in (single, stages))
+    assert "posterior medians with 95 % ETI (equal-tailed interval)" in page
+    assert "estimates with 95 % intervals by the delta method" in staged
+    assert ") ln; − favours 1." in identified
     assert "Effect on the surrogate" in identified
     assert "; − favours 1." in identified
     assert "; + favours 1." in identified

@@ -176,7 +176,9 @@ def run_person_level(
         "verdicts": [verdict.as_json() for verdict in found.verdicts],
         "tables": {name: _records(rows) for name, rows in tables.items() if name != "clusters"},
     }
-    page = compose(f"{table.name}: {TITLES[method]}", _lead(table, found), [*sections, _data_section(table, how)])
+    page = compose(
+        f"{table.name}: {TITLES[method]}", _lead(table, found, interval), [*sections, _data_section(table, how)]
+    )
     files: dict[str, Callable[[], bytes]] = {
         **{f"tables/{name}.csv": partial(table_csv, rows) for name, rows in tables.items()},
         SUMMARY: lambda: json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False).encode(),
@@ -212,7 +214,7 @@ _TWO_STAGE = {"individual_r2": "individual", "trial_r2": "trial"}
 """Quantities of the first screen, and the rung whose answer says whether they are settled."""
 
 
-def _lead(table: ClusterTable, found: SingleTrial | TwoStage) -> Lead:
+def _lead(table: ClusterTable, found: SingleTrial | TwoStage, level: float) -> Lead:
     n = table.counts
     left_out = f" {n['incomplete']} rows with a blank value were left out." if n["incomplete"] else ""
     rows = found.table.set_index("quantity")
@@ -226,12 +228,19 @@ def _lead(table: ClusterTable, found: SingleTrial | TwoStage) -> Lead:
         middle_and_limits = rows.loc[name, [middle, "lower", "upper"]]
         end = {"alpha": table.surrogate, "beta": table.outcome}.get(name)
         sign = "" if end is None else f"; {'+' if end.good == 'up' else '−'} favours {table.active}"
-        line = f"{_upper(words[name])}: {estimate(*middle_and_limits)}{sign}."
+        unit = f" {end.unit}" if end is not None and end.unit else ""
+        line = f"{_upper(words[name])}: {estimate(*middle_and_limits)}{unit}{sign}."
         settled = middle_and_limits["lower"] > 0 or middle_and_limits["upper"] < 0
         if rung in answers:
             settled = answers[rung].answer in ("supported", "not supported")
             line += "" if settled else f" {answers[rung].sentence_and_why}"
         (identified if settled else open_).append(line)
+    kind = (
+        f"Effects are {table.active} minus {table.control}; numbers are posterior medians with {100 * level:g} % ETI "
+        "(equal-tailed interval)."
+        if is_single
+        else f"Numbers are estimates with {100 * level:g} % intervals by the delta method."
+    )
     told = (_OF_ONE_TRIAL if is_single else _TWO_STAGE).values()
     open_ += [v.sentence_and_why for v in found.verdicts if v.answer == "not assessable" and v.rung not in told]
     return Lead(
@@ -241,6 +250,7 @@ def _lead(table: ClusterTable, found: SingleTrial | TwoStage) -> Lead:
             f"{'' if n['clusters'] == 1 else f', {n["clusters"]} clusters'}.{left_out} "
             "Each rung is its own question; a yes on one is no yes on the next. An association between persons is not "
             "a relation between effects.",
+            kind,
         ),
         identified=identified,
         not_identified=open_,

@@ -28,9 +28,10 @@ from bayesmodels.analyses.analysis import (
 from bayesmodels.analyses.event_groups import DynamicPrediction, EventGroups
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import made_folder
+from bayesmodels.fitting.compiled_model import compile_model
 from bayesmodels.fitting.prior import prior_draws
 from bayesmodels.fitting.progress import progress_wanted
-from bayesmodels.fitting.samplers import compile_model, default_target_accept
+from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import NutsSettings, resolved
 from bayesmodels.models.doubtful_data import all_warnings

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,12 @@ except SystemExit as end:
     assert end.code == 0, end.code
 """
     assert loaded_after(code) == set()
+
+
+def test_tables_are_checked_without_models_and_figures():
+    example = Path(__file__).parents[1] / "data" / "examples" / "simulated-trial"
+    code = f"import pathlib\nfrom bayesmodels.run.check import checked\nchecked(pathlib.Path({str(example)!r}))"
+    assert not loaded_after(code) & {"pymc", "pytensor", "numba", "nutpie", "matplotlib", "scipy"}
 
 
 def test_the_archive_works_without_pymc():

@@ -12,7 +12,8 @@ from bayesmodels.fitting.settings import stream_seed
 if TYPE_CHECKING:
     import pymc as pm
     import xarray as xr
-    from nutpie.compile_pymc import CompiledPyMCModel
+
+    from bayesmodels.fitting.compiled_model import CompiledModel
 
 STANDARD_GROUPS = (
     "posterior", "sample_stats", "prior", "log_likelihood", "observed_summary", "predictive_summary", "trial_terms",
@@ -42,12 +43,12 @@ class Fit:
     pm_model: pm.Model
     data: Any
     posterior: xr.DataTree
-    compile: Callable[[], CompiledPyMCModel]
+    compile: Callable[[], CompiledModel]
     on_phase: Callable[[str], None]
 
     @property
-    def compiled(self) -> CompiledPyMCModel:
-        """The model compiled for nutpie, as it was sampled; it takes new data (``compiled.with_data``)."""
+    def compiled(self) -> CompiledModel:
+        """The compiled model, as it was sampled; it takes new data (``compiled.with_data``)."""
         return self.compile()
 
     def seed(self, name: str) -> int:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from bayesmodels.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .compiled_model import CompiledModel as CompiledModel
+    from .compiled_model import compile_model as compile_model
     from .prior import prior_draws as prior_draws
-    from .samplers import compile_model as compile_model
     from .sampling import sample as sample
     from .settings import NutsSettings as NutsSettings
 
 _HOME = {
+    "CompiledModel": "compiled_model",
+    "compile_model": "compiled_model",
     "NutsSettings": "settings",
-    "compile_model": "samplers",
     "prior_draws": "prior",
     "sample": "sampling",
 }

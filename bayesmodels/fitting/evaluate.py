@@ -5,7 +5,7 @@ The graph is vectorised over draws and evaluated in chunks; where an operation c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,16 +46,43 @@ def evaluate(pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws:
         return {}
     inputs = [rv for rv in pm_model.free_RVs if rv.name in draws]
     n_chains, n_draws = draws.sizes["chain"], draws.sizes["draw"]
-    values = [_flat(draws[rv.name], rv.type.dtype) for rv in inputs]
-    outputs = list(variables.values())
-    try:
-        stacked = _vectorised(inputs, outputs, values, n_chains * n_draws)
-    except (NotImplementedError, ValueError, TypeError):
-        stacked = _draw_by_draw(inputs, outputs, values, n_chains * n_draws)
+    stacked = over_draws(inputs, list(variables.values()))([_flat(draws[rv.name], rv.type.dtype) for rv in inputs])
     return {
         name: block.reshape((n_chains, n_draws, *block.shape[1:]))
         for name, block in zip(variables, stacked, strict=True)
     }
+
+
+def over_draws(
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
+) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+    """Return a function that evaluates graphs at many draws.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of TensorVariable
+        Of one draw.
+
+    Returns
+    -------
+    callable
+        Arrays (draw, ...), one an input, to arrays (draw, ...), one an output.
+    """
+    made: list[Callable[..., list[np.ndarray]]] = []
+
+    def evaluated(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if made:
+            return made[0](values)
+        try:
+            function = _vectorised(inputs, outputs)
+            stacked = function(values)
+        except (NotImplementedError, ValueError, TypeError):
+            function = _draw_by_draw(inputs, outputs)
+            stacked = function(values)
+        made.append(function)
+        return stacked
+
+    return evaluated
 
 
 def labelled(pm_model: pm.Model, values: Mapping[str, np.ndarray], dims: Mapping[str, Sequence[str]]) -> xr.Dataset:
@@ -91,8 +118,8 @@ def _flat(array: xr.DataArray, dtype: str) -> np.ndarray:
 
 
 def _vectorised(
-    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], values: Sequence[np.ndarray], total: int
-) -> list[np.ndarray]:
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
+) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
     import pytensor
     from pytensor.graph.replace import vectorize_graph
     from pytensor.tensor import TensorType, broadcast_to, shape
@@ -105,15 +132,24 @@ def _vectorised(
         v if v.ndim > out.ndim else broadcast_to(v, (n, *shape(v))) for v, out in zip(vectors, outputs, strict=True)
     ]
     function = pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore", trust_input=True)
-    blocks = [[np.array(b) for b in function(*(v[at : at + CHUNK] for v in values))] for at in range(0, total, CHUNK)]
-    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+    def evaluated(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        chunks = [slice(at, at + CHUNK) for at in range(0, len(values[0]), CHUNK)]
+        blocks = [[np.array(b) for b in function(*(v[at] for v in values))] for at in chunks]
+        return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+    return evaluated
 
 
 def _draw_by_draw(
-    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], values: Sequence[np.ndarray], total: int
-) -> list[np.ndarray]:
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
+) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
     import pytensor
 
     function = pytensor.function(list(inputs), list(outputs), mode=python_mode(), on_unused_input="ignore")
-    rows = [[np.array(out) for out in function(*(v[j] for v in values))] for j in range(total)]
-    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+    def evaluated(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        rows = [[np.array(out) for out in function(*draw)] for draw in zip(*values, strict=True)]
+        return [np.stack(column) for column in zip(*rows, strict=True)]
+
+    return evaluated

@@ -10,15 +10,14 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.fitting import NutsSettings, compile_model
+from bayesmodels.fitting.compiled_model import POINT, CompiledModel, kept_variables
 from bayesmodels.fitting.evaluate import python_mode
-from bayesmodels.fitting.samplers import kept_variables
 from bayesmodels.posterior.convergence import convergence
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import VARIABLES
 
 if TYPE_CHECKING:
     import pymc as pm
-    from nutpie.compile_pymc import CompiledPyMCModel
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,7 @@ class Refit:
         Free variables that a posterior holds.
     data : tuple of str
         Data that the posterior depends on.
-    compiled
-        nutpie's compiled model.
+    compiled : CompiledModel
     publish : callable
         Free variables (draw, ...) in the order of `names` to the values of `published_names`.
     log_likelihood : callable
@@ -44,7 +42,7 @@ class Refit:
 
     names: tuple[str, ...]
     data: tuple[str, ...]
-    compiled: Any
+    compiled: CompiledModel
     publish: Callable[..., list[np.ndarray]]
     log_likelihood: Callable[..., np.ndarray]
     pm_model: Any
@@ -59,7 +57,13 @@ class Refit:
             New data by the name of their container.
         settings : NutsSettings
         """
-        return self._sampled(arrays, settings, raw=False)
+        tree = self._sampled(arrays, settings, raw=False)
+        drawn = self.compiled.variables(tree["posterior"][POINT].to_numpy())
+        posterior = {
+            name: (("chain", "draw", *(f"{name}_dim_{j}" for j in range(value.ndim - 2))), value)
+            for name, value in drawn.items()
+        }
+        return xr.DataTree.from_dict({"posterior": xr.Dataset(posterior), "sample_stats": tree["sample_stats"].ds})
 
     def raw_draws(self, arrays: Mapping[str, np.ndarray], settings: NutsSettings) -> tuple[dict[str, np.ndarray], int]:
         """Free variables (chain, draw, ...) and the number of divergent draws, without the cost of labels.
@@ -72,10 +76,8 @@ class Refit:
         """
         batches, statistics = self._sampled(arrays, settings, raw=True).get_arrow_trace()
         kept = [~_column(batch, "tuning").astype(bool) for batch in statistics]
-        free = {
-            name: np.stack([_column(batch, name)[keep] for batch, keep in zip(batches, kept, strict=True)])
-            for name in self.names
-        }
+        points = np.stack([_column(batch, POINT)[keep] for batch, keep in zip(batches, kept, strict=True)])
+        free = self.compiled.variables(points)
         divergent = [_column(batch, "diverging")[keep].sum() for batch, keep in zip(statistics, kept, strict=True)]
         return free, int(sum(divergent))
 
@@ -83,7 +85,7 @@ class Refit:
         import nutpie
 
         return nutpie.sample(
-            self.compiled.with_data(**{name: arrays[name] for name in self.data}),
+            self.compiled.with_data(**{name: arrays[name] for name in self.data}).for_nutpie(),
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
@@ -139,7 +141,7 @@ def refit_of(
     published: tuple[str, ...] | None = None,
     *,
     pm_model: pm.Model | None = None,
-    compiled: CompiledPyMCModel | None = None,
+    compiled: CompiledModel | None = None,
 ) -> Refit:
     """Compile a model for refits; a study fixes start groups, strata and weeks of curves, a table its classes.
 
@@ -157,7 +159,7 @@ def refit_of(
         Published variables evaluated after a refit; default those of the model that the vocabulary says are `refitted`.
     pm_model : pm.Model, optional
         What ``model.build(data)`` returned: spares building it again.
-    compiled : CompiledPyMCModel, optional
+    compiled : CompiledModel, optional
         From `compile_model`: spares compiling it again.
     """
     import pymc as pm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +12,16 @@ import xarray as xr
 
 from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.chains import Chain, tidy_statistics
-from bayesmodels.fitting.evaluate import labelled, python_mode
+from bayesmodels.fitting.compiled_model import POINT, CompiledModel, kept_variables
+from bayesmodels.fitting.evaluate import labelled
 from bayesmodels.fitting.progress import Progress, State, chain_state
 from bayesmodels.fitting.settings import TARGET_ACCEPT, TARGET_ACCEPT_OF_PERSONS, NutsSettings
 
 if TYPE_CHECKING:
     import pymc as pm
-    from nutpie.compile_pymc import CompiledPyMCModel
 
 POLL = 0.05
 """Seconds between two looks at the running chains."""
-
-
-def kept_variables(pm_model: pm.Model) -> list[str]:
-    """Names of the free variables that a posterior holds: not those that begin with an underscore.
-
-    Such variables are numbers by person that only serve the sampler (`models.joint_event.PERSON_DRAWS`).
-
-    Parameters
-    ----------
-    pm_model : pymc.Model
-    """
-    return [rv.name for rv in pm_model.free_RVs if not rv.name.startswith("_")]
 
 
 def default_target_accept(pm_model: pm.Model) -> float:
@@ -47,66 +35,12 @@ def default_target_accept(pm_model: pm.Model) -> float:
     return TARGET_ACCEPT if every else TARGET_ACCEPT_OF_PERSONS
 
 
-def compile_model(pm_model: pm.Model) -> CompiledPyMCModel:
-    """Compile a model for nutpie; it keeps the free variables that a posterior holds (`kept_variables`).
-
-    Chains start at jittered initial points. Where some variables are not kept, only those are jittered: parameters that
-    are far off, with numbers by person to match, can leave a chain where it started. The others start a little off
-    their prior's centre: there the density of one that the data do not inform is flat, which nutpie refuses.
-
-    The result takes new data without compiling again: ``compiled.with_data(name=array)``.
-
-    Parameters
-    ----------
-    pm_model : pymc.Model
-
-    Returns
-    -------
-    CompiledPyMCModel
-        nutpie samples it.
-    """
-    import nutpie
-
-    kept = kept_variables(pm_model)
-    if len(kept) == len(pm_model.free_RVs):
-        return nutpie.compile_pymc_model(pm_model, var_names=kept)
-    parameters = [rv for rv in pm_model.free_RVs if rv.name in kept]
-    by_person = set(pm_model.free_RVs) - set(parameters)
-    return nutpie.compile_pymc_model(
-        pm_model, var_names=kept, jitter_rvs=by_person, initial_points=off_centre(pm_model, parameters)
-    )
-
-
-def off_centre(pm_model: pm.Model, variables: Sequence[Any]) -> dict[Any, np.ndarray]:
-    """Starts of free variables: a tenth of the way from where they would start to a draw of the prior.
-
-    Their supports are taken to be convex, as intervals, half lines and simplices are.
-
-    Parameters
-    ----------
-    pm_model : pymc.Model
-    variables : sequence
-        Free variables of the model.
-
-    Returns
-    -------
-    dict
-        Variable to its start.
-    """
-    import pymc as pm
-    from pymc.initial_point import make_initial_point_fn
-
-    centre = make_initial_point_fn(model=pm_model, return_transformed=False)(0)
-    drawn = pm.draw(variables, random_seed=0, mode=python_mode())
-    return {rv: 0.9 * centre[rv.name] + 0.1 * np.asarray(draw) for rv, draw in zip(variables, drawn, strict=True)}
-
-
 def nutpie_chains(
     pm_model: pm.Model,
     settings: NutsSettings,
     seeds: Mapping[int, int],
     progress: Progress,
-    compiled: CompiledPyMCModel,
+    compiled: CompiledModel,
 ) -> Iterator[Chain]:
     """Sample chains with nutpie, up to `settings.cores` at once.
 
@@ -118,7 +52,7 @@ def nutpie_chains(
     seeds : mapping of int to int
         Chain numbers to sample, with their seeds.
     progress : Progress
-    compiled : CompiledPyMCModel
+    compiled : CompiledModel
         From `compile_model`.
 
     Yields
@@ -137,7 +71,8 @@ def nutpie_chains(
             for number in [n for n, sampler in running.items() if _finished(n, sampler)]:
                 tree = running.pop(number).wait()
                 progress.update(_complete(number, settings, tree))
-                yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
+                drawn = compiled.variables(tree["posterior"][POINT].to_numpy())
+                yield _chain(pm_model, settings, number, drawn, tree["sample_stats"])
             for number in running:
                 if number in states:
                     progress.update(states[number])
@@ -157,9 +92,7 @@ def _finished(number: int, sampler: Any) -> bool:
         raise BayesmodelsError(f"chain {number}: nutpie stopped: {why}") from error
 
 
-def _start(
-    compiled: CompiledPyMCModel, settings: NutsSettings, number: int, seed: int, states: dict[int, State]
-) -> Any:
+def _start(compiled: CompiledModel, settings: NutsSettings, number: int, seed: int, states: dict[int, State]) -> Any:
     import nutpie
 
     def remember(progress: list[Any]) -> None:
@@ -167,7 +100,7 @@ def _start(
         states[number] = chain_state(number, state.finished_draws, state.total_draws, state.divergences)
 
     return nutpie.sample(
-        compiled,
+        compiled.for_nutpie(),
         draws=settings.draws,
         tune=settings.tune,
         chains=1,
@@ -230,7 +163,7 @@ def pymc_chains(
             )
         if tree["posterior"].sizes["draw"] < settings.draws:
             raise KeyboardInterrupt  # PyMC returns what it has instead
-        yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
+        yield _chain(pm_model, settings, number, _free(pm_model, tree["posterior"]), tree["sample_stats"])
 
 
 def numpyro_chains(
@@ -281,7 +214,7 @@ def numpyro_chains(
                 f"({str(error).splitlines()[0].split('{')[0]}); use sampler = 'nutpie' or 'pymc'"
             ) from error
         progress.update(_complete(number, settings, tree))
-        yield _chain(pm_model, settings, number, tree["posterior"], tree["sample_stats"])
+        yield _chain(pm_model, settings, number, _free(pm_model, tree["posterior"]), tree["sample_stats"])
 
 
 def _complete(number: int, settings: NutsSettings, tree: Any) -> State:
@@ -289,9 +222,15 @@ def _complete(number: int, settings: NutsSettings, tree: Any) -> State:
     return chain_state(number, total, total, int(tree["sample_stats"]["diverging"].sum()))
 
 
-def _chain(pm_model: pm.Model, settings: NutsSettings, number: int, posterior: Any, stats: Any) -> Chain:
+def _free(pm_model: pm.Model, posterior: Any) -> dict[str, np.ndarray]:
+    """Free variables (chain, draw, ...) of a sampler's own posterior."""
+    return {name: posterior[name].to_numpy() for name in kept_variables(pm_model)}
+
+
+def _chain(
+    pm_model: pm.Model, settings: NutsSettings, number: int, free: Mapping[str, np.ndarray], stats: Any
+) -> Chain:
     """Give a sampler's output the model's dims and coordinates, and ArviZ's names."""
-    free = {name: posterior[name].to_numpy() for name in kept_variables(pm_model)}
     raw = {name: stats[name].to_numpy()[0] for name in stats.data_vars if stats[name].ndim == 2}
     statistics = {
         name: xr.DataArray(value[None], dims=("chain", "draw"))

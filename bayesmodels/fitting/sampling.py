@@ -14,13 +14,12 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput, DamagedFile, expect
 from bayesmodels.fitting.chains import Chain, chain_path, read_chain, write_chain
+from bayesmodels.fitting.compiled_model import CompiledModel, compile_model, kept_variables
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
-from bayesmodels.fitting.progress import Progress, progress_display
+from bayesmodels.fitting.progress import Progress, State, progress_display
 from bayesmodels.fitting.samplers import (
-    compile_model,
     default_target_accept,
-    kept_variables,
     numpyro_chains,
     nutpie_chains,
     pymc_chains,
@@ -29,7 +28,9 @@ from bayesmodels.fitting.settings import NutsSettings, affects_draws, chain_seed
 
 if TYPE_CHECKING:
     import pymc as pm
-    from nutpie.compile_pymc import CompiledPyMCModel
+
+COMPILE = "compile, or load what was compiled before"
+"""Name of the phase: about a minute the first time that a machine meets a kind of model, a second or two later."""
 
 Phase = Callable[[str], None]
 """Told the name of each phase as it begins."""
@@ -44,7 +45,7 @@ def sample(
     settings: NutsSettings,
     chain_dir: Path | None = None,
     *,
-    compiled: CompiledPyMCModel | Callable[[], CompiledPyMCModel] | None = None,
+    compiled: CompiledModel | Callable[[], CompiledModel] | None = None,
     on_phase: Phase = no_phases,
 ) -> xr.DataTree:
     """Draw from a model's posterior with NUTS.
@@ -60,11 +61,11 @@ def sample(
     settings : NutsSettings
     chain_dir : Path, optional
         Each chain is written here, as ``<k>.nc``, when it is finished; chains found here are kept.
-    compiled : CompiledPyMCModel or callable, optional
+    compiled : CompiledModel or callable, optional
         From `compile_model`, with the same data as `pm_model`: spares compiling again (nutpie only). Or a function that
         gives it, called only where a chain is to be sampled.
     on_phase : callable
-        Told "compile", "sample", "chain <k> of <n>" and "published variables".
+        Told `COMPILE`, "sample", "chain <k>: <n> of <m> finished" and "published variables".
 
     Returns
     -------
@@ -90,7 +91,7 @@ def sample(
     by_nutpie = settings.sampler == "nutpie"
     absent = [n for n in range(settings.chains) if chain_dir is None or not chain_path(chain_dir, n).exists()]
     if by_nutpie and absent:  # before anything else is compiled of this model, which may change the order of rounding
-        compiled = _compiled(pm_model, compiled, on_phase)
+        compiled = _compiled(pm_model, compiled, on_phase, settings.progress)
     if chain_dir is not None:
         identity = {"settings": affects_draws(settings), "log_density": log_density_at_start(pm_model)}
         chains = _kept_chains(chain_dir, settings.chains, identity, on_phase)
@@ -98,7 +99,7 @@ def sample(
     found = len(chains)
     if wanted:
         if by_nutpie:
-            compiled = _compiled(pm_model, compiled, on_phase)
+            compiled = _compiled(pm_model, compiled, on_phase, settings.progress)
         clock.lap("compile")
         on_phase("sample")
         with progress_display(settings.progress) as progress:
@@ -145,12 +146,18 @@ def deterministics(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
     return labelled(pm_model, evaluate(pm_model, graphs, draws), pm_model.named_vars_to_dims)
 
 
-def _compiled(pm_model: pm.Model, compiled: Any, on_phase: Phase) -> CompiledPyMCModel:
+def _compiled(pm_model: pm.Model, compiled: Any, on_phase: Phase, wanted: bool | None) -> CompiledModel:
     """The compiled model as given, or as the function that was given gives it; else compiled now."""
     if compiled is not None and not callable(compiled):
         return compiled
-    on_phase("compile")
-    return compile_model(pm_model) if compiled is None else compiled()
+    on_phase(COMPILE)
+    with progress_display(wanted) as progress:
+        progress.update(State("compile", 0, 1, "about a minute the first time, then kept on disk"))
+        made = compile_model(pm_model) if compiled is None else compiled()
+        progress.update(State("compile", 1, 1))
+    if not made.kept_on_disk:
+        on_phase("compiled; an operation of this model cannot be kept on disk, so every process compiles it anew")
+    return made
 
 
 def _kept_chains(folder: Path, chains: int, identity: Mapping[str, Any], on_phase: Phase) -> dict[int, Chain]:

@@ -1,8 +1,8 @@
-"""How kernels are compiled, and called by address, so that the functions that call one do not compile it again.
+"""How kernels are compiled, and called by name, so that the functions that call one do not compile it again.
 
 Numba links the code of every compiled function into those that call it and optimises the whole once more, at each of
-the layers between a kernel and a sampler. Called by address, a kernel is compiled once and kept on disk; what calls it
-compiles in a fraction of the time, each time anew (numba keeps no code on disk that holds an address).
+the layers between a kernel and a sampler. Called by name, as a C function of a library would be, a kernel is compiled
+once; what calls it compiles in a fraction of the time and, since its code holds no address, is kept on disk too.
 """
 
 from __future__ import annotations
@@ -10,34 +10,48 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import llvmlite.binding
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
+from numba.core.typing import signature
 from numba.experimental.function_type import _get_wrapper_address
+from numba.extending import intrinsic
 
 COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
 """How every kernel of the likelihood is compiled."""
 
 
 @cache
-def by_address(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+def by_name(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """A compiled function for given argument types, to be called from other compiled functions.
 
     Parameters
     ----------
     kernel : numba dispatcher
-        Raises nothing: errors do not pass through an address.
+        Raises nothing: errors do not pass through a name.
     arguments : tuple of numba types
     """
     kernel.compile(arguments)
-    signature = kernel.overloads[arguments].signature
+    compiled = kernel.overloads[arguments].signature
+    name = f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
+    llvmlite.binding.add_symbol(name, _get_wrapper_address(kernel, compiled))
 
-    class Address(types.WrapperAddressProtocol):
-        def __wrapper_address__(self):
-            return _get_wrapper_address(kernel, signature)
+    @intrinsic
+    def call(typing_context, *given):
+        def generate(context, builder, sign, values):
+            values = cgutils.unpack_tuple(builder, values[0])
+            values = [
+                context.cast(builder, value, one, other)
+                for value, one, other in zip(values, given, arguments, strict=True)
+            ]
+            returned = context.get_value_type(compiled.return_type)
+            form = ir.FunctionType(returned, [context.get_value_type(one) for one in arguments])
+            return builder.call(cgutils.get_or_insert_function(builder.module, form, name), values)
 
-        def signature(self):
-            return signature
+        return signature(compiled.return_type, types.StarArgTuple(given)), generate
 
-    return Address()
+    return call
 
 
 def array(ndim: int, kind: Any = types.float64) -> Any:

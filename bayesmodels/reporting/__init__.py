@@ -1,24 +1,45 @@
-"""From a posterior to tables, figures, a summary for machines and one HTML page; needs no model and no PyMC."""
+"""From a posterior to tables, figures, a summary for machines and one HTML page; needs no model and no PyMC.
 
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading
-from bayesmodels.reporting.chapters.effects import EffectTable
-from bayesmodels.reporting.document import CHAPTERS, Report, report
-from bayesmodels.reporting.page import Block, Lead, Picture, Section, compose
-from bayesmodels.reporting.settings import ReportSettings
+Nothing heavy is imported until a name is used.
+"""
 
-__all__ = [
-    "CHAPTERS",
-    "Block",
-    "Chapter",
-    "EffectTable",
-    "Lead",
-    "LeadLines",
-    "Needs",
-    "Picture",
-    "Reading",
-    "Report",
-    "ReportSettings",
-    "Section",
-    "compose",
-    "report",
-]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bayesmodels.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from .chapter import Chapter as Chapter
+    from .chapter import LeadLines as LeadLines
+    from .chapter import Needs as Needs
+    from .chapter import Reading as Reading
+    from .chapters.effects import EffectTable as EffectTable
+    from .document import CHAPTERS as CHAPTERS
+    from .document import Report as Report
+    from .document import report as report
+    from .page import Block as Block
+    from .page import Lead as Lead
+    from .page import Picture as Picture
+    from .page import Section as Section
+    from .page import compose as compose
+    from .settings import ReportSettings as ReportSettings
+
+_HOME = {
+    "CHAPTERS": "document",
+    "Block": "page",
+    "Chapter": "chapter",
+    "EffectTable": "chapters.effects",
+    "Lead": "page",
+    "LeadLines": "chapter",
+    "Needs": "chapter",
+    "Picture": "page",
+    "Reading": "chapter",
+    "Report": "document",
+    "ReportSettings": "settings",
+    "Section": "page",
+    "compose": "page",
+    "report": "document",
+}
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOME)

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import integrate, stats
 
 from bayesmodels.errors import BadInput
-from bayesmodels.fitting.samplers import compile_model
+from bayesmodels.fitting import compile_model
 from bayesmodels.fitting.sampling import deterministics, sample
 from bayesmodels.fitting.settings import NutsSettings
 from bayesmodels.models.prior_table import prior_table

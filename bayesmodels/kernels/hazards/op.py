@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import array, as_it_is, by_address
+from bayesmodels.kernels.compiled import array, as_it_is, by_name
 from bayesmodels.kernels.hazards.likelihood import VERSION, exits
 from bayesmodels.kernels.value_from_gradient import share_value
 
@@ -88,7 +88,7 @@ def evaluate(by_person, {", ".join(Exits._fields)}{", " if names else ""}{names}
 """
     scope = {
         "np": np,
-        "exits": exits if jit is as_it_is else by_address(exits, EXITS),
+        "exits": exits if jit is as_it_is else by_name(exits, EXITS),
         "columns": np.array(layout.columns, bool).reshape(n_events, -1),
         "uses": np.array(layout.uses, bool).reshape(n_events, -1),
         "predictor_of": np.array(layout.predictor_of, np.int64),

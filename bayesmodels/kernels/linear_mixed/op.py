@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import array, as_it_is, by_address
+from bayesmodels.kernels.compiled import array, as_it_is, by_name
 from bayesmodels.kernels.linear_mixed.likelihood import VERSION, marginal
 from bayesmodels.kernels.linear_mixed.packing import LANES, by_visits, most_visits, pack, unpack
 from bayesmodels.kernels.value_from_gradient import share_value
@@ -147,7 +147,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         "pack": pack,
         "by_visits": by_visits,
         "most_visits": most_visits,
-        "marginal": marginal if jit is as_it_is else by_address(marginal, MARGINAL),
+        "marginal": marginal if jit is as_it_is else by_name(marginal, MARGINAL),
         "LANES": LANES,
         "n_outcomes": layout.n_outcomes,
         "outcome_of": np.array(layout.outcome_of),

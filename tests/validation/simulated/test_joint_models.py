@@ -13,9 +13,9 @@ from validation.simulated.joint_density import log_likelihood, normal_nodes
 from validation.simulated.joint_labels import joint_published, labelled_draws, labelled_truth
 from validation.simulated.joint_trials import WEEKS_A_MONTH, draw_truth, simulate_exits, simulate_trial, study_of
 
+from bayesmodels.fitting.compiled_model import off_centre
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.refit import arrays_of
-from bayesmodels.fitting.samplers import off_centre
 
 
 @pytest.mark.parametrize(("variant", "order"), [("piecewise", 7), ("weibull", 4)])

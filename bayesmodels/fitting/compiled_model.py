@@ -1,8 +1,8 @@
 """`compile_model`: a model's log-density and gradient as machine code kept on disk, and what nutpie needs of it.
 
-nutpie's own compiler wraps a model's numba function in C callbacks, and numba compiles the whole model anew with them
-in every process. Here the function itself is called, from Python: its code is found on disk by every later process, and
-it gives the interpreter's lock back while it works, so that chains run side by side.
+nutpie's own compiler wraps a model's numba function in C functions, and numba compiles the whole model anew with them
+in every process. Here the C functions call it by its address (`c_functions.py`), and a later process finds all of it on
+disk.
 """
 
 from __future__ import annotations
@@ -22,16 +22,10 @@ from bayesmodels.fitting.evaluate import over_draws, python_mode
 
 if TYPE_CHECKING:
     import pymc as pm
-    from nutpie.compiled_pyfunc import PyFuncModel
+    from nutpie.compile_pymc import CompiledPyMCModel
 
 POINT = "free"
 """What nutpie's trace calls the free vector."""
-
-
-class NotEvaluated(Exception):
-    """The log-density could not be evaluated at a point: the draw diverges, and the chain goes on."""
-
-    is_recoverable = True  # nutpie looks for this
 
 
 @dataclass(frozen=True)
@@ -40,8 +34,8 @@ class CompiledModel:
 
     Parameters
     ----------
-    evaluate : callable
-        Free vector (n,) and data to log-density and gradient (n,).
+    evaluate : numba dispatcher
+        Free vector (n,) and data to log-density and gradient (n,); compiled for their types.
     data : dict of str to array
         What `evaluate` takes after the vector, in order; arrays without a name have numbers for names.
     size : int
@@ -58,7 +52,7 @@ class CompiledModel:
         Whether a later process finds the machine code; if not, the model holds an operation that numba cannot keep.
     """
 
-    evaluate: Callable[..., tuple[Any, np.ndarray]]
+    evaluate: Any
     data: dict[str, np.ndarray]
     size: int
     start: Callable[[int], np.ndarray]
@@ -108,34 +102,28 @@ class CompiledModel:
             name: value.reshape((*leading, *value.shape[1:])) for name, value in zip(self.names, values, strict=True)
         }
 
-    def for_nutpie(self) -> PyFuncModel:
+    def for_nutpie(self) -> CompiledPyMCModel:
         """Return the model as ``nutpie.sample`` takes it; its trace holds the free vector, `POINT`."""
-        from nutpie.compiled_pyfunc import from_pyfunc
+        from nutpie.compile_pymc import CompiledPyMCModel
 
-        evaluate, data, held = self.evaluate, tuple(self.data.values()), self.held
-        everything = bool(held.all())
+        from bayesmodels.fitting.c_functions import held_numbers, log_density, places_of
 
-        def log_density() -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-            def at(point: np.ndarray) -> tuple[float, np.ndarray]:
-                try:
-                    value, gradient = evaluate(point, *data)
-                except Exception as error:
-                    raise NotEvaluated(str(error)) from error
-                return float(value), gradient
-
-            return at
-
-        def hold(*_: Any) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-            return lambda point: {POINT: point.copy() if everything else point[held]}
-
-        return from_pyfunc(
-            self.size,
-            log_density,
-            hold,
-            expanded_dtypes=[np.dtype(np.float64)],
-            expanded_shapes=[(int(held.sum()),)],
-            expanded_names=[POINT],
-            make_initial_point_fn=self.start,
+        data, held = tuple(self.data.values()), np.flatnonzero(self.held)
+        return CompiledPyMCModel(
+            _n_dim=self.size,
+            n_expanded=len(held),
+            compiled_logp_func=log_density(self.evaluate, data),
+            compiled_expand_func=held_numbers(),
+            user_data=places_of(self.evaluate, data, held),
+            initial_point_func=self.start,
+            shape_info=([POINT], [slice(0, len(held))], [(len(held),)]),
+            dims={},
+            _coords={},
+            _shapes={POINT: (len(held),)},
+            shared_data={},
+            shared_var_keys={},
+            logp_func=(self.evaluate, data),  # kept alive: `user_data` points to them
+            expand_func=None,
         )
 
 
@@ -168,11 +156,11 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
     density, gradient = clone_replace(list(_density_and_gradient(pm_model)), pieces)
     with pm_model:
         function = compile_function([vector], [density, gradient], mode="NUMBA", trust_input=True)
-    evaluate, kept_on_disk = _without_lock(function)
-    data = _data(function)
+    evaluate, data = function.vm.jit_fn, _data(function)
     evaluate(start(0), *data.values())  # compiles, or loads
     held, constrain = _held(pm_model, kept, layout)
-    return CompiledModel(evaluate, data, layout.size, start, held, tuple(kept), constrain, kept_on_disk)
+    on_disk = evaluate.stats.cache_path is not None
+    return CompiledModel(evaluate, data, layout.size, start, held, tuple(kept), constrain, on_disk)
 
 
 def kept_variables(pm_model: pm.Model) -> list[str]:
@@ -226,15 +214,6 @@ def _density_and_gradient(pm_model: pm.Model) -> tuple[Any, Any]:
     simplified = ["canonicalize", "stabilize", *([] if pm_model.check_bounds else ["local_remove_check_parameter"])]
     density = rewrite_graph(pm_model.logp(), include=simplified)
     return density, concatenate([by.ravel() for by in grad(density, pm_model.value_vars)])
-
-
-def _without_lock(function: Any) -> tuple[Callable[..., Any], bool]:
-    """The numba function of a PyTensor function, working without the interpreter's lock; whether it is kept on disk."""
-    from pytensor.link.numba.dispatch.basic import numba_njit
-
-    theirs = function.vm.jit_fn
-    on_disk = theirs.stats.cache_path is not None
-    return numba_njit(theirs.py_func, final_function=True, cache=on_disk, nogil=True), on_disk
 
 
 def _data(function: Any) -> dict[str, np.ndarray]:

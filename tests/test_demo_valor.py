@@ -12,8 +12,8 @@ import pymc as pm
 import pytest
 import xarray as xr
 
-from bayesmodels.demo import valor
-from bayesmodels.demo.valor import MAIN, VARIANTS, other_fall_priors, run_valor
+from bayesmodels.demo.fits import fitted
+from bayesmodels.demo.valor import MAIN, VARIANTS, other_fall_priors, valor_jobs, valor_results
 from bayesmodels.demo.valor_lead import nfl_response, percent, valor_lead
 from bayesmodels.demo.valor_page import valor_sections
 from bayesmodels.fitting import NutsSettings
@@ -22,9 +22,9 @@ from bayesmodels.models.published_means.presets import valor_nfl
 from bayesmodels.reporting import compose
 
 
-def prior_instead_of_posterior(pm_model: pm.Model, settings: NutsSettings) -> xr.DataTree:
+def prior_instead_of_posterior(pm_model: pm.Model) -> xr.DataTree:
     """200 prior draws in the shape of a fit: quick, and plainly not VALOR's posterior."""
-    draws = pm.draw(pm_model.free_RVs, draws=200, random_seed=settings.seed, mode="FAST_COMPILE")
+    draws = pm.draw(pm_model.free_RVs, draws=200, random_seed=3, mode="FAST_COMPILE")
     free = xr.Dataset(
         {
             rv.name: (
@@ -40,20 +40,13 @@ def prior_instead_of_posterior(pm_model: pm.Model, settings: NutsSettings) -> xr
     return xr.DataTree.from_dict({"posterior": published, "sample_stats": stats})
 
 
-def fit_instead(model, data, settings: NutsSettings) -> xr.DataTree:
-    tree = prior_instead_of_posterior(model.build(data), settings)
-    tree["prior"] = xr.DataTree(tree["posterior"].to_dataset())
-    return tree
-
-
 @pytest.fixture(scope="module")
 def results():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(valor, "sample", prior_instead_of_posterior)
-        patch.setattr(valor, "fit", fit_instead)
-        told: list[str] = []
-        yield run_valor(NutsSettings(seed=3), told.append)
-        assert len(told) == 10
+    jobs = valor_jobs()
+    assert len(jobs) == 10
+    trees = {name: prior_instead_of_posterior(job.model.build(job.data)) for name, job in jobs.items()}
+    trees[MAIN]["prior"] = xr.DataTree(trees[MAIN]["posterior"].to_dataset())
+    return valor_results(trees, 3)
 
 
 def test_every_later_mean_is_predicted_by_every_model(results) -> None:
@@ -111,7 +104,7 @@ def test_percent() -> None:
 
 @pytest.mark.slow
 def test_what_valor_says() -> None:
-    found = run_valor(NutsSettings(seed=1, progress=False), lambda _: None)
+    found = valor_results(fitted(valor_jobs(), NutsSettings(seed=1, progress=False), print), 1)
     assert not found.not_converged
     starts = found.starts.set_index(["delayed_start_week", "model"])
     assert (starts["alsfrs_r"] == 10).all()

@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.demo.valor import MAIN, Tell, ValorResults, run_valor
+from bayesmodels.demo.fits import Job, Tell, fitted
+from bayesmodels.demo.valor import MAIN, ValorResults, valor_jobs, valor_results
 from bayesmodels.demo.valor_lead import nfl_response, valor_lead
 from bayesmodels.demo.valor_page import valor_sections
 from bayesmodels.errors import BadInput
 from bayesmodels.files import made_folder
-from bayesmodels.fitted import fit
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -64,12 +64,16 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
             folder.empty()
         folder.begin("demo", None)
         with folder.ending():
-            results = run_valor(settings, tell)
+            jobs = {SIMULATED: _simulated_job(settings.seed or 0), **valor_jobs()}
+            posteriors = fitted(jobs, settings, tell)
+            tell("predictions of what was published later")
+            results = valor_results(posteriors, settings.seed or 0)
             folder.write_all(
                 {f"tables/{name}.csv": partial(table_csv, table) for name, table in _tables(results).items()}
             )
             _save(folder, "valor_posterior.nc", results.fits[MAIN].posterior)
-            block, simulated = _simulated(folder, settings, tell)
+            tell("reports")
+            block, simulated = _simulated(folder, posteriors[SIMULATED])
             stamp = None
             if results.not_converged:
                 said = " ".join(results.not_converged)
@@ -111,12 +115,13 @@ def _save(folder: ListedFolder, name: str, posterior: xr.DataTree) -> None:
     folder.confirm([name])
 
 
-def _simulated(folder: ListedFolder, settings: NutsSettings, tell: Tell) -> tuple[Block, dict[str, Any]]:
-    tell("simulated trial: fitting NfL and ALSFRS-R of 108 simulated persons")
-    study = simulated_study(settings.seed or 0)
-    posterior: xr.DataTree = fit(LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r())), study, settings)
+def _simulated_job(seed: int) -> Job:
+    model = LongitudinalModel(outcomes=(nfl_plasma(), alsfrs_r()))
+    return Job("simulated trial of 108 persons: NfL and ALSFRS-R", model, simulated_study(seed), described=True)
+
+
+def _simulated(folder: ListedFolder, posterior: xr.DataTree) -> tuple[Block, dict[str, Any]]:
     _save(folder, "simulated/posterior.nc", posterior)
-    tell("simulated trial: reporting")
     made = report(posterior, settings=ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r"))
     folder.write_all({f"simulated/{name}": content for name, content in made.files().items()})
     lead = replace(

@@ -9,7 +9,7 @@ explains without the drug.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.fitted import fit
-from bayesmodels.fitting import NutsSettings, sample
+from bayesmodels.demo.fits import Job
 from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
@@ -47,8 +46,6 @@ START_WEEKS = (30.0, 28.0)
 """Week from which the delayed group counts as on the drug: the main analysis, and the nominal switch."""
 
 CURVE_WEEKS = tuple(float(week) for week in range(0, 149, 2))
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -114,34 +111,45 @@ def function_model(variant: str) -> PublishedMeansModel:
     return PublishedMeansModel(outcomes=(valor_alsfrs_r(effect, course),))
 
 
-def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
-    """Fit to week 28, predict what was published later, and show the trap at week 148.
+FALLS, TRAP = "fall of NfL, {}", "week 148, {}"
+
+
+def valor_jobs() -> dict[str, Job]:
+    """The ten fits: to week 28 under every model of function, NfL under other priors, and the trap at week 148."""
+    jobs = {MAIN: Job("VALOR: NfL and ALSFRS-R to week 28", _main_model(), fitted_means(BOTH), described=True)}
+    for variant in VARIANTS:
+        if variant != MAIN:
+            told = f"VALOR: ALSFRS-R to week 28, {variant}"
+            jobs[variant] = Job(told, function_model(variant), fitted_means(FUNCTION))
+    for label, nfl in other_fall_priors().items():
+        model, data = PublishedMeansModel(outcomes=(nfl,)), fitted_means(("nfl_plasma",))
+        jobs[FALLS.format(label)] = Job(f"VALOR: NfL to week 28, {label}", model, data)
+    for variant in VARIANTS:
+        told = f"VALOR: the trap at week 148, {variant}"
+        jobs[TRAP.format(variant)] = Job(told, function_model(variant), to_week_148())
+    return jobs
+
+
+def valor_results(posteriors: Mapping[str, xr.DataTree], seed: int) -> ValorResults:
+    """Predict what was published later, and show the trap at week 148.
 
     Parameters
     ----------
-    settings : NutsSettings
-        With a seed.
-    tell : callable
-        Told one line per phase.
+    posteriors : mapping of str to DataTree
+        Of `valor_jobs`, by their names.
+    seed : int
+        Of the predictions.
     """
-    tell("VALOR: fitting NfL and ALSFRS-R to week 28")
-    both = fitted_means(BOTH)
-    main = valor_means_model(*VARIANTS[MAIN], curve_weeks=CURVE_WEEKS)
-    fits = {MAIN: MeansFit(MAIN, main, both, fit(main, both, settings))}
-    for variant in VARIANTS:
-        if variant != MAIN:
-            tell(f"VALOR: fitting ALSFRS-R to week 28, {variant}")
-            fits[variant] = _fit_function(variant, fitted_means(FUNCTION), settings)
-    falls = [MeansFit("as stated", main, both, fits[MAIN].posterior)]
-    for label, nfl in other_fall_priors().items():
-        tell(f"VALOR: fitting NfL to week 28, {label}")
-        model, data = PublishedMeansModel(outcomes=(nfl,)), fitted_means(("nfl_plasma",))
-        falls.append(MeansFit(label, model, data, sample(model.build(data), settings)))
-    trapped = []
-    for variant in VARIANTS:
-        tell(f"VALOR: the trap at week 148, {variant}")
-        trapped.append(_fit_function(variant, to_week_148(), settings))
-    seed, made = settings.seed or 0, (*fits.values(), *falls[1:], *trapped)
+    jobs = valor_jobs()
+
+    def made(name: str, label: str) -> MeansFit:
+        return MeansFit(label, jobs[name].model, jobs[name].data, posteriors[name])
+
+    fits = {variant: made(variant, variant) for variant in VARIANTS}
+    others = [made(FALLS.format(label), label) for label in other_fall_priors()]
+    falls = [dataclasses.replace(fits[MAIN], label="as stated"), *others]
+    trapped = [made(TRAP.format(variant), variant) for variant in VARIANTS]
+    every = (*fits.values(), *others, *trapped)
     whole = {fitted.label: _whole(fitted, seed) for fitted in fits.values()}
     return ValorResults(
         fits=fits,
@@ -151,9 +159,13 @@ def run_valor(settings: NutsSettings, tell: Tell) -> ValorResults:
         starts=_starts(fits, seed),
         trap=pd.DataFrame([_trap_row(fitted) for fitted in trapped]),
         fall_priors=pd.concat([_falls(fitted) for fitted in falls], ignore_index=True),
-        not_converged=tuple(line for fitted in made for line in not_converged(fitted)),
-        short=tuple(line for fitted in made for line in short(fitted)),
+        not_converged=tuple(line for fitted in every for line in not_converged(fitted)),
+        short=tuple(line for fitted in every for line in short(fitted)),
     )
+
+
+def _main_model() -> PublishedMeansModel:
+    return valor_means_model(*VARIANTS[MAIN], curve_weeks=CURVE_WEEKS)
 
 
 def other_fall_priors() -> dict[str, MeansOutcome]:
@@ -179,11 +191,6 @@ def _falls(fitted: MeansFit) -> pd.DataFrame:
         lower, median, upper = np.quantile(fall.sel(stratum=stratum), [0.025, 0.5, 0.975])
         rows.append({"prior": fitted.label, "stratum": stratum, "median": median, "lower": lower, "upper": upper})
     return pd.DataFrame(rows)
-
-
-def _fit_function(variant: str, data: MeansTable, settings: NutsSettings) -> MeansFit:
-    model = function_model(variant)
-    return MeansFit(variant, model, data, sample(model.build(data), settings))
 
 
 def not_converged(fitted: MeansFit) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Literal
 from zlib import crc32
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+
+from bayesmodels.processes import usable_cores
 
 Sampler = Literal["nutpie", "pymc", "numpyro"]
 
@@ -111,13 +112,6 @@ def resolved(settings: NutsSettings, target_accept: float = TARGET_ACCEPT) -> Nu
     cores = settings.cores or min(settings.chains, usable_cores())
     accept = settings.target_accept or target_accept
     return NutsSettings.model_validate(settings.model_dump() | {"seed": seed, "cores": cores, "target_accept": accept})
-
-
-def usable_cores() -> int:
-    """Count the processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def affects_draws(settings: NutsSettings) -> dict[str, object]:

@@ -10,12 +10,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from bayesmodels.processes import side_by_side
 
 Record = dict[str, Any]
 Task = Callable[[Any, int], Record]
@@ -82,10 +83,13 @@ def _resume(log: Path, spec: Any) -> dict[int, Record]:
 def _records(task: Task, spec: Any, numbers: Sequence[int], workers: int, scheduler: str | None) -> Iterator[Record]:
     """Records as they are finished."""
     timed = partial(_timed, task, spec)
-    if workers == 1 and scheduler is None:
-        yield from map(timed, numbers)
+    if scheduler is None:
+        yield from (record for _, record in side_by_side(timed, numbers, workers))
         return
-    with _executor(workers, scheduler) as executor:
+    from distributed import Client
+
+    with Client(scheduler) as client:
+        executor = client.get_executor()
         for future in as_completed([executor.submit(timed, number) for number in numbers]):
             yield future.result()
 
@@ -95,19 +99,6 @@ def _timed(task: Task, spec: Any, number: int) -> Record:
     began = time.process_time()
     record = task(spec, number)
     return {"trial": number, "cpu_seconds": round(time.process_time() - began, 2), "process": os.getpid(), **record}
-
-
-@contextmanager
-def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
-    executor: Executor
-    if scheduler is not None:
-        from distributed import Client
-
-        with Client(scheduler) as client:
-            yield client.get_executor()
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-        yield executor
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.demo.fits import fitted
 from bayesmodels.demo.valor import (
     BOTH,
     MAIN,
@@ -25,8 +26,9 @@ from bayesmodels.demo.valor import (
     later_means,
     other_fall_priors,
     predict,
-    run_valor,
     to_week_148,
+    valor_jobs,
+    valor_results,
 )
 from bayesmodels.fitting import NutsSettings, sample
 from bayesmodels.models.published_means.model import PublishedMeansModel
@@ -159,7 +161,7 @@ def independence_table() -> pd.DataFrame:
 
 def results() -> Results:
     """Every part of the study."""
-    found: ValorResults = run_valor(SETTINGS, print)
+    found: ValorResults = valor_results(fitted(valor_jobs(), SETTINGS, print), SETTINGS.seed or 0)
     tables = {
         "nfl_response": nfl_table(),
         "drug_start": start_table(),

@@ -6,7 +6,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import active_children, get_context
+from pathlib import Path
 
 
 def usable_cores() -> int:
@@ -49,6 +51,35 @@ def side_by_side[Item, Result](
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def one_at_a_time(place: Path) -> Iterator[None]:
+    """Wait until no other process of this machine is within, and hold the others back. POSIX only.
+
+    Parameters
+    ----------
+    place : Path
+        A file for the lock. Where it cannot be made or locked, nothing is waited for.
+
+    Yields
+    ------
+    None
+        The lock goes with the process, however it ends.
+    """
+    descriptor = None
+    try:
+        import fcntl
+
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except (ImportError, OSError):
+        pass
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _left_to_parent() -> None:

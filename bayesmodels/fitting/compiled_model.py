@@ -11,14 +11,17 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import over_draws, python_mode
+from bayesmodels.processes import one_at_a_time
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -94,7 +97,8 @@ class CompiledModel:
 
         Returns
         -------
-        dict of str to array (..., *shape of the variable)
+        dict of str to array
+            Of shape (..., *shape of the variable), by name.
         """
         leading = points.shape[:-1]
         values = self.constrain(np.ascontiguousarray(points.reshape((-1, points.shape[-1])), float))
@@ -157,7 +161,8 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
     with pm_model:
         function = compile_function([vector], [density, gradient], mode="NUMBA", trust_input=True)
     evaluate, data = function.vm.jit_fn, _data(function)
-    evaluate(start(0), *data.values())  # compiles, or loads
+    with _one_compiler(evaluate):
+        evaluate(start(0), *data.values())  # compiles, or loads
     held, constrain = _held(pm_model, kept, layout)
     on_disk = evaluate.stats.cache_path is not None
     return CompiledModel(evaluate, data, layout.size, start, held, tuple(kept), constrain, on_disk)
@@ -214,6 +219,16 @@ def _density_and_gradient(pm_model: pm.Model) -> tuple[Any, Any]:
     simplified = ["canonicalize", "stabilize", *([] if pm_model.check_bounds else ["local_remove_check_parameter"])]
     density = rewrite_graph(pm_model.logp(), include=simplified)
     return density, concatenate([by.ravel() for by in grad(density, pm_model.value_vars)])
+
+
+def _one_compiler(dispatcher: Any) -> AbstractContextManager[None]:
+    """Processes compile a model one after the other, and so use the same code: `kernels.compiled.by_name` says why."""
+    from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
+
+    place = dispatcher.stats.cache_path
+    if place is None:
+        return nullcontext()
+    return one_at_a_time(Path(place) / f"{CACHED_SRC_FUNCTIONS[dispatcher.py_func]}.lock")
 
 
 def _data(function: Any) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ once; what calls it compiles in a fraction of the time and, since its code holds
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
@@ -18,6 +19,8 @@ from numba.core.typing import signature
 from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic
 
+from bayesmodels.processes import one_at_a_time
+
 COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
 """How every kernel of the likelihood is compiled."""
 
@@ -26,15 +29,19 @@ COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contr
 def by_name(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """A compiled function for given argument types, to be called from other compiled functions.
 
+    Processes compile one after the other, so that all of them use the code that is on disk: code that each compiled for
+    itself may differ in the order of rounding.
+
     Parameters
     ----------
     kernel : numba dispatcher
         Raises nothing: errors do not pass through a name.
     arguments : tuple of numba types
     """
-    kernel.compile(arguments)
-    compiled = kernel.overloads[arguments].signature
     name = f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
+    with one_at_a_time(Path(kernel.stats.cache_path) / f"{name}.lock"):
+        kernel.compile(arguments)
+    compiled = kernel.overloads[arguments].signature
     llvmlite.binding.add_symbol(name, _get_wrapper_address(kernel, compiled))
 
     @intrinsic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ def terminate(number: int, frame: FrameType | None) -> NoReturn:
 @contextmanager
 def heeded_interrupts() -> Iterator[Callable[[], None]]:
     """Remember Ctrl-C and SIGTERM where Python would print and drop them, in finalizers and callbacks from C.
+
+    The traceback that Python would print is left out.
 
     Yields
     ------
@@ -36,6 +39,11 @@ def heeded_interrupts() -> Iterator[Callable[[], None]]:
         if seen:
             raise KeyboardInterrupt
 
+    def show(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            shown_before(dropped)
+
+    shown_before = sys.unraisablehook
     usual = {signal.SIGINT: (signal.default_int_handler,), signal.SIGTERM: (signal.SIG_DFL, terminate)}
     before = {number: signal.getsignal(number) for number in usual}
     if threading.current_thread() is not threading.main_thread():
@@ -43,8 +51,11 @@ def heeded_interrupts() -> Iterator[Callable[[], None]]:
     heeded = {number: handler for number, handler in before.items() if handler in usual[number]}
     for number in heeded:
         signal.signal(number, remember)
+    if heeded:
+        sys.unraisablehook = show
     try:
         yield raise_again
     finally:
+        sys.unraisablehook = shown_before
         for number, handler in heeded.items():
             signal.signal(number, handler)

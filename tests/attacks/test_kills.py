@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,26 +52,26 @@ def kill_until_finished(finished, out, sign, rng, kills, longest):
     whole = load(folder / "posterior.nc")
     hit, compared, number = 0, 0, 0
     while hit < kills or not compared:
-        place = out / str(number)
-        code, said = killed(config, place, sign, rng.uniform(0.3, longest) if hit < kills else 600.0)
-        assert "Traceback" not in said
-        if code == 0:
-            again = load(place / folder.name / "posterior.nc")
+        left = out / str(number) / folder.name
+        code, said = killed(config, left.parent, sign, rng.uniform(0.3, longest) if hit < kills else 600.0)
+        told = [line for line in said.splitlines() if re.match(r"\d\d:\d\d:\d\d ", line)]  # phases of this process
+        status = json.loads((left / "manifest.json").read_text())["status"] if (left / "manifest.json").exists() else ""
+        assert "Traceback" not in said, said
+        if code != 0:
+            hit += 1
+            if sign == signal.SIGKILL:
+                assert (code, status) in {(-sign, ""), (-sign, "running"), (-sign, "finished")}, said
+            elif told:  # else the signal came while Python was starting, or the run had its last file
+                assert code == 130, said
+                assert status in {"interrupted", "finished"}, said
+            else:
+                assert code in {130, -sign}, said
+        if status == "finished":
+            again = load(left / "posterior.nc")
             assert all(again[group].equals(whole[group]) for group in GROUPS)
             compared, number = compared + 1, number + 1
-            continue
-        hit += 1
-        begun = bool(said) or (place / folder.name).exists()  # before, Python itself is ended by the signal
-        assert code == (130 if sign != signal.SIGKILL and begun else -sign) or (not begun and code == 130)
-        manifest = place / folder.name / "manifest.json"
-        if manifest.exists():
-            status = json.loads(manifest.read_text())["status"]
-            told = [line.split(" ", 1)[1] for line in said.splitlines()]  # phases of this process, without the time
-            ends = {"finished"} if "report" in told else set()
-            if sign == signal.SIGKILL:
-                assert status in {"running"} | ends
-            elif "build" in told or "posterior found" in told:
-                assert status in {"interrupted"} | ends
+        else:
+            assert code != 0, said
     return hit, compared
 
 

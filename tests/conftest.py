@@ -5,6 +5,15 @@ from __future__ import annotations
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_compiler():
+    """Models that are not on disk yet are compiled by one process a worker, not by one a model."""
+    from bayesmodels.compiler_process import compiler_kept
+
+    with compiler_kept():
+        yield
+
+
 @pytest.fixture(scope="session")
 def toy_posterior():
     """Posterior of the toy model: 4 chains of 500 draws."""

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayesmodels.compiler_process import compiled_elsewhere, compiler_kept
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting.evaluate import over_draws, python_mode
-from bayesmodels.processes import one_at_a_time
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -150,7 +149,6 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
     CompiledModel
         ``nutpie.sample(compiled.for_nutpie())`` samples it.
     """
-    from pymc.pytensorf import compile as compile_function
     from pytensor.graph.replace import clone_replace
 
     kept = kept_variables(pm_model)
@@ -158,11 +156,12 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
     layout = _Layout.of(pm_model)
     vector, pieces = layout.split()
     density, gradient = clone_replace(list(_density_and_gradient(pm_model)), pieces)
-    with pm_model:
-        function = compile_function([vector], [density, gradient], mode="NUMBA", trust_input=True)
-    evaluate, data = function.vm.jit_fn, _data(function)
-    with _one_compiler(evaluate):
-        evaluate(start(0), *data.values())  # compiles, or loads
+    graph = _as_sent((vector, density, gradient, pm_model.check_bounds))
+    with compiler_kept():
+        function = _function(*graph)
+        evaluate, data = function.vm.jit_fn, _data(function)
+        compiled_elsewhere(evaluate, _compiled, graph)
+    evaluate(start(0), *data.values())  # loads, or compiles
     held, constrain = _held(pm_model, kept, layout)
     on_disk = evaluate.stats.cache_path is not None
     return CompiledModel(evaluate, data, layout.size, start, held, tuple(kept), constrain, on_disk)
@@ -221,14 +220,30 @@ def _density_and_gradient(pm_model: pm.Model) -> tuple[Any, Any]:
     return density, concatenate([by.ravel() for by in grad(density, pm_model.value_vars)])
 
 
-def _one_compiler(dispatcher: Any) -> AbstractContextManager[None]:
-    """Processes compile a model one after the other, and so use the same code: `kernels.compiled.by_name` says why."""
-    from pytensor.link.numba.cache import CACHED_SRC_FUNCTIONS
+def _function(vector: Any, density: Any, gradient: Any, check_bounds: bool) -> Any:
+    """PyTensor's function of the free vector; numba has not compiled it yet."""
+    import pymc as pm
+    from pymc.pytensorf import compile as compile_function
 
-    place = dispatcher.stats.cache_path
-    if place is None:
-        return nullcontext()
-    return one_at_a_time(Path(place) / f"{CACHED_SRC_FUNCTIONS[dispatcher.py_func]}.lock")
+    with pm.Model(check_bounds=check_bounds):
+        return compile_function([vector], [density, gradient], mode="NUMBA", trust_input=True)
+
+
+def _as_sent(graph: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A graph as the process that compiles receives it: nodes may be ordered otherwise, and code is kept by that."""
+    import cloudpickle
+
+    try:
+        return cloudpickle.loads(cloudpickle.dumps(graph))
+    except (pickle.PicklingError, TypeError, AttributeError):  # compiled here, then
+        return graph
+
+
+def _compiled(graph: tuple[Any, ...]) -> None:
+    """Compile a graph, in the process that compiles."""
+    function = _function(*graph)
+    evaluate, data = function.vm.jit_fn, _data(function)
+    evaluate(np.zeros(graph[0].type.shape), *data.values())
 
 
 def _data(function: Any) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ once; what calls it compiles in a fraction of the time and, since its code holds
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import llvmlite.binding
@@ -19,7 +19,7 @@ from numba.core.typing import signature
 from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic
 
-from bayesmodels.processes import one_at_a_time
+from bayesmodels.compiler_process import compiled_elsewhere
 
 COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
 """How every kernel of the likelihood is compiled."""
@@ -29,9 +29,6 @@ COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contr
 def by_name(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """A compiled function for given argument types, to be called from other compiled functions.
 
-    Processes compile one after the other, so that all of them use the code that is on disk: code that each compiled for
-    itself may differ in the order of rounding.
-
     Parameters
     ----------
     kernel : numba dispatcher
@@ -39,8 +36,8 @@ def by_name(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     arguments : tuple of numba types
     """
     name = f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
-    with one_at_a_time(Path(kernel.stats.cache_path) / f"{name}.lock"):
-        kernel.compile(arguments)
+    compiled_elsewhere(kernel, _compiled, f"{kernel.py_func.__module__}:{kernel.py_func.__name__}", arguments)
+    kernel.compile(arguments)
     compiled = kernel.overloads[arguments].signature
     llvmlite.binding.add_symbol(name, _get_wrapper_address(kernel, compiled))
 
@@ -59,6 +56,11 @@ def by_name(kernel: Any, arguments: tuple[Any, ...]) -> Any:
         return signature(compiled.return_type, types.StarArgTuple(given)), generate
 
     return call
+
+
+def _compiled(place: str, arguments: tuple[Any, ...]) -> None:
+    """Compile a kernel, in the process that compiles; a kernel sent there would not be the one of its module."""
+    resolve_name(place).compile(arguments)
 
 
 def array(ndim: int, kind: Any = types.float64) -> Any:

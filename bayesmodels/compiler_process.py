@@ -12,6 +12,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from bayesmodels.processes import one_at_a_time
 _SERVE = "from bayesmodels.compiler_process import serve; serve()"
 _here = False  # whether this is the process that compiles
 _kept: _Compiler | None = None
+_uses = 0
+_one_thread = threading.RLock()
 
 
 def compiled_elsewhere(dispatcher: Any, function: Callable[..., Any], *arguments: Any) -> None:
@@ -43,9 +46,8 @@ def compiled_elsewhere(dispatcher: Any, function: Callable[..., Any], *arguments
         return
     with one_at_a_time(Path(f"{dispatcher._cache._cache_file._index_path}.lock")):
         if not _on_disk(dispatcher):
-            with compiler_kept():
-                assert _kept is not None
-                _kept.call(function, arguments)
+            with compiler_kept() as compiler:
+                compiler.call(function, arguments)
 
 
 def _on_disk(dispatcher: Any) -> bool:
@@ -57,24 +59,26 @@ def _on_disk(dispatcher: Any) -> bool:
 
 
 @contextmanager
-def compiler_kept() -> Iterator[None]:
+def compiler_kept() -> Iterator[_Compiler]:
     """Within, one process compiles everything; it starts with the first function that is not on disk.
 
     Yields
     ------
-    None
-        Within a use of this, another one changes nothing.
+    _Compiler
+        The same within another use of this, also of another thread; it ends with the last one.
     """
-    global _kept
-    if _kept is not None:
-        yield
-        return
-    _kept = _Compiler()
+    global _kept, _uses
+    with _one_thread:
+        _kept, _uses = _kept or _Compiler(), _uses + 1
+        compiler = _kept
     try:
-        yield
+        yield compiler
     finally:
-        _kept.end()
-        _kept = None
+        with _one_thread:
+            _uses -= 1
+            if not _uses:
+                compiler.end()
+                _kept = None
 
 
 class _Compiler:
@@ -82,6 +86,7 @@ class _Compiler:
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[bytes] | None = None
+        self.asking = threading.Lock()
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> bool:
         """Have a function called; whether that went well."""
@@ -89,13 +94,14 @@ class _Compiler:
 
         try:
             request = cloudpickle.dumps((list(sys.path), function, arguments))
-            process = self._started()
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(len(request).to_bytes(8, "little") + request)
-            process.stdin.flush()
-            return process.stdout.read(1) == b"1"
-        except (OSError, pickle.PicklingError, TypeError, AttributeError):  # what cannot be sent is compiled here
+            with self.asking:
+                process = self._started()
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(len(request).to_bytes(8, "little") + request)
+                process.stdin.flush()
+                return process.stdout.read(1) == b"1"
+        except Exception:  # what cannot be sent is compiled here
             return False
         except BaseException:
             self.end()

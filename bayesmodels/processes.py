@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -69,13 +69,11 @@ def one_at_a_time(place: Path) -> Iterator[None]:
     """
     descriptor = None
     try:
-        import fcntl
+        with suppress(ImportError, OSError):
+            import fcntl
 
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except (ImportError, OSError):
-        pass
-    try:
+            descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o666)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         if descriptor is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import numba
 import pytest
@@ -37,6 +38,7 @@ def fail(*_):
 @pytest.fixture(autouse=True)
 def own_compiler(monkeypatch):
     monkeypatch.setattr(compiler_process, "_kept", None)
+    monkeypatch.setattr(compiler_process, "_uses", 0)
 
 
 def test_another_process_answers_and_goes(tmp_path):
@@ -58,6 +60,21 @@ def test_what_fails_there_or_cannot_be_sent_is_left_to_this_process(tmp_path):
         assert not compiler.call(leave, (file,))
     assert compiler.call(leave, (str(tmp_path / "after"),))
     compiler.end()
+
+
+def test_threads_share_one_process(tmp_path):
+    def ask(name):
+        with compiler_kept() as compiler:
+            assert compiler.call(leave, (str(tmp_path / name),))
+
+    with compiler_kept():
+        threads = [threading.Thread(target=ask, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert len({(tmp_path / name).read_text() for name in "abcd"}) == 1
+    assert compiler_process._kept is None
 
 
 def test_code_that_is_nowhere_is_compiled_there_once(monkeypatch, tmp_path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import pickle
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +38,7 @@ class CompiledModel:
     evaluate : numba dispatcher
         Free vector (n,) and data to log-density and gradient (n,); compiled for their types.
     data : dict of str to array
-        What `evaluate` takes after the vector, in order; arrays without a name have numbers for names.
+        What `evaluate` takes after the vector, in order; arrays without a name of their own have numbers.
     size : int
         Length n of the vector.
     start : callable
@@ -100,7 +99,7 @@ class CompiledModel:
             Of shape (..., *shape of the variable), by name.
         """
         leading = points.shape[:-1]
-        values = self.constrain(np.ascontiguousarray(points.reshape((-1, points.shape[-1])), float))
+        values = self.constrain(np.ascontiguousarray(points.reshape((math.prod(leading), points.shape[-1])), float))
         return {
             name: value.reshape((*leading, *value.shape[1:])) for name, value in zip(self.names, values, strict=True)
         }
@@ -162,6 +161,7 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
         evaluate, data = function.vm.jit_fn, _data(function)
         compiled_elsewhere(evaluate, _compiled, graph)
     evaluate(start(0), *data.values())  # loads, or compiles
+    evaluate.disable_compile()  # for other types: the C functions call the one that is there
     held, constrain = _held(pm_model, kept, layout)
     on_disk = evaluate.stats.cache_path is not None
     return CompiledModel(evaluate, data, layout.size, start, held, tuple(kept), constrain, on_disk)
@@ -235,7 +235,7 @@ def _as_sent(graph: tuple[Any, ...]) -> tuple[Any, ...]:
 
     try:
         return cloudpickle.loads(cloudpickle.dumps(graph))
-    except (pickle.PicklingError, TypeError, AttributeError):  # compiled here, then
+    except Exception:  # compiled here, then
         return graph
 
 
@@ -248,10 +248,11 @@ def _compiled(graph: tuple[Any, ...]) -> None:
 
 def _data(function: Any) -> dict[str, np.ndarray]:
     """Data that a function holds, by name, in the order its machine code takes them."""
-    return {
-        held.name or str(number): _contiguous(held.get_value(), held.dtype)
-        for number, held in enumerate(function.get_shared())
-    }
+    data: dict[str, np.ndarray] = {}
+    for number, held in enumerate(function.get_shared()):
+        name = held.name if held.name and held.name not in data else f"{held.name or 'data'} {number}"
+        data[name] = _contiguous(held.get_value(), held.dtype)
+    return data
 
 
 def _contiguous(array: Any, dtype: Any) -> np.ndarray:
@@ -331,7 +332,7 @@ def _held(
         vectors = np.split(points, np.cumsum([math.prod(shape) for _, shape, _ in used])[:-1], axis=1)
         return function()(
             [
-                np.ascontiguousarray(vector.reshape((-1, *shape)), value.dtype)
+                np.ascontiguousarray(vector.reshape((len(points), *shape)), value.dtype)
                 for vector, (value, shape, _) in zip(vectors, used, strict=True)
             ]
         )

@@ -8,6 +8,8 @@ once; what calls it compiles in a fraction of the time and, since its code holds
 from __future__ import annotations
 
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -20,6 +22,11 @@ from numba.experimental.function_type import _get_wrapper_address
 from numba.extending import intrinsic
 
 from bayesmodels.compiler_process import compiled_elsewhere
+
+_SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+VERSION = int(sha256(_SOURCES).hexdigest()[:15], 16)
+"""Digest of the sources of all kernels and their Ops. PyTensor keeps the code of Ops, and so of models, under it: when
+a kernel changes, code that calls it by its old arguments is not found again."""
 
 COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
 """How every kernel of the likelihood is compiled."""
@@ -35,7 +42,7 @@ def by_name(kernel: Any, arguments: tuple[Any, ...]) -> Any:
         Raises nothing: errors do not pass through a name.
     arguments : tuple of numba types
     """
-    name = f"{kernel.py_func.__module__}.{kernel.py_func.__name__}"
+    name = f"{kernel.py_func.__module__}.{kernel.py_func.__name__}.{sha256(str(arguments).encode()).hexdigest()[:16]}"
     compiled_elsewhere(kernel, _compiled, f"{kernel.py_func.__module__}:{kernel.py_func.__name__}", arguments)
     kernel.compile(arguments)
     compiled = kernel.overloads[arguments].signature

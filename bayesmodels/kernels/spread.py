@@ -17,8 +17,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-VERSION = 1
-"""Raise when a kernel here changes: compiled code on disk is reused under the old number."""
+from bayesmodels.kernels.compiled import VERSION
 
 
 @njit(cache=True, error_model="numpy")

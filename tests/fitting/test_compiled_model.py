@@ -141,6 +141,41 @@ def test_code_is_found_on_disk_and_says_the_same(tmp_path):
     assert first[1] == second[1]
 
 
+def test_variables_of_no_length_and_data_of_one_name():
+    import pytensor
+
+    one, other = (pytensor.shared(np.array(number), name="s") for number in (1.0, 2.0))
+    with pm.Model() as model:
+        a = pm.Normal("a")
+        pm.Normal("none", shape=0)
+        pm.Potential("twice", -0.5 * (a - one - 10.0 * other) ** 2)
+    compiled = compile_model(model)
+    _, gradient = compiled.evaluate(np.array([1.0]), *compiled.data.values())
+    assert gradient[0] == pytest.approx(-1.0 + 20.0)
+    tree = sample(model, NutsSettings(draws=20, tune=20, chains=1, seed=1, progress=False), compiled=compiled)
+    assert tree["posterior"]["none"].shape == (1, 20, 0)
+    with pytest.raises(TypeError, match="No matching definition"):  # other types would be other code
+        compiled.evaluate(np.ones(1, np.float32), *compiled.data.values())
+
+
+def test_kinds_of_data_reach_the_compiled_function(tmp_path):
+    """Integers, truth values, a scalar, another order of axes and nothing at all, through nutpie's C function."""
+    values = {
+        "i": np.array([2, 3], np.int32),
+        "b": np.array([True, False]),
+        "s": np.array(3),
+        "none": np.zeros((0, 2)),
+        "f": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    }
+    with pm.Model() as model:
+        x = pm.Normal("x")
+        known = {name: pm.Data(name, value) for name, value in values.items()}
+        centre = known["i"].sum() + known["b"].sum() + known["s"] + known["none"].sum() + known["f"][1, 0]
+        pm.Normal("y", x, 1e-3, observed=1.0 * centre)
+    tree = sample(model, NutsSettings(draws=200, tune=200, chains=1, seed=1, progress=False))
+    assert float(tree["posterior"]["x"].mean()) == pytest.approx(5 + 1 + 3 + 0 + 3, abs=1e-3)
+
+
 def test_a_chain_passes_points_where_the_density_is_undefined():
     with pm.Model() as model:
         x = pm.Normal("x", shape=2)

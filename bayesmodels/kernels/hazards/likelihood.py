@@ -18,9 +18,6 @@ from numba import njit
 
 from bayesmodels.kernels.compiled import COMPILE
 
-VERSION = 8
-"""Raise when the kernel changes: compiled code on disk is reused under the old number."""
-
 LOG2_HIGH, LOG2_LOW = float.fromhex("0x1.62e42feep-1"), 1.9082149292705878e-10
 """log 2 in two parts: n x LOG2_HIGH is exact."""
 ROUND = 1.5 * 2.0**52

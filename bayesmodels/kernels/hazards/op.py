@@ -15,8 +15,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import array, as_it_is, by_name
-from bayesmodels.kernels.hazards.likelihood import VERSION, exits
+from bayesmodels.kernels.compiled import VERSION, array, as_it_is, by_name
+from bayesmodels.kernels.hazards.likelihood import exits
 from bayesmodels.kernels.value_from_gradient import share_value
 
 

@@ -12,7 +12,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.linear_mixed.likelihood import VERSION
+from bayesmodels.kernels.compiled import VERSION
 from bayesmodels.kernels.linear_mixed.op import (
     N_PARAMETERS,
     NDIM,

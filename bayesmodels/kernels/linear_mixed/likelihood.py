@@ -56,9 +56,6 @@ from bayesmodels.kernels.linear_mixed.outcome_rows import (
 from bayesmodels.kernels.linear_mixed.packing import load_persons
 from bayesmodels.kernels.linear_mixed.random_walk import gains, gains_gradient, unwhiten_gradient, whiten
 
-VERSION = 14
-"""Raise when a kernel of the likelihood, or the place of what it calls, changes: code on disk is kept by it."""
-
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 

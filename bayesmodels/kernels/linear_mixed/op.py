@@ -15,8 +15,8 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import array, as_it_is, by_name
-from bayesmodels.kernels.linear_mixed.likelihood import VERSION, marginal
+from bayesmodels.kernels.compiled import VERSION, array, as_it_is, by_name
+from bayesmodels.kernels.linear_mixed.likelihood import marginal
 from bayesmodels.kernels.linear_mixed.packing import LANES, by_visits, most_visits, pack, unpack
 from bayesmodels.kernels.value_from_gradient import share_value
 

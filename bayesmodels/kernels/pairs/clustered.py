@@ -23,9 +23,6 @@ from numba import njit
 
 from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 
-VERSION = 2
-"""Raise when a kernel here, or the place of what it calls, changes: compiled code on disk is kept by it."""
-
 TERMS = 4
 """effect_1, effect_2, level_1, level_2."""
 

@@ -13,8 +13,9 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
+from bayesmodels.kernels.compiled import VERSION
 from bayesmodels.kernels.correlation import correlation_factor
-from bayesmodels.kernels.pairs.clustered import ARMS, SLOTS, VERSION, marginal
+from bayesmodels.kernels.pairs.clustered import ARMS, SLOTS, marginal
 from bayesmodels.kernels.value_from_gradient import share_value
 
 _NDIM = (2, 1, 1, 1, 1, 0)

@@ -19,8 +19,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-VERSION = 1
-"""Raise when a kernel here, or the place of what it calls, changes: compiled code on disk is kept by it."""
+from bayesmodels.kernels.compiled import VERSION
 
 KNOWN, BELOW, ABOVE, UNKNOWN = 0, 1, 2, 3
 """Codes of what a value is: itself, a bound that it lies below or above, nothing."""

@@ -52,6 +52,7 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_wa
         partial=rng.uniform(-0.5, 0.5, q * (q - 1) // 2),
         sigma=rng.uniform(0.5, 1.0, (1, outcomes)),
         random_walk=rng.uniform(0.1, 0.3, (1, outcomes)),
+        skew=np.zeros(1),
     )
     y = rng.normal(size=(persons, outcomes * visits))
     return layout, (y, np.ones(persons), *no_terms(y), *inputs, *(three * outcomes))

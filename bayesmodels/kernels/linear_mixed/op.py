@@ -33,6 +33,7 @@ class Layout:
     varying : tuple of bool, one per loading: the basis depends on parameters
     n_terms : int
     random_walks : tuple of int, outcomes with a Brownian path about each person's course
+    skewed : {-1, 0, 1}, direction of the first random term's long tail; 0: it is normal
     """
 
     outcome_of: tuple[int, ...]
@@ -42,6 +43,7 @@ class Layout:
     varying: tuple[bool, ...]
     n_terms: int
     random_walks: tuple[int, ...] = ()
+    skewed: int = 0
 
     def __post_init__(self) -> None:
         pairs = list(zip(self.outcome_of, self.term_of, strict=True))
@@ -49,6 +51,8 @@ class Layout:
             raise ValueError("loadings are sorted by outcome and carry a term into an outcome once")
         if set(self.outcome_of) != set(range(max(self.outcome_of) + 1)):
             raise ValueError("every outcome has a loading")
+        if self.skewed and not self.random_terms:
+            raise ValueError("a skewed term is the first of the random terms")
 
     @property
     def shifting(self) -> tuple[int, ...]:
@@ -72,7 +76,7 @@ class Inputs(NamedTuple):
     elapsed (person, slot), months since the visit before or since randomisation; count (person, outcome),
     stratum (person,), group (person,): int; covariates (person, covariate); mean (term, stratum); shift (shifting term,
     group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, random_walk
-    (stratum or 1, outcome).
+    (stratum or 1, outcome); skew (1,), of the first random term.
     """
 
     elapsed: Any
@@ -87,9 +91,10 @@ class Inputs(NamedTuple):
     partial: Any
     sigma: Any
     random_walk: Any
+    skew: Any
 
 
-NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2)
+NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2, 1)
 PARAMETERS = slice(5, None)
 """Of `Inputs`: those with a gradient."""
 N_PARAMETERS = len(NDIM[PARAMETERS])
@@ -98,7 +103,8 @@ N_PARAMETERS = len(NDIM[PARAMETERS])
 _INT, _BOOL, _ONE, _TWO = array(1, types.int64), array(1, types.boolean), array(1), array(2)
 MARGINAL = (
     _INT, array(3), array(4), array(3), _INT, array(2, types.int64), _INT, _INT, _TWO, _TWO, _TWO, _TWO, _TWO, _ONE,
-    _TWO, _TWO, _INT, _INT, _INT, _INT, _BOOL, _INT, _ONE, _TWO, _TWO, types.boolean, types.boolean,
+    _TWO, _TWO, _ONE, _INT, _INT, _INT, _INT, _BOOL, _INT, types.float64, _ONE, _TWO, _TWO, types.boolean,
+    types.boolean,
 )  # fmt: skip
 """Argument types of `marginal`."""
 
@@ -139,7 +145,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
         outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), random_walks.copy(), varying_of.copy(),
-        weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
+        sign, weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
     )
 """
     scope = {
@@ -156,6 +162,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         "shifting": np.array(layout.shifting),
         "random_walks": np.isin(np.arange(layout.n_outcomes), layout.random_walks),
         "varying_of": np.array(layout.varying_of),
+        "sign": float(layout.skewed),
     }
     exec(source, scope)
     return jit(scope["evaluate"])

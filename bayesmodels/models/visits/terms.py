@@ -34,6 +34,7 @@ class Parameters:
     partial: Any
     sigma: Any
     random_walk: Any
+    skew: Any
 
     def inputs(self, values: Mapping[str, Any], mean: Any, slope: Any) -> Inputs:
         """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
@@ -50,6 +51,7 @@ class Parameters:
             self.partial,
             self.sigma,
             self.random_walk,
+            self.skew,
         )
 
 
@@ -78,7 +80,7 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
     sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
-    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _random_walk_sd(model, rows))
+    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _random_walk_sd(model, rows), pt.zeros(1))
 
 
 def _check_strata(a: Assembly) -> None:

@@ -161,6 +161,7 @@ PERIODS = ("before_switch", "after_switch", "last_year")
 _RANDOMISED = "A larger randomised comparison before the switch would change this."
 _LONGITUDINAL = '[model] type = "longitudinal"'
 _WEEKS = "[study] curve_weeks = [0, 28, 52]"
+_LIMITS = "limits = [low, high] under [[model.outcomes]]"
 _TRIALS = '[model] type = "trial_level"'
 _CLASSES = '[model] classes = "exchangeable"'
 
@@ -184,6 +185,12 @@ _ALL = (
         "effect of the drug in those who start it in this group", effect="size", favours="outcome",
         made_by='[[model.outcomes]] effect = {type = "plateau"}  with [model] pooling = "partial"', refitted=True,
         report="effects",
+    ),
+    Variable(
+        "proportional_slowing", ("outcome", "stratum"), "proportion",
+        "share of the untreated rate that the drug removes, mean over start groups",
+        label="share of the decline that the drug removes", effect="size", favours="positive",
+        made_by='[[model.outcomes]] effect = {type = "proportional_slowing"}', would_teach=_RANDOMISED, refitted=True,
     ),
     Variable(
         "group_effect_contrast", ("outcome", "stratum", "contrast"), "{effect_unit}",
@@ -218,12 +225,6 @@ _ALL = (
         would_teach="Longer follow-up of persons off the drug would change this.", refitted=True,
     ),
     Variable(
-        "proportional_slowing", ("outcome",), "proportion", "share of the untreated rate that the drug removes",
-        label="share of the decline that the drug removes", effect="size", favours="positive",
-        made_by='[[model.outcomes]] effect = {type = "proportional_slowing"}  ([model] type = "published_means")',
-        would_teach=_RANDOMISED,
-    ),
-    Variable(
         "extension_shift", ("outcome",), "{unit}", "shift common to both groups at the extension's visits",
         effect="time",
     ),
@@ -249,6 +250,11 @@ _ALL = (
     Variable(
         "residual_sd", ("outcome", "stratum"), "{unit}", "SD of a visit about the person's own course",
         made_by=_LONGITUDINAL, refitted=True,
+    ),
+    Variable(
+        "rate_skewness", ("outcome",), "log SD",
+        "skewness of persons' rates: log SD of a shifted log-normal, 0 is normal",
+        made_by="rate_skewness = {sd = ...} under [[model.outcomes]]", refitted=True,
     ),
     Variable(
         "random_walk_sd", ("outcome", "stratum"), "{unit} per square root of a month",
@@ -290,6 +296,22 @@ _ALL = (
         "period_rate", ("outcome", "start_group", "stratum", "period"), "{unit} per month",
         "average rate over a period", "curve", made_by='[study] reference_group = "delayed"  controlled_week = 28',
         report="period rates",
+    ),
+    Variable(
+        "latent_curve", ("outcome", "start_group", "stratum", "week"), "{unit}",
+        "mean course that knows no limits, of outcomes with limits", "curve", made_by=_LIMITS,
+    ),
+    Variable(
+        "latent_curve_change", ("outcome", "start_group", "stratum", "week"), "{unit}",
+        "mean change since randomisation of a course that knows no limits", "curve", made_by=_LIMITS,
+    ),
+    Variable(
+        "latent_difference", ("outcome", "contrast", "stratum", "week"), "{unit}",
+        "group minus reference group in mean course, without limits", "curve", made_by=_LIMITS, refitted=True,
+    ),
+    Variable(
+        "latent_period_rate", ("outcome", "start_group", "stratum", "period"), "{unit} per month",
+        "average rate over a period, without limits", "curve", made_by=_LIMITS,
     ),
     Variable(
         "hazard_effect", ("event", "hazard_covariate"), "log hazard ratio {hazard_unit}", "effect on the hazard",
@@ -373,7 +395,7 @@ _ALL = (
         made_by=_LONGITUDINAL,
     ),
     Variable(
-        "person_basis", ("outcome", "term", "start_group", "visit_week"), "{unit} per unit of the term",
+        "person_basis", ("outcome", "term", "start_group", "stratum", "visit_week"), "{unit} per unit of the term",
         "what a person's term adds to the outcome's true value at a visit", "visit", made_by=_LONGITUDINAL,
         report="surrogate, between persons",
     ),

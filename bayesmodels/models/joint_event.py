@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pymc as pm
@@ -37,6 +37,8 @@ class JointEventModel(CourseModel):
     who entered late are taken to follow the population's distribution, as everyone's. Where associations are strong
     and many entered late, the random effects of survivors thus pass for the population's.
 
+    Random effects are normal here: an outcome's `rate_skewness` is not used.
+
     Parameters
     ----------
     type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
@@ -45,6 +47,7 @@ class JointEventModel(CourseModel):
         At least one; an exit that is none of them ends follow-up without information.
     """
 
+    skewed_rates: ClassVar[bool] = False
     type: Literal["joint_event"] = "joint_event"
     events: tuple[Event, ...] = Field(min_length=1)
 
@@ -99,9 +102,10 @@ class JointEventModel(CourseModel):
             a = assemble(self, data, design)
             model.add_coords({"any_term": a.labels, "slot": range(seen.shape[1])})
             p = longitudinal_parameters(self, a)
-            bases, layout, mean, slope = a.bases(design, values, p.mean, p.slope, data_names)
+            shares = p.person_shares(values)
+            bases, layout, mean, slope = a.bases(design, values, p.mean, p.slope, shares, data_names)
             z = pm.Normal(PERSON_DRAWS, 0.0, 1.0, shape=(len(seen), len(a.random_terms)))
-            found = hazards(self, a, layout, design, exits, data)
+            found = hazards(self, a, shares, layout, design, exits, data)
             follow_up(
                 "follow_up",
                 layout,

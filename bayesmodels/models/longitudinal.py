@@ -66,7 +66,9 @@ class LongitudinalModel(CourseModel):
             a = assemble(self, data, design)
             model.add_coords({"any_term": a.labels, "slot": range(arrays["visits_observed"].shape[1])})
             p = longitudinal_parameters(self, a)
-            bases, layout, mean_and_fixed, slope_and_fixed = a.bases(design, values, p.mean, p.slope, data_names)
+            bases, layout, mean_and_fixed, slope_and_fixed = a.bases(
+                design, values, p.mean, p.slope, p.person_shares(values), data_names
+            )
             linear_mixed(
                 "visits",
                 layout,

@@ -108,6 +108,9 @@ class Outcome(BaseModel):
     level, rate : Normal, or dict of Normal by stratum
         Means over persons at randomisation, modelling scale (a month).
     level_sd, rate_sd, residual_sd : HalfNormal
+    rate_skewness : HalfNormal or float, optional
+        Log SD k of the persons' rates, which are then a shifted log-normal with its long tail where the outcome gets
+        worse faster; near 0 it is normal. A number is taken as known. One outcome of a model may have it.
     random_walk_sd : HalfNormal, optional
         Of a random walk (Brownian motion) about each person's course, from 0 at randomisation, per square root of a
         month; none unless given.
@@ -133,6 +136,7 @@ class Outcome(BaseModel):
     level_sd: HalfNormal | None = None
     rate_sd: HalfNormal | None = None
     residual_sd: HalfNormal | None = None
+    rate_skewness: HalfNormal | Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     random_walk_sd: HalfNormal | None = None
     effect_on_level_prior: MeanPrior | None = None
     effect_on_rate_prior: MeanPrior | None = None

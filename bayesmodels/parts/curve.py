@@ -2,8 +2,8 @@
 
 A part contributes ``sum over terms of (a person's term) x (the term's basis at time t)`` to an outcome's mean. It
 states the terms (their priors, and whether they vary between persons) and gives the basis as functions of time in
-months: since randomisation for a trajectory, since the drug's start for an effect. Times are tensors of any shape, and
-so is what comes back.
+months: since randomisation for a trajectory; since randomisation and since the drug's start for an effect. Times are
+tensors of any shape, and so is what comes back.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 from bayesmodels.parts.priors import HalfNormal, MeanPrior
 
-Basis = Callable[[Any], Mapping[str, Any]]
-"""Time in months, any shape, to the basis of every term, the same shape."""
+Basis = Callable[..., Mapping[str, Any]]
+"""Time in months (t, or t and x for an effect), any shape, to the basis of every term, the same shape."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ class Curve:
         A name with a colon (`nfl_plasma:effect`) is another outcome's term, used here too; its Term is ignored.
     value : Basis
     area : Basis or None
-        Integral of the basis from 0 to the given time; None where nothing asks for it.
+        Of an effect: integral of the basis from the drug's start to the given time; None where nothing asks for it.
     published : mapping of str to scalar tensor
         By vocabulary name, for example `effect_lag`.
     rate_jumps : tuple of float
         Months, as the basis's own time, at which its derivative jumps or may jump: where the rate acts on a hazard,
         time is cut there for the integral.
+    slowed : callable or None
+        Of an effect that removes a share of the untreated course: months x since the drug's start to the months for
+        which the course has been slowed, x_+ (`ProportionalSlowing`).
     """
 
     terms: Mapping[str, Term]
@@ -60,3 +63,4 @@ class Curve:
     area: Basis | None = None
     published: Mapping[str, Any] = field(default_factory=dict)
     rate_jumps: tuple[float, ...] = ()
+    slowed: Callable[[Any], Any] | None = None

@@ -1,4 +1,4 @@
-"""Drug effects on an outcome, as functions of months since the person's drug start (x).
+"""Drug effects on an outcome, as functions of months since randomisation (t) and since the person's drug start (x).
 
 Every shape is zero until the drug starts. A lag is a prior, a number of months taken as known, or None.
 `effect_type` is the shape's name and `effect_unit` the unit of its size.
@@ -12,11 +12,12 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 import pymc as pm
 import pytensor.tensor as pt
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve, Term
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal, PriorFields
+from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +30,9 @@ def _not_before_the_drug(lag: LogNormal | float | None) -> LogNormal | float | N
 
 Lag = Annotated[LogNormal | float | None, AfterValidator(_not_before_the_drug)]
 """Months from the drug's start to its first effect: a prior, a number taken as known, or None for no lag."""
+
+SIGNED_FROM = 1.6
+"""SDs from 0 of a rate's prior mean, from which on the rate is taken to have a sign: the other has 1 chance in 18."""
 
 LEVEL: Final = "{unit}"
 RATE: Final = "{unit} per month"
@@ -81,7 +85,7 @@ class NoEffect(BaseModel):
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No terms."""
-        return Curve({}, lambda x: {}, lambda x: {})
+        return Curve({}, lambda t, x: {}, lambda t, x: {})
 
 
 class Step(BaseModel):
@@ -109,8 +113,8 @@ class Step(BaseModel):
         """Term effect."""
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
-            lambda x: {"effect": pt.cast(pt.gt(x, 0.0), "float64")},
-            lambda x: {"effect": pt.maximum(x, 0.0)},
+            lambda t, x: {"effect": pt.cast(pt.gt(x, 0.0), "float64")},
+            lambda t, x: {"effect": pt.maximum(x, 0.0)},
         )
 
 
@@ -144,8 +148,8 @@ class SlopeChange(BaseModel):
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
-            lambda x: {"effect": _since(x, lag)},
-            lambda x: {"effect": 0.5 * _since(x, lag) ** 2},
+            lambda t, x: {"effect": _since(x, lag)},
+            lambda t, x: {"effect": 0.5 * _since(x, lag) ** 2},
             published,
             jumps,
         )
@@ -170,6 +174,14 @@ class Plateau(BaseModel):
         Prior of its SD between persons; without it everyone has the same effect.
     drift_on_drug : {"continues", "stops"}
         `stops`: the untreated drift accrues over the integral of 1 - h only.
+    late_slope : Normal, optional
+        Prior of a change a month beyond `late_after` months on the drug; none unless given.
+    late_after : float
+        Months on the drug.
+    extension_shift : Normal, optional
+        Prior of a shift common to the start groups at visits of the extension; none unless given.
+    extension_weeks : (float, float)
+        First and last week since randomisation of those visits.
     """
 
     model_config = _FROZEN
@@ -180,6 +192,10 @@ class Plateau(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
     drift_on_drug: Literal["continues", "stops"] = "continues"
+    late_slope: Normal | None = None
+    late_after: float = Field(default=12.0, ge=0)
+    extension_shift: Normal | None = None
+    extension_weeks: tuple[float, float] = (0.0, 0.0)
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "time_constant": _MONTHS}
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
@@ -187,13 +203,27 @@ class Plateau(BaseModel):
         lag, published, jumps = _lag(self.lag, outcome.name)
         kappa = self.time_constant.variable(f"{outcome.name}_effect_time_constant")
 
-        def area(x):
+        further: dict[str, Term] = {}
+        if self.late_slope is not None:
+            further["late_slope"] = Term(self.late_slope, None, RATE)
+        if self.extension_shift is not None:
+            further["extension_shift"] = Term(self.extension_shift, None, LEVEL)
+        begin, end = (months(week) for week in self.extension_weeks)
+
+        def area(t, x):
             since = _since(x, lag)
             return {"effect": since + kappa * pt.expm1(-since / kappa)}
 
+        def later(t, x):
+            every = {
+                "late_slope": pt.maximum(x - self.late_after, 0.0),
+                "extension_shift": pt.cast(pt.and_(pt.ge(t, begin), pt.le(t, end)), "float64"),
+            }
+            return {name: every[name] for name in further}
+
         return Curve(
-            {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},
-            lambda x: {"effect": -pt.expm1(-_since(x, lag) / kappa)},
+            {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)} | further,
+            lambda t, x: {"effect": -pt.expm1(-_since(x, lag) / kappa)} | later(t, x),
             area,
             {"effect_time_constant": kappa} | published,
             jumps,
@@ -235,10 +265,10 @@ class Transit(BaseModel):
         delay = self.delay.variable(f"{outcome.name}_transit_delay")
         stages = self.stages.variable(f"{outcome.name}_transit_stages")
 
-        def value(x):
+        def value(t, x):
             return {"effect": pt.gammainc(stages, pt.maximum(x, 1e-9) * stages / delay)}
 
-        def area(x):
+        def area(t, x):
             since = pt.maximum(x, 1e-9)
             scaled = since * stages / delay
             return {"effect": since * pt.gammainc(stages, scaled) - delay * pt.gammainc(stages + 1.0, scaled)}
@@ -252,7 +282,10 @@ class Transit(BaseModel):
 
 
 class DeceleratingSlope(BaseModel):
-    """size (1 - exp(-rho (x - lag)_+)) / rho: a change of rate that fades.
+    """size (exp(-rho (t - x_+)) - exp(-rho t)) / rho, x_+ = (x - lag)_+: a change of rate that fades with time.
+
+    It fades since randomisation, as the untreated course does: were it to fade from the drug's start, a group that
+    starts late would catch up with one that started early whatever the data say.
 
     Parameters
     ----------
@@ -297,7 +330,7 @@ class DeceleratingSlope(BaseModel):
         Returns
         -------
         Curve
-            Of months x since the drug's start.
+            Of months t since randomisation and x since the drug's start.
         """
         if self.rho == "trajectory" and "deceleration" not in trajectory.published:
             raise BadConfig(
@@ -309,13 +342,87 @@ class DeceleratingSlope(BaseModel):
         else:
             rho = trajectory.published["deceleration"]
         lag, published, jumps = _lag(self.lag, outcome.name)
+
+        def value(t, x):
+            since = _since(x, lag)
+            return {"effect": -pt.expm1(-rho * since) * pt.exp(-rho * (t - since)) / rho}
+
+        def area(t, x):
+            since = _since(x, lag)
+            return {"effect": pt.exp(-rho * (t - since)) * (since + pt.expm1(-rho * since) / rho) / rho}
+
         return Curve(
-            {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)},
-            lambda x: {"effect": -pt.expm1(-rho * _since(x, lag)) / rho},
-            lambda x: {"effect": (_since(x, lag) + pt.expm1(-rho * _since(x, lag)) / rho) / rho},
-            published,
-            jumps,
+            {"effect": Term(self.size or outcome.effect_on_rate, self.person_sd, RATE)}, value, area, published, jumps
         )
+
+
+class ProportionalSlowing(BaseModel):
+    """The drug removes one share e of each person's own decline from a lag after its start.
+
+    Every term of the untreated course but the level has basis b(t) - e [b(t) - b(t - x_+)], x_+ = (x - lag)_+; a
+    decelerating course thus loses e (exp(-rho (t - x_+)) - exp(-rho t)) / rho of its (1 - exp(-rho t)) / rho.
+
+    The share of a stratum is a common part plus the stratum's own, Normal with SDs sd sqrt(correlation) and
+    sd sqrt(1 - correlation); where two or more start groups start the drug, each one's share lies about it with SD
+    `group_sd`, under pooling "partial"; has the same, under "complete"; or has a stratum's own part for itself, under
+    "none".
+
+    Parameters
+    ----------
+    type : str
+        Name in a configuration.
+    effect_unit : str
+        Template of the unit of its size.
+    lag : LogNormal, float or None
+        Months from the drug's start to the first effect.
+    share : Normal
+        Prior of the share in a stratum; 1 is a halt, below 0 a faster decline. Centred at no effect: a prior centred on
+        benefit would decide in favour before the data.
+    correlation : float
+        Of the shares of two strata before the data.
+    group_sd : float
+        SD of a start group's share about its stratum's. Fixed: the SD of two numbers is not learned.
+    """
+
+    model_config = _FROZEN
+    type: Literal["proportional_slowing"] = "proportional_slowing"
+    effect_unit: Literal["proportion"] = "proportion"
+    lag: Lag = None
+    share: Normal = Normal(mean=0.0, sd=0.5, source="sceptical: centred at no effect; half the decline is 1 SD")
+    correlation: float = Field(default=0.5, ge=0, le=1)
+    group_sd: float = Field(default=0.15, ge=0)
+    prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS}
+
+    def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
+        """No term; `slowed` gives x_+; publishes `effect_lag` where there is one.
+
+        Parameters
+        ----------
+        outcome : Outcome
+        trajectory : Curve
+            The outcome's untreated course.
+        effects : mapping
+            Outcome to the drug effects made so far.
+
+        Returns
+        -------
+        Curve
+
+        Raises
+        ------
+        BadConfig
+            The prior of the outcome's rate does not say which way it goes: only share x rate would be known.
+        """
+        rates = outcome.rate_prior
+        for prior in rates.values() if isinstance(rates, dict) else [rates]:
+            if abs(prior.mean) < SIGNED_FROM * prior.sd:
+                raise BadConfig(
+                    f"outcome {outcome.name}: effect proportional_slowing needs a rate whose prior has a sign (mean at "
+                    f'least {SIGNED_FROM:g} SDs from 0), got {prior}; give rate = {{type = "normal", mean = ..., '
+                    'sd = ...}, or another effect, such as "slope_change"'
+                )
+        lag, published, jumps = _lag(self.lag, outcome.name)
+        return Curve({}, lambda t, x: {}, None, published, jumps, slowed=lambda x: _since(x, lag))
 
 
 class Follows(BaseModel):
@@ -372,5 +479,6 @@ EFFECTS = {
     "plateau": Plateau,
     "transit": Transit,
     "decelerating_slope": DeceleratingSlope,
+    "proportional_slowing": ProportionalSlowing,
     "follows": Follows,
 }

@@ -57,7 +57,7 @@ class HalfLife(BaseModel):
         """Term effect."""
         half = self.half.variable(f"{outcome.name}_half")
 
-        def value(x):
+        def value(t, x):
             since = pt.maximum(x, 0.0)
             return {"effect": since / (since + half)}
 

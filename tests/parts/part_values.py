@@ -26,8 +26,9 @@ class Evaluated:
     Each takes times, and the part's random variables by name.
     """
 
-    def __init__(self, make):
-        """`make()` gives a `Curve` inside a PyMC model."""
+    def __init__(self, make, start=None):
+        """`make()` gives a `Curve` inside a PyMC model; of an effect, in those who start the drug at month `start`."""
+        self.start = start
         with pm.Model() as model:
             self.curve: Curve = make()
         self.variables = list(model.free_RVs)
@@ -42,11 +43,11 @@ class Evaluated:
 
     @cached_property
     def published(self):
-        return self._numbers(lambda _: {name: pt.as_tensor_variable(v) for name, v in self.curve.published.items()})
+        return self._numbers(lambda *_: {name: pt.as_tensor_variable(v) for name, v in self.curve.published.items()})
 
     def _numbers(self, basis):
         t = pt.vector("t")
-        found = basis(t)
+        found = basis(t) if self.start is None else basis(t + self.start, t)
         function = pytensor.function([t, *self.variables], list(found.values()), mode=PYTHON, on_unused_input="ignore")
 
         def call(at, **parameters):

@@ -31,8 +31,12 @@ X = np.array([-1e6, -3.0, -1e-3, 0.0, 0.3, 0.8, 1.5, 4.0, 12.0, 30.0])
 LAG = LogNormal(median=1.0, sigma=0.5)
 
 
+START = 4.0
+"""Month of the drug's start."""
+
+
 def part(effect, outcome=SCORE, trajectory=None):
-    return Evaluated(lambda: effect.curve(outcome, (trajectory or Linear()).curve(outcome), {}))
+    return Evaluated(lambda: effect.curve(outcome, (trajectory or Linear()).curve(outcome), {}), START)
 
 
 def positive(x):
@@ -66,7 +70,7 @@ SHAPES = {
     "decelerating_slope": (
         DeceleratingSlope(lag=LAG, rho=LAG),
         {"score_effect_lag": 0.7, "score_effect_rho": 0.2},
-        lambda x: (1 - np.exp(-0.2 * positive(x - 0.7))) / 0.2,
+        lambda x: (np.exp(-0.2 * (START + x - positive(x - 0.7))) - np.exp(-0.2 * (START + x))) / 0.2 * (x > 0),
     ),
 }
 
@@ -97,7 +101,9 @@ def test_area_is_the_integral_of_the_value(name):
 
 
 def test_every_shape_is_tried_here():
-    assert {effect.type for effect, _, _ in SHAPES.values()} | {"none", "follows"} == set(EFFECTS)
+    assert {effect.type for effect, _, _ in SHAPES.values()} | {"none", "follows", "proportional_slowing"} == set(
+        EFFECTS
+    )
 
 
 def test_transit_has_the_mean_delay_it_publishes():
@@ -139,7 +145,8 @@ def test_parts_without_a_lag_say_of_no_jump():
 def test_a_decelerating_slope_tied_to_its_trajectory():
     made = part(DeceleratingSlope(), trajectory=Decelerating())
     found = made.value(X, score_deceleration=0.05)["effect"]
-    np.testing.assert_allclose(found, (1 - np.exp(-0.05 * positive(X))) / 0.05, rtol=1e-10)
+    expected = (np.exp(-0.05 * (START + X - positive(X))) - np.exp(-0.05 * (START + X))) / 0.05
+    np.testing.assert_allclose(found, np.where(X > 0, expected, 0.0), rtol=1e-10)
 
 
 def test_a_tied_slope_needs_a_decelerating_trajectory():
@@ -158,7 +165,7 @@ def follows(effect, of, **others):
         effects = {"marker": of.curve(MARKER, Linear().curve(MARKER), {}), **others}
         return effect.curve(SCORE, Linear().curve(SCORE), effects)
 
-    return Evaluated(make)
+    return Evaluated(make, START)
 
 
 def test_follows_accrues_the_other_outcomes_change():
@@ -183,7 +190,7 @@ def test_follows_accrues_the_other_outcomes_change():
 
 @pytest.mark.parametrize("outcome", ["elsewhere", "quiet", "without_area"])
 def test_follows_what_it_cannot_follow(outcome):
-    others = {"quiet": Curve({}, lambda x: {}, lambda x: {})}
+    others = {"quiet": Curve({}, lambda t, x: {}, lambda t, x: {})}
     made = part(Step()).curve
     others["without_area"] = Curve(made.terms, made.value)
     with pytest.raises(BadConfig, match=f"outcome score: effect follows {outcome}, which is not an outcome listed bef"):

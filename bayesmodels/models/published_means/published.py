@@ -53,7 +53,8 @@ def publish_means(
         publish(name, pt.stack([_of_outcome(name, k, arms, values) for k in outcomes]))
     slowing = [f"{k.name}_slowing" for k in outcomes]
     if any(name in values for name in slowing):
-        publish("proportional_slowing", pt.stack([_or_nan(values.get(name)) for name in slowing]))
+        everywhere = pt.zeros(len(arms.labels))
+        publish("proportional_slowing", pt.stack([_or_nan(values.get(name)) + everywhere for name in slowing]))
 
     change = pt.stack([_changes(k, arms, started, values, weeks) for k in outcomes])
     publish("curve_change", change)

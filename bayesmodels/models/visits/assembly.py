@@ -43,6 +43,12 @@ class Assembly:
         Whether the trajectory's time stands still as far as the drug has taken effect.
     random_walks : tuple of int
         Outcomes with a Brownian path about each person's course.
+    slowing : tuple, by outcome
+        The effect that removes a share of the outcome's course, or None.
+    skewed_term : int or None
+        The rate whose distribution between persons is skewed.
+    skewed_sign : int
+        Direction of its long tail; 0 without one.
     """
 
     outcomes: tuple[str, ...]
@@ -58,11 +64,15 @@ class Assembly:
     effect_curves: tuple[Curve, ...]
     drift_stops: tuple[bool, ...]
     random_walks: tuple[int, ...]
+    slowing: tuple[Any, ...]
+    skewed_term: int | None
+    skewed_sign: int
 
     @property
     def random_terms(self) -> tuple[int, ...]:
-        """Terms that vary between persons."""
-        return tuple(p for p, term in enumerate(self.terms) if term.person_sd is not None)
+        """Terms that vary between persons, a skewed one first."""
+        found = [p for p, term in enumerate(self.terms) if term.person_sd is not None]
+        return tuple(sorted(found, key=lambda p: p != self.skewed_term))
 
     @property
     def random(self) -> tuple[Term, ...]:
@@ -74,12 +84,28 @@ class Assembly:
         """Terms whose mean differs between start groups."""
         return (() if self.pooling == "complete" else self.effects) + self.free_levels
 
-    def basis(self, k: int, t: Any, x: Any) -> dict[int, Any]:
-        """Basis of outcome k by term, at months since randomisation `t` and since the drug's start `x`, same shape."""
-        effect = self.effect_curves[k]
-        own_time = t - effect.area(x)["effect"] if self.drift_stops[k] and effect.area else t
-        found = {**self.trajectories[k].value(own_time), **effect.value(x)}
-        return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in found.items()}
+    def basis(self, k: int, t: Any, x: Any, share: Any = None) -> dict[int, Any]:
+        """Basis of outcome k by term, at months since randomisation `t` and since the drug's start `x`, same shape.
+
+        `share`: what the drug removes of the course there, for an outcome with such an effect; broadcasts with t.
+        """
+        found, removed = self.basis_and_removed(k, t, x)
+        return {p: value - share * removed[p] if p in removed else value for p, value in found.items()}
+
+    def basis_and_removed(self, k: int, t: Any, x: Any) -> tuple[dict[int, Any], dict[int, Any]]:
+        """Basis of outcome k by term as of `basis`, before a drug removes a share; and what a share of 1 removes."""
+        effect, trajectory = self.effect_curves[k], self.trajectories[k]
+        own_time = t - effect.area(t, x)["effect"] if self.drift_stops[k] and effect.area else t
+        untreated = trajectory.value(own_time)
+        found = {**untreated, **effect.value(t, x)}
+        removed = {}
+        if effect.slowed is not None:
+            earlier = trajectory.value(t - effect.slowed(x))
+            removed = {name: value - earlier[name] for name, value in untreated.items() if name != "level"}
+        return self._by_term(k, found), self._by_term(k, removed)
+
+    def _by_term(self, k: int, named: Mapping[str, Any]) -> dict[int, Any]:
+        return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in named.items()}
 
     def bases(
         self,
@@ -87,9 +113,12 @@ class Assembly:
         values: Mapping[str, Any],
         mean: Any,
         slope: Any,
+        shares: Mapping[int, Any],
         data_names: Callable[[str], Mapping[str, str]],
     ) -> tuple[list[Any], Layout, Any, Any]:
         """Bases of every visit (slot, person), layout of the likelihood, and the terms' means and covariate slopes.
+
+        `shares`: by outcome, what the drug removes of each person's course, (person,).
 
         A censored visit has y = 0 and a latent value that enters through a basis of its own,
         under a further term whose mean is 1, whatever the covariates.
@@ -98,8 +127,12 @@ class Assembly:
         for k, name in enumerate(self.outcomes):
             names = data_names(name)
             point = values[names["point"]]
-            for p, basis in self.basis(k, values[names["months"]], values[names["on_drug"]]).items():
-                bases.append(spread(basis, point))
+            found, removed = self.basis_and_removed(k, values[names["months"]], values[names["on_drug"]])
+            for p, basis in found.items():
+                at_visits = spread(basis, point)
+                if p in removed:
+                    at_visits = at_visits - shares[k] * spread(removed[p], point)
+                bases.append(at_visits)
                 outcome_of.append(k)
                 term_of.append(p)
             beyond = design.outcomes[k]
@@ -124,6 +157,7 @@ class Assembly:
             varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
             n_terms=n_terms,
             random_walks=self.random_walks,
+            skewed=self.skewed_sign,
         )
         return bases, layout, mean, slope
 
@@ -147,6 +181,7 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         level_labels += [f"{outcome.name}:level"] if "level" in trajectory.terms else []
     labels = tuple(terms)
     drugged = np.isfinite(design.start_weeks)
+    skewed = next((k for k in model.outcomes if model.skewed_rates and k.rate_skewness is not None), None)
     return Assembly(
         outcomes=tuple(k.name for k in model.outcomes),
         strata=data.stratum_labels,
@@ -158,11 +193,14 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         free_levels=tuple(labels.index(name) for name in level_labels)
         if model.baseline == "free" and len(data.start_groups) > 1
         else (),
-        pooling=model.pooling if drugged.sum() > 1 and effect_labels else "complete",
+        pooling=model.pooling if drugged.sum() > 1 else "complete",
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
         drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
         random_walks=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None),
+        slowing=tuple(k.effect if effects[k.name].slowed is not None else None for k in model.outcomes),
+        skewed_term=None if skewed is None else labels.index(f"{skewed.name}:rate"),
+        skewed_sign=0 if skewed is None else (-1 if skewed.good_direction == "up" else 1),
     )
 
 

@@ -117,15 +117,18 @@ def _of_association(
     return [Predictor(k, association.form, association.form, -1, typical_sd, {}, stated, sampled, level)]
 
 
-def features(predictor: Predictor, a: Assembly, layout: Layout, t: Any, x: Any) -> dict[int, Any]:
-    """Basis of a feature by column of the drawn terms, at months since randomisation t and on the drug x, (point,)."""
+def features(predictor: Predictor, a: Assembly, layout: Layout, t: Any, x: Any, share: Any = None) -> dict[int, Any]:
+    """Basis of a feature by column of the drawn terms, at months since randomisation t and on the drug x, (point,).
+
+    `share`: what the drug removes of the outcome's course, (point,), where it removes one.
+    """
     if predictor.form == "terms":
         return {layout.n_terms + predictor.deviation: pt.ones_like(t)}
     if predictor.form == "value":
-        return a.basis(predictor.outcome, t, x)
+        return a.basis(predictor.outcome, t, x, share)
     if predictor.form == "rate":
-        return {p: _by_time(basis, t, x) for p, basis in a.basis(predictor.outcome, t, x).items()}
-    return _areas(a, predictor.outcome, t, x)
+        return {p: _by_time(basis, t, x) for p, basis in a.basis(predictor.outcome, t, x, share).items()}
+    return _areas(a, predictor.outcome, t, x, share)
 
 
 def _by_time(basis: Any, t: Any, x: Any) -> Any:
@@ -134,7 +137,7 @@ def _by_time(basis: Any, t: Any, x: Any) -> Any:
     return by_t + by_x
 
 
-def _areas(a: Assembly, k: int, t: Any, x: Any) -> dict[int, Any]:
+def _areas(a: Assembly, k: int, t: Any, x: Any, share: Any) -> dict[int, Any]:
     """Integrals of the bases from randomisation to t, in two pieces that meet at the drug's start."""
     node, share = np.polynomial.legendre.leggauss(AREA_NODES)
     node, share = (node + 1) / 2, share / 2
@@ -142,7 +145,7 @@ def _areas(a: Assembly, k: int, t: Any, x: Any) -> dict[int, Any]:
     areas: dict[int, Any] = {}
     for begin, end in ((pt.zeros_like(t), switch), (switch, t)):
         at = begin[None, :] + (end - begin)[None, :] * node[:, None]
-        for p, basis in a.basis(k, at, at - (t - x)[None, :]).items():
+        for p, basis in a.basis(k, at, at - (t - x)[None, :], share).items():
             piece = (end - begin) * (basis * share[:, None]).sum(axis=0)
             areas[p] = areas[p] + piece if p in areas else piece
     return areas

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
@@ -41,7 +41,8 @@ class CourseModel(BaseModel):
     outcomes : sequence of Outcome
         Or preset names, or tables of fields.
     pooling : {"partial", "complete", "none"}
-        Of the drug effect over start groups: its SD between groups estimated, zero, or infinite.
+        Of the drug effect over start groups: its SD between groups estimated, zero, or infinite. Of a share of the
+        decline, the SD under "partial" is a number stated with the effect.
     baseline : {"common", "free"}
         Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
     covariates : Covariates
@@ -53,11 +54,24 @@ class CourseModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    skewed_rates: ClassVar[bool] = True
+    """Whether a rate of change may be skewed between persons (`Outcome.rate_skewness`)."""
+
     type: str
     outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
     pooling: Literal["partial", "complete", "none"] = "partial"
     baseline: Literal["common", "free"] = "common"
     covariates: Covariates = Covariates()
-    person_sd: Literal["common", "by_stratum"] = "common"
-    residual_sd: Literal["common", "by_stratum"] = "common"
+    person_sd: Literal["common", "by_stratum"] = "by_stratum"
+    residual_sd: Literal["common", "by_stratum"] = "by_stratum"
     correlation_shape: float = Field(default=2.0, gt=0)
+
+    @model_validator(mode="after")
+    def _one_skewed_rate(self) -> CourseModel:
+        skewed = [k.name for k in self.outcomes if k.rate_skewness is not None]
+        if self.skewed_rates and len(skewed) > 1:
+            raise ValueError(
+                f"expected a rate_skewness in one outcome at most, got {', '.join(skewed)}; drop it from the others: "
+                "the integral over skewed rates is taken in one dimension"
+            )
+        return self

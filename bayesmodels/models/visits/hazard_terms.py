@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from pytensor.graph.traversal import ancestors
 from bayesmodels.kernels.hazards.op import Exits as ExitInputs
 from bayesmodels.kernels.hazards.op import HazardLayout
 from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.spread import spread
 from bayesmodels.models.publish import publish
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_features import Predictor, features, predictors_of
@@ -86,8 +88,16 @@ class Hazards:
             publish("baseline_shape", pt.stack(shapes))
 
 
-def hazards(model: JointEventModel, a: Assembly, layout: Layout, design: Design, exits: Exits, data: Study) -> Hazards:
-    """Random variables and data of the hazards, in the current PyMC model."""
+def hazards(
+    model: JointEventModel,
+    a: Assembly,
+    shares: Mapping[int, Any],
+    layout: Layout,
+    design: Design,
+    exits: Exits,
+    data: Study,
+) -> Hazards:
+    """Random variables and data of the hazards, in the current PyMC model; `shares` as of `Assembly.bases`."""
     events = model.events
     covariates = hazard_covariates(model, data)
     scale = scale_of(model, data, design, exits, covariates.columns)
@@ -110,8 +120,10 @@ def hazards(model: JointEventModel, a: Assembly, layout: Layout, design: Design,
     ]
     t, on_drug = pm.Data("exit_months", points.t), pm.Data("exit_on_drug", points.on_drug)
     bases, predictor_of, term_of = [], [], []
+    person = pm.Data("exit_person", np.repeat(np.arange(len(design.cell)), np.diff(points.first)))
+    at_points = {k: spread(share, person[None, :])[0] for k, share in shares.items()}
     for j, predictor in enumerate(predictors):
-        for term, basis in features(predictor, a, layout, t, on_drug).items():
+        for term, basis in features(predictor, a, layout, t, on_drug, at_points.get(predictor.outcome)).items():
             bases.append(basis)
             predictor_of.append(j)
             term_of.append(term)

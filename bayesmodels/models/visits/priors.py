@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pymc as pm
 
 from bayesmodels.models.outcome import Outcome
-from bayesmodels.models.visits.assembly import assemble
+from bayesmodels.models.visits.assembly import Assembly, assemble
 from bayesmodels.models.visits.course_features import Predictor, predictors_of
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import design_of
@@ -53,8 +53,13 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
         if k.random_walk_sd is not None:
             unit = f"{k.modelling_unit} per square root of a month"
             rows += rows_of(k.random_walk_sd, "SD of the Brownian path", unit, k.name)
+        if model.skewed_rates and k.rate_skewness is not None:
+            rows += rows_of(k.rate_skewness, "skewness of rate", "log SD", k.name)
         for kind in ("trajectory", "effect"):
             rows += part_rows(getattr(k, kind), kind, k.modelling_unit, k.name)
+    for k, effect in zip(model.outcomes, a.slowing, strict=True):
+        if effect is not None:
+            rows += _share_rows(k.name, effect, a)
     if a.pooling == "partial":
         for p in a.effects:
             outcome, _, name = a.labels[p].partition(":")
@@ -72,6 +77,18 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
             rows.append(prior_row(f"{name} on {kind}", text, "per SD of the covariate", DEFAULT, "each"))
     shape = f"LKJ({model.correlation_shape:g})"
     rows.append(prior_row("correlations of random effects", shape, "correlation", DEFAULT, "all"))
+    return rows
+
+
+def _share_rows(outcome: str, effect: Any, a: Assembly) -> list[PriorRow]:
+    """Priors of the share of the decline that the drug removes."""
+    rows = rows_of(effect.share, "share of the decline that the drug removes", "proportion", outcome)
+    if len(a.strata) > 1:
+        text = f"correlation {effect.correlation:g}"
+        rows.append(prior_row("shares of two strata", text, "correlation", "stated with the effect", outcome))
+    if a.pooling == "partial":
+        text = f"Normal(0, {effect.group_sd:g})"
+        rows.append(prior_row("start groups' shares about it", text, "proportion", "stated with the effect", outcome))
     return rows
 
 

@@ -14,16 +14,19 @@ from scipy.linalg import helmert
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
 from bayesmodels.kernels.linear_mixed.op import Inputs
+from bayesmodels.kernels.spread import spread
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_model import CourseModel
-from bayesmodels.parts.priors import by_stratum
+from bayesmodels.parts.priors import HalfNormal, by_stratum
 
 
 @dataclass(frozen=True)
 class Parameters:
     """Tensors of a longitudinal model's parameters; shapes as in `kernels.linear_mixed.op.Inputs`.
 
-    `group_sd` (effect,): SD of the drug effects between start groups, None unless pooling is partial.
+    `group_sd` (effect,): SD of the drug effects between start groups, None unless pooling is partial. `shares`: by
+    outcome whose course the drug slows, the share removed, (stratum, start group), means over persons; `share_slope`:
+    by such outcome, change of the share per SD of a covariate, (covariate,).
     """
 
     mean: Any
@@ -35,6 +38,14 @@ class Parameters:
     sigma: Any
     random_walk: Any
     skew: Any
+    shares: Mapping[int, Any]
+    share_slope: Mapping[int, Any]
+
+    def person_shares(self, values: Mapping[str, Any]) -> dict[int, Any]:
+        """Share that the drug removes of each person's course, (person,), by outcome that it slows."""
+        cell, covariates = values["person_cell"], values["person_covariates"]
+        found = {k: spread(share.ravel(), cell[None, :])[0] for k, share in self.shares.items()}
+        return {k: v + covariates @ self.share_slope[k] if k in self.share_slope else v for k, v in found.items()}
 
     def inputs(self, values: Mapping[str, Any], mean: Any, slope: Any) -> Inputs:
         """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
@@ -73,14 +84,79 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
     mean = _term_means(a, group_sd)
     shift = _group_deviations(a, group_sd)
     slope = _covariate_slopes(model, a)
-    spread = [term.person_sd.sd for term in a.random if term.person_sd is not None]
+    sds = [term.person_sd.sd for term in a.random if term.person_sd is not None]
     strata = len(a.strata)
-    sd = pm.HalfNormal("term_sd", spread, shape=(strata if model.person_sd == "by_stratum" else 1, len(spread)))
-    partial = _partial_correlations(len(spread), model.correlation_shape)
+    sd = pm.HalfNormal("term_sd", sds, shape=(strata if model.person_sd == "by_stratum" else 1, len(sds)))
+    partial = _partial_correlations(len(sds), model.correlation_shape)
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
     sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
-    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, _random_walk_sd(model, rows), pt.zeros(1))
+    return Parameters(
+        mean,
+        shift,
+        group_sd,
+        slope,
+        sd,
+        partial,
+        sigma,
+        _random_walk_sd(model, rows),
+        _skewness(model, a),
+        _shares(a),
+        _share_slopes(model, a),
+    )
+
+
+def _skewness(model: CourseModel, a: Assembly) -> Any:
+    """Skewness of the skewed rate, (1,)."""
+    if a.skewed_term is None:
+        return pt.zeros(1)
+    name = a.labels[a.skewed_term].rpartition(":")[0]
+    prior = next(k.rate_skewness for k in model.outcomes if k.name == name)
+    if isinstance(prior, HalfNormal):
+        return pm.HalfNormal(f"{name}_rate_skewness", prior.sd)[None]
+    return pt.constant(np.array([prior], float))
+
+
+def _shares(a: Assembly) -> dict[int, Any]:
+    """Share that the drug removes of an outcome's course, (stratum, start group), by outcome that it slows.
+
+    The mean over the G start groups that start the drug is a stratum's share; deviations of the groups from it are
+    orthonormal contrasts, and zero in groups without the drug.
+    """
+    strata, drugged, found = len(a.strata), np.flatnonzero(a.drugged), {}
+    for k, effect in enumerate(a.slowing):
+        if effect is None or not len(drugged):
+            continue
+        name, sd, correlation = a.outcomes[k], effect.share.sd, effect.correlation if strata > 1 else 0.0
+        own = sd * np.sqrt(1.0 - correlation)
+        between = {"complete": 0.0, "partial": effect.group_sd, "none": own}[a.pooling]
+        # independent start groups: the stratum's own part is theirs, so that its mean over them has sd^2 / G
+        of_mean = np.sqrt((own**2 if a.pooling != "none" else 0.0) + between**2 / len(drugged))
+        share = pm.Normal(f"{name}_share_of_stratum", effect.share.mean, of_mean, shape=(strata,))
+        if correlation > 0:
+            share = share + pm.Normal(f"{name}_share_common", 0.0, sd * np.sqrt(correlation))
+        share = share[:, None] + pt.zeros((1, len(a.groups)))
+        if between > 0:
+            contrasts = np.zeros((len(a.groups), len(drugged) - 1))
+            contrasts[drugged] = helmert(len(drugged)).T
+            z = pm.Normal(f"{name}_share_contrast", 0.0, 1.0, shape=(strata, len(drugged) - 1))
+            share = share + between * (z[:, None, :] * contrasts).sum(axis=-1)
+        found[k] = share
+    return found
+
+
+def _share_slopes(model: CourseModel, a: Assembly) -> dict[int, Any]:
+    """Change of the share per SD of a covariate, (covariate,), by outcome that the drug slows."""
+    names, used = model.covariates.names, model.covariates.effect
+    if not used or not a.drugged.any():
+        return {}
+    found = {}
+    for k, effect in enumerate(a.slowing):
+        if effect is not None:
+            slope = pm.Normal(f"{a.outcomes[k]}_share_slope", 0.0, effect.share.sd / 2, shape=(len(used),))
+            place = (np.array(used)[:, None] == np.array(names)[None, :]).astype(float)
+            found[k] = (slope[:, None] * place).sum(axis=0)
+    return found
 
 
 def _check_strata(a: Assembly) -> None:
@@ -115,7 +191,7 @@ def _term_means(a: Assembly, group_sd: Any) -> Any:
 
 def _group_sd(a: Assembly) -> Any:
     """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
-    if a.pooling != "partial":
+    if a.pooling != "partial" or not a.effects:
         return None
     return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, shape=(len(a.effects),))
 
@@ -127,7 +203,7 @@ def _group_deviations(a: Assembly, group_sd: Any) -> Any:
     """
     groups, strata = len(a.groups), len(a.strata)
     rows = []
-    if a.pooling != "complete":
+    if a.pooling != "complete" and a.effects:
         drugged = np.flatnonzero(a.drugged)
         contrasts = np.zeros((groups, len(drugged) - 1))
         contrasts[drugged] = helmert(len(drugged)).T

@@ -186,13 +186,13 @@ def read_courses(
     residual = _flat(draws["residual_sd"].sel(stratum=strata), "stratum", "outcome") ** 2
     correlation = _flat(draws["person_correlation"], "term", "term_other")
     within = np.einsum("f,dfp,dfq->dpq", weight, sd, sd)
-    basis = _flat(draws["person_basis"], "outcome", "term", "start_group", "visit_week")
+    whole = ALL if ALL in labels else strata[0]
+    basis = _flat(draws["person_basis"].sel(stratum=whole), "outcome", "term", "start_group", "visit_week")
     weeks = draws["visit_week"].to_numpy().astype(float)
     covariance = within * correlation
     if RANDOM_WALK in draws:
         rate = np.einsum("f,dfk->dk", weight, _flat(draws[RANDOM_WALK].sel(stratum=strata), "stratum", "outcome") ** 2)
         basis, covariance = _with_paths(basis, covariance, np.nan_to_num(rate), in_months(weeks))
-    whole = ALL if ALL in labels else strata[0]
     share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}
     return Courses(
         outcomes=tuple(outcomes),

@@ -299,7 +299,7 @@ _ALL = (
     ),
     Variable(
         "latent_curve", ("outcome", "start_group", "stratum", "week"), "{unit}",
-        "mean course that knows no limits, of outcomes with limits", "curve", made_by=_LIMITS,
+        "mean course that knows no limits, of outcomes with limits", "curve", made_by=_LIMITS, refitted=True,
     ),
     Variable(
         "latent_curve_change", ("outcome", "start_group", "stratum", "week"), "{unit}",

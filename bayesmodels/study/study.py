@@ -279,7 +279,7 @@ class Study:
 
     def _shown(self) -> tuple[str, list[pd.DataFrame]]:
         t = self.tables
-        title = summary.heading(self.name, self.counts, self.controlled_week, self.reference_group)
+        title = summary.heading(self.name, self.counts, self.controlled_week, self.reference_group, self.new_persons)
         groups = summary.group_table(t.persons, t.visits, t.events, self.start_groups, self.stratum_labels)
         return title, [groups, summary.outcome_table(self.counts)]
 

@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
-from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
+from bayesmodels.posterior.estimand import open_label, withheld
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
@@ -140,18 +140,15 @@ class Dropout(Chapter):
         paragraphs += [f"{lead}: {data.attrs[name]}." for name, lead in _LEADS.items() if data.attrs.get(name)]
         reasons = dict.fromkeys(reason for reason in tables["dropout_strategies"]["withheld"] if reason)
         paragraphs += [f"Probabilities are {reason}." for reason in reasons]
+        words = {"label": label, "arm": context.arm, "first": context.sides[0]}
         pictures = [
-            Picture(reading.figures.maker(name), *(text.format(label=label) for text in _PICTURES[kind]))
+            Picture(reading.figures.maker(name), *(text.format(**words) for text in _PICTURES[kind]))
             for name in reading.figures
             if (kind := name.partition("_")[0]) in _PICTURES
         ]
-        switch = context.switch_week
-        note = (
-            ""
-            if switch is None
-            else f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
+        return Section(
+            "If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, open_label(context)
         )
-        return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, note)
 
 
 def strategy_figure(reading: Reading, contrast: Contrast, stratum: str) -> Figure:
@@ -204,11 +201,11 @@ _LEADS = {
 
 _PICTURES = {
     "dropout": (
-        "Difference between start groups under each supposition about those who left, with intervals.",
+        "Difference between {arm}s under each supposition about those who left, with intervals.",
         "Median and {label}. Line at zero: no difference.",
     ),
     "tipping": (
-        "Probability that the earlier start is favoured, over delta in either start group, with the region in which "
+        "Probability that {first} is favoured, over delta in either {arm}, with the region in which "
         "the interval includes no difference.",
         "Dots, inside the black line: the {label} includes no difference. Square: delta 0.",
     ),
@@ -231,7 +228,7 @@ def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: 
             "Contrast": row.contrast.replace(" - ", " minus "),
             f"Difference ({label})": estimate(row.median, row.lower, row.upper),
             "Unit": row.unit,
-            "P(favours the earlier start)": "withheld"
+            f"P(favours {context.sides[0]})": "withheld"
             if row.withheld
             else chance_of(row.probability_favours, row.direction),
         }

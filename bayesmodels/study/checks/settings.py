@@ -15,12 +15,10 @@ from bayesmodels.study.checks.event_words import NONE
 from bayesmodels.study.checks.labels import alike, as_toml, label_key
 from bayesmodels.study.checks.limits import Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
+from bayesmodels.vocabulary import FIRST_DOSE_WINDOW
 
 PLACE = "study settings"
 """Stands in messages where a table's problem has its file."""
-
-FIRST_DOSE_WINDOW = 1.0
-"""Weeks: a group whose every drug start is later than this begins after randomisation (`controlled_week`)."""
 
 N_CURVE_WEEKS = 25
 

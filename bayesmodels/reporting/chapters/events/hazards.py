@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.context import units
-from bayesmodels.posterior.estimand import OPEN_LABEL
+from bayesmodels.posterior.estimand import open_label
 from bayesmodels.posterior.intervals import beside_prior, flat, probability
 from bayesmodels.posterior.wording import chance, estimate
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
@@ -39,16 +39,17 @@ class Hazards(Chapter):
             for row in reading.tables["hazard_effects"].to_dict("records")
         ]
         between_groups = any(row["Of"].startswith("start group") for row in rows)
-        switch = reading.context.switch_week
+        arm = reading.context.arm
+        an = f"{'a' if reading.context.staggered else 'an'} {arm}"
         return Section(
-            "Hazard ratios of covariates and start groups",
+            f"Hazard ratios of covariates and {arm}s",
             [
-                "Cause-specific hazard ratios, given the associations with the course: of a start group, what is left "
+                f"Cause-specific hazard ratios, given the associations with the course: of {an}, what is left "
                 "beside the drug's effect by way of the course."
             ],
             {f"Hazard ratios: median and {label}": pd.DataFrame(rows)},
             (),
-            f"Start groups after week {switch:g}: {OPEN_LABEL}." if between_groups and switch is not None else "",
+            open_label(reading.context) if between_groups else "",
         )
 
 

@@ -223,6 +223,13 @@ class FitContext:
         return first if math.isfinite(first) else None
 
     @property
+    def delayed_week(self) -> float | None:
+        """Week at which the first start group starts the drug after randomisation; None where none does."""
+        if self.controlled_week is not None and (self.staggered or not self.contrasts):
+            return self.controlled_week
+        return min(_late_starts(self.drug_start_week), default=None)
+
+    @property
     def staggered(self) -> bool:
         """Whether a start group starts the drug after randomisation; else groups are active and control."""
         if not self.drug_start_week:  # not known

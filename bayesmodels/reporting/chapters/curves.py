@@ -156,7 +156,7 @@ def curve_figure(reading: Reading, outcome: Outcome, stratum: str) -> Figure:
         shown = {key: _natural(value, outcome) for key, value in numbers.items() if key != "sd"}
         median_and_band(axes, weeks, shown, COLOURS[j % len(COLOURS)], last, group)
         _observed_means(axes, reading, outcome, group, stratum, j)
-    week_axis(axes, weeks, context.switch_week, labelled=True)
+    week_axis(axes, weeks, context.delayed_week, labelled=True)
     axes.set_ylabel(_axis_label(outcome, change=name == "curve_change"))
     if outcome.scale == "log":
         _log_axis(axes)

@@ -197,6 +197,7 @@ _LEADS = {
     "events_in_words": "Events",
     "ends_in_words": "Not seen, not left",
     "variance": "Intervals",
+    "baseline_in_words": "Baseline",
 }
 
 _PICTURES = {

@@ -182,7 +182,7 @@ def _data(reading: Reading, name: str, stratum: str) -> xr.DataArray | None:
 
 def _finish(axes: Axes, reading: Reading, draws: xr.DataArray, title: str, stratum: str) -> None:
     weeks = draws["week"].to_numpy().astype(float)
-    week_axis(axes, weeks, reading.context.switch_week)
+    week_axis(axes, weeks, reading.context.delayed_week)
     add_title(axes, title)
     at_risk = _data(reading, "at_risk", stratum)
     if at_risk is not None:

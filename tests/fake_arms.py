@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from fake import fake_posterior
+from fake_events import with_events
 
 NEVER = np.inf
 
@@ -68,3 +69,27 @@ def free_baseline(at_week_0: float = 3.0) -> xr.DataTree:
     """Early and delayed start, the early group better by so much at week 0 already."""
     picks = {"early": "early", "delayed": "delayed"}
     return regrouped(fake_posterior(), picks, (0.0, 28.0), at_week_0=at_week_0, controlled_week=28.0)
+
+
+def with_events_active_and_control() -> xr.DataTree:
+    """The fake posterior of events, its groups renamed: nobody on placebo starts the drug."""
+    tree, new = with_events(), {"early": "drug", "delayed": "placebo", "start group": "group"}
+
+    def renamed(text: object) -> object:
+        for old, label in new.items():
+            text = text.replace(old, label) if isinstance(text, str) else text
+        return text
+
+    groups = {}
+    for name, node in tree.children.items():
+        dataset = node.to_dataset()
+        for coord in ("start_group", "contrast", "hazard_covariate", "direction"):
+            if coord in dataset.coords:
+                values = [renamed(str(value)) for value in dataset[coord].values]
+                dataset = dataset.assign_coords({coord: (dataset[coord].dims, values)})
+        if "drug_start_week" in dataset.coords:
+            dataset = dataset.assign_coords(drug_start_week=("start_group", [0.0, NEVER]))
+        groups[name] = dataset.assign_attrs({key: renamed(value) for key, value in dataset.attrs.items()})
+    del groups["rank_analyses"]
+    attrs = tree.attrs | {"data": json.dumps(json.loads(tree.attrs["data"]) | {"controlled_week": None})}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})

@@ -133,7 +133,8 @@ class Dropout(Chapter):
             frame = tables["dropout_missing"]
             rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
             rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
-            rows = rows.rename(columns=lambda name: SHARES.get(name, str(name).replace("_", " ").capitalize()))
+            names = SHARES | {"start_group": context.arm.capitalize()}
+            rows = rows.rename(columns=lambda name: names.get(name, str(name).capitalize()))
             shown["Shares of persons by what became of them before the week"] = rows
         assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
         paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]

@@ -30,7 +30,7 @@ class Hazards(Chapter):
         rows = [
             {
                 "Event": row["event"],
-                "Of": row["hazard_covariate"].replace("_", " "),
+                "Of": row["hazard_covariate"].replace("start_group", reading.context.arm).replace("_", " "),
                 "Against": row["unit"].removeprefix("log hazard ratio "),
                 f"Hazard ratio ({label})": estimate(row["hazard_ratio"], row["ratio_lower"], row["ratio_upper"]),
                 "P(ratio below 1)": chance(row["probability_below_one"]),
@@ -38,7 +38,7 @@ class Hazards(Chapter):
             }
             for row in reading.tables["hazard_effects"].to_dict("records")
         ]
-        between_groups = any(row["Of"].startswith("start group") for row in rows)
+        between_groups = any(row["Of"].startswith(reading.context.arm) for row in rows)
         arm = reading.context.arm
         an = f"{'a' if reading.context.staggered else 'an'} {arm}"
         return Section(

@@ -89,7 +89,7 @@ def test_early_against_never_treated_stays_as_randomised_to_the_end():
 
 
 def test_with_the_delayed_group_as_reference_each_contrast_has_its_own_words():
-    picks = {"early": "early", "never": "delayed", "delayed": "delayed"}
+    picks = {"early": "early", "never": "early", "delayed": "delayed"}
     reading = read(regrouped(fake_posterior(), picks, (0.0, NEVER, 28.0), controlled_week=28.0))
     table = rows(difference_table(reading), **FUNCTION, week=52.0).set_index("contrast")["estimand"]
     assert table["early - delayed"].endswith(f"early against delayed start, {OPEN_LABEL}")

@@ -306,12 +306,12 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
     outcome = context.outcomes[row["outcome"]]
     contrast = next(c for c in context.contrasts if c.label == row["contrast"])
     numbers = (row["median"], row["lower"], row["upper"])
-    said = f" ({OPEN_LABEL})" if row["week"] > contrast.switch_week else ""
-    change = f" ({CHANGES})" if context.free_baseline else ""
+    said = [OPEN_LABEL] if row["week"] > contrast.switch_week else []
+    said += [CHANGES] if context.free_baseline else []
     percent = as_percent(outcome, *numbers)
     return (
         f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
-        f"{row['week']:g}{said}{change}: {estimate(*numbers)} {outcome.unit}"
+        f"{row['week']:g}{f' ({"; ".join(said)})' if said else ''}: {estimate(*numbers)} {outcome.unit}"
         f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
         f"{chance(row['probability_favours'])} that it favours {contrast.early}.{error_in_brackets(row[ERROR])}"
     )

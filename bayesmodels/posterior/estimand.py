@@ -31,8 +31,8 @@ CHANGES = "difference of changes since randomisation"
 """What a contrast is where start groups have means of their own at randomisation."""
 
 FREE_BASELINE = (
-    'Start groups have means of their own at randomisation (baseline = "free"): contrasts are differences of changes '
-    "since randomisation. What differed at week 0 already is no effect, and is shown apart."
+    'Groups have means of their own at randomisation (baseline = "free"): contrasts are differences of changes since '
+    "randomisation. What differed at week 0 already is no effect, and is shown apart."
 )
 
 

@@ -94,7 +94,7 @@ class DropoutRequest:
         if has_free_baseline(model):
             found["baseline_in_words"] = (
                 "means and differences are of changes since randomisation, from the mean of all persons of a group at "
-                "week 0, since start groups have means of their own there"
+                "week 0, since groups have means of their own there"
             )
         if has_events(model):
             found["events_in_words"] = (

@@ -246,7 +246,7 @@ def _effect_label(row: Any, staggered: bool) -> str:
         return f"{row.start_group}{' start' if staggered else ''}{stratum}"
     if row.name == "group_effect_contrast":
         return f"{row.contrast}{stratum}"
-    everyone = "all starts" if staggered else "drug"
+    everyone = "all starts" if staggered else "drug effect"
     return f"{'slowing' if row.name == 'proportional_slowing' else everyone}{stratum}"
 
 

@@ -78,7 +78,7 @@ ESTIMANDS = {
 }
 
 AT_WEEK_0 = (
-    "withheld: it is of values, not of changes since randomisation, and start groups may differ at week 0 already "
+    "withheld: it is of values, not of changes since randomisation, and groups may differ at week 0 already "
     '(baseline = "free")'
 )
 

@@ -138,7 +138,7 @@ def _difference_section(reading: Reading) -> Section:
             )
         groups = next(c.groups for c in context.contrasts if c.label == row["contrast"])
         shown["Still observed"] = _counts(groups, row)
-        shown["Comparison"] = row["estimand"].removeprefix(f"{all_persons(context)}; ")
+        shown["Comparison"] = row["estimand"].removeprefix(f"{all_persons(context)}; ").removeprefix(f"{CHANGES}; ")
         rows.append(shown)
     pictures = [
         Picture(

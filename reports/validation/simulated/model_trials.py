@@ -160,7 +160,7 @@ def nfl_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
 
 
 def score_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
-    """What one unit of rate adds to ALSFRS-R at months t, and what a share of 1 removes of it, drug from month `start`."""
+    """What one unit of rate adds to ALSFRS-R at months t, and what a share of 1 removes of it, from a drug start."""
     since = np.maximum(t - start - truth.function_lag, 0.0)
     rho = truth.deceleration
     return (1.0 - np.exp(-rho * t)) / rho, (np.exp(-rho * (t - since)) - np.exp(-rho * t)) / rho

@@ -132,7 +132,9 @@ def _shares(a: Assembly) -> dict[int, Any]:
         between = {"complete": 0.0, "partial": effect.group_sd, "none": own}[a.pooling]
         # independent start groups: the stratum's own part is theirs, so that its mean over them has sd^2 / G
         of_mean = np.sqrt((own**2 if a.pooling != "none" else 0.0) + between**2 / len(drugged))
-        share = pm.Normal(f"{name}_share_of_stratum", effect.share.mean, of_mean, shape=(strata,))
+        share = pt.zeros(strata) + effect.share.mean
+        if of_mean > 0:
+            share = pm.Normal(f"{name}_share_of_stratum", effect.share.mean, of_mean, shape=(strata,))
         if correlation > 0:
             share = share + pm.Normal(f"{name}_share_common", 0.0, sd * np.sqrt(correlation))
         share = share[:, None] + pt.zeros((1, len(a.groups)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.linear_mixed.variable import SkewedTerms, factor_and_sd, person_terms, skewed_at
 from bayesmodels.persons.collapsed import Draw
 
 
@@ -64,9 +65,14 @@ class Spread:
         return shared + np.where(same, self.random_walk[:, rows.outcome, None] ** 2 * earlier, 0.0)
 
 
-def rows_of(layout: Layout, draw: Draw) -> Rows:
-    """Every slot of every person; slots without a visit are zero but for their months."""
+def rows_of(layout: Layout, draw: Draw, deviations: np.ndarray | None = None) -> Rows:
+    """Every slot of every person; slots without a visit are zero but for their months.
+
+    `deviations` (person, random term): what is known of the persons' random effects, added to their means.
+    """
     terms = draw.person_means(layout)
+    if deviations is not None:
+        terms[:, list(layout.random_terms)] += deviations
     means, bases, outcomes = [], [], []
     for k in range(layout.n_outcomes):
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
@@ -91,13 +97,30 @@ def rows_of(layout: Layout, draw: Draw) -> Rows:
     )
 
 
+def given_z(layout: Layout, draw: Draw, rng: np.random.Generator) -> np.ndarray | None:
+    """Means of the random effects given one draw of a skewed effect's z given the visits, (person, random term).
+
+    Given z all else is normal (`spread_of`). None where no random effect is skewed.
+    """
+    terms = person_terms(layout, draw.y, draw.inputs, draw.bases)
+    if not isinstance(terms, SkewedTerms):
+        return None
+    z = terms.draw_z(rng)
+    factor, sd = factor_and_sd(draw.inputs, len(layout.random_terms))
+    means = sd * factor[:, 0] * z[:, None]
+    means[:, 0] = sd[:, 0] * skewed_at(layout, draw.inputs, z)
+    return means
+
+
 def spread_of(layout: Layout, draw: Draw) -> Spread:
-    """Covariance of the random effects and the SDs of every person's stratum."""
+    """Covariance of the random effects, given a skewed effect's z, and the SDs of every person's stratum."""
     inputs, q = draw.inputs, len(layout.random_terms)
     factor = np.zeros((q, q))
     correlation_factor(np.ascontiguousarray(inputs.partial, float), factor)
     sd = _by_person(inputs.sd, inputs.stratum)
     root = sd[:, :, None] * factor
+    if layout.skewed:
+        root[:, :, 0] = 0.0
     return Spread(
         root @ root.transpose(0, 2, 1),
         _by_person(inputs.random_walk, inputs.stratum),

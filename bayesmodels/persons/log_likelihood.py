@@ -85,7 +85,7 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
         beyond = point.beyond.any(axis=1)
         if likelihood.hazards is not None:
             by_person += tilted(likelihood, point, gaussian).log_likelihood()
-        else:
+        elif not likelihood.layout.skewed:
             limits = pm_model["visits_limit"].get_value()
             by_person[beyond] = log_likelihood_beyond(likelihood.layout, point, limits)
         rows.append(by_person)
@@ -94,7 +94,7 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
     found = xr.Dataset(
         {name: (("chain", "draw", "person"), values)}, coords={k: np.asarray(v) for k, v in coords.items()}
     )
-    if likelihood.hazards is None or not beyond.any():
+    if not beyond.any() or (likelihood.hazards is None and not likelihood.layout.skewed):
         return found
     note = f"{beyond.sum()} persons with censored visits are left out"
     return found.isel(person=~beyond).assign_attrs(note=note)

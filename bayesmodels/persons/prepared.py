@@ -13,6 +13,7 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import replaced
 from bayesmodels.models.visits.design import value_problems
 from bayesmodels.models.visits.hazard_scale import HazardScale
 from bayesmodels.study import Study
@@ -203,9 +204,9 @@ def without_events(model: Any) -> Any:
     """The longitudinal part of a model with events, under the same free variables; other models as they are."""
     if not has_events(model):
         return model
-    return LongitudinalModel(
-        **{name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}
-    )
+    fields = {name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}
+    normal = tuple(replaced(outcome, {"rate_skewness": None}) for outcome in model.outcomes)
+    return LongitudinalModel(**fields | {"outcomes": normal})
 
 
 def every_visit(model: Any, persons: pd.DataFrame, weeks: Sequence[float]) -> pd.DataFrame:

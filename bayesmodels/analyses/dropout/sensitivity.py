@@ -15,7 +15,7 @@ from bayesmodels.analyses.dropout.tables import sensitivity_dataset
 from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.fitting.progress import counted
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error, thinned
-from bayesmodels.persons.gaussian import rows_of, spread_of
+from bayesmodels.persons.gaussian import given_z, rows_of, spread_of
 from bayesmodels.persons.prepared import Persons, every_visit, persons_of, without_events
 from bayesmodels.persons.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
 from bayesmodels.posterior.archive import FROM_FIT, require
@@ -142,7 +142,7 @@ def dropout_sensitivity(
     rng = np.random.default_rng(seed)
     triples = zip(built.own.at(chosen), built.reference.at(chosen), built.later.at(chosen), strict=True)
     for own, other, later in counted(triples, shape[0] * shape[1], "dropout sensitivity, draws"):
-        means, average = _at_draw(built, own, other, later, request.position, asked, months(left.exit_week))
+        means, average = _at_draw(built, own, other, later, request.position, asked, months(left.exit_week), rng)
         at = (own.chain, own.draw)
         weights = cells.bootstrap(rng)
         at_random = _spread_out(means[MISSING_AT_RANDOM], asked)
@@ -201,24 +201,56 @@ def _average_persons(people: Persons) -> pd.DataFrame:
 
 
 def _at_draw(
-    built: _Likelihoods, own: Draw, other: Draw, later: Draw, k: int, asked: np.ndarray, exits: np.ndarray
+    built: _Likelihoods,
+    own: Draw,
+    other: Draw,
+    later: Draw,
+    k: int,
+    asked: np.ndarray,
+    exits: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Conditional means of those asked about by strategy, and marginal means of the average persons."""
-    visits, n = rows_of(built.own.layout, own), int(asked.sum())
+    """Conditional means of those asked about by strategy, and marginal means of the average persons.
+
+    Where a random effect is skewed, means are given one draw of its z given the visits, under the person's own start of
+    the drug; copy reference has a draw under the reference's.
+    """
+    means = _given(built, own, other, later, k, asked, exits, given_z(built.own.layout, own, rng))
+    if built.own.layout.skewed:
+        copied = _given(built, own, other, later, k, asked, exits, given_z(built.reference.layout, other, rng))
+        means["copy_reference"] = copied["copy_reference"]
+    average = rows_of(built.later.layout, later)
+    return means, average.at(average.outcome == k).mean[2 * int(asked.sum()) :, 1]
+
+
+def _given(
+    built: _Likelihoods,
+    own: Draw,
+    other: Draw,
+    later: Draw,
+    k: int,
+    asked: np.ndarray,
+    exits: np.ndarray,
+    effects: np.ndarray | None,
+) -> dict[str, np.ndarray]:
+    """Conditional means of those asked about, given what is known of every person's random effects."""
+    visits, n = rows_of(built.own.layout, own, effects), int(asked.sum())
     present = own.present(built.own.layout) & (visits.months <= exits[:, None] + 1e-9)
     spread = spread_of(built.own.layout, own).of(asked)
-    targets = rows_of(built.later.layout, later)
+    if effects is not None:
+        others = np.zeros((len(later.inputs.stratum) - 2 * n, effects.shape[1]))
+        later_effects = np.concatenate([effects[asked], effects[asked], others])
+    targets = rows_of(built.later.layout, later, None if effects is None else later_effects)
     targets = targets.at(targets.outcome == k)
-    means = later_means(
+    return later_means(
         spread,
         visits.of(asked),
-        rows_of(built.reference.layout, other).of(asked),
+        rows_of(built.reference.layout, other, effects).of(asked),
         targets.of(np.arange(n)),
         targets.of(np.arange(n, 2 * n)),
         present[asked],
         own.y[asked],
     )
-    return means, targets.mean[2 * n :, 1]
 
 
 def _spread_out(values: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import xarray as xr
 from scipy.special import ndtri
 from scipy.stats import qmc
 
+from bayesmodels.kernels.hazards.op import Exits, HazardLayout
 from bayesmodels.kernels.linear_mixed.variable import unseen_terms
 from bayesmodels.models.visits.design import design_of
 from bayesmodels.models.visits.hazard_terms import hazard_covariates, hazard_scale
@@ -47,15 +48,15 @@ class Population:
     Parameters
     ----------
     likelihood : Collapsed
-        Of a model with one person per start group, followed to the last week.
+        Of a model with one person per stratum and start group, followed to the last week; the start group runs fastest.
     weeks : (week,)
     stratum : (person,) int
     covariates : (person, covariate)
         Of the outcomes, standardised.
     hazard_columns : (start_group, person, hazard covariate)
         Centred as in the fit.
-    month, weight, group : (point,)
-        Month, quadrature weight in months and start group of every point.
+    month, weight, cell : (point,)
+        Month, quadrature weight in months, and stratum x start group of every point.
     """
 
     likelihood: Collapsed
@@ -65,11 +66,11 @@ class Population:
     hazard_columns: np.ndarray
     month: np.ndarray
     weight: np.ndarray
-    group: np.ndarray
+    cell: np.ndarray
 
     def points(self, g: int) -> tuple[np.ndarray, np.ndarray]:
         """Quadrature weights of a group's points, and how many of them lie before every week."""
-        own = self.group == g
+        own = self.cell == g  # strata have the same points
         return self.weight[own], np.searchsorted(self.month[own], months(self.weeks), side="right")
 
     def futures(self, draws: xr.Dataset, seed: int) -> Iterator[tuple[Draw, list[GroupFuture]]]:
@@ -100,19 +101,34 @@ class Population:
         terms[:, list(layout.random_terms)] += deviations
         courses = np.zeros((layout.n_outcomes, len(terms), len(self.weeks)))
         for m, k in enumerate(layout.outcome_of):
-            courses[k] += np.outer(terms[:, layout.term_of[m]], draw.bases[m][:, g])
+            courses[k] += terms[:, [layout.term_of[m]]] * draw.bases[m][:, cell].T
         random_walk = inputs.random_walk[np.minimum(self.stratum, len(inputs.random_walk) - 1)]
         states = courses + (random_walk * path).T[:, :, None] * np.sqrt(months(self.weeks))
 
-        own, every = self.group == g, np.concatenate([terms, deviations], axis=1)
+        every = np.concatenate([terms, deviations], axis=1)
+        between = (self.hazard_columns[g] @ exits.gamma.T).T[:, :, None]
+        rates = np.concatenate(
+            [
+                self._rates(draw, exits, hazards, of, every[cell == of], between[:, cell == of])
+                for of in np.unique(cell)
+            ],
+            axis=1,
+        )
+        order = np.concatenate([np.flatnonzero(cell == of) for of in np.unique(cell)])
+        return GroupFuture(courses, states, rates[:, np.argsort(order)])
+
+    def _rates(
+        self, draw: Draw, exits: Exits, hazards: HazardLayout, cell: int, every: np.ndarray, between: np.ndarray
+    ) -> np.ndarray:
+        """Hazards (event, person, point) of persons of one stratum in one start group."""
+        own = self.cell == cell
         columns, uses = np.array(hazards.columns, bool), np.array(hazards.uses, bool).reshape(len(hazards.columns), -1)
         alpha = np.where(uses, exits.alpha, 0.0)
         fixed = np.where(columns, exits.coefficient, 0.0) @ exits.design[:, own] - alpha @ exits.offset[:, own]
         along = np.zeros((len(columns), every.shape[1], int(own.sum())))
         for basis, k, p in zip(draw.features, hazards.predictor_of, hazards.term_of, strict=True):
             along[:, p] += alpha[:, [k]] * basis[own]
-        between = self.hazard_columns[g] @ exits.gamma.T
-        return GroupFuture(courses, states, np.exp(every @ along + fixed[:, None] + between.T[:, :, None]))
+        return np.exp(every @ along + fixed[:, None] + between)
 
 
 def population(model: Any, study: Study, weeks: np.ndarray, size: int) -> Population:
@@ -126,12 +142,14 @@ def population(model: Any, study: Study, weeks: np.ndarray, size: int) -> Popula
     scale = hazard_scale(model, study).cut_at(weeks)
     persons = study.persons
     start = persons.groupby("start_group")["drug_start_week"].median()
-    one_each = persons.iloc[[0] * len(study.start_groups)].assign(
-        person=list(study.start_groups), start_group=list(study.start_groups)
+    cells = [(stratum, group) for stratum in study.stratum_labels for group in study.start_groups]
+    names = [f"{stratum}, {group}" for stratum, group in cells]
+    one_each = persons.iloc[[0] * len(cells)].assign(
+        person=names, stratum=[stratum for stratum, _ in cells], start_group=[group for _, group in cells]
     )
-    one_each["drug_start_week"] = [float(start[group]) for group in study.start_groups]
+    one_each["drug_start_week"] = [float(start[group]) for _, group in cells]
     last = max(float(weeks.max()), 1e-6)
-    events = pd.DataFrame({"person": list(study.start_groups), "week": last, "event": "none", "entry_week": 0.0})
+    events = pd.DataFrame({"person": names, "week": last, "event": "none", "entry_week": 0.0})
     dummies = event_persons(model, study, one_each, study.visits.iloc[:0], events, scale)
     dummies = event_persons(model, study, one_each, every_visit(model, dummies.persons, weeks.tolist()), events, scale)
     pm_model = model.build(dummies)
@@ -153,5 +171,5 @@ def population(model: Any, study: Study, weeks: np.ndarray, size: int) -> Popula
         ),
         month=pm_model["exit_months"].get_value(),
         weight=pm_model["exit_weight"].get_value(),
-        group=np.repeat(np.arange(len(first) - 1), np.diff(first)),
+        cell=np.repeat(np.arange(len(first) - 1), np.diff(first)),
     )

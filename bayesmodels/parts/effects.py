@@ -465,7 +465,7 @@ class Follows(BaseModel):
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {f"{self.outcome}:effect": followed.terms["effect"]},
-            lambda x: {f"{self.outcome}:effect": gain * area(x - lag)["effect"]},
+            lambda t, x: {f"{self.outcome}:effect": gain * area(t - lag, x - lag)["effect"]},
             None,
             {"follow_gain": gain} | published,
             jumps,

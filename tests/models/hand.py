@@ -1,7 +1,7 @@
-"""The longitudinal model's mean course and likelihood written out by hand, for two outcomes with preset shapes.
+"""The longitudinal model's mean course and likelihood written out by hand, for two outcomes with additive effects.
 
 nfl_plasma: level + rate 8 (1 - exp(-own / 8)) + effect h, own the integral of 1 - h; h = 1 - exp(-(x - lag)_+ / kappa).
-alsfrs_r: level + rate (1 - exp(-rho t)) / rho + effect (1 - exp(-rho (x - lag)_+)) / rho.
+alsfrs_r: level + rate (1 - exp(-rho t)) / rho + effect (exp(-rho (t - x_+)) - exp(-rho t)) / rho, x_+ = (x - lag)_+.
 """
 
 from __future__ import annotations
@@ -11,9 +11,21 @@ from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.presets import alsfrs_r, nfl_plasma, replaced
+from bayesmodels.parts.effects import FUNCTION_LAG, DeceleratingSlope
 
 MONTH = 365.25 / 12 / 7
 OUTCOMES = ("nfl_plasma", "alsfrs_r")
+
+
+def additive_outcomes() -> tuple[Outcome, Outcome]:
+    """The presets with effects that add to the course, normal rates, and scales without limits."""
+    marker = nfl_plasma()
+    return (
+        replaced(marker, {"effect": replaced(marker.effect, {"late_slope": None})}),
+        replaced(alsfrs_r(), {"effect": DeceleratingSlope(lag=FUNCTION_LAG), "rate_skewness": None, "limits": None}),
+    )
 
 
 def basis(outcome, point, week, start_week) -> dict[str, float]:
@@ -31,7 +43,7 @@ def basis(outcome, point, week, start_week) -> dict[str, float]:
     return {
         "level": 1.0,
         "rate": (1 - np.exp(-rho * t)) / rho,
-        "effect": (1 - np.exp(-rho * max(x - lag, 0.0))) / rho,
+        "effect": (np.exp(-rho * (t - max(x - lag, 0.0))) - np.exp(-rho * t)) / rho,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from hand import additive_outcomes
 from small_study import CURVE_WEEKS, published, random_point, study
 
 from bayesmodels.analyses.dropout.sensitivity import dropout_sensitivity
@@ -13,9 +14,9 @@ from bayesmodels.models.longitudinal import LongitudinalModel
 
 @pytest.mark.parametrize("pooling", ["partial", "none"])
 def test_missing_at_random_is_the_published_difference(pooling):
-    """Preset shapes, strata, a covariate, free baselines: the model's own `difference` is another route."""
+    """Additive effects, strata, a covariate, free baselines: the model's own `difference` is another route."""
     fitted = LongitudinalModel(
-        outcomes=("nfl_plasma", "alsfrs_r"), pooling=pooling, baseline="free", covariates={"rate": ("age",)}
+        outcomes=additive_outcomes(), pooling=pooling, baseline="free", covariates={"rate": ("age",)}
     )
     trial = study()
     built = fitted.build(trial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand import OUTCOMES, basis, cell_means, correlation, curve, person_log_likelihood
+from hand import OUTCOMES, additive_outcomes, basis, cell_means, correlation, curve, person_log_likelihood
 from small_study import CURVE_WEEKS, MONTH, log_likelihood, published, random_point, study
 
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -17,20 +17,23 @@ COVARIATES = {"level": ("age",), "rate": ("sex", "age"), "effect": ("sex",)}
 CASES = {
     "partial, strata, covariates, SDs by stratum": (
         LongitudinalModel(
-            outcomes=OUTCOMES,
+            outcomes=additive_outcomes(),
             covariates=Covariates(**COVARIATES),
             person_sd="by_stratum",
             residual_sd="by_stratum",
         ),
         {},
     ),
-    "no pooling, free baseline, strata": (LongitudinalModel(outcomes=OUTCOMES, pooling="none", baseline="free"), {}),
+    "no pooling, free baseline, strata": (
+        LongitudinalModel(outcomes=additive_outcomes(), pooling="none", baseline="free"),
+        {},
+    ),
     "complete pooling, three groups, no strata": (
-        LongitudinalModel(outcomes=OUTCOMES, pooling="complete"),
+        LongitudinalModel(outcomes=additive_outcomes(), pooling="complete"),
         {"strata": False, "groups": (("early", 0.0), ("middle", 12.0), ("delayed", 28.0))},
     ),
     "partial, a group that never starts": (
-        LongitudinalModel(outcomes=OUTCOMES),
+        LongitudinalModel(outcomes=additive_outcomes()),
         {"strata": False, "groups": (("early", 0.0), ("middle", 12.0), ("never", np.nan))},
     ),
 }
@@ -215,13 +218,14 @@ def test_what_a_persons_terms_add_at_the_visits(built, name):
     assert visits == [0.0, *(week for week in b.study.nominal_weeks if week > 0)]
     terms, groups = list(b.pm_model.coords["term"]), b.pm_model.coords["start_group"]
     starts = b.pm_model.coords["start_group:drug_start_week"]
-    expected = np.zeros((len(OUTCOMES), len(terms), len(groups), len(visits)))
+    strata = len(b.pm_model.coords["stratum"])
+    expected = np.zeros((len(OUTCOMES), len(terms), len(groups), strata, len(visits)))
     for k, outcome in enumerate(OUTCOMES):
         for g, start in enumerate(starts):
             for w, week in enumerate(visits):
                 for kind, value in basis(outcome, b.point, week, start).items():
                     if f"{outcome}:{kind}" in terms:
-                        expected[k, terms.index(f"{outcome}:{kind}"), g, w] = value
+                        expected[k, terms.index(f"{outcome}:{kind}"), g, :, w] = value
     np.testing.assert_allclose(b.published["person_basis"], expected, rtol=1e-6, atol=1e-8)
     both = [(i, j) for i, week in enumerate(CURVE_WEEKS) for j, visit in enumerate(visits) if week == visit]
     for i, j in both:

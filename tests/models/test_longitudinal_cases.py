@@ -17,7 +17,7 @@ from bayesmodels.parts.priors import Normal
 from bayesmodels.parts.trajectories import Linear
 from bayesmodels.study import Study
 
-SCORE = replaced(alsfrs_r(), {"trajectory": Linear(), "effect": SlopeChange()})
+SCORE = replaced(alsfrs_r(), {"trajectory": Linear(), "effect": SlopeChange(), "rate_skewness": None, "limits": None})
 MARKER = replaced(nfl_plasma(), {"trajectory": Linear(), "effect": Plateau(lag=None)})
 
 
@@ -162,7 +162,7 @@ def test_values_at_the_limits_of_a_scale_can_stand_for_anything_beyond():
         mine = visits.index[(visits["person"] == persons["person"][0]) & (visits["outcome"] == "alsfrs_r")]
         visits.loc[mine[-1], "value"] = 0.0
 
-    bounded = replaced(SCORE, {"censor_at_limits": True})
+    bounded = replaced(SCORE, {"limits": (0.0, 48.0), "censor_at_limits": True})
     pm_model = LongitudinalModel(outcomes=(bounded,)).build(study(strata=False, edit=at_the_floor))
     assert "alsfrs_r_excess" in {rv.name for rv in pm_model.free_RVs}
     assert pm_model["alsfrs_r_excess"].shape.eval() == (1,)

@@ -30,6 +30,8 @@ SCORE = replaced(
         "trajectory": Linear(),
         "effect": SlopeChange(size={k: Normal(mean=0.1, sd=sd) for k, sd in S.items()}),
         "level_sd": HalfNormal(sd=6.0),
+        "rate_skewness": None,
+        "limits": None,
     },
 )
 

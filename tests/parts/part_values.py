@@ -27,7 +27,10 @@ class Evaluated:
     """
 
     def __init__(self, make, start=None):
-        """`make()` gives a `Curve` inside a PyMC model; of an effect, in those who start the drug at month `start`."""
+        """`make()` gives a `Curve` inside a PyMC model; of an effect, in those who start the drug at month `start`.
+
+        Months since randomisation are then those on the drug plus `start`, and not below 0.
+        """
         self.start = start
         with pm.Model() as model:
             self.curve: Curve = make()
@@ -47,7 +50,7 @@ class Evaluated:
 
     def _numbers(self, basis):
         t = pt.vector("t")
-        found = basis(t) if self.start is None else basis(t + self.start, t)
+        found = basis(t) if self.start is None else basis(pt.maximum(t + self.start, 0.0), t)
         function = pytensor.function([t, *self.variables], list(found.values()), mode=PYTHON, on_unused_input="ignore")
 
         def call(at, **parameters):

@@ -70,7 +70,7 @@ SHAPES = {
     "decelerating_slope": (
         DeceleratingSlope(lag=LAG, rho=LAG),
         {"score_effect_lag": 0.7, "score_effect_rho": 0.2},
-        lambda x: (np.exp(-0.2 * (START + x - positive(x - 0.7))) - np.exp(-0.2 * (START + x))) / 0.2 * (x > 0),
+        lambda x: (np.exp(0.2 * positive(x - 0.7)) - 1) * np.exp(-0.2 * positive(START + x)) / 0.2,
     ),
 }
 
@@ -145,8 +145,8 @@ def test_parts_without_a_lag_say_of_no_jump():
 def test_a_decelerating_slope_tied_to_its_trajectory():
     made = part(DeceleratingSlope(), trajectory=Decelerating())
     found = made.value(X, score_deceleration=0.05)["effect"]
-    expected = (np.exp(-0.05 * (START + X - positive(X))) - np.exp(-0.05 * (START + X))) / 0.05
-    np.testing.assert_allclose(found, np.where(X > 0, expected, 0.0), rtol=1e-10)
+    expected = (np.exp(0.05 * positive(X)) - 1) * np.exp(-0.05 * positive(START + X)) / 0.05
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 def test_a_tied_slope_needs_a_decelerating_trajectory():

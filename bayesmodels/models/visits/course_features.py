@@ -139,13 +139,13 @@ def _by_time(basis: Any, t: Any, x: Any) -> Any:
 
 def _areas(a: Assembly, k: int, t: Any, x: Any, share: Any) -> dict[int, Any]:
     """Integrals of the bases from randomisation to t, in two pieces that meet at the drug's start."""
-    node, share = np.polynomial.legendre.leggauss(AREA_NODES)
-    node, share = (node + 1) / 2, share / 2
+    node, weight = np.polynomial.legendre.leggauss(AREA_NODES)
+    node, weight = (node + 1) / 2, weight / 2
     switch = pt.clip(t - x, 0.0, t)
     areas: dict[int, Any] = {}
     for begin, end in ((pt.zeros_like(t), switch), (switch, t)):
         at = begin[None, :] + (end - begin)[None, :] * node[:, None]
         for p, basis in a.basis(k, at, at - (t - x)[None, :], share).items():
-            piece = (end - begin) * (basis * share[:, None]).sum(axis=0)
+            piece = (end - begin) * (basis * weight[:, None]).sum(axis=0)
             areas[p] = areas[p] + piece if p in areas else piece
     return areas

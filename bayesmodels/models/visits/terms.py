@@ -132,7 +132,7 @@ def _shares(a: Assembly) -> dict[int, Any]:
         own = sd**2 * (1.0 - correlation)
         between = {"complete": 0.0, "partial": effect.group_sd**2, "none": own}[a.pooling]
         of_mean = between / len(drugged) + (own if a.pooling != "none" else 0.0)
-        factor = np.linalg.cholesky(of_mean * np.eye(strata) + sd**2 * correlation)
+        factor = np.linalg.cholesky(max(of_mean, 1e-12) * np.eye(strata) + sd**2 * correlation)
         z = pm.Normal(f"{name}_share", 0.0, 1.0, shape=(strata,))
         share = (effect.share.mean + (factor * z).sum(axis=1))[:, None] + pt.zeros((1, len(a.groups)))
         if between > 0:

@@ -10,9 +10,9 @@ the innovations x~_j = (x_j - a_jo) / sqrt(S_j), a_{j+1} = a_j + K_j (x_j - a_jo
 log S_j adds up to the log-determinant (Durbin and Koopman 2012, Time Series Analysis by State Space Methods, 6.4). With
 one outcome these are the formulas of `random_walk.py`. An outcome without a random walk has omega 0.
 
-Arrays end in (visit, lane). `seen` (outcome, visit, lane) is 1 at the outcome that a visit is of, else 0; where there
-is no visit, gain, root and spread are zero. Symmetric matrices are stored by pair, (0, 0), (1, 0), (1, 1), (2, 0), ...,
-and a gradient by a pair is that by both its places.
+Arrays end in (visit, lane); those of outcomes or pairs may hold more visits than are filtered. `seen` (outcome, visit,
+lane) is 1 at the outcome that a visit is of, else 0; where there is no visit, gain, root and spread are zero. Symmetric
+matrices are stored by pair, (0, 0), (1, 0), (1, 1), (2, 0), ..., and a gradient by a pair is that by both its places.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from numba import njit
 
 from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 
 _CHUNK = 8
 """Visits whose variances are multiplied before a logarithm is taken."""
@@ -32,6 +33,39 @@ _CHUNK = 8
 def pair(k, other):
     """Place of the pair of outcomes in a symmetric matrix."""
     return k * (k + 1) // 2 + other if k >= other else other * (other + 1) // 2 + k
+
+
+@njit(**COMPILE)
+def walk_correlation(partial, walking, out):
+    """Correlations of the paths of all outcomes into `out`, from the partial ones of outcomes with a walk."""
+    places = np.flatnonzero(walking)
+    factor = np.zeros((places.shape[0], places.shape[0]))
+    correlation_factor(partial, factor)
+    out[:] = 0.0
+    for k in range(out.shape[0]):
+        out[k, k] = 1.0
+    for a in range(places.shape[0]):
+        for b in range(a):
+            value = 0.0
+            for c in range(b + 1):
+                value += factor[a, c] * factor[b, c]
+            out[places[a], places[b]] = value
+            out[places[b], places[a]] = value
+
+
+@njit(**COMPILE)
+def walk_correlation_gradient(partial, walking, gradient, out):
+    """Gradient by the partial correlations into `out`, from that by the correlations below the diagonal."""
+    places = np.flatnonzero(walking)
+    factor = np.zeros((places.shape[0], places.shape[0]))
+    d_factor = np.zeros_like(factor)
+    correlation_factor(partial, factor)
+    for a in range(places.shape[0]):
+        for b in range(a):
+            for c in range(b + 1):
+                d_factor[a, c] += gradient[places[a], places[b]] * factor[b, c]
+                d_factor[b, c] += gradient[places[a], places[b]] * factor[a, c]
+    correlation_factor_gradient(partial, d_factor, out)
 
 
 @njit(**COMPILE)
@@ -62,9 +96,9 @@ def walk_rates_gradient(correlation, random_walk, d_rate, d_correlation, d_rando
 def joint_gains(months, seen, rate, noise, gain, root, spread, log_root):
     """K_j (outcome, visit, lane), 1 / sqrt(S_j) and sqrt(S_j) of every visit, and the sum of log sqrt(S_j).
 
-    `months`, `rate` by pair: (pair, visit, lane), (pair, lane); `noise` (outcome, lane).
+    `months`, `rate` by pair: (pair, visit, lane), (pair, lane); `noise` (outcome, lane). As many visits as `root` has.
     """
-    outcomes, visits, lanes = gain.shape
+    outcomes, visits, lanes = gain.shape[0], root.shape[0], root.shape[1]
     variance, column = np.zeros((rate.shape[0], lanes)), np.empty((outcomes, lanes))
     total, product = np.empty(lanes), np.ones(lanes)
     for w in range(lanes):
@@ -110,7 +144,7 @@ def joint_gains(months, seen, rate, noise, gain, root, spread, log_root):
 @njit(**COMPILE)
 def joint_whiten(rows, seen, gain, root, out):
     """Innovations of `rows` (visit, lane), zero where there is no visit, into `out`, which may be `rows` itself."""
-    outcomes, visits, lanes = gain.shape
+    outcomes, visits, lanes = gain.shape[0], rows.shape[0], rows.shape[1]
     state, innovation = np.zeros((outcomes, lanes)), np.empty(lanes)
     for j in range(visits):
         for w in range(lanes):
@@ -128,7 +162,7 @@ def joint_whiten(rows, seen, gain, root, out):
 @njit(**COMPILE)
 def joint_unwhiten_gradient(gradient, white, seen, gain, root, spread, d_gain, d_root, out):
     """From the gradient by innovations `white` to that by the rows, into `out`; adds those by gain and root."""
-    outcomes, visits, lanes = gain.shape
+    outcomes, visits, lanes = gain.shape[0], white.shape[0], white.shape[1]
     state, by_innovation = np.zeros((outcomes, lanes)), np.empty(lanes)
     for j in range(visits - 1, -1, -1):
         for w in range(lanes):
@@ -148,7 +182,7 @@ def joint_unwhiten_gradient(gradient, white, seen, gain, root, spread, d_gain, d
 @njit(**COMPILE)
 def joint_gains_gradient(months, seen, rate, gain, root, spread, d_gain, d_root, d_months, d_rate, d_noise):
     """Gradient by `months`, `rate` and `noise`, from those by gain and root and of minus the sum of log sqrt(S_j)."""
-    outcomes, visits, lanes = gain.shape
+    outcomes, visits, lanes = gain.shape[0], root.shape[0], root.shape[1]
     by_variance, by_column = np.zeros((rate.shape[0], lanes)), np.empty((outcomes, lanes))
     by_total, precision = np.empty(lanes), np.empty(lanes)
     d_rate[:], d_noise[:] = 0.0, 0.0

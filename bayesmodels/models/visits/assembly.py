@@ -43,6 +43,8 @@ class Assembly:
         Whether the trajectory's time stands still as far as the drug has taken effect.
     random_walks : tuple of int
         Outcomes with a Brownian path about each person's course.
+    correlated_walks : bool
+        Whether the paths of a person's outcomes are correlated.
     """
 
     outcomes: tuple[str, ...]
@@ -58,6 +60,7 @@ class Assembly:
     effect_curves: tuple[Curve, ...]
     drift_stops: tuple[bool, ...]
     random_walks: tuple[int, ...]
+    correlated_walks: bool
 
     @property
     def random_terms(self) -> tuple[int, ...]:
@@ -124,6 +127,7 @@ class Assembly:
             varying=tuple(not random_variables.isdisjoint(ancestors([basis])) for basis in bases),
             n_terms=n_terms,
             random_walks=self.random_walks,
+            correlated_walks=self.correlated_walks,
         )
         return bases, layout, mean, slope
 
@@ -146,6 +150,7 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         effect_labels += own
         level_labels += [f"{outcome.name}:level"] if "level" in trajectory.terms else []
     labels = tuple(terms)
+    random_walks = tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None)
     drugged = np.isfinite(design.start_weeks)
     return Assembly(
         outcomes=tuple(k.name for k in model.outcomes),
@@ -162,7 +167,8 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
         drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
-        random_walks=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None),
+        random_walks=random_walks,
+        correlated_walks=model.walk_correlation != "independent" and len(random_walks) > 1,
     )
 
 

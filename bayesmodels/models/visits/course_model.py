@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
+
+WALK_CORRELATION: Literal["independent"] | float = "independent"
+"""Default of `walk_correlation`."""
 
 
 class Covariates(BaseModel):
@@ -49,6 +52,9 @@ class CourseModel(BaseModel):
         The second of the random walks' SDs, too.
     correlation_shape : float
         eta of the LKJ prior of the random effects' correlations.
+    walk_correlation : float or "independent"
+        eta of the LKJ prior of the correlations between the random walks of a person's outcomes, where two or more have
+        one; or walks that are independent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,3 +67,4 @@ class CourseModel(BaseModel):
     person_sd: Literal["common", "by_stratum"] = "common"
     residual_sd: Literal["common", "by_stratum"] = "common"
     correlation_shape: float = Field(default=2.0, gt=0)
+    walk_correlation: Literal["independent"] | PositiveFloat = WALK_CORRELATION

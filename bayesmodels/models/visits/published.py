@@ -47,6 +47,7 @@ def publish_longitudinal(model: CourseModel, a: Assembly, data: Study, design: D
     if a.random_walks:
         still = np.where(np.isin(np.arange(len(a.outcomes)), a.random_walks), 0.0, np.nan)
         publish("random_walk_sd", _with_all((still + pt.zeros((strata, 1)) + p.random_walk).T, strata))
+        _publish_walks(model, a, p)
 
     weeks = tuple(data.curve_weeks)
     curve = _curves(a, design, cells, weeks)
@@ -92,6 +93,19 @@ def _publish_persons(a: Assembly, sd: Any, partial: Any) -> None:
     publish("person_sd", _with_all((pt.zeros((len(a.strata), 1)) + sd).T, len(a.strata)))
     if len(labels) > 1:
         publish("person_correlation", correlation_matrix(partial, len(labels)))
+
+
+def _publish_walks(model: CourseModel, a: Assembly, p: Parameters) -> None:
+    """Correlation of the outcomes' random walks, and the months in which their steps shrink."""
+    shrinking = [k.random_walk_time_constant is not None for k in model.outcomes]
+    if any(shrinking):
+        publish("random_walk_time_constant", pt.switch(shrinking, 1.0 / p.decay, np.nan))
+    if a.correlated_walks:
+        pm.modelcontext(None).add_coords({"outcome_other": a.outcomes})
+        n, walking = len(a.outcomes), np.array(a.random_walks)
+        found = correlation_matrix(p.walk_partial, len(walking))
+        nan = pt.constant(np.full((n, n), np.nan))
+        publish("walk_correlation", pt.set_subtensor(nan[np.ix_(walking, walking)], found))
 
 
 def _publish_visits(a: Assembly, data: Study, design: Design, cells: Any) -> None:

@@ -63,6 +63,7 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_wa
         random_walk=rng.uniform(0.1, 0.3, (1, outcomes)),
         walk_partial=np.full(outcomes * (outcomes - 1) // 2 if random_walks else 0, 0.3),
         decay=np.where(np.arange(outcomes) == 0, 0.05 * ("shrinking" in random_walks), 0.0),
+        skew=np.zeros(1),
     )
     y = rng.normal(size=(persons, outcomes * visits))
     return layout, (y, np.ones(persons), *no_terms(y), *inputs, *(three * outcomes))

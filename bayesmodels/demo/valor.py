@@ -116,7 +116,8 @@ FALLS, TRAP = "fall of NfL, {}", "week 148, {}"
 
 def valor_jobs() -> dict[str, Job]:
     """The ten fits: to week 28 under every model of function, NfL under other priors, and the trap at week 148."""
-    jobs = {MAIN: Job("VALOR: NfL and ALSFRS-R to week 28", _main_model(), fitted_means(BOTH), described=True)}
+    main = valor_means_model(*VARIANTS[MAIN], curve_weeks=CURVE_WEEKS)
+    jobs = {MAIN: Job("VALOR: NfL and ALSFRS-R to week 28", main, fitted_means(BOTH), described=True)}
     for variant in VARIANTS:
         if variant != MAIN:
             told = f"VALOR: ALSFRS-R to week 28, {variant}"
@@ -162,10 +163,6 @@ def valor_results(posteriors: Mapping[str, xr.DataTree], seed: int) -> ValorResu
         not_converged=tuple(line for fitted in every for line in not_converged(fitted)),
         short=tuple(line for fitted in every for line in short(fitted)),
     )
-
-
-def _main_model() -> PublishedMeansModel:
-    return valor_means_model(*VARIANTS[MAIN], curve_weeks=CURVE_WEEKS)
 
 
 def other_fall_priors() -> dict[str, MeansOutcome]:

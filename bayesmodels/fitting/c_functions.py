@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -18,9 +19,6 @@ from numba.core import cgutils
 from numba.core.typing import signature
 from numba.extending import intrinsic
 from pytensor.link.numba.cache import compile_numba_function_src
-
-VERSION = 1
-"""Raise when the functions here change: they are kept on disk by it."""
 
 _FLOATS, _PLACES = types.CPointer(types.double), types.CPointer(types.uint64)
 
@@ -140,7 +138,7 @@ def held_numbers(size, held, vector, out, places):
 
 
 def _c_function(source: str, name: str, scope: dict[str, Any], form: Any, key: str) -> Any:
-    digest = sha256(f"{__name__} {name} {VERSION} {key}".encode()).hexdigest()
+    digest = sha256(Path(__file__).read_bytes() + f"{name} {key}".encode()).hexdigest()  # kept on disk by it
     scope = {"__name__": __name__} | scope
     function = compile_numba_function_src(source, name, scope, scope, cache_key=digest)
     return numba.cfunc(form, cache=True)(function)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -151,8 +151,9 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
     from pytensor.graph.replace import clone_replace
 
     kept = kept_variables(pm_model)
-    start = _starts(pm_model, kept)
-    layout = _Layout.of(pm_model)
+    starting = _starting_points(pm_model, kept)
+    layout = _Layout.of(pm_model, starting(0))
+    start = partial(_joined, starting, threading.Lock())
     vector, pieces = layout.split()
     density, gradient = clone_replace(list(_density_and_gradient(pm_model)), pieces)
     graph = _as_sent((vector, density, gradient, pm_model.check_bounds))
@@ -187,8 +188,8 @@ class _Layout:
     shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, pm_model: pm.Model) -> _Layout:
-        at = pm_model.initial_point(random_seed=0)
+    def of(cls, pm_model: pm.Model, at: Mapping[str, np.ndarray]) -> _Layout:
+        """Of a model, at any point."""
         return cls(tuple(pm_model.value_vars), tuple(np.shape(at[value.name]) for value in pm_model.value_vars))
 
     @property
@@ -260,26 +261,24 @@ def _contiguous(array: Any, dtype: Any) -> np.ndarray:
     return np.array(array, dtype=dtype, order="C", copy=True)
 
 
-def _starts(pm_model: pm.Model, kept: Sequence[str]) -> Callable[[int], np.ndarray]:
-    """Function of a seed to a starting vector."""
+def _starting_points(pm_model: pm.Model, kept: Sequence[str]) -> Callable[[int], dict[str, np.ndarray]]:
+    """Function of a seed to a starting point: values by name, in the order of the free vector."""
     from pymc.initial_point import make_initial_point_fn
 
     parameters = [rv for rv in pm_model.free_RVs if rv.name in kept]
     by_person = set(pm_model.free_RVs) - set(parameters)
-    point = make_initial_point_fn(
+    return make_initial_point_fn(
         model=pm_model,
         overrides=off_centre(pm_model, parameters) if by_person else None,
         jitter_rvs=by_person or set(pm_model.free_RVs),
     )
-    names = [value.name for value in pm_model.value_vars]
-    lock = threading.Lock()
 
-    def start(seed: int) -> np.ndarray:
-        with lock:
-            at = point(seed)
-        return np.concatenate([np.ravel(at[name]) for name in names]).astype(float)
 
-    return start
+def _joined(starting: Callable[[int], dict[str, np.ndarray]], lock: threading.Lock, seed: int) -> np.ndarray:
+    """Starting vector of a seed; chains ask in threads of their own."""
+    with lock:
+        at = starting(seed)
+    return np.concatenate([np.ravel(value) for value in at.values()]).astype(float)
 
 
 def off_centre(pm_model: pm.Model, variables: Sequence[Any]) -> dict[Any, np.ndarray]:

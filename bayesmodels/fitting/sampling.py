@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from bayesmodels.errors import BadInput, DamagedFile, expect
-from bayesmodels.fitting.chains import Chain, chain_path, read_chain, write_chain
+from bayesmodels.fitting.chains import Chain, read_chain, write_chain
 from bayesmodels.fitting.compiled_model import CompiledModel, compile_model, kept_variables
 from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.evaluate import evaluate, labelled, python_mode
@@ -88,17 +88,13 @@ def sample(
     identity: dict[str, Any] = {}
     chains: dict[int, Chain] = {}
     clock = _Clock()
-    by_nutpie = settings.sampler == "nutpie"
-    absent = [n for n in range(settings.chains) if chain_dir is None or not chain_path(chain_dir, n).exists()]
-    if by_nutpie and absent:  # before anything else is compiled of this model, which may change the order of rounding
-        compiled = _compiled(pm_model, compiled, on_phase, settings.progress)
     if chain_dir is not None:
         identity = {"settings": affects_draws(settings), "log_density": log_density_at_start(pm_model)}
         chains = _kept_chains(chain_dir, settings.chains, identity, on_phase)
     wanted = {number: seed for number, seed in enumerate(seeds) if number not in chains}
     found = len(chains)
     if wanted:
-        if by_nutpie:
+        if settings.sampler == "nutpie":
             compiled = _compiled(pm_model, compiled, on_phase, settings.progress)
         clock.lap("compile")
         on_phase("sample")

@@ -22,7 +22,7 @@ from scipy.stats import chi2, qmc
 from bayesmodels.kernels.hazards.follow_up import log_hazards
 from bayesmodels.kernels.hazards.op import Exits, HazardLayout
 from bayesmodels.kernels.linear_mixed.op import Layout
-from bayesmodels.kernels.linear_mixed.variable import PersonTerms
+from bayesmodels.kernels.linear_mixed.variable import PersonTerms, SkewedTerms
 from bayesmodels.persons.collapsed import Collapsed, Draw
 
 NEWTON_STEPS, HALVINGS = 60, 12
@@ -187,8 +187,9 @@ class Tilted:
         return every + (covariance[:, :, self.acting] @ np.linalg.solve(own, off))[:, :, 0]
 
 
-def tilted(likelihood: Collapsed, draw: Draw, gaussian: PersonTerms) -> Tilted:
+def tilted(likelihood: Collapsed, draw: Draw, gaussian: PersonTerms | SkewedTerms) -> Tilted:
     """Tilt the distribution given the visits by the exits of a draw."""
+    assert isinstance(gaussian, PersonTerms)  # models with events have no skewed random effect
     assert likelihood.hazards is not None
     assert draw.exits is not None
     acting = acting_terms(likelihood.layout, likelihood.hazards)

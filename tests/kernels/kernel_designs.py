@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import multivariate_normal
+from scipy.special import logsumexp
+from scipy.stats import lognorm, multivariate_normal, norm
 
 from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
 
@@ -28,17 +29,20 @@ class Design:
         return [self.bases[self.layout.outcome_of.index(k)].shape[0] for k in range(max(self.layout.outcome_of) + 1)]
 
 
-def layout(loadings, random, shifting=(), varying=None, random_walks=(), correlated_walks=False) -> Layout:
+def layout(loadings, random, shifting=(), varying=None, random_walks=(), correlated_walks=False, skewed=0) -> Layout:
     """`loadings`: (outcome, term) pairs sorted by outcome; `varying`: every second basis unless said."""
     outcome_of, term_of = zip(*loadings, strict=True)
     varying = tuple(m % 2 == 1 for m in range(len(loadings))) if varying is None else varying
     return Layout(
         outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(random_walks),
         correlated_walks,
+        skewed,
     )  # fmt: skip
 
 
-def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1, sigma_rows=1, count=None) -> Design:
+def design(
+    rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1, sigma_rows=1, count=None, skew=0.0
+) -> Design:
     """Random values for everything; each person has between none and all of an outcome's slots unless `count` says."""
     if count is None:
         count = np.stack([rng.integers(0, width + 1, n) for width in widths], axis=1)
@@ -58,6 +62,7 @@ def design(rng, n, form, widths, *, strata=1, groups=2, covariates=0, sd_rows=1,
         random_walk=rng.uniform(0.1, 1.0, (sigma_rows, len(widths))),
         walk_partial=np.linspace(-0.6, 0.7, len(form.random_walks) * (len(form.random_walks) - 1) // 2),
         decay=np.zeros(len(widths)),
+        skew=np.array([skew]),
     )
     bases = tuple(
         np.where(np.arange(widths[k])[:, None] < inputs.count[:, k], rng.normal(size=(widths[k], n)), 0.0)
@@ -146,4 +151,35 @@ def textbook(d: Design) -> np.ndarray:
             mean, covariance = moments(d, i)
             z = x[:, random]
             out[i] = multivariate_normal(x @ mean, z @ covariance @ z.T + errors).logpdf(values)
+    return out
+
+
+def shifted_lognormal(z: np.ndarray, k: float, sign: int) -> np.ndarray:
+    """Quantiles at `z` of a shifted log-normal of mean 0, SD 1 and log SD k, its long tail in direction `sign`."""
+    if k == 0:
+        return z
+    variable = lognorm(s=k)
+    return sign * (np.exp(k * sign * z) - variable.mean()) / variable.std()
+
+
+def skewed_textbook(d: Design, points: int = 60_001) -> np.ndarray:
+    """As `textbook`, the first random term skewed: normal densities given z, summed over a dense grid of z."""
+    z = np.linspace(-16.0, 16.0, points)
+    g = shifted_lognormal(z, float(d.inputs.skew[0]), d.layout.skewed)
+    out = np.zeros(len(d.y))
+    random = list(d.layout.random_terms)
+    for i in range(len(d.y)):
+        values, x, errors = rows(d, i)
+        if not len(values):
+            continue
+        mean, covariance = moments(d, i)
+        own = x[:, random]
+        sd = np.sqrt(covariance[0, 0])
+        onto = covariance[1:, 0] / sd
+        given = covariance[1:, 1:] - np.outer(onto, onto)
+        spread = own[:, 1:] @ given @ own[:, 1:].T + errors
+        center = x @ mean + np.outer(sd * g, own[:, 0]) + np.outer(z, own[:, 1:] @ onto)
+        white = np.linalg.solve(np.linalg.cholesky(spread), (values - center).T)
+        log = -0.5 * (white**2).sum(axis=0) - 0.5 * np.linalg.slogdet(2 * np.pi * spread)[1] + norm.logpdf(z)
+        out[i] = logsumexp(log) + np.log(z[1] - z[0])
     return out

@@ -15,7 +15,8 @@ from test_linear_mixed import CASES, PARAMETERS, central_difference, logp, rng, 
 from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms, LinearMixedTermsGradient
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
-SOME = [name for name in CASES if name not in ("correlations of .999999", "correlations of -.999999")]
+EXTREME = ("correlations of .999999", "correlations of -.999999")
+SOME = [name for name, d in CASES.items() if name not in EXTREME and not d.layout.skewed]
 
 
 def drawn(d, z) -> tuple[np.ndarray, np.ndarray]:

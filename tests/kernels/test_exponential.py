@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayesmodels.kernels.hazards.likelihood import LARGEST, SMALLEST, exponentials
+from bayesmodels.kernels.exponential import LARGEST, SMALLEST, exponentials
 
 
 def test_exponentials_are_numpys_to_the_last_bit_but_one():

@@ -12,14 +12,14 @@ import pytensor.tensor as pt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_designs import design, layout, moments, rows, textbook
+from kernel_designs import design, layout, moments, rows, skewed_textbook, textbook
 from pytensor.compile.mode import Mode
 
 from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, LinearMixedGradient, LinearMixedLogp
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed, person_terms, simulate
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
-PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "random_walk", "walk_partial", "decay")
+PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "random_walk", "walk_partial", "decay", "skew")
 
 ONE = layout([(0, 0), (0, 1)], random=(0, 1))
 TWO = layout([(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)], random=(0, 1, 3, 4), shifting=(2, 5))
@@ -35,6 +35,16 @@ THREE_CORRELATED = layout(
     random_walks=(0, 1, 2), correlated_walks=True,
 )  # fmt: skip
 TWO_OF_THREE = replace(THREE_CORRELATED, random_walks=(0, 2))
+SKEWED = layout(
+    [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4)],
+    random=(1, 0, 3, 4),
+    shifting=(2,),
+    random_walks=(1,),
+    varying=(True,) * 5,
+    skewed=-1,
+)
+SKEWED_ALONE = layout([(0, 0), (0, 1)], random=(1,), skewed=1)
+SKEWED_SHARED = layout([(0, 0), (0, 1), (1, 1), (1, 2)], random=(1, 2, 0), skewed=1)
 TWELVE = layout([(k, 3 * k + j) for k in range(4) for j in range(3)], random=range(12))
 
 
@@ -85,6 +95,18 @@ def cases():
     sd[0, 1] = 1e-9
     yield "an SD of 1e-9", base.with_inputs(sd=sd)
     yield "all SDs zero", base.with_inputs(sd=np.zeros((1, 4)))
+    for k in (0.0, 2e-4, 0.05, 0.85, 1.6):
+        yield (
+            f"skewed, {k}",
+            design(rng(40), 40, SKEWED, [4, 7], strata=2, sd_rows=2, sigma_rows=2, skew=k, covariates=1),
+        )
+    yield "skewed, alone", design(rng(41), 70, SKEWED_ALONE, [5], skew=0.9)
+    together = replace(SKEWED, random_walks=(0, 1), correlated_walks=True)
+    both = design(rng(46), 40, together, [4, 7], strata=2, sd_rows=2, sigma_rows=2, skew=0.8, covariates=1)
+    yield "skewed, correlated paths", both.with_inputs(decay=np.array([0.2, 0.0]))
+    yield "skewed, in two outcomes", design(rng(42), 30, SKEWED_SHARED, [3, 4], skew=0.7)
+    known = design(rng(43), 30, SKEWED_ALONE, [30], skew=0.9)
+    yield "skewed, known to .03", known.with_inputs(sigma=np.full((1, 1), 0.1), sd=np.full((1, 1), 1.5))
     yield "correlations of .999999", base.with_inputs(partial=np.full(6, 0.999999))
     yield "correlations of -.999999", base.with_inputs(partial=np.full(6, -0.999999))
 
@@ -127,7 +149,10 @@ def some_elements(generator, shape, at_most=6):
 @pytest.mark.parametrize("name", CASES)
 def test_log_likelihood_is_the_multivariate_normals(name):
     d = CASES[name]
-    np.testing.assert_allclose(logp(d), textbook(d), rtol=1e-8, atol=1e-9)
+    if d.layout.skewed:
+        np.testing.assert_allclose(logp(d), skewed_textbook(d), atol=1e-6)
+    else:
+        np.testing.assert_allclose(logp(d), textbook(d), rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", CASES)

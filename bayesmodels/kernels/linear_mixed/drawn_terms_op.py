@@ -40,6 +40,8 @@ class LinearMixedTerms(Op):
     __props__ = ("layout",)
 
     def __init__(self, layout: Layout) -> None:
+        if layout.skewed:
+            raise ValueError("a skewed random effect cannot be drawn within the likelihood")
         self.layout = layout
 
     def make_node(self, y: Any, z: Any, *inputs: Any) -> Apply:

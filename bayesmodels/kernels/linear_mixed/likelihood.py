@@ -19,6 +19,9 @@ By Fisher's identity the gradient is the mean, over u given y, of the complete-d
 g = B'W (r - Z E[u]), d mu = g and dL = g g'L - A X' R^-1; those of sigma, of the walks and of B follow from the mean
 and covariance of u. Nothing is divided by a person SD, so a term whose SD is zero costs no accuracy.
 
+A skewed random effect is the first of the random terms, and integrated apart (`skewed.py`): given its z the others are
+normal as above, with the lower right block of L for their factor.
+
 Where standard normal z are given, the random effects u = X'(X c + z) are drawn with them, and a gradient by u is
 carried back to every parameter (`drawn_terms.py`).
 
@@ -69,6 +72,15 @@ from bayesmodels.kernels.linear_mixed.outcome_rows import (
 from bayesmodels.kernels.linear_mixed.packing import load_persons
 from bayesmodels.kernels.linear_mixed.random_walk import gains, gains_gradient, unwhiten_gradient, whiten
 from bayesmodels.kernels.linear_mixed.shrinking_steps import shrunk_months, shrunk_months_gradient
+from bayesmodels.kernels.linear_mixed.skewed import (
+    INNER,
+    MOMENTS,
+    WORK,
+    effects_of_moments,
+    given_skewed,
+    integrals,
+    skewed_factor_gradient,
+)
 
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -76,8 +88,8 @@ HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 @njit(**COMPILE)
 def marginal(
     order, y, bases, elapsed, seen, first_slot, count, stratum, group, covariates, mean, shift, slope, sd, partial,
-    sigma, random_walk, walk_partial, decay, outcome_of, term_of, random_terms, shifting, random_walks, varying_of,
-    weight, z, by_terms, with_gradient, drawing,
+    sigma, random_walk, walk_partial, decay, skew, outcome_of, term_of, random_terms, shifting, random_walks,
+    varying_of, sign, weight, z, by_terms, with_gradient, drawing,
 ):  # fmt: skip
     """Log-likelihood of each person, the gradient of its weighted sum, and the random effects given the data.
 
@@ -98,11 +110,13 @@ def marginal(
     sd : (stratum or 1, random term); partial : (q (q - 1) / 2,); sigma, random_walk : (stratum or 1, outcome)
     walk_partial : (w (w - 1) / 2,), of the w outcomes with a walk, not read unless the walks are correlated
     decay : (outcome,), 1 / the months in which a walk's steps shrink to 1 / e; 0 for steps of one size
+    skew : (1,) skewness k of the first random term, not read unless it is skewed
     outcome_of, term_of : (loading,) int, sorted by outcome; a term appears at most once in an outcome
     random_terms : (q,) int, the terms that vary between persons
     shifting : (term,) int, row of `shift`, or -1
     random_walks : (outcome,) bool
     varying_of : (loading,) int, place among the bases whose gradient is asked for, or -1
+    sign : float, 1 where large values of the first random term are rare, -1 where small ones are, 0: not skewed
     weight : (person,) float, of each person in the gradient's sum
     z : (person, q) float, standard normal draws of the random effects, not read unless `drawing`
     by_terms : (person, term + q) float, gradient by the drawn terms, read only with the gradient
@@ -110,10 +124,13 @@ def marginal(
     Returns
     -------
     logp : (person,)
-    d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk, d_walk_partial, d_decay : gradients
+    d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk, d_walk_partial, d_decay, d_skew : gradients
     d_bases : (block, varying basis, slot, lane)
     d_z, terms : (person, q), (person, term + q), where drawn: the gradient by z, or the terms at z and their deviations
     center, root : (person, q), (person, q, q); u given y is Normal(center, root' root). Without the gradient only.
+        Where the first term is skewed: of the others, given z, at u_0 = 0 and z = 0
+    along : (person, 2 q + `INNER`), where the first term is skewed: what u_0 and z add to the others' mean, q numbers
+        each of which the first is not used, and the inner products that z's distribution is made of
     """
     lanes, n, n_terms, q = y.shape[2], count.shape[0], mean.shape[0], random_terms.shape[0]
     n_outcomes, n_loadings, n_sd, n_sigma = count.shape[1], outcome_of.shape[0], sd.shape[0], sigma.shape[0]
@@ -130,6 +147,9 @@ def marginal(
     d_z = np.zeros((n if drawing and with_gradient else 0, q))
     kept = 0 if with_gradient else n
     center, root = np.zeros((kept, q)), np.zeros((kept, q, q))
+    d_skew = np.zeros(1)
+    rest = q - 1 if sign != 0.0 else 0
+    along = np.zeros((kept if sign != 0.0 else 0, 2 * q + INNER))
 
     unit_factor = np.zeros((q, q))
     correlation_factor(partial, unit_factor)
@@ -178,6 +198,13 @@ def marginal(
     squares = np.zeros((8, q, q, lanes))
     factor, gram, product, system = squares[0], squares[1], squares[2], squares[3]
     inverse, x, covariance, d_factor = squares[4], squares[5], squares[6], squares[7]
+    smaller = np.zeros((8, rest, rest, lanes))  # of the random effects other than a skewed one
+    gram_2, factor_2, product_2, system_2 = smaller[0], smaller[1], smaller[2], smaller[3]
+    inverse_2, x_2, covariance_2, d_factor_2 = smaller[4], smaller[5], smaller[6], smaller[7]
+    shared_2, no_score = shared[1:, 1:].copy() if rest else shared[:0, :0].copy(), np.zeros((rest, lanes))
+    others, inner, moments = np.zeros((3, rest, lanes)), np.zeros((INNER, lanes)), np.zeros((MOMENTS, lanes))
+    others_of, logs, by_skew = random_terms[1:].copy(), np.zeros(lanes), np.zeros(lanes)
+    nodes = np.empty((6, WORK if sign != 0.0 else 0))
 
     for block in range(y.shape[0]):
         first = block * lanes
@@ -239,13 +266,43 @@ def marginal(
             add_up(term_of[own], random[own], scores[own], cross[own], g, gram)
             for w in range(lanes):
                 deviance[w] += square[k, w]
-        gram_times_lower(gram, shared, factor, product)
-        one_plus(factor, product, system)
-        inverse_root(system, inverse, determinant)
-        root_of_covariance(inverse, factor, x)
-        person_terms(g, random_terms, x, u, deviance)
+        for a in range(q):
+            for w in range(lanes):
+                score[a, w] = g[random_terms[a], w]
+        if sign == 0.0:
+            gram_times_lower(gram, shared, factor, product)
+            one_plus(factor, product, system)
+            inverse_root(system, inverse, determinant)
+            root_of_covariance(inverse, factor, x)
+            person_terms(g, random_terms, x, u, deviance)
+        else:
+            for a in range(rest):
+                for b in range(rest):
+                    for w in range(lanes):
+                        gram_2[a, b, w] = gram[a + 1, b + 1, w]
+                        factor_2[a, b, w] = factor[a + 1, b + 1, w]
+            gram_times_lower(gram_2, shared_2, factor_2, product_2)
+            one_plus(factor_2, product_2, system_2)
+            inverse_root(system_2, inverse_2, determinant)
+            root_of_covariance(inverse_2, factor_2, x_2)
+            person_terms(g, others_of, x_2, others[0], deviance)
+            given_skewed(gram, factor, score, x_2, others, inner)
+            integrals(width, factor, skew[0], sign, inner, nodes, logs, moments)
+            for w in range(width):
+                logp[order[first + w]] += logs[w]
         for w in range(width):
             logp[order[first + w]] -= 0.5 * deviance[w] + math.log(determinant[w])
+        if not with_gradient and sign != 0.0:
+            for w in range(width):
+                i = order[first + w]
+                for a in range(rest):
+                    center[i, a + 1] = others[0, a, w]
+                    along[i, a + 1], along[i, q + a + 1] = others[1, a, w], others[2, a, w]
+                    for b in range(rest):
+                        root[i, a + 1, b + 1] = x_2[a, b, w]
+                for j in range(INNER):
+                    along[i, 2 * q + j] = inner[j, w]
+            continue
         if not with_gradient:
             if drawing:
                 draw_terms(first, order, width, mu, u, x, random_terms, z, terms)
@@ -258,12 +315,17 @@ def marginal(
 
         for w in range(lanes):
             weights[w] = weight[order[first + w]] if w < width else 0.0
-        covariances(x, shared, covariance)
-        for a in range(q):
-            for w in range(lanes):
-                score[a, w] = g[random_terms[a], w]
-        scores_left(score, gram, shared, u, score_left)
-        factor_gradient(gram, shared, x, inverse, score_left, factor, product, d_factor)
+        if sign == 0.0:
+            covariances(x, shared, covariance)
+            scores_left(score, gram, shared, u, score_left)
+            factor_gradient(gram, shared, x, inverse, score_left, factor, product, d_factor)
+        else:
+            covariances(x_2, shared_2, covariance_2)
+            effects_of_moments(factor, others, moments, covariance_2, u, covariance)
+            factor_gradient(gram_2, shared_2, x_2, inverse_2, no_score, factor_2, product_2, d_factor_2)
+            skewed_factor_gradient(gram, factor, score, others, moments, d_factor_2, d_factor, by_skew)
+            for w in range(width):
+                d_skew[0] += weights[w] * by_skew[w]
         if drawing:
             pull_terms(
                 first, order, width, z, by_terms, weights, random_terms, score, gram, shared, x, inverse, u, covariance,
@@ -388,6 +450,6 @@ def marginal(
     if correlated:
         walk_correlation_gradient(walk_partial, random_walks, d_between, d_walk_partial)
     return (
-        logp, d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk, d_walk_partial, d_decay, d_bases, d_z,
-        terms, center, root,
+        logp, d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk, d_walk_partial, d_decay, d_skew,
+        d_bases, d_z, terms, center, root, along,
     )  # fmt: skip

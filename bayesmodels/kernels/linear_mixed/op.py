@@ -43,6 +43,7 @@ class Layout:
     n_terms : int
     random_walks : tuple of int, outcomes with a Brownian path about each person's course
     correlated_walks : bool, whether the paths of a person's outcomes are correlated
+    skewed : {-1, 0, 1}, direction of the first random term's long tail; 0: it is normal
     """
 
     outcome_of: tuple[int, ...]
@@ -53,6 +54,7 @@ class Layout:
     n_terms: int
     random_walks: tuple[int, ...] = ()
     correlated_walks: bool = False
+    skewed: int = 0
 
     def __post_init__(self) -> None:
         pairs = list(zip(self.outcome_of, self.term_of, strict=True))
@@ -60,6 +62,8 @@ class Layout:
             raise ValueError("loadings are sorted by outcome and carry a term into an outcome once")
         if set(self.outcome_of) != set(range(max(self.outcome_of) + 1)):
             raise ValueError("every outcome has a loading")
+        if self.skewed and not self.random_terms:
+            raise ValueError("a skewed term is the first of the random terms")
 
     @property
     def shifting(self) -> tuple[int, ...]:
@@ -84,7 +88,8 @@ class Inputs(NamedTuple):
     stratum (person,), group (person,): int; covariates (person, covariate); mean (term, stratum); shift (shifting term,
     group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, random_walk
     (stratum or 1, outcome); walk_partial (w (w - 1) / 2,), partial correlations of the w outcomes with a random walk;
-    decay (outcome,), 1 / the months in which a walk's steps shrink to 1 / e, 0 for steps of one size.
+    decay (outcome,), 1 / the months in which a walk's steps shrink to 1 / e, 0 for steps of one size; skew (1,), of the
+    first random term.
     """
 
     elapsed: Any
@@ -101,9 +106,10 @@ class Inputs(NamedTuple):
     random_walk: Any
     walk_partial: Any
     decay: Any
+    skew: Any
 
 
-NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2, 1, 1)
+NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2, 1, 1, 1)
 PARAMETERS = slice(5, None)
 """Of `Inputs`: those with a gradient."""
 N_PARAMETERS = len(NDIM[PARAMETERS])
@@ -112,7 +118,8 @@ N_PARAMETERS = len(NDIM[PARAMETERS])
 _INT, _BOOL, _ONE, _TWO = array(1, types.int64), array(1, types.boolean), array(1), array(2)
 MARGINAL = (
     _INT, array(3), array(4), array(3), array(4), _INT, array(2, types.int64), _INT, _INT, _TWO, _TWO, _TWO, _TWO, _TWO,
-    _ONE, _TWO, _TWO, _ONE, _ONE, _INT, _INT, _INT, _INT, _BOOL, _INT, _ONE, _TWO, _TWO, types.boolean, types.boolean,
+    _ONE, _TWO, _TWO, _ONE, _ONE, _ONE, _INT, _INT, _INT, _INT, _BOOL, _INT, types.float64, _ONE, _TWO, _TWO,
+    types.boolean, types.boolean,
 )  # fmt: skip
 """Argument types of `marginal`."""
 
@@ -148,7 +155,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
         packed_elapsed.reshape((blocks, y.shape[1], LANES)), seen, first_slot, {copied},
         outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), random_walks.copy(), varying_of.copy(),
-        weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
+        sign, weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
     )
     {_gradient_by_slot(layout) if layout.correlated_walks and with_gradient else "pass"}
     return order, results
@@ -170,6 +177,7 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
         "shifting": np.array(layout.shifting),
         "random_walks": np.isin(np.arange(layout.n_outcomes), layout.random_walks),
         "varying_of": np.array(layout.varying_of),
+        "sign": float(layout.skewed),
     }
     exec(source, scope)
     return jit(scope["evaluate"])

@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 
 from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
+from bayesmodels.kernels.linear_mixed.skewed import INNER, draws_of_z, skewed_nodes
 from bayesmodels.kernels.linear_mixed.walk_covariance import random_walks_of, shrunk
 
 
@@ -25,10 +26,26 @@ def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
 def simulate_terms(layout: Layout, rng: np.random.Generator, inputs: Inputs) -> np.ndarray:
     """Deviations of new persons' random terms from their means, (person, random term)."""
     q = len(layout.random_terms)
+    factor, sd = factor_and_sd(inputs, q)
+    z = rng.standard_normal((len(inputs.stratum), q))
+    deviations = sd * (z @ factor.T)
+    if layout.skewed:
+        deviations[:, 0] = sd[:, 0] * skewed_at(layout, inputs, z[:, 0])
+    return deviations
+
+
+def factor_and_sd(inputs: Inputs, q: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cholesky factor of the random terms' correlations, (q, q), and every person's SDs, (person, q)."""
     factor = np.zeros((q, q))
-    correlation_factor.py_func(inputs.partial, factor)
-    sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
-    return sd * (rng.standard_normal((len(inputs.stratum), q)) @ factor.T)
+    correlation_factor(np.ascontiguousarray(inputs.partial, float), factor)
+    return factor, inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
+
+
+def skewed_at(layout: Layout, inputs: Inputs, z: np.ndarray) -> np.ndarray:
+    """Value of the skewed term, in SDs, at standard normal z of any shape."""
+    flat, g, by_k = np.ravel(np.asarray(z, float)), np.empty(np.size(z)), np.empty(np.size(z))
+    skewed_nodes(flat, float(inputs.skew[0]), float(layout.skewed), g, by_k)
+    return g.reshape(np.shape(z))
 
 
 def simulate_visits(
@@ -118,23 +135,76 @@ class PersonTerms:
         return self.center + np.einsum("na,nab->nb", z, self.root)
 
 
-def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]) -> PersonTerms:
+@dataclass(frozen=True)
+class SkewedTerms:
+    """Distribution of the random effects given the data, the first of them skewed, `skewed.py`.
+
+    Given z the others are Normal(center + by_value u_0 + by_z z, root' root), with u_0 = sd g(z).
+
+    Parameters
+    ----------
+    layout : Layout
+    inputs : Inputs
+    sd : (person,)
+        Of the first term.
+    center, by_value, by_z : (person, q)
+        Their first column is not used.
+    root : (person, q, q)
+    inner : (person, INNER)
+        What the density of z is made of; zeros without any visit.
+    """
+
+    layout: Layout
+    inputs: Inputs
+    sd: np.ndarray
+    center: np.ndarray
+    by_value: np.ndarray
+    by_z: np.ndarray
+    root: np.ndarray
+    inner: np.ndarray
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """One draw, (person, random term)."""
+        z = self.draw_z(rng)
+        found = np.einsum("na,nab->nb", rng.standard_normal(self.center.shape), self.root)
+        own = self.sd * skewed_at(self.layout, self.inputs, z)
+        found += self.center + self.by_value * own[:, None] + self.by_z * z[:, None]
+        found[:, 0] = own
+        return found
+
+    def draw_z(self, rng: np.random.Generator) -> np.ndarray:
+        """One draw of z given the data, (person,)."""
+        out = np.empty(len(self.sd))
+        k, sign = float(self.inputs.skew[0]), float(self.layout.skewed)
+        draws_of_z(self.sd, k, sign, np.ascontiguousarray(self.inner), rng.random((len(out), 4)), out)
+        return out
+
+
+def person_terms(layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]) -> PersonTerms | SkewedTerms:
     """Deviations of the persons' random effects from their means, given y."""
     return likelihood_and_terms(layout, y, inputs, bases)[1]
 
 
 def likelihood_and_terms(
     layout: Layout, y: np.ndarray, inputs: Inputs, bases: Sequence[Any]
-) -> tuple[np.ndarray, PersonTerms]:
+) -> tuple[np.ndarray, PersonTerms | SkewedTerms]:
     """Log-likelihood of y by person, and the deviations of the persons' random effects from their means, given y."""
     _, results = in_python(layout, False)(y, np.ones(len(y)), *no_terms(y), *inputs, *bases)
-    return results[0], PersonTerms(results[-2], results[-1])
+    center, root, along = results[-3:]
+    if not layout.skewed:
+        return results[0], PersonTerms(center, root)
+    q = center.shape[1]
+    sd = factor_and_sd(inputs, q)[1][:, 0]
+    by_value, by_z, inner = along[:, :q], along[:, q : 2 * q], along[:, 2 * q :]
+    return results[0], SkewedTerms(layout, inputs, sd, center, by_value, by_z, root, inner)
 
 
-def unseen_terms(layout: Layout, inputs: Inputs) -> PersonTerms:
+def unseen_terms(layout: Layout, inputs: Inputs) -> PersonTerms | SkewedTerms:
     """Deviations of persons' random effects from their means without any visit."""
-    q = len(layout.random_terms)
-    factor = np.zeros((q, q))
-    correlation_factor.py_func(inputs.partial, factor)
-    sd = inputs.sd[np.minimum(inputs.stratum, len(inputs.sd) - 1)]
-    return PersonTerms(np.zeros(sd.shape), np.swapaxes(sd[:, :, None] * factor, 1, 2))
+    factor, sd = factor_and_sd(inputs, len(layout.random_terms))
+    none, root = np.zeros(sd.shape), np.swapaxes(sd[:, :, None] * factor, 1, 2)
+    if not layout.skewed:
+        return PersonTerms(none, root)
+    by_z = sd * factor[:, 0]
+    root[:, 0] = 0.0
+    return SkewedTerms(layout, inputs, sd[:, 0], none, none, by_z, root, np.zeros((len(sd), INNER)))

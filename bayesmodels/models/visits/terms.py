@@ -36,6 +36,7 @@ class Parameters:
     random_walk: Any
     walk_partial: Any
     decay: Any
+    skew: Any
 
     def inputs(self, values: Mapping[str, Any], mean: Any, slope: Any) -> Inputs:
         """Inputs of the likelihood; `values` are `design.as_data`, `mean` and `slope` from `Assembly.bases`."""
@@ -54,6 +55,7 @@ class Parameters:
             self.random_walk,
             self.walk_partial,
             self.decay,
+            self.skew,
         )
 
 
@@ -82,8 +84,12 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
     sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
-    walk_sd, walk_partial = _random_walk_sd(model, rows), _walk_partial_correlations(model, a)
-    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, walk_sd, walk_partial, _walk_decay(model))
+    walk_sd, walk_partial, decay = (
+        _random_walk_sd(model, rows),
+        _walk_partial_correlations(model, a),
+        _walk_decay(model),
+    )
+    return Parameters(mean, shift, group_sd, slope, sd, partial, sigma, walk_sd, walk_partial, decay, pt.zeros(1))
 
 
 def _check_strata(a: Assembly) -> None:

@@ -56,6 +56,8 @@ class Truth:
     correlation : (term, term)
     residual_sd, random_walk_sd : (outcome,)
         The second of the Brownian path, per square root of a month.
+    walk_correlation : float
+        Between the outcomes' paths.
     """
 
     level: Array
@@ -71,6 +73,7 @@ class Truth:
     correlation: Array
     residual_sd: Array
     random_walk_sd: Array
+    walk_correlation: float = 0.0
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:

@@ -32,14 +32,16 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
     own = random_effects(truth.person_sd, truth.correlation, n, rng)
     start = np.array(START_WEEKS)[group]
     t = np.broadcast_to(months(weeks), (n, len(weeks)))
-    designs = []
+    designs, steps = [], np.zeros((n, len(weeks)))
     for k, bases in enumerate(BASES):
         rate, effect = bases(truth, t, months(start)[:, None])
         level, slope = (own[:, 3 * k + j] for j in range(2))
         response = own[:, 2] if k == 0 else np.zeros(n)
         mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
         mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
-        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
+        rho = truth.walk_correlation if k else 0.0
+        steps = rho * steps + np.sqrt(1 - rho**2) * rng.standard_normal(mean.shape)
+        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * steps, axis=1)
         y = mean + truth.random_walk_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))
     return Design(

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -89,8 +89,8 @@ CELLS: tuple[tuple[str, int, Prior], ...] = (
     *((*one, "default") for one in (*_SMOOTH, ("piecewise", 3), *_PIECES)),
     *((*one, "independent") for one in _PIECES),
     *((*one, "level weak") for one in (*_SMOOTH, *_PIECES)),
-    *((*one, "shape weak") for one in (*_SMOOTH, *_PIECES)),
-    *((*one, "association weak") for one in (("weibull", 0), ("piecewise", 7))),
+    ("piecewise", 7, "shape weak"),
+    ("piecewise", 7, "association weak"),
 )  # fmt: skip
 """Baseline, number of pieces (0 for a smooth one), prior."""
 
@@ -187,6 +187,7 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     return {
         "by": by,
         "near": default,
+        "changes": [prior for prior in get_args(Prior) if prior in by and prior != "default"],
         "low": default["association"].min(),
         "high": default["association"].max(),
         "divergent": table[table["divergences"] > 0],

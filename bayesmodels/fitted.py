@@ -117,6 +117,11 @@ def fit(
     settings = NutsSettings() if settings is None else settings
     expect(settings, NutsSettings, "settings", "write NutsSettings(draws=1000, seed=1)")
     _expect_model(model)
+    if getattr(data, "new_persons", False):
+        raise BadInput(
+            "data: expected a study to fit, got one of new persons, whose tables are checked less strictly; leave out "
+            "new_persons=True to fit it, or give it to predict(...)"
+        )
     analyses = checked_analyses(analyses)
     expect(chain_dir, (str, Path, NoneType), "chain_dir", "give the folder that the chains go to")
     if chain_dir is not None:

@@ -16,6 +16,9 @@ Level = Literal["population", "curve", "visit", "person", "trial", "row", "event
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 """Weeks in a month, 4.348: tables are in weeks, models in months."""
 
+FIRST_DOSE_WINDOW = 1.0
+"""Weeks: a start group that starts the drug later than this starts after randomisation, not with it."""
+
 ALL = "all"
 """Label of the only stratum of an unstratified study, and of the trial's mixture of strata."""
 
@@ -158,7 +161,7 @@ DIMS: dict[str, str] = {
 
 PERIODS = ("before_switch", "after_switch", "last_year")
 
-_RANDOMISED = "A larger randomised comparison before the switch would change this."
+_RANDOMISED = "A larger randomised comparison of drug and no drug would change this."
 _LONGITUDINAL = '[model] type = "longitudinal"'
 _WEEKS = "[study] curve_weeks = [0, 28, 52]"
 _LIMITS = "limits = [low, high] under [[model.outcomes]]"
@@ -299,7 +302,7 @@ _ALL = (
     ),
     Variable(
         "latent_curve", ("outcome", "start_group", "stratum", "week"), "{unit}",
-        "mean course that knows no limits, of outcomes with limits", "curve", made_by=_LIMITS,
+        "mean course that knows no limits, of outcomes with limits", "curve", made_by=_LIMITS, refitted=True,
     ),
     Variable(
         "latent_curve_change", ("outcome", "start_group", "stratum", "week"), "{unit}",

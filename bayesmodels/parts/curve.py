@@ -30,11 +30,14 @@ class Term:
         Prior of its SD between persons; None: the same for everyone.
     unit : str
         Template: `{unit}` is the outcome's unit on its modelling scale.
+    by_start_group : bool
+        Of a drug effect's term: it may differ between start groups, under the model's pooling.
     """
 
     mean: MeanPrior
     person_sd: HalfNormal | None
     unit: str
+    by_start_group: bool = True
 
 
 @dataclass(frozen=True)

@@ -205,9 +205,9 @@ class Plateau(BaseModel):
 
         further: dict[str, Term] = {}
         if self.late_slope is not None:
-            further["late_slope"] = Term(self.late_slope, None, RATE)
+            further["late_slope"] = Term(self.late_slope, None, RATE, by_start_group=False)
         if self.extension_shift is not None:
-            further["extension_shift"] = Term(self.extension_shift, None, LEVEL)
+            further["extension_shift"] = Term(self.extension_shift, None, LEVEL, by_start_group=False)
         begin, end = (months(week) for week in self.extension_weeks)
 
         def area(t, x):

@@ -16,7 +16,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.posterior.archive import CONTENTS, NOT_VERIFIED
 from bayesmodels.posterior.convergence import convergence as graded
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
-from bayesmodels.vocabulary import ALL, VARIABLES
+from bayesmodels.vocabulary import ALL, FIRST_DOSE_WINDOW, VARIABLES
 
 LABELS = {
     "nfl_plasma": "Plasma NfL",
@@ -84,7 +84,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Contrast:
-    """`group` minus `reference`, and which of the two starts the drug earlier.
+    """`group` minus `reference`, which of the two starts the drug earlier, and until when they are as randomised.
 
     Parameters
     ----------
@@ -94,6 +94,9 @@ class Contrast:
         Start groups.
     early, late : str
         The same two by when the drug starts.
+    switch_week : float
+        Last week at which the two differ as randomised: then the later one starts the drug too. Infinite where it never
+        does, or starts it with randomisation.
     """
 
     label: str
@@ -101,6 +104,7 @@ class Contrast:
     reference: str
     early: str
     late: str
+    switch_week: float = math.inf
 
     @property
     def groups(self) -> tuple[str, str]:
@@ -207,9 +211,45 @@ class FitContext:
 
     @property
     def switch_week(self) -> float | None:
-        """First week after which start groups no longer differ as randomised; None if that never comes."""
-        later = [week for week in self.drug_start_week.values() if 0 < week < math.inf]
-        return self.controlled_week if self.controlled_week is not None else min(later, default=None)
+        """First week after which some start groups no longer differ as randomised; None if that never comes.
+
+        Of a comparison of two groups it is `Contrast.switch_week` that counts.
+        """
+        if not self.contrasts and self.controlled_week is not None:
+            return self.controlled_week
+        if not self.contrasts:
+            return min(_late_starts(self.drug_start_week), default=None)
+        first = min(contrast.switch_week for contrast in self.contrasts)
+        return first if math.isfinite(first) else None
+
+    @property
+    def delayed_week(self) -> float | None:
+        """Week at which the first start group starts the drug after randomisation; None where none does."""
+        if self.controlled_week is not None and (self.staggered or not self.contrasts):
+            return self.controlled_week
+        return min(_late_starts(self.drug_start_week), default=None)
+
+    @property
+    def staggered(self) -> bool:
+        """Whether a start group starts the drug after randomisation; else groups are active and control."""
+        if not self.drug_start_week:  # not known
+            return self.controlled_week is not None
+        return bool(_late_starts(self.drug_start_week))
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What the two groups of a contrast are called where their labels do not stand, the favoured one first."""
+        return ("the earlier start", "the later start") if self.staggered else ("active", "control")
+
+    @property
+    def arm(self) -> str:
+        """What a randomised group is called."""
+        return "start group" if self.staggered else "arm"
+
+    @property
+    def free_baseline(self) -> bool:
+        """Whether start groups have means of their own at randomisation, so that contrasts are of changes since."""
+        return self.model.get("baseline") == "free"
 
 
 def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> FitContext:
@@ -231,7 +271,7 @@ def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> 
     start_groups = _labels(draws, "start_group")
     starts = _by_label(draws, "start_group", "drug_start_week") or data.get("drug_start_week", {})
     drug_start_week = {group: math.inf if week is None else float(week) for group, week in starts.items()}
-    controlled = data.get("controlled_week")
+    controlled = None if data.get("controlled_week") is None else float(data["controlled_week"])
     return FitContext(
         model_type=str(tree.attrs.get("model_type", "model not recorded")),
         model=_nested(tree, "model"),
@@ -244,8 +284,10 @@ def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> 
         outcomes=_outcomes(draws, _nested(tree, "model")),
         start_groups=start_groups,
         drug_start_week=drug_start_week,
-        contrasts=tuple(_contrast(label, start_groups, drug_start_week) for label in _labels(draws, "contrast")),
-        controlled_week=None if controlled is None else float(controlled),
+        contrasts=tuple(
+            _contrast(label, start_groups, drug_start_week, controlled) for label in _labels(draws, "contrast")
+        ),
+        controlled_week=controlled,
         warnings=(*map(str, _nested_list(tree, "warnings")), *_unverified(tree)),
         notes=tuple(_nested_list(tree, "notes")),
         extra_sections=tuple(_nested_list(tree, "extra_sections")),
@@ -339,13 +381,41 @@ def _outcomes(draws: xr.Dataset, model: dict[str, Any]) -> dict[str, Outcome]:
     }
 
 
-def _contrast(label: str, groups: tuple[str, ...], starts: dict[str, float]) -> Contrast:
+def _late_starts(starts: Mapping[str, float]) -> list[float]:
+    """Drug starts after randomisation."""
+    return [week for week in starts.values() if FIRST_DOSE_WINDOW < week < math.inf]
+
+
+def randomised_until(late: str, starts: Mapping[str, float], controlled_week: float | None) -> float:
+    """`Contrast.switch_week`: last week at which two start groups differ as randomised; infinite where they always do.
+
+    Parameters
+    ----------
+    late : str
+        The one of the two that starts the drug later. If no group starts sooner after randomisation, the week is the
+        end of the controlled period.
+    starts : mapping of str to float
+        Start group to the week of its drug start, inf for never; empty where this is not known.
+    controlled_week : float or None
+        End of the controlled period.
+    """
+    declared = math.inf if controlled_week is None else controlled_week
+    week, late_starts = starts.get(late), _late_starts(starts)
+    if week is None:  # not known
+        return declared
+    if week not in late_starts:
+        return math.inf
+    first = declared if controlled_week is not None else min(late_starts)
+    return first if week == min(late_starts) else max(week, first)
+
+
+def _contrast(label: str, groups: tuple[str, ...], starts: dict[str, float], controlled_week: float | None) -> Contrast:
     for group in groups:
         for reference in groups:
             if label == f"{group} - {reference}":
                 reversed_order = starts.get(reference, math.inf) < starts.get(group, math.inf)
                 early, late = (reference, group) if reversed_order else (group, reference)
-                return Contrast(label, group, reference, early, late)
+                return Contrast(label, group, reference, early, late, randomised_until(late, starts, controlled_week))
     raise BadInput(f"contrast {label!r}: expected '<group> - <reference>' of the start groups {', '.join(groups)}")
 
 

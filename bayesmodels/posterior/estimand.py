@@ -1,4 +1,8 @@
-"""Estimands of curves and contrasts in words, and whether enough persons are observed to give a probability."""
+"""Estimands of curves and contrasts in words, and whether enough persons are observed to give a probability.
+
+"As randomised" is said of contrasts: early against never treated stays as randomised to the end, early against delayed
+start until the delayed start.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,14 @@ EXITS_MODELLED = (
     "unseen course in no other way these data cannot test."
 )
 
+CHANGES = "difference of changes since randomisation"
+"""What a contrast is where start groups have means of their own at randomisation."""
+
+FREE_BASELINE = (
+    'Groups have means of their own at randomisation (baseline = "free"): contrasts are differences of changes since '
+    "randomisation. What differed at week 0 already is no effect, and is shown apart."
+)
+
 
 def all_persons(context: FitContext) -> str:
     """Whom curves and contrasts describe, and under which assumption on what is missing."""
@@ -35,11 +47,36 @@ def missing_data(context: FitContext) -> str:
     return AS_IF_FOLLOWED + (EXITS_MODELLED if context.exits_follow_course else AT_RANDOM)
 
 
+def compared(contrast: Contrast, week: float) -> str:
+    """Whom a contrast compares at a week, and whether as randomised."""
+    if week > contrast.switch_week:
+        return f"{contrast.early} against {contrast.late} start, {OPEN_LABEL}"
+    before = ", before the switch" if math.isfinite(contrast.switch_week) else ""
+    return f"{contrast.early} against {contrast.late} as randomised{before}"
+
+
 def estimand(context: FitContext, contrast: Contrast, week: float) -> str:
     """The estimand of a contrast at a week, in words."""
-    if context.switch_week is None or week <= context.switch_week:
-        return f"{all_persons(context)}; {contrast.early} against {contrast.late} as randomised, before the switch"
-    return f"{all_persons(context)}; {contrast.early} against {contrast.late} start, {OPEN_LABEL}"
+    changes = f"; {CHANGES}" if context.free_baseline else ""
+    return f"{all_persons(context)}{changes}; {compared(contrast, week)}"
+
+
+def open_label(context: FitContext) -> str:
+    """Which contrasts are open label after which week, in sentences; blank where all stay as randomised."""
+    switch = context.switch_week
+    if switch is None:
+        return ""
+    if len({contrast.switch_week for contrast in context.contrasts}) <= 1:
+        return f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
+    ends = [
+        f"{contrast.early} against {contrast.late} start after week {contrast.switch_week:g}: {OPEN_LABEL}."
+        for contrast in context.contrasts
+        if math.isfinite(contrast.switch_week)
+    ]
+    stays = [f"{c.early} against {c.late}" for c in context.contrasts if not math.isfinite(c.switch_week)]
+    if stays:
+        ends.append(f"{' and '.join(stays)}: as randomised to the end.")
+    return " ".join(f"{text[0].upper()}{text[1:]}" for text in ends)
 
 
 def withheld(observed: ObservedPersons, outcome: str, contrast: Contrast, stratum: str, week: float) -> str:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior.archive import require_draws
 from bayesmodels.posterior.context import FitContext, read_context
-from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons
+from bayesmodels.posterior.differences import differences
+from bayesmodels.posterior.estimand import all_persons, open_label
 from bayesmodels.posterior.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.page import Picture, Section
@@ -128,17 +129,19 @@ class Reading:
 
     @property
     def after_switch(self) -> str:
-        """That comparisons after the switch are open label, after a space; blank where nobody switches."""
-        switch = self.context.switch_week
-        return "" if switch is None else f" After week {switch:g}: {OPEN_LABEL}."
+        """Which comparisons are open label after the switch, after a space; blank where nobody switches."""
+        said = open_label(self.context)
+        return f" {said}" if said else ""
 
     @property
     def comparison(self) -> str:
-        """What comparisons after the switch are, as a sentence; that there is no switch where nobody switches."""
-        switch = self.context.switch_week
-        if switch is None:
-            return "No start group switches to the drug."
-        return f"After week {switch:g}: {all_persons(self.context)}; early against delayed start, {OPEN_LABEL}."
+        """Whom comparisons describe, and which of them are open label after the switch."""
+        return f"For {all_persons(self.context)}. {open_label(self.context) or self._as_randomised()}"
+
+    def _as_randomised(self) -> str:
+        if self.context.staggered:
+            return "Every comparison is as randomised to the end."
+        return "Active and control are compared as randomised to the end."
 
     def publishes(self, name: str) -> bool:
         """Whether the posterior has a variable.
@@ -159,6 +162,17 @@ class Reading:
             Of the vocabulary.
         """
         return self.tree["posterior"][name].reset_coords(drop=True)
+
+    def difference(self, group: str = "posterior") -> xr.DataArray | None:
+        """Draws of every contrast over weeks (`posterior.differences`); None of a prior that is not archived.
+
+        Parameters
+        ----------
+        group : {"posterior", "prior"}
+        """
+        if group not in self.tree.children or "difference" not in self.tree[group].data_vars:
+            return None
+        return differences(self.tree, self.context, group)
 
     def prior(self, name: str) -> xr.DataArray | None:
         """The same of the prior; None where it is not archived.

@@ -80,7 +80,7 @@ def no_difference(axes: Axes, vertical: bool = False) -> None:
 
 
 def week_axis(axes: Axes, weeks: np.ndarray, switch_week: float | None, labelled: bool = False) -> None:
-    """Weeks since randomisation as the axis, with a line at the switch, which has a label if asked for."""
+    """Weeks since randomisation as the axis, with a line at the switch (None, inf: never), labelled if asked for."""
     axes.set_xlim(weeks.min() - 0.02 * np.ptp(weeks), weeks.max() + 0.02 * np.ptp(weeks))
     axes.set_xlabel("Weeks since randomisation")
     axes.xaxis.set_major_locator(MaxNLocator(7, integer=True))

@@ -16,7 +16,7 @@ import xarray as xr
 from bayesmodels.errors import shown
 from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.convergence import DRAWS_ROUNDED_TO
-from bayesmodels.posterior.estimand import OPEN_LABEL
+from bayesmodels.posterior.estimand import FREE_BASELINE, open_label
 from bayesmodels.reporting.chapter import LeadLines, Reading
 from bayesmodels.reporting.page import Lead
 
@@ -74,11 +74,8 @@ def _what(context: FitContext, interval: str) -> str:
         f"{group}: drug from week {week:g}" if math.isfinite(week) else f"{group}: never on the drug"
         for group, week in context.drug_start_week.items()
     )
-    switch = (
-        f" After week {context.switch_week:g} start groups are compared by when they started: {OPEN_LABEL}."
-        if context.switch_week is not None
-        else ""
-    )
+    said = (open_label(context), FREE_BASELINE if context.free_baseline and context.contrasts else "")
+    switch = "".join(f" {text}" for text in said if text)
     return (
         f"Model {context.model_type} fitted to {data}{persons}; outcomes {labels}. {starts}.{switch} "
         f"Numbers are posterior medians with {interval} (equal-tailed interval)."

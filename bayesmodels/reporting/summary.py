@@ -68,7 +68,7 @@ def summary(reading: Reading, chapters: Mapping[str, Mapping[str, Any]]) -> dict
                         **{k: row[k] for k in ("unit", *STATISTICS, ERROR)},
                         "week": None,
                         "probability_favours": None,
-                        "direction": "+ larger in the later start",
+                        "direction": _larger(row["contrast"], context.staggered),
                     }
                     for row in between.to_dict("records")
                 ),
@@ -100,6 +100,10 @@ def checked_json(content: dict[str, Any]) -> bytes:
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of ``summary.json``."""
     return json.loads((files("bayesmodels.reporting") / "summary.schema.json").read_text(encoding="utf-8"))
+
+
+def _larger(contrast: str, staggered: bool) -> str:
+    return f"+ larger in {'the later start' if staggered else contrast.partition(' - ')[0]}"
 
 
 _PARAMETER = ("unit", *STATISTICS, ERROR, "rhat", "ess_bulk", "ess_tail")

@@ -27,6 +27,7 @@ def read_study(
     extra_limits: ExtraLimits | None = None,
     distinct_labels: DistinctLabels = (),
     event_labels: Mapping[str, str] | None = None,
+    new_persons: bool = False,
 ) -> Study:
     """A study from files.
 
@@ -37,7 +38,7 @@ def read_study(
         files. csv: UTF-8, with comma, semicolon or tab between cells and a point in decimals.
     name : str, optional
         Default: the folder's name, or "study".
-    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels
+    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels, new_persons
         As in `Study.from_frames`.
 
     Raises
@@ -49,8 +50,9 @@ def read_study(
     if name is None:
         name = "study" if isinstance(source, Mapping) else Path(source).resolve().name
     settings = check_settings(
-        wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels
-    )
+        wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels,
+        new_persons,
+    )  # fmt: skip
     return assemble(*tables, name, settings, wrong)
 
 

@@ -56,6 +56,8 @@ class Study:
         Groups of labels that look like spellings of one and are not.
     event_labels : dict of str to str
         What was said of labels of the events table; `events` holds what they stand for. Not part of the digest.
+    new_persons : bool
+        Whether these are persons to predict, not a study to fit. Not part of the digest.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Study:
     tables: Tables
     distinct_labels: tuple[tuple[str, ...], ...] = ()
     event_labels: Mapping[str, str] = field(default_factory=dict)
+    new_persons: bool = False
 
     @classmethod
     def from_frames(
@@ -82,6 +85,7 @@ class Study:
         extra_limits: ExtraLimits | None = None,
         distinct_labels: DistinctLabels = (),
         event_labels: Mapping[str, str] | None = None,
+        new_persons: bool = False,
     ) -> Study:
         """A study from DataFrames.
 
@@ -113,6 +117,10 @@ class Study:
             such labels are refused.
         event_labels : mapping, optional
             Label of the events table to "none", to an event of the model, or to itself.
+        new_persons : bool
+            Persons to predict from the posterior of another study (`predict`, `predict_events`), from one on: a start
+            group may have a single person, a person no visit yet, all one stratum, and no reference group is needed.
+            Such a study is not fitted.
 
         Raises
         ------
@@ -121,8 +129,9 @@ class Study:
         """
         wrong: list[Problem] = []
         settings = check_settings(
-            wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels
-        )
+            wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels,
+            new_persons,
+        )  # fmt: skip
         events_table = None if events is None else from_frame(events, "events")
         tables = (from_frame(persons, "persons"), from_frame(visits, "visits"), events_table)
         return assemble(*tables, name, settings, wrong)
@@ -270,7 +279,7 @@ class Study:
 
     def _shown(self) -> tuple[str, list[pd.DataFrame]]:
         t = self.tables
-        title = summary.heading(self.name, self.counts, self.controlled_week, self.reference_group)
+        title = summary.heading(self.name, self.counts, self.controlled_week, self.reference_group, self.new_persons)
         groups = summary.group_table(t.persons, t.visits, t.events, self.start_groups, self.stratum_labels)
         return title, [groups, summary.outcome_table(self.counts)]
 
@@ -298,7 +307,7 @@ def assemble(
         With every problem found.
     """
     tables = check_tables(persons, visits, events, settings)
-    found = [*tables.problems, *wrong, *check_reference(settings.reference_group, tables.persons)]
+    found = [*tables.problems, *wrong, *check_reference(settings.reference_group, tables.persons, settings.new_persons)]
     if found:
         raise BadInput(in_order(found))
     checked = _ready(tables, settings.strata)
@@ -312,6 +321,7 @@ def assemble(
         tables=checked,
         distinct_labels=settings.distinct_labels,
         event_labels=settings.event_labels,
+        new_persons=settings.new_persons,
     )
 
 

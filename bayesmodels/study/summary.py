@@ -99,7 +99,9 @@ def outcome_table(counts: dict) -> pd.DataFrame:
     )
 
 
-def heading(name: str, counts: dict, controlled_week: float | None, reference_group: str | None) -> str:
+def heading(
+    name: str, counts: dict, controlled_week: float | None, reference_group: str | None, new_persons: bool = False
+) -> str:
     """The line above the tables."""
     weeks = ", ".join(f"{week:g}" for week in counts["nominal_weeks"][:20])
     more = ", ..." if len(counts["nominal_weeks"]) > 20 else ""
@@ -108,6 +110,8 @@ def heading(name: str, counts: dict, controlled_week: float | None, reference_gr
         f"controlled to week {controlled_week:g}" if controlled_week is not None else "no switch to the drug",
         f"reference group {reference_group}" if reference_group else "one start group",
     ]
+    if new_persons:
+        parts[1:] = ["new persons, to predict"]
     return "; ".join(parts) + f"\nvisits near weeks {weeks}{more}"
 
 

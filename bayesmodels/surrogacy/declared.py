@@ -30,7 +30,7 @@ class Declared:
         NaN where there is no visit to read.
     regions : Regions
     switch_week : float
-        Infinite where no group starts later.
+        Of the contrast: infinite where its later group never starts the drug.
     """
 
     surrogate: Outcome
@@ -62,11 +62,11 @@ class Declared:
 
     def _open_label(self, *weeks: float) -> str:
         late = [week for week in weeks if week > self.switch_week]
-        if not late:
+        if not late or self.contrast is None:
             return ""
         return (
             f"week {max(late):g} lies after the switch at week {self.switch_week:g}, when both groups have the drug: "
-            "early against delayed start is not drug against placebo"
+            f"{self.contrast.early} against {self.contrast.late} start is not drug against placebo"
         )
 
     @property
@@ -113,7 +113,8 @@ def declared(
     dim = "visit_week" if "visit_mean" in draws else "week"
     weeks = draws[dim].to_numpy().astype(float) if dim in draws.coords else np.array([])
     weeks = weeks[weeks > 0]
-    switch = math.inf if context.switch_week is None else context.switch_week
+    alone = math.inf if context.switch_week is None else context.switch_week
+    switch = alone if contrast is None else contrast.switch_week
     seen = [observed.last_visit(k.name, context.start_groups, "all") for k in (surrogate, outcome)]
     last = min(switch, *(week for week in seen if not math.isnan(week)), math.inf)
     default = float(weeks[weeks <= last].max(initial=-math.inf))

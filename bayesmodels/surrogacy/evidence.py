@@ -11,6 +11,7 @@ import xarray as xr
 
 from bayesmodels.errors import BadInput, MissingVariable, in_full
 from bayesmodels.posterior.context import Contrast, FitContext
+from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.intervals import flat
 from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.surrogacy.criteria.arms import Arms
@@ -121,7 +122,7 @@ def surrogate_evidence(
     try:
         courses = read_courses(tree, context, observed)
     except MissingVariable:
-        return _of_means(tree, none)
+        return _of_means(tree, context, none)
     prior = read_courses(tree, context, observed, "prior") if "prior" in tree.children else None
     if d.contrast is None:  # one start group: persons can be compared, groups cannot
         group = courses.groups[0]
@@ -131,7 +132,9 @@ def surrogate_evidence(
         return replace(none, verdicts=verdicts, courses=courses, prior=prior)
     pair = (surrogate, outcome, d.surrogate_week, d.outcome_week, d.contrast)
     arms = courses.arms(*pair)
-    if not (d.weeks > d.switch_week).any():  # nobody is seen both before and after a late start: no bridge
+    if (
+        context.switch_week is None or not (d.weeks > context.switch_week).any()
+    ):  # nobody is seen both before and after a late start: no bridge
         arms = replace(arms, cross=None)
     single = _single(arms, None if prior is None else prior.arms(*pair), none)
     measured = courses.arms(*pair, observed=True)
@@ -203,7 +206,7 @@ def _single(arms: Arms, prior: Arms | None, e: SurrogateEvidence) -> SingleTrial
     )  # fmt: skip
 
 
-def _of_means(tree: xr.DataTree, e: SurrogateEvidence) -> SurrogateEvidence:
+def _of_means(tree: xr.DataTree, context: FitContext, e: SurrogateEvidence) -> SurrogateEvidence:
     """Means only, as of published ones: the response can be judged, persons cannot."""
     d, cut = e.declared, e.settings.cut_offs
     individual = individual_verdict(
@@ -211,7 +214,7 @@ def _of_means(tree: xr.DataTree, e: SurrogateEvidence) -> SurrogateEvidence:
         design="the fit describes means, or persons whose courses it does not publish; it holds no covariance between "
         "persons",
     )  # fmt: skip
-    arms = _mean_arms(tree, d)
+    arms = _mean_arms(tree, context, d)
     if arms is None:
         return replace(e, verdicts=(_no_comparison(e), individual, SINGLE_TRIAL))
     response = response_verdict(
@@ -236,11 +239,13 @@ def _no_comparison(e: SurrogateEvidence) -> Verdict:
     )  # fmt: skip
 
 
-def _mean_arms(tree: xr.DataTree, d: Declared) -> Arms | None:
+def _mean_arms(tree: xr.DataTree, context: FitContext, d: Declared) -> Arms | None:
     """Effects at the declared weeks from the published differences, without persons."""
-    draws = tree["posterior"].data_vars.get("difference")
-    if d.contrast is None or draws is None or np.isnan([d.surrogate_week, d.outcome_week]).any():
+    if d.contrast is None or "difference" not in tree["posterior"].data_vars:
         return None
+    if np.isnan([d.surrogate_week, d.outcome_week]).any():
+        return None
+    draws = differences(tree, context)
     weeks = draws["week"].values.tolist()
     problems = [
         f"[report.surrogacy] {name}: expected a curve week ({', '.join(in_full(w) for w in weeks)}), got "
@@ -250,14 +255,14 @@ def _mean_arms(tree: xr.DataTree, d: Declared) -> Arms | None:
     ]
     if problems:
         raise BadInput(problems)
-    at = draws.reset_coords(drop=True).sel(contrast=d.contrast.label)
+    at = draws.sel(contrast=d.contrast.label)
     at = at.sel(stratum="all" if "all" in at["stratum"].values else at["stratum"].values[0])
     pairs = ((d.surrogate, d.surrogate_week), (d.outcome, d.outcome_week))
     raw = np.stack([flat(at.sel(outcome=k.name, week=week)) for k, week in pairs], axis=-1)
     raw = raw if d.contrast.early == d.contrast.group else -raw
-    unknown = np.full((len(raw), 2, 2, 2), np.nan)
+    no_persons = np.full((len(raw), 2, 2, 2), np.nan)
     good = np.array([d.surrogate.sign, d.outcome.sign])
-    return Arms(np.stack([np.zeros_like(raw), raw], axis=1), unknown, np.array([0.5, 0.5]), good)
+    return Arms(np.stack([np.zeros_like(raw), raw], axis=1), no_persons, np.array([0.5, 0.5]), good)
 
 
 def _follows(context: FitContext, d: Declared) -> bool:

@@ -152,7 +152,7 @@ def test_dense_algebra_where_covariances_differ_by_start():
     past, week, exit_ = [0, 1, 2, 4, 5, 6], 3, 2
     noise = np.diag(np.repeat(sigma**2, 3))
     observed = np.concatenate([y["score"], y["marker"]])
-    (mu_a, c_a), (mu_r, c_r) = moments(0.0), moments(4.0)
+    (mu_a, c_a), (mu_r, c_r), (mu_d, _) = moments(0.0), moments(np.inf), moments(4.0)
     gain_a, gain_r = (c[week, past] @ np.linalg.inv(c[np.ix_(past, past)] + noise) for c in (c_a, c_r))
     at_random = mu_a[week] + gain_a @ (observed - mu_a[past])
     expected = {
@@ -165,18 +165,24 @@ def test_dense_algebra_where_covariances_differ_by_start():
     for name, value in expected.items():
         mean = found["mean"].sel(strategy=name, start_group="early", stratum="all")
         np.testing.assert_allclose(mean, mu_a[week] + value - at_random, rtol=1e-9)
-    np.testing.assert_allclose(found["mean"].sel(start_group="delayed"), mu_r[week], rtol=1e-9)
+    np.testing.assert_allclose(found["mean"].sel(start_group="delayed"), mu_d[week], rtol=1e-9)
+    assert found.attrs["reference"] == NEVER_TREATED  # by default: the delayed group starts before the week
 
 
 def test_expected_jump_to_reference_is_the_share_still_there():
-    """Without person-level effects the difference is Delta (1 - w), w ~ Beta(left, stayed): Bayesian bootstrap."""
+    """Without person-level effects those who left lose what the drug did, in either group; their shares are Betas.
+
+    Early starters who left (4 of 10) lose 12 months on the drug, delayed ones (3 of 8) 8 months: Bayesian bootstrap.
+    """
     draws, left, stayed = 1500, 4, 6
     found = run(study([2] * left + [4] * stayed, [3] * 3 + [4] * 5), intercepts_only(draws), draws=draws)
     delta = float(treated(12.0) - treated(12.0, 4.0))
     j2r = found["difference"].sel(strategy="jump_to_reference").to_numpy().ravel()
-    w = beta(left, stayed)
-    assert j2r.mean() == pytest.approx(delta * (1 - w.mean()), abs=4.5 * delta * w.std() / np.sqrt(draws))
-    assert j2r.std() == pytest.approx(delta * w.std(), rel=0.08)
+    shares, lost = (beta(left, stayed), beta(3, 5)), (12 * EFFECT, 8 * EFFECT)
+    sd = np.hypot(*(loss * w.std() for w, loss in zip(shares, lost, strict=True)))
+    expected = delta - lost[0] * shares[0].mean() + lost[1] * shares[1].mean()
+    assert j2r.mean() == pytest.approx(expected, abs=4.5 * sd / np.sqrt(draws))
+    assert j2r.std() == pytest.approx(sd, rel=0.08)
     np.testing.assert_allclose(found["difference"].sel(strategy="missing_at_random"), delta, rtol=1e-9)
     assert found["share_missing"].sel(start_group="early").item() == pytest.approx(0.4)
     assert found["share_missing"].sel(start_group="delayed").item() == pytest.approx(3 / 8)
@@ -203,12 +209,62 @@ def test_with_everyone_followed_all_strategies_agree():
 
 
 def test_reference_members_go_on_as_they_were():
-    trial = study([4, 4, 3], [2, 3, 4])
-    found = run(trial)
+    """At month 3 the delayed group, which starts in month 4, is the reference."""
+    trial, week = study([4, 4, 1], [1, 3, 4]), 3 * MONTH_IN_WEEKS
+    found = dropout_sensitivity(model(), intercepts_only(), trial, "score", week, seed=1)
+    assert (found.attrs["reference"], "has not started the drug" in found.attrs["reference_in_words"]) == (
+        "delayed",
+        True,
+    )
     delayed = found["mean"].sel(start_group="delayed")
     np.testing.assert_allclose(delayed, delayed.sel(strategy="missing_at_random").broadcast_like(delayed), rtol=1e-12)
-    never = run(trial, reference=NEVER_TREATED)["mean"].sel(start_group="delayed", strategy="jump_to_reference")
-    assert (never < delayed.sel(strategy="jump_to_reference")).all()
+    early = found["mean"].sel(start_group="early")
+    assert (early.sel(strategy="jump_to_reference") < early.sel(strategy="missing_at_random")).all()
+
+
+@pytest.mark.parametrize("deaths", ["as_followed", "left_out"])
+def test_with_a_free_baseline_differences_are_of_changes_since_randomisation(deaths):
+    """Early starters are 3 points better from week 0 on, data and level: as a common baseline without the 3 points."""
+    apart, ends = 3.0, {f"{g}-{j}": (WEEK, "none") for g in ("early", "delayed") for j in range(3)}
+    ends |= {"early-0": (30.0, "death"), "early-1": (29.0, "withdrawal"), "delayed-2": (14.0, "withdrawal")}
+
+    def trial(gap):
+        values = {"early": gap, "delayed": 0.0}
+        return study([3, 3, 4], [4, 4, 2], values=lambda t, g: LEVEL - 1.2 * t + values[g], events=events(ends))
+
+    free = LongitudinalModel(**(model().model_dump() | {"baseline": "free"}))
+    tree = intercepts_only()
+    shifted = posterior(
+        {name: tree["posterior"][name].to_numpy()[0, 0] for name in tree["posterior"].data_vars}
+        | {"level_deviation": np.full((1, 1, 1), apart)},
+        10,
+    )
+    rule, options = LeavingRule(deaths=deaths), {"deltas": (0.0, 1.0)}
+    plain, found = run(trial(0.0), rule=rule, **options), run(trial(apart), shifted, free, rule=rule, **options)
+    for name in ("difference", "delta_difference", "tipping_point"):
+        np.testing.assert_allclose(found[name], plain[name], rtol=1e-9, atol=1e-9)
+    assert float(found["difference"].std("strategy").max()) > 0.1
+    assert "changes since randomisation" in found.attrs["baseline_in_words"]
+    assert "baseline_in_words" not in plain.attrs
+
+
+def test_nobody_jumps_to_a_reference_that_has_started_the_drug_by_then():
+    """At month 12 both groups are on the drug: by name it is refused, and its untreated course stands for it."""
+    trial = study([4, 4, 3], [2, 3, 4])
+    for group in ("delayed", "early"):
+        with pytest.raises(BadInput, match=f"has not started the drug by week 52.1786, got '{group}', which"):
+            run(trial, reference=group)
+    by_default, named = run(trial), run(trial, reference=NEVER_TREATED)
+    xr.testing.assert_equal(by_default["mean"], named["mean"])
+    assert by_default.attrs["reference"] == NEVER_TREATED
+    words = by_default.attrs["reference_in_words"]
+    assert words.startswith(
+        "as if the drug were never started, for those who left in every group; the untreated course"
+    )
+    assert '"delayed", which has itself started the drug by then' in words
+    assert "stands for" not in named.attrs["reference_in_words"]
+    delayed = by_default["mean"].sel(start_group="delayed")
+    assert (delayed.sel(strategy="jump_to_reference") < delayed.sel(strategy="missing_at_random")).all()
 
 
 def test_strata_are_mixed_with_the_trial_s_shares():
@@ -249,7 +305,7 @@ def test_the_dead_three_ways():
         assert found["share_dead"].sel(start_group="early").item() == pytest.approx(0.4)
         return found["mean"].sel(strategy=strategy, start_group="early").to_numpy().ravel()
 
-    jump = treated(12.0, 4.0) - treated(12.0)
+    jump = treated(12.0, np.inf) - treated(12.0)
     noise = 4.5 * 0.25 * abs(jump) / np.sqrt(draws)
     assert early("as_followed").mean() == pytest.approx(treated(12.0) + 0.2 * jump, abs=noise)
     assert early("as_missing").mean() == pytest.approx(treated(12.0) + 0.6 * jump, abs=noise)
@@ -331,7 +387,6 @@ def test_worse_means_higher_where_low_is_good():
     assert float(found["delta_difference"][0, 0, 1, 0, 0, 0] - found["difference"][0, 0, 0, 0, 0]) == pytest.approx(9.0)
     assert found["direction"].item() == "- favours early"
     assert run(trial)["direction"].item() == "+ favours early"
-    assert "not a comparison with untreated" in found.attrs["reference_in_words"]
 
 
 def test_it_can_be_stored(tmp_path):

@@ -9,6 +9,8 @@ import xarray as xr
 from limit_study import model
 from same_draw import same_draw
 
+from bayesmodels.errors import BadInput
+from bayesmodels.fitted import fit
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.persons.prediction.predict import draw_paths, predict
 from bayesmodels.study import Study
@@ -84,22 +86,79 @@ def test_without_visits_a_path_is_a_brownian_motion():
     np.testing.assert_allclose(np.cov(found.T), [[4.0, 4.0], [4.0, 16.0]], rtol=0.06)
 
 
-def test_new_persons_of_one_start_group_have_that_group_s_effect():
-    effect = {"type": "slope_change"}
-    outcome = {"name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0}}
+TWO_GROUPS = {
+    "fitted_stratum": ["all"],
+    "start_group": ["early", "delayed"],
+    "drug_start_week": ("start_group", [0.0, 28.0]),
+}
+OUTCOME = {"name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0}}
+BOTH_WAYS = LongitudinalModel(outcomes=({**OUTCOME, "effect": {"type": "slope_change"}},))
+EFFECTS = {"early": 0.4 + 0.5 * 0.6 / np.sqrt(2), "delayed": 0.4 - 0.5 * 0.6 / np.sqrt(2)}
+"""Change of the rate on the drug: the mean, and one orthonormal contrast of two groups."""
+
+
+def two_groups(sd, draws) -> xr.DataTree:
+    """The same draw, many times, of a model with an effect by start group."""
     point = {
-        "term_mean": np.array([30.0, -1.0, 0.4])[:, None], "effect_group_sd": np.array([0.5]),
-        "effect_contrast": np.full((1, 1, 1), 0.6), "term_sd": np.full((1, 2), 1e-6),
-        "partial_correlation": np.array([0.5]), "error_sd": np.array([[1.0]]),
+        "term_mean": np.array([*MEAN, 0.4])[:, None], "effect_group_sd": np.array([0.5]),
+        "effect_contrast": np.full((1, 1, 1), 0.6), "term_sd": sd[None],
+        "partial_correlation": np.array([(1 + PARTIAL) / 2]), "error_sd": np.array([[ERROR]]),
     }  # fmt: skip
-    coords = {
-        "fitted_stratum": ["all"],
-        "start_group": ["early", "delayed"],
-        "drug_start_week": ("start_group", [0.0, 28.0]),
-    }
-    tree = same_draw(point, 2, coords)
+    return same_draw(point, draws, TWO_GROUPS)
+
+
+def mean_course(group, start, months):
+    return MEAN[0] + MEAN[1] * months + EFFECTS[group] * np.maximum(months - start / MONTH_IN_WEEKS, 0.0)
+
+
+def test_new_persons_of_one_start_group_have_that_group_s_effect():
     new = pd.DataFrame({"person": ["a"], "start_group": ["early"], "drug_start_week": [0.0]})
-    both_ways = LongitudinalModel(outcomes=({**outcome, "effect": effect},))
-    course = predict(both_ways, tree, new, (52.0,), seed=1, draws=2)["trajectory"].to_numpy()
-    own_effect = 0.4 + 0.5 * 0.6 / np.sqrt(2)  # one orthonormal contrast of two groups
-    np.testing.assert_allclose(course, 30.0 + (own_effect - 1.0) * 52.0 / MONTH_IN_WEEKS, rtol=1e-5)
+    course = predict(BOTH_WAYS, two_groups(np.full(2, 1e-6), 2), new, (52.0,), seed=1, draws=2)["trajectory"].to_numpy()
+    np.testing.assert_allclose(course, mean_course("early", 0.0, 52.0 / MONTH_IN_WEEKS), rtol=1e-5)
+
+
+def new_study(*labels) -> Study:
+    """Persons a (early), b and c (delayed, b two weeks late; c without visits), those of them that are asked for."""
+    persons = pd.DataFrame(
+        [("a", "early", 0.0), ("b", "delayed", 30.0), ("c", "delayed", 28.0)],
+        columns=["person", "start_group", "drug_start_week"],
+    )
+    rows = [(p, week, "score", v) for p in SEEN for week, v in zip(SEEN[p], VALUES[p], strict=True)]
+    visits = pd.DataFrame(rows, columns=["person", "week", "outcome", "value"])
+    return Study.from_frames(
+        *(table[table["person"].isin(labels)] for table in (persons, visits)), name="new", new_persons=True
+    )
+
+
+@pytest.mark.parametrize("labels", ["a", "b", "ab", "abc"])
+def test_new_persons_with_a_history_from_one_on_and_whatever_their_start_groups(labels):
+    """Conditional normals about each person's own mean course, on the group's effect and the person's start."""
+    study = new_study(*labels)
+    found = predict(BOTH_WAYS, two_groups(SD, DRAWS), study, WEEKS, seed=1, draws=DRAWS)
+    assert found.sizes["person"] == len(labels)
+    covariance = np.outer(SD, SD) * np.array([[1, PARTIAL], [PARTIAL, 1]])
+    t = np.array(WEEKS) / MONTH_IN_WEEKS
+    later = np.stack([np.ones_like(t), t], axis=1)
+    for i, (group, start) in enumerate(study.persons[["start_group", "drug_start_week"]].itertuples(index=False)):
+        s = np.array(SEEN.get(labels[i], ())) / MONTH_IN_WEEKS
+        past = np.stack([np.ones_like(s), s], axis=1)
+        gain = later @ covariance @ past.T @ np.linalg.inv(past @ covariance @ past.T + ERROR**2 * np.eye(len(s)))
+        seen = np.array(VALUES.get(labels[i], ()))
+        mean = mean_course(group, start, t) + gain @ (seen - mean_course(group, start, s))
+        spread = (later - gain @ past) @ covariance @ later.T
+        draws = found["trajectory"].to_numpy()[0, :, 0, i]
+        assert (np.abs(draws.mean(axis=0) - mean) < 4.5 * np.sqrt(np.diag(spread) / DRAWS)).all()
+        np.testing.assert_allclose(np.cov(draws.T), spread, atol=0.1 * spread.max())
+
+
+def test_a_start_group_the_fit_does_not_know_is_refused():
+    persons = pd.DataFrame({"person": ["a"], "start_group": ["erly"], "drug_start_week": [0.0]})
+    visits = pd.DataFrame({"person": ["a"], "week": [0.0], "outcome": ["score"], "value": [30.0]})
+    study = Study.from_frames(persons, visits, new_persons=True)
+    with pytest.raises(BadInput, match=r"start_group of the fitted study \(early, delayed\), got 'erly'"):
+        predict(BOTH_WAYS, two_groups(SD, 2), study, WEEKS, seed=1)
+
+
+def test_a_study_of_new_persons_is_not_fitted():
+    with pytest.raises(BadInput, match="leave out new_persons=True"):
+        fit(BOTH_WAYS, new_study("a", "b"))

@@ -90,6 +90,19 @@ def test_persons_of_the_study_and_the_same_as_new_persons_get_the_same(posterior
     assert np.isnan(own["survival"].to_numpy()[:, :, ~still]).all()
 
 
+@pytest.mark.parametrize("at", [(1,), (0, 1), (2, 5, 9)])
+def test_new_persons_are_predicted_from_one_on_whatever_their_start_groups(exact, at):
+    """Averaged over their terms, risks are the same for a person alone, with another, and in the fitted study."""
+    own = predict_events(MODEL, exact, STUDY, WEEKS, seed=1, landmark=LANDMARK, over_terms=True)
+    persons = STUDY.persons.iloc[list(at)]
+    visits = STUDY.visits[STUDY.visits["person"].isin(persons["person"]) & (STUDY.visits["week"] <= LANDMARK)]
+    events = pd.DataFrame({"person": persons["person"], "week": LANDMARK, "event": "none"})
+    new = Study.from_frames(persons, visits, events, strata=True, new_persons=True)
+    found = predict_events(MODEL, exact, new, WEEKS, seed=1, fitted=STUDY, over_terms=True)
+    for name in ("survival", "cumulative_incidence"):
+        np.testing.assert_allclose(found[name], own[name].isel(person=list(at)), atol=1e-6)
+
+
 def test_new_persons_without_the_fitted_study_are_refused(posterior):
     posterior.attrs["data"] = '{"digest": "another"}'
     with pytest.raises(BadInput, match="fitted="):

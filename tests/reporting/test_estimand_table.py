@@ -72,7 +72,7 @@ def test_the_favoured_side_turns_with_the_contrast(events):
         }
     )
     context = read_context(turned)
-    assert context.contrasts == (Contrast("delayed - early", "delayed", "early", "early", "delayed"),)
+    assert context.contrasts == (Contrast("delayed - early", "delayed", "early", "early", "delayed", 28.0),)
     table = table_at(turned, 76.0)
     survival = one(table, estimand="survival", stratum="all")
     assert survival["median"] < 0

@@ -193,7 +193,9 @@ def test_the_page_has_the_sections_and_says_what_they_mean(saved):
     assert "treatment policy" in page
     assert "Strategies are those of ICH E9(R1) (2019)" in page
     (hazards,) = (s for s in made.sections if s.title == "Hazard ratios of covariates and start groups")
-    assert hazards.note == "Start groups after week 28: open label, not randomised drug against placebo."
+    assert hazards.note == (
+        "After week 28 start groups are compared by when they started: open label, not randomised drug against placebo."
+    )
     assert "placebo" not in page.replace("not randomised drug against placebo", "")
     assert not re.search(r"\bnan\b", page)
     assert "all persons, as if alive and followed, exits as modelled" in page  # the associations are in the model

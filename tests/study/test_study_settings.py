@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study import Study
+from bayesmodels.study import Study, read_study
 
 P = "study settings: "
 
@@ -20,6 +20,7 @@ P = "study settings: "
          'it "delayed"?'),
         ({"reference_group": 3}, P + "expected a start group's label as reference_group, got 3"),
         ({"strata": "yes"}, P + 'expected strata true or false, got "yes"'),
+        ({"new_persons": "yes"}, P + 'expected new_persons true or false, got "yes"'),
         ({"controlled_week": 0}, P + "expected a controlled_week above 0, in weeks since randomisation, got 0"),
         ({"controlled_week": "28"}, P + 'expected a controlled_week above 0, in weeks since randomisation, got "28"'),
         ({"controlled_week": float("nan")}, P + "expected a controlled_week above 0, in weeks since randomisation, got nan"),
@@ -154,3 +155,22 @@ def test_whole_number_labels_become_text_and_na_is_a_label(visits, persons):
     )
     assert na.persons.loc[0, "person"] == "NA"
     assert isinstance(na.visits, pd.DataFrame)
+
+
+def test_new_persons_need_no_reference_group_and_no_second_person(persons, visits, tmp_path):
+    """What only a trial must have is not asked of persons to predict; cells and labels are checked as ever."""
+    two = persons.iloc[[0, 1]].assign(start_group=["early", "delayed"], stratum="faster")
+    seen = visits[visits["person"] == two["person"].iloc[0]]
+    study = Study.from_frames(two, seen, strata=True, new_persons=True)
+    assert study.start_groups == ("delayed", "early")
+    assert (study.stratum_labels, study.reference_group) == (("faster",), None)
+    assert repr(study).startswith("Study study: 2 persons, 4 visits; new persons, to predict\n")
+    for name, table in (("persons", two), ("visits", seen)):
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    assert read_study(tmp_path, strata=True, new_persons=True).digest == study.digest
+    with pytest.raises(BadInput) as caught:
+        Study.from_frames(two, seen.assign(person="P9", value="?"), new_persons=True)
+    assert any("P9" in line for line in caught.value.problems)
+    with pytest.raises(BadInput) as caught:
+        Study.from_frames(two, seen, strata=True)
+    assert len(caught.value.problems) == 5

@@ -1,8 +1,12 @@
 """Metrics of the trial rung against closed forms, SciPy and simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
+from small_trials import daniels_hughes
+from trial_grid import grid_posterior
 
 from bayesmodels.surrogacy.trial_level.cuts import SOURCES, TrialVerdictSettings
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
@@ -213,21 +217,41 @@ def test_information_of_a_known_density():
     assert found.rho_width_ratio == pytest.approx(np.diff(limits)[0] / 1.9, abs=1e-3)
 
 
+@pytest.mark.parametrize("copies", [1, 5])
+def test_bits_are_less_their_monte_carlo_bias(copies):
+    """On average over short chains the bits are those of the density, also where every draw stands there five times."""
+    n, replicates = 600, 300
+    edges = np.linspace(-1, 1, 51)
+    share = np.diff((1 + edges) ** 2 / 4)
+    exact = np.sum(share * np.log2(share * 50))
+    draws = 2 * np.sqrt(np.random.default_rng(6).random((replicates, n))) - 1
+    found = [prior_information(np.repeat(rho, copies), ess=n) for rho in draws]
+    bits = np.array([one.bits for one in found])
+    error = bits.std() / np.sqrt(replicates)
+    assert found[0].bits_bias == pytest.approx(49 / (2 * n * np.log(2)))
+    assert found[0].bits_bias > 10 * error  # the bias is seen at this size
+    assert bits.mean() == pytest.approx(exact, abs=4 * error)
+
+
 def test_information_of_the_prior_itself_is_none():
     n = 8000
     found = prior_information(np.random.default_rng(4).uniform(-1, 1, n))
-    assert found.bits == pytest.approx(found.bits_bias, abs=0.003)
+    assert 0 <= found.bits < 0.003
     assert found.width_ratio == pytest.approx(1, abs=0.02)
+    assert found.rho_width_ratio == pytest.approx(1, abs=0.02)
     assert found.prior_r2 == pytest.approx((0.25, 0.000625, 0.950625))
     own = np.random.default_rng(5).beta(3, 2, 20_000)
-    assert prior_information(own, own).bits == pytest.approx(0, abs=0.01)
+    assert prior_information(own, own).bits == 0
+    rng = np.random.default_rng(8)  # a prior known by draws: their error counts too
+    both = [prior_information(rng.beta(3, 2, 4000), rng.beta(3, 2, 1000)) for _ in range(60)]
+    assert both[0].bits_bias == pytest.approx(49 / (2 * np.log(2)) * (1 / 4000 + 1 / 1000))
+    assert np.mean([one.bits > 0 for one in both]) == pytest.approx(0.5, abs=0.25)
 
 
 def judged(rho, programmes, width=0.3):
+    """The verdict with this width of rho over the prior's; that of R2 is as the prior's, and not read."""
     draws = TrialDraws(*(np.zeros(len(rho)) for _ in range(2)), *(np.ones(len(rho)) for _ in range(2)), rho)
-    information = prior_information(rho)
-    changed = type(information)(information.bits, information.bits_bias, width, width, information.prior_r2)
-    return trial_verdict(draws, changed, programmes)
+    return trial_verdict(draws, replace(prior_information(rho), width_ratio=1.0, rho_width_ratio=width), programmes)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +278,34 @@ def test_the_verdict_of_few_programmes_counts_them():
         "Two independent contrasts with both effects and standard errors; at least 6 are needed to assess the trial "
         "level."
     )
+
+
+def exact_verdict(table, se_times=1.0):
+    """Verdict and information of the model's posterior of rho on a grid, without a sampler."""
+    frame = table.frame
+    se = se_times * frame[["surrogate_se", "outcome_se"]].to_numpy(float)
+    effects = frame[["surrogate_effect", "outcome_effect"]].to_numpy(float)
+    grid = grid_posterior(effects, se, np.zeros(len(frame)), (20.0, 0.5), cells=(30, 30, 200))
+    rho = grid.quantile(grid.rho, (np.arange(20_000) + 0.5) / 20_000)
+    information = prior_information(rho)
+    zero, one = np.zeros(len(rho)), np.ones(len(rho))
+    return trial_verdict(TrialDraws(zero, zero, one, one, rho), information, len(frame)), information
+
+
+def test_daniels_hughes_is_better_known_than_before_though_the_interval_of_r2_is_as_wide_as_its_prior():
+    found, information = exact_verdict(daniels_hughes())
+    assert information.width_ratio > 0.8
+    assert information.rho_width_ratio < 0.5
+    assert information.bits > 1
+    assert found.verdict == "uncertain"
+    assert "hardly known" not in found.sentence()
+
+
+def test_the_same_effects_with_large_errors_leave_the_correlation_as_it_was():
+    found, information = exact_verdict(daniels_hughes(), se_times=10)
+    assert information.rho_width_ratio > 0.9
+    assert (found.verdict, found.iqwig) == ("not assessable", "not assessable")
+    assert found.reasons[0].endswith("the correlation is hardly known better than before these data.")
 
 
 def test_every_cut_off_has_a_source():

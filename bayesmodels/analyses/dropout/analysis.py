@@ -33,7 +33,8 @@ class Dropout(BaseModel):
     deltas : tuple of float, optional
         Rising from 0, modelling scale; default from the outcome's prior.
     reference : str, optional
-        A start group, by default the study's reference group, or "never_treated".
+        A start group that has not started the drug by the week, or "never_treated". Default: the study's reference
+        group, or its untreated course where it has started by then.
     deaths : {"as_followed", "as_missing", "left_out"}
     terminal : tuple of str, optional
         Events after which a person counts as dead; default those of the model's terminal events, "death" in a model

@@ -42,6 +42,9 @@ class DropoutRequest:
     cells : Cells
     deaths : str
         What becomes of the dead, in words.
+    untreated_course_of : str
+        The study's reference group, where its untreated course is the reference because its members start the drug
+        before the week; blank elsewhere.
     """
 
     outcome: Any
@@ -54,6 +57,7 @@ class DropoutRequest:
     left: Leaving
     cells: Cells
     deaths: str
+    untreated_course_of: str = ""
 
     def attributes(self, model: Any) -> dict[str, Any]:
         """Attributes of the dataset, which say in words what was asked."""
@@ -62,12 +66,14 @@ class DropoutRequest:
         by_month = self.delta_unit == "per_month"
         per = "a month from the last visit on" if by_month else "once"
         without = "as modelled" if exits_follow_course(model) else "under missing at random"
-        meant = (
-            "as if the drug were never started, for those who left in every start group"
-            if self.reference == NEVER_TREATED
-            else f'as if those who left had been in the start group "{self.reference}", '
-            "which starts the drug too where its members do: not a comparison with untreated"
-        )
+        meant = f'as if those who left had been in the group "{self.reference}", which has not started the drug by then'
+        if self.reference == NEVER_TREATED:
+            meant = "as if the drug were never started, for those who left in every group"
+        if self.untreated_course_of:
+            meant += (
+                f'; the untreated course stands for the reference group "{self.untreated_course_of}", which has itself '
+                "started the drug by then"
+            )
         found = {
             "outcome": outcome.name,
             "unit": outcome.modelling_unit,
@@ -85,6 +91,11 @@ class DropoutRequest:
             "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide "
             "as the one without any supposition",
         }
+        if has_free_baseline(model):
+            found["baseline_in_words"] = (
+                "means and differences are of changes since randomisation, from the mean of all persons of a group at "
+                "week 0, since groups have means of their own there"
+            )
         if has_events(model):
             found["events_in_words"] = (
                 "parameters are the joint model's, fitted with the events; what a strategy changes is worked out from "
@@ -111,9 +122,9 @@ def dropout_request(
     ------
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
-        at which nobody is observed, a reference that is no start group, unusable deltas, administrative exits that
-        nobody had, events that the table spells otherwise or that ask what they are (`event_labels`), or the dead left
-        out where the model lets death depend on the course.
+        at which nobody is observed, a reference that is no start group or has itself started the drug by the week,
+        unusable deltas, administrative exits that nobody had, events that the table spells otherwise or that ask what
+        they are (`event_labels`), or the dead left out where the model lets death depend on the course.
     """
     expect(study, Study, "study", "make one with read_study or Study.from_frames")
     if not hasattr(model, "outcomes"):
@@ -132,10 +143,10 @@ def dropout_request(
         problems.append(f"interval: expected a level between 0 and 1, got {interval!r}")
     if problems:
         raise BadInput(problems)
-    reference = study.reference_group if reference is None else reference
     known = (*study.start_groups, NEVER_TREATED)
-    if reference not in known:
+    if reference is not None and reference not in known:
         raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
+    reference, untreated_course_of = _reference(study, reference, week)
     rule = rule or LeavingRule()
     if rule.terminal is None:
         rule = replace(rule, terminal=_dead_by(model, rule))
@@ -160,13 +171,36 @@ def dropout_request(
         model.outcomes[k],
         k,
         week,
-        str(reference),
+        reference,
         _delta_grid(model.outcomes[k], deltas, delta_unit),
         delta_unit,
         rule,
         leaving(study, outcome, week, rule),
         Cells.of(study),
         rule.in_words() + _nobody_dead(study, rule),
+        untreated_course_of,
+    )
+
+
+def _reference(study: Study, asked: str | None, week: float) -> tuple[str, str]:
+    """The reference, and the group whose untreated course it is where that has itself started the drug by the week.
+
+    A group of which half start before the week is no reference: those who jump to it would be put on the drug. If it
+    was not asked for by name, its untreated course is taken.
+    """
+    group = str(study.reference_group) if asked is None else asked
+    if group == NEVER_TREATED:
+        return group, ""
+    persons = study.persons
+    start = float(persons.loc[persons["start_group"] == group, "drug_start_week"].median())
+    if not start < week:
+        return group, ""
+    if asked is None:
+        return NEVER_TREATED, group
+    raise BadInput(
+        f"reference: expected a group that has not started the drug by week {week:g}, got {group!r}, which starts it "
+        f'at week {start:g}, so that those who jump to it would be put on the drug; give "{NEVER_TREATED}", its '
+        "untreated course, or a week up to the start"
     )
 
 
@@ -193,6 +227,11 @@ def _questions(model: Any, study: Study, rule: LeavingRule) -> list[str]:
         if alike(name, there) is not None
     ]
     return misspelt or list(study_questions(study, [events_taken(model), event_words(model, rule)]))
+
+
+def has_free_baseline(model: Any) -> bool:
+    """Start groups have means of their own at randomisation, which are no effect of the drug."""
+    return getattr(model, "baseline", "common") == "free"
 
 
 def exits_follow_course(model: Any) -> bool:

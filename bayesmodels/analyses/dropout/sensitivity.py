@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.analyses.dropout.request import NEVER_TREATED, DeltaUnit, dropout_request, exits_follow_course
+from bayesmodels.analyses.dropout.request import (
+    NEVER_TREATED,
+    DeltaUnit,
+    dropout_request,
+    exits_follow_course,
+    has_free_baseline,
+)
 from bayesmodels.analyses.dropout.tables import sensitivity_dataset
 from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.fitting.progress import counted
@@ -72,8 +78,9 @@ def dropout_sensitivity(
         Weeks since randomisation.
     seed : int
     reference : str, optional
-        A start group, by default the study's reference group: "as if the early starter had been in the delayed-start
-        group". Or `NEVER_TREATED`: as if the drug were never started, for those who left in every group.
+        A start group that has not started the drug by the week, by default the study's reference group: "as if the
+        early starter had been in the delayed-start group". Or `NEVER_TREATED`: as if the drug were never started, for
+        those who left in every group; the default where the reference group has started the drug by then.
     deltas : sequence of float, optional
         Rising from 0: how much worse, on the modelling scale, those who left are than as the model has it. Default:
         ten steps up to the outcome's prior mean rate (its SD where larger), or the prior scale of the persons' SD where
@@ -94,7 +101,8 @@ def dropout_sensitivity(
         the modelling scale; `delta_difference` [delta_group, delta_reference, contrast, stratum] with (chain, draw):
         delta in the contrast's first group and in its reference group; `tipping_point` and `tipping_status`
         [delta_path, contrast, stratum]: smallest delta at which the interval has come to no difference, delta in the
-        first group only, in the reference group only, or in both; `share_missing`, `share_dead`, `share_ended`
+        first group only, in the reference group only, or in both. With a free baseline means and differences are of
+        changes since randomisation. `share_missing`, `share_dead`, `share_ended`
         [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and differences, and
         plainly all persons for the shares.
         Attributes say all this in words; `direction` is a coordinate of `contrast`.
@@ -103,8 +111,9 @@ def dropout_sensitivity(
     ------
     BadInput
         An outcome that the model has not, a study of one start group, a start group without anyone in a stratum, a week
-        at which nobody is observed, a reference that is no start group, unusable deltas, the dead left out where the
-        model lets death depend on the course, or start groups other than the fit's or in another order.
+        at which nobody is observed, a reference that is no start group or has itself started the drug by the week,
+        unusable deltas, the dead left out where the model lets death depend on the course, or start groups other than
+        the fit's or in another order.
 
     Notes
     -----
@@ -135,23 +144,28 @@ def dropout_sensitivity(
     built = _build(model, persons_of(model, chosen, study), request.reference, left, asked, week)
 
     shape = (chosen.sizes["chain"], chosen.sizes["draw"])
-    base, exposure, alive = (np.empty((*shape, *cells.shape)) for _ in range(3))
+    base, exposure, alive, at_start = (np.empty((*shape, *cells.shape)) for _ in range(4))
     total = np.empty((*shape, len(STRATEGIES), *cells.shape))
     since_exit = months(week - left.exit_week) if delta_unit == "per_month" else np.ones(len(left.missing))
     gone = left.dead if rule.deaths == "left_out" else np.zeros(len(left.dead), bool)
     rng = np.random.default_rng(seed)
     triples = zip(built.own.at(chosen), built.reference.at(chosen), built.later.at(chosen), strict=True)
     for own, other, later in counted(triples, shape[0] * shape[1], "dropout sensitivity, draws"):
-        means, average = _at_draw(built, own, other, later, request.position, asked, months(left.exit_week), rng)
+        means, (first, average) = _at_draw(
+            built, own, other, later, request.position, asked, months(left.exit_week), rng
+        )
         at = (own.chain, own.draw)
         weights = cells.bootstrap(rng)
         at_random = _spread_out(means[MISSING_AT_RANDOM], asked)
+        at_start[at] = first.reshape(cells.shape)
         base[at] = average.reshape(cells.shape) - cells.total(weights * np.where(gone, at_random, 0.0))
         for j, name in enumerate(STRATEGIES):
             shift = _spread_out(means[name], asked) - at_random
             total[(*at, j)] = base[at] + cells.total(weights * np.where(left.missing, shift, 0.0))
         exposure[at] = cells.total(weights * np.where(left.missing, since_exit, 0.0))
         alive[at] = 1.0 - cells.total(weights * gone)
+    if has_free_baseline(model):
+        total -= (at_start * alive)[:, :, None]
     return sensitivity_dataset(
         cells,
         (chosen["chain"].to_numpy(), chosen["draw"].to_numpy()),
@@ -210,7 +224,7 @@ def _at_draw(
     exits: np.ndarray,
     rng: np.random.Generator,
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Conditional means of those asked about by strategy, and marginal means of the average persons.
+    """Conditional means of those asked about by strategy; marginal means of the average persons at week 0, the week.
 
     Where a random effect is skewed, means are given one draw of its z given the visits, under the person's own start of
     the drug; copy reference has a draw under the reference's.
@@ -220,7 +234,7 @@ def _at_draw(
         copied = _given(built, own, other, later, k, asked, exits, given_z(built.reference.layout, other, rng))
         means["copy_reference"] = copied["copy_reference"]
     average = rows_of(built.later.layout, later)
-    return means, average.at(average.outcome == k).mean[2 * int(asked.sum()) :, 1]
+    return means, average.at(average.outcome == k).mean[2 * int(asked.sum()) :].T
 
 
 def _given(

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.posterior.context import randomised_until
 from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.statistics import Comparison
 from bayesmodels.statistics.comparison import as_html
@@ -151,7 +152,7 @@ def rank_analyses(
     )  # fmt: skip
     found = rank_comparisons(trial, adjust_for_baseline=adjust_for_baseline, margin=margin, level=level)
     own = [f"{name}: {note}" for name, comparison in found.items() for note in comparison.notes]
-    return RankAnalyses(found, outcome, float(week), (*_notes(study, week, tuple(terminal)), *own))
+    return RankAnalyses(found, outcome, float(week), (*_notes(study, chosen, week, tuple(terminal)), *own))
 
 
 def compared_group(study: Study, group: str | None) -> str:
@@ -172,11 +173,12 @@ def compared_group(study: Study, group: str | None) -> str:
     return group or others[0]
 
 
-def _notes(study: Study, week: float, terminal: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(study: Study, group: str, week: float, terminal: tuple[str, ...]) -> tuple[str, ...]:
     counted = f"Terminal events: {', '.join(terminal)}." if terminal else "No event counts as terminal."
     notes = [*WHAT.values(), f"{counted} Any other exit is taken as independent of what would have followed."]
-    if study.controlled_week is not None and week > study.controlled_week:
-        notes.append(
-            f"After week {study.controlled_week:g} start groups are compared by when they started: {OPEN_LABEL}."
-        )
+    starts = {str(g): float(w) for g, w in study.persons.groupby("start_group")["drug_start_week"].median().items()}
+    late = max((group, str(study.reference_group)), key=starts.__getitem__)
+    until = randomised_until(late, starts, study.controlled_week)
+    if week > until:
+        notes.append(f"After week {until:g} start groups are compared by when they started: {OPEN_LABEL}.")
     return tuple(notes)

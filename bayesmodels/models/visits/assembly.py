@@ -177,7 +177,7 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         terms |= {_label(outcome.name, name): term for name, term in trajectory.terms.items()}
         own = {_label(outcome.name, name): term for name, term in effect.terms.items() if ":" not in name}
         terms |= own
-        effect_labels += own
+        effect_labels += [label for label, term in own.items() if term.by_start_group]
         level_labels += [f"{outcome.name}:level"] if "level" in trajectory.terms else []
     labels = tuple(terms)
     drugged = np.isfinite(design.start_weeks)

@@ -120,29 +120,26 @@ def _skewness(model: CourseModel, a: Assembly) -> Any:
 def _shares(a: Assembly) -> dict[int, Any]:
     """Share that the drug removes of an outcome's course, (stratum, start group), by outcome that it slows.
 
-    The mean over the G start groups that start the drug is a stratum's share; deviations of the groups from it are
-    orthonormal contrasts, and zero in groups without the drug.
+    The mean over the G start groups that start the drug is a stratum's share: a part common to the strata, the
+    stratum's own and 1 / G of the variance between groups; deviations of the groups from it are orthonormal contrasts,
+    and zero in groups without the drug. Under pooling "none" the stratum's own part is each group's.
     """
     strata, drugged, found = len(a.strata), np.flatnonzero(a.drugged), {}
     for k, effect in enumerate(a.slowing):
         if effect is None or not len(drugged):
             continue
         name, sd, correlation = a.outcomes[k], effect.share.sd, effect.correlation if strata > 1 else 0.0
-        own = sd * np.sqrt(1.0 - correlation)
-        between = {"complete": 0.0, "partial": effect.group_sd, "none": own}[a.pooling]
-        # independent start groups: the stratum's own part is theirs, so that its mean over them has sd^2 / G
-        of_mean = np.sqrt((own**2 if a.pooling != "none" else 0.0) + between**2 / len(drugged))
-        share = pt.zeros(strata) + effect.share.mean
-        if of_mean > 0:
-            share = pm.Normal(f"{name}_share_of_stratum", effect.share.mean, of_mean, shape=(strata,))
-        if correlation > 0:
-            share = share + pm.Normal(f"{name}_share_common", 0.0, sd * np.sqrt(correlation))
-        share = share[:, None] + pt.zeros((1, len(a.groups)))
+        own = sd**2 * (1.0 - correlation)
+        between = {"complete": 0.0, "partial": effect.group_sd**2, "none": own}[a.pooling]
+        of_mean = between / len(drugged) + (own if a.pooling != "none" else 0.0)
+        factor = np.linalg.cholesky(max(of_mean, 1e-12) * np.eye(strata) + sd**2 * correlation)
+        z = pm.Normal(f"{name}_share", 0.0, 1.0, shape=(strata,))
+        share = (effect.share.mean + (factor * z).sum(axis=1))[:, None] + pt.zeros((1, len(a.groups)))
         if between > 0:
             contrasts = np.zeros((len(a.groups), len(drugged) - 1))
             contrasts[drugged] = helmert(len(drugged)).T
             z = pm.Normal(f"{name}_share_contrast", 0.0, 1.0, shape=(strata, len(drugged) - 1))
-            share = share + between * (z[:, None, :] * contrasts).sum(axis=-1)
+            share = share + np.sqrt(between) * (z[:, None, :] * contrasts).sum(axis=-1)
         found[k] = share
     return found
 

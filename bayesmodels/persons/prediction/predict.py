@@ -43,7 +43,8 @@ def predict(
     posterior : DataTree
         From `fit`.
     data : Study or DataFrame
-        Persons with their visits so far, of the fitted study or new; or a persons table (person, start_group,
+        Persons with their visits so far: the fitted study, or one of new persons, from one on and whatever their start
+        groups (``Study.from_frames(persons, visits, new_persons=True)``). Or a persons table (person, start_group,
         drug_start_week, stratum where the fit had strata, the model's covariates) of persons without visits.
     weeks : sequence of float
         Weeks since randomisation, before or after the visits there are; returned in increasing order.

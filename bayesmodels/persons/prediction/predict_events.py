@@ -42,7 +42,8 @@ def predict_events(
     posterior : DataTree
         From `fit`.
     data : Study or DataFrame
-        The fitted study, or new persons: a study of their visits so far, or a persons table without visits.
+        The fitted study, or new persons: a study of their visits so far (``new_persons=True``: from one person on), or
+        a persons table without visits.
     weeks : sequence of float
         Weeks since randomisation.
     seed : int

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bayesmodels.posterior.context import Outcome, stratum_label, units
-from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons, missing_data
+from bayesmodels.posterior.context import FitContext, Outcome, stratum_label, units
+from bayesmodels.posterior.differences import differences
+from bayesmodels.posterior.estimand import CHANGES, OPEN_LABEL, all_persons, compared, missing_data
 from bayesmodels.posterior.intervals import STATISTICS, blank_labels, flat, long_table, summarise
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import (
@@ -53,10 +55,11 @@ class Curves(Chapter):
 
     def section(self, reading: Reading) -> Section | tuple[()]:
         """The figures, with what stands behind them."""
+        arm = reading.context.arm
         pictures = [
             Picture(
                 reading.figures.maker(name),
-                f"Mean {outcome.label} over weeks since randomisation by start group, {stratum_label(stratum)}, with "
+                f"Mean {outcome.label} over weeks since randomisation by {arm}, {stratum_label(stratum)}, with "
                 "intervals, observed means and numbers still observed.",
                 _caption(reading, outcome, stratum),
             )
@@ -65,10 +68,10 @@ class Curves(Chapter):
         if not pictures:
             return ()
         return Section(
-            "Mean curves per start group",
+            f"Mean curves per {arm}",
             [
                 missing_data(reading.context),
-                "Curves are solid while half of every start group is still observed and dashed after. Observed means "
+                f"Curves are solid while half of every {arm} is still observed and dashed after. Observed means "
                 "(markers, with 95 % confidence intervals) are of those still followed, the curves of everyone; they "
                 "may part where persons leave.",
             ],
@@ -84,13 +87,14 @@ def curve_table(reading: Reading) -> pd.DataFrame:
     Columns: `name` (curve, curve_change, difference, period_rate, baseline_hazard), `outcome`, `start_group`,
     `contrast`, `stratum`, `week`, `period`, `event` (only where a baseline hazard is published), `unit`, `mean`, `sd`,
     `median`, `lower`, `upper`, `observed` (persons of the start group, or the smaller of a contrast's two groups, still
-    observed; NaN where not recorded), `estimand`.
+    observed; NaN where not recorded), `estimand`. With a free baseline `difference` is of changes since randomisation.
     """
     context, observed = reading.context, reading.observed
     frames = []
     for name in CURVES:
         if reading.publishes(name):
-            frame = long_table(reading.posterior(name), reading.prob)
+            draws = differences(reading.tree, context) if name == "difference" else reading.posterior(name)
+            frame = long_table(draws, reading.prob)
             frames.append(frame.assign(name=name, unit=units(name, frame, context.outcomes)))
     by_event = any("event" in frame for frame in frames)
     columns = ["name", *LABELS, *(["event"] if by_event else []), "unit", *STATISTICS]
@@ -109,11 +113,30 @@ def curve_table(reading: Reading) -> pd.DataFrame:
         )
         for row in table.itertuples()
     ]
-    switch = math.inf if context.switch_week is None else context.switch_week
-    after = (table["week"] > switch) | table["period"].isin(("after_switch", "last_year"))
-    table["estimand"] = np.where(after, f"{all_persons(context)}; {OPEN_LABEL}", all_persons(context))
+    table["estimand"] = [_estimand(context, row) for row in table.itertuples()]
     table.loc[table["name"] == "baseline_hazard", "estimand"] = VARIABLES["baseline_hazard"].meaning
     return table
+
+
+def _estimand(context: FitContext, row: Any) -> str:
+    """Whom a row describes; of a contrast how it compares, of a curve whether it may be compared as randomised."""
+    contrast = next((c for c in context.contrasts if c.label == row.contrast), None)
+    if contrast is not None:
+        changes = f"; {CHANGES}" if context.free_baseline and row.name == "difference" else ""
+        return f"{all_persons(context)}{changes}; {compared(contrast, row.week)}"
+    after = [
+        other
+        for c in context.contrasts
+        if row.start_group in c.groups and _is_after(c.switch_week, row)
+        for other in c.groups
+        if other != row.start_group
+    ]
+    return f"{all_persons(context)}{f'; against {" and ".join(after)}: {OPEN_LABEL}' if after else ''}"
+
+
+def _is_after(switch_week: float, row: Any) -> bool:
+    late = row.period in ("after_switch", "last_year") and math.isfinite(switch_week)
+    return late or row.week > switch_week
 
 
 def curve_figure(reading: Reading, outcome: Outcome, stratum: str) -> Figure:
@@ -133,7 +156,7 @@ def curve_figure(reading: Reading, outcome: Outcome, stratum: str) -> Figure:
         shown = {key: _natural(value, outcome) for key, value in numbers.items() if key != "sd"}
         median_and_band(axes, weeks, shown, COLOURS[j % len(COLOURS)], last, group)
         _observed_means(axes, reading, outcome, group, stratum, j)
-    week_axis(axes, weeks, context.switch_week, labelled=True)
+    week_axis(axes, weeks, context.delayed_week, labelled=True)
     axes.set_ylabel(_axis_label(outcome, change=name == "curve_change"))
     if outcome.scale == "log":
         _log_axis(axes)

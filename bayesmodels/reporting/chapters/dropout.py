@@ -15,7 +15,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
-from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
+from bayesmodels.posterior.estimand import open_label, withheld
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
 from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
@@ -133,25 +133,23 @@ class Dropout(Chapter):
             frame = tables["dropout_missing"]
             rows = frame[["start_group", "stratum", *[name for name in frame if str(name).startswith("share_")]]]
             rows = rows.assign(stratum=[stratum_label(str(s)) for s in rows["stratum"]])
-            rows = rows.rename(columns=lambda name: SHARES.get(name, str(name).replace("_", " ").capitalize()))
+            names = SHARES | {"start_group": context.arm.capitalize()}
+            rows = rows.rename(columns=lambda name: names.get(name, str(name).capitalize()))
             shown["Shares of persons by what became of them before the week"] = rows
         assumed = "How exits depend on the unseen course" if context.exits_follow_course else "Missing at random"
         paragraphs = [f"{assumed} cannot be tested by these data. Below, those who left are supposed to do otherwise."]
         paragraphs += [f"{lead}: {data.attrs[name]}." for name, lead in _LEADS.items() if data.attrs.get(name)]
         reasons = dict.fromkeys(reason for reason in tables["dropout_strategies"]["withheld"] if reason)
         paragraphs += [f"Probabilities are {reason}." for reason in reasons]
+        words = {"label": label, "arm": context.arm, "first": context.sides[0]}
         pictures = [
-            Picture(reading.figures.maker(name), *(text.format(label=label) for text in _PICTURES[kind]))
+            Picture(reading.figures.maker(name), *(text.format(**words) for text in _PICTURES[kind]))
             for name in reading.figures
             if (kind := name.partition("_")[0]) in _PICTURES
         ]
-        switch = context.switch_week
-        note = (
-            ""
-            if switch is None
-            else f"After week {switch:g} start groups are compared by when they started: {OPEN_LABEL}."
+        return Section(
+            "If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, open_label(context)
         )
-        return Section("If those who left did otherwise", list(dict.fromkeys(paragraphs)), shown, pictures, note)
 
 
 def strategy_figure(reading: Reading, contrast: Contrast, stratum: str) -> Figure:
@@ -200,15 +198,16 @@ _LEADS = {
     "events_in_words": "Events",
     "ends_in_words": "Not seen, not left",
     "variance": "Intervals",
+    "baseline_in_words": "Baseline",
 }
 
 _PICTURES = {
     "dropout": (
-        "Difference between start groups under each supposition about those who left, with intervals.",
+        "Difference between {arm}s under each supposition about those who left, with intervals.",
         "Median and {label}. Line at zero: no difference.",
     ),
     "tipping": (
-        "Probability that the earlier start is favoured, over delta in either start group, with the region in which "
+        "Probability that {first} is favoured, over delta in either {arm}, with the region in which "
         "the interval includes no difference.",
         "Dots, inside the black line: the {label} includes no difference. Square: delta 0.",
     ),
@@ -231,7 +230,7 @@ def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: 
             "Contrast": row.contrast.replace(" - ", " minus "),
             f"Difference ({label})": estimate(row.median, row.lower, row.upper),
             "Unit": row.unit,
-            "P(favours the earlier start)": "withheld"
+            f"P(favours {context.sides[0]})": "withheld"
             if row.withheld
             else chance_of(row.probability_favours, row.direction),
         }

@@ -52,7 +52,7 @@ class Effects(Chapter):
         """``effect_<outcome>``."""
         table = reading.tables["effects"]
         return {
-            f"effect_{outcome.name}": partial(effect_figure, table, outcome)
+            f"effect_{outcome.name}": partial(effect_figure, table, outcome, reading.context.staggered)
             for outcome in reading.context.outcomes.values()
             if outcome.effect_unit and (table["outcome"] == outcome.name).any()
         }
@@ -68,7 +68,7 @@ class Effects(Chapter):
             rows.append(
                 {
                     "Outcome": f"{outcome.label}, {stratum_label(row['stratum'])}" if row["stratum"] else outcome.label,
-                    "Effect": _effect_name(row),
+                    "Effect": _effect_name(row, context),
                     f"Posterior median ({label})": estimate(*numbers),
                     f"Prior median ({label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
                     "Unit": row["unit"],
@@ -95,13 +95,14 @@ class Effects(Chapter):
                 f"learned below {LEARNED:g} of the prior's width, partly learned below {PARTLY:g}.",
             ],
             {
-                f"Effects by outcome, start group and stratum: median and {label}": pd.DataFrame(
+                f"Effects by outcome, {context.arm} and stratum: median and {label}": pd.DataFrame(
                     shown_with_errors(rows, effects[ERROR], "Posterior median")
                 )
             },
             pictures,
-            "Which sign favours the drug stands before its probability. Later minus earlier: what is known of whether "
-            "starting late gives the same effect. Effects are those of all persons, as if alive and followed.",
+            "Which sign favours the drug stands before its probability. "
+            + (_LATER if context.staggered else "")
+            + "Effects are those of all persons, as if alive and followed.",
         )
 
     def lead(self, reading: Reading) -> LeadLines:
@@ -188,7 +189,7 @@ def start_group_contrasts(group_effect: xr.DataArray, context: FitContext) -> xr
     return contrasts if bool((abs(contrasts) > 0).any()) else None
 
 
-def effect_figure(effects: pd.DataFrame, outcome: Outcome) -> Figure:
+def effect_figure(effects: pd.DataFrame, outcome: Outcome, staggered: bool = True) -> Figure:
     """Effects of the drug on one outcome, posterior (coloured) over prior (grey)."""
     rows = effects[(effects["outcome"] == outcome.name) & (effects["unit"] == outcome.effect_unit)]
     rows = rows[rows["name"] != "group_effect_sd"].reset_index(drop=True)
@@ -196,13 +197,15 @@ def effect_figure(effects: pd.DataFrame, outcome: Outcome) -> Figure:
     axes.hlines(
         -np.arange(len(rows)), rows["prior_lower"], rows["prior_upper"], color="#b5bbc2", linewidth=7, label="prior"
     )
-    interval_rows(axes, rows, [_effect_label(row) for row in rows.itertuples()], COLOURS[0], "posterior")
+    interval_rows(axes, rows, [_effect_label(row, staggered) for row in rows.itertuples()], COLOURS[0], "posterior")
     axes.set_xlabel(outcome.effect_unit)
     add_title(axes, outcome.label)
     return figure
 
 
 _LABELS = ("outcome", "stratum", "start_group", "contrast")
+
+_LATER = "Later minus earlier: what is known of whether starting late gives the same effect. "
 
 
 def _effects(tree: xr.DataTree, group: str, context: FitContext) -> dict[str, xr.DataArray]:
@@ -237,20 +240,21 @@ def _entry(draws: xr.DataArray, row: Any) -> np.ndarray:
     return flat(draws.sel({str(dim): getattr(row, str(dim)) for dim in draws.dims if dim not in ("chain", "draw")}))
 
 
-def _effect_label(row: Any) -> str:
+def _effect_label(row: Any, staggered: bool) -> str:
     stratum = "" if row.stratum in ("", "all") else f", {row.stratum}"
     if row.name == "group_drug_effect":
-        return f"{row.start_group} start{stratum}"
+        return f"{row.start_group}{' start' if staggered else ''}{stratum}"
     if row.name == "group_effect_contrast":
         return f"{row.contrast}{stratum}"
-    return f"{'slowing' if row.name == 'proportional_slowing' else 'all starts'}{stratum}"
+    everyone = "all starts" if staggered else "drug effect"
+    return f"{'slowing' if row.name == 'proportional_slowing' else everyone}{stratum}"
 
 
-def _effect_name(row: Mapping[str, Any]) -> str:
+def _effect_name(row: Mapping[str, Any], context: FitContext) -> str:
     kind = row["name"]
     names = {
         "drug_effect": "drug effect",
-        "group_drug_effect": f"in those who start {row['start_group']}",
+        "group_drug_effect": f"in {'those who start ' if context.staggered else ''}{row['start_group']}",
         "group_effect_contrast": f"{row['contrast'].replace(' - ', ' minus ')}",
     }
     return names.get(kind, kind.replace("_", " "))
@@ -289,16 +293,22 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
     has_sign = EFFECTS[row["name"]].scale != "log"
     percent = as_percent(outcome, *numbers) if has_sign and row["unit"] == outcome.unit else ""
     direction = f"; {signed(row['direction'])}" if row["direction"] else ""
-    effect = EFFECTS[row["name"]]
+    effect, said = EFFECTS[row["name"]], EFFECTS[row["name"]].label
+    teach = effect.would_teach
+    if row["name"] == "group_effect_contrast" and not reading.context.staggered:
+        said, teach = (
+            f"effect in {row['contrast'].replace(' - ', ' minus ')}",
+            "More persons in both would change this.",
+        )
     text = (
-        f"{outcome.label}{where}: {effect.label} {estimate(*numbers)} {row['unit']}"
+        f"{outcome.label}{where}: {said} {estimate(*numbers)} {row['unit']}"
         f"{f', that is {percent}' if percent else ''}{direction}."
     )
     error = error_in_brackets(row[ERROR])
     if _is_identified(row):
         return f"{text} {_width_said(row['width_ratio'])}{error}"
     crosses = " The interval contains zero." if has_sign and row["lower"] <= 0 <= row["upper"] else ""
-    return f"{text}{crosses} {_width_said(row['width_ratio'])} {effect.would_teach}{error}"
+    return f"{text}{crosses} {_width_said(row['width_ratio'])} {teach}{error}"
 
 
 def _width_said(ratio: float) -> str:

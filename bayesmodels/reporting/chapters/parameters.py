@@ -29,12 +29,12 @@ class Parameters(Chapter):
 
     def section(self, reading: Reading) -> Section:
         """The table, shown closed."""
-        label, table = reading.label, reading.tables["parameters"]
+        label, table, arm = reading.label, reading.tables["parameters"], reading.context.arm
         dims = [c for c in table.columns[1 : list(table.columns).index("unit")] if (table[c] != "").any()]
         rows = [
             {
                 "Parameter": row["name"],
-                **{dim.replace("_", " ").capitalize(): row[dim] for dim in dims},
+                **{(arm if dim == "start_group" else dim.replace("_", " ")).capitalize(): row[dim] for dim in dims},
                 "Unit": row["unit"],
                 f"Median ({label})": estimate(row["median"], row["lower"], row["upper"]),
                 "Mean": row["mean"],

@@ -17,6 +17,13 @@ from bayesmodels.reporting.page import Section, chance_or_why
 
 PERIODS = {"before_switch": "before the switch", "after_switch": "after the switch", "last_year": "last year"}
 
+CONTROLLED = {
+    "before_switch": "controlled period",
+    "after_switch": "after the controlled period",
+    "last_year": "last year",
+}
+"""The same where no start group starts late."""
+
 
 class PeriodRates(Chapter):
     """Average rates by period."""
@@ -32,15 +39,16 @@ class PeriodRates(Chapter):
     def section(self, reading: Reading) -> Section:
         """Rates of start groups, and their differences."""
         context, label = reading.context, reading.label
+        periods = PERIODS if context.staggered else CONTROLLED
         table = reading.tables["period_rates"].sort_values(["outcome", "stratum", "period"], key=places, kind="stable")
         rows = [
             {
                 "Outcome": f"{context.outcomes[row['outcome']].label}, {stratum_label(row['stratum'])}",
-                "Period": PERIODS.get(row["period"], row["period"]),
-                "Start group": row["start_group"] or row["contrast"].replace(" - ", " minus "),
+                "Period": periods.get(row["period"], row["period"]),
+                context.arm.capitalize(): row["start_group"] or row["contrast"].replace(" - ", " minus "),
                 f"Average rate ({label})": estimate(row["median"], row["lower"], row["upper"]),
                 "Unit": row["unit"],
-                "P(favours the earlier start)": chance_or_why(row) if row["contrast"] else "",
+                f"P(favours {context.sides[0]})": chance_or_why(row) if row["contrast"] else "",
             }
             for row in table.to_dict("records")
         ]
@@ -97,7 +105,8 @@ def _between(rates: xr.DataArray, groups: tuple[str, str]) -> xr.DataArray:
 
 def _period_end(reading: Reading, period: str) -> float:
     """Last week of a period: the switch, or the end of the curves."""
-    if period == "before_switch" and reading.context.switch_week is not None:
-        return reading.context.switch_week
+    end = reading.context.controlled_week or reading.context.switch_week
+    if period == "before_switch" and end is not None:
+        return end
     draws = reading.tree["posterior"]
     return float(draws["week"].max()) if "week" in draws.coords else -math.inf

@@ -45,7 +45,7 @@ class PredictiveChecks(Chapter):
             {
                 "Outcome": reading.context.outcomes[row.outcome].label,
                 "Stratum": stratum_label(row.stratum),
-                "Start group": row.start_group,
+                reading.context.arm.capitalize(): row.start_group,
                 "Visit means": row.cells,
                 f"Inside {100 * prob:g} % interval": f"{row.inside} ({100 * row.share:.0f} %)",
                 "Inside 50 % interval": f"{row.inside_50} ({100 * row.share_50:.0f} %)",

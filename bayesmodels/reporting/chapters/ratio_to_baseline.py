@@ -34,7 +34,7 @@ class RatioToBaseline(Chapter):
             {
                 "Outcome": context.outcomes[row.outcome].label,
                 "Stratum": stratum_label(row.stratum),
-                "Start group": row.start_group,
+                reading.context.arm.capitalize(): row.start_group,
                 "Week": row.week,
                 f"Ratio to baseline ({label})": estimate(row.ratio, row.ratio_lower, row.ratio_upper),
                 f"Change, % ({label})": estimate(row.percent, row.percent_lower, row.percent_upper),

@@ -15,12 +15,10 @@ from bayesmodels.study.checks.event_words import NONE
 from bayesmodels.study.checks.labels import alike, as_toml, label_key
 from bayesmodels.study.checks.limits import Limits
 from bayesmodels.study.problem import Problem, nearest, plain, quoted
+from bayesmodels.vocabulary import FIRST_DOSE_WINDOW
 
 PLACE = "study settings"
 """Stands in messages where a table's problem has its file."""
-
-FIRST_DOSE_WINDOW = 1.0
-"""Weeks: a group whose every drug start is later than this begins after randomisation (`controlled_week`)."""
 
 N_CURVE_WEEKS = 25
 
@@ -36,6 +34,7 @@ class Settings:
     extra_limits: dict[str, Limits]
     distinct_labels: tuple[tuple[str, ...], ...]
     event_labels: dict[str, str]
+    new_persons: bool = False
 
 
 def check_settings(
@@ -47,6 +46,7 @@ def check_settings(
     extra_limits: object = None,
     distinct_labels: object = (),
     event_labels: object = None,
+    new_persons: object = False,
 ) -> Settings:
     """The settings with their types checked, whatever the tables hold; `found` gets the problems."""
 
@@ -58,6 +58,8 @@ def check_settings(
         reference_group = None
     if not isinstance(strata, bool):
         refuse("strata true or false", strata)
+    if not isinstance(new_persons, bool):
+        refuse("new_persons true or false", new_persons)
     week = number(controlled_week) if _is_week(controlled_week) else None
     if controlled_week is not None and (week is None or week < NEAR):
         refuse("a controlled_week above 0, in weeks since randomisation", controlled_week)
@@ -79,6 +81,7 @@ def check_settings(
         extra_limits=_limits(extra_limits, refuse),
         distinct_labels=check_distinct(distinct_labels, found),
         event_labels=check_event_labels(event_labels, found),
+        new_persons=new_persons is True,
     )
 
 
@@ -143,13 +146,13 @@ def _wrong_of_nothing(label: str, meant: str) -> str:
     return ""
 
 
-def check_reference(reference_group: str | None, persons: pd.DataFrame) -> list[Problem]:
-    """The reference group must be a start group; with two groups or more it must be given."""
+def check_reference(reference_group: str | None, persons: pd.DataFrame, new_persons: bool = False) -> list[Problem]:
+    """The reference group must be a start group; with two groups or more it must be given, but for new persons."""
     groups = [group for group in persons["start_group"].unique() if group]
     if not groups:
         return []
     if reference_group is None:
-        if len(groups) == 1:
+        if len(groups) == 1 or new_persons:
             return []
         text = (
             "expected a reference_group, since there are two start groups or more; contrasts are the other groups "

@@ -61,11 +61,11 @@ def check_tables(persons: RawTable, visits: RawTable, events: RawTable | None, s
     ----------
     persons, visits, events : RawTable
     settings : Settings
-        Strata, further limits, and what was said of labels.
+        Strata, further limits, what was said of labels, and whether these are persons to predict.
     """
     found: list[Problem] = []
     distinct, event_labels = settings.distinct_labels, settings.event_labels
-    person_table = _persons(persons, settings.strata, found)
+    person_table = _persons(persons, settings, found)
     randomised = date_column(persons.cells)
     visit_table = _visits(visits, settings.extra_limits, found, randomised)
     event_table = None if events is None else _events(events, event_labels, found, randomised)
@@ -83,12 +83,14 @@ def check_tables(persons: RawTable, visits: RawTable, events: RawTable | None, s
     found += spelling_problems(spellings, distinct)
     if len(person_table):
         found += links.duplicates(persons.file, person_table, *links.OF_PERSONS)
-        found += links.single_person_groups(persons.file, person_table, distinct)
+        if not settings.new_persons:
+            found += links.single_person_groups(persons.file, person_table, distinct)
     if len(visit_table):
         found += links.duplicates(visits.file, visit_table, *links.OF_VISITS)
     if _has_persons(person_table) and _has_persons(visit_table):
         found += links.unknown_persons(visits.file, visit_table, persons.file, person_table)
-        found += links.persons_without(persons.file, person_table, visit_table, links.no_visits(visits.file))
+        if not settings.new_persons:
+            found += links.persons_without(persons.file, person_table, visit_table, links.no_visits(visits.file))
     if events is not None and event_table is not None and len(event_table):
         found += links.duplicates(events.file, event_table, *links.OF_EVENTS)
         found += links.visits_after_exit(visits.file, visit_table, events.file, event_table)
@@ -103,7 +105,8 @@ def check_tables(persons: RawTable, visits: RawTable, events: RawTable | None, s
     return Tables(person_table, visit_table, event_table, files, tuple(found), doubtful)
 
 
-def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
+def _persons(raw: RawTable, settings: Settings, found: list[Problem]) -> pd.DataFrame:
+    strata = settings.strata
     cells, file = _structure(raw, PERSON_COLUMNS, None, found, optional=("stratum",)), raw.file
     locate = _locate(cells, week=False)
     columns: dict[str, object] = {name: labels(file, cells[name], found, locate) for name in PERSON_COLUMNS[:2]}
@@ -121,7 +124,7 @@ def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
         found.append(Problem(file, f'strata = true needs a column "stratum", which is missing; {hint}'))
     table = pd.DataFrame(columns, index=cells.index)
     if strata and "stratum" in cells:
-        found += _stratum_labels(file, table)
+        found += _stratum_labels(file, table, settings.new_persons)
     found += row_problems(file, table, person_rules(table))
     further = [name for name in cells if name not in table]
     found += [
@@ -132,14 +135,14 @@ def _persons(raw: RawTable, strata: bool, found: list[Problem]) -> pd.DataFrame:
     return pd.concat([table, *(covariate(cells[name]).rename(name) for name in further)], axis=1)
 
 
-def _stratum_labels(file: str, table: pd.DataFrame) -> list[Problem]:
+def _stratum_labels(file: str, table: pd.DataFrame, new_persons: bool) -> list[Problem]:
     given = [label for label in table["stratum"].unique() if label]
     problems = [
         Problem(file, 'the stratum label "all" is kept for the mixture of strata; use another label', row=row,
                 person=table["person"][row], kind="stratum all")
         for row in table.index[table["stratum"] == "all"]
     ]  # fmt: skip
-    if len(given) == 1:
+    if len(given) == 1 and not new_persons:
         problems.append(
             Problem(file, f"strata = true needs two strata or more, got only {quoted(given)}; set strata = false")
         )

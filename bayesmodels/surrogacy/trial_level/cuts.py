@@ -8,7 +8,8 @@ FEW_TRIALS = "simulated collections of few trials (reports/validation/few_trials
 
 SOURCES = {
     "min_programmes": f"{FEW_TRIALS}: with 5 trials the posterior of R2 is about as wide as its prior",
-    "max_width_ratio": f"{FEW_TRIALS}; package default",
+    "max_width_ratio": "package default, as of the individual rung; of rho, since the widths of R2 hardly tell (its "
+    "prior is 0 to .95: an interval of .05 to .99 that excludes weak correlations is as wide)",
     "min_contrasts": f"{FEW_TRIALS}: no trial-level verdict below about 10 contrasts",
     "supported_lower": "IQWiG rapid report A10-05: lower 95 % limit of the correlation at least .85 is valid",
     "unsupported_upper": "IQWiG rapid report A10-05: upper 95 % limit at most .70 is not valid",
@@ -27,7 +28,7 @@ class TrialVerdictSettings(BaseModel):
     min_programmes : int
         Fewer programmes with both effects: not assessable.
     max_width_ratio : float
-        Posterior over prior width of the 95 % interval of R2 above this: not assessable.
+        Posterior over prior width of the 95 % interval of rho above this: not assessable.
     min_contrasts : int
         Fewer: never supported.
     supported_lower : float

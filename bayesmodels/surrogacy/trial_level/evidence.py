@@ -151,7 +151,7 @@ def trial_evidence(
         paired = paired[paired["treatment_class"] == spec["target_class"]]
     one_class = "class_mean" not in ends
     prior_rho = None if one_class else prior.rho
-    information = prior_information(draws.rho, prior_rho)
+    information = prior_information(draws.rho, prior_rho, ess=_effective(tree))
     typical_se = float(rows["surrogate_se"].median())
     surrogate_good, outcome_good = good["surrogate"], good["outcome"]
     thresholds, paradox = pd.DataFrame(), {}
@@ -192,6 +192,15 @@ def trial_evidence(
         bses3=bses3_inputs(r2, None if pd.isna(first) else first, effects, surrogate_good) if len(effects) else {},
         paradox=paradox,
     )
+
+
+def _effective(tree: xr.DataTree) -> float | None:
+    """Bulk effective sample size of rho, at most the number of its draws; None where it is not defined."""
+    from arviz_stats.base import array_stats  # late: 1 s
+
+    rho = tree["posterior"]["trial_correlation"].transpose("chain", "draw").to_numpy()
+    found = float(array_stats.ess(rho, chain_axis=0, draw_axis=1, method="bulk"))
+    return min(found, float(rho.size)) if np.isfinite(found) and found > 0 else None
 
 
 def _rows(tree: xr.DataTree, prob: float) -> pd.DataFrame:

@@ -86,10 +86,11 @@ def trial_verdict(
             f"{_spelt(programmes)} independent contrast{'s' * (programmes != 1)} with both effects and standard "
             f"errors; at least {cut.min_programmes} are needed to assess the trial level."
         )
-    if information.width_ratio > cut.max_width_ratio:
+    if information.rho_width_ratio > cut.max_width_ratio:
         reasons.append(
-            f"The 95 % interval of R2 is {information.width_ratio:.2f} times as wide as its prior's (more than "
-            f"{cut.max_width_ratio:g}): R2 is hardly known better than before these data."
+            f"The 95 % interval of the correlation of effects is {information.rho_width_ratio:.2f} times as wide as "
+            f"its prior's (more than {cut.max_width_ratio:g}): the correlation is hardly known better than before "
+            "these data."
         )
     verdict: Answer
     if reasons:

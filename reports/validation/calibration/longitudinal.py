@@ -37,9 +37,9 @@ def draw(form: str, rng: np.random.Generator) -> Case:
         own = free_variables(truth)
         true = published(truth, VALOR_LAYOUT.weeks, SMALL_LAYOUT.shares)
         truths, draws = (dict(scalars({**part, "week": VALOR_LAYOUT.weeks})) for part in (true, drawn))
-        for k, f in np.ndindex(2, 2):
-            label = f"effect_contrast[{OUTCOMES[k]}, {STRATA[f]}]"
-            draws[label], truths[label] = free["effect_contrast"][:, k, f, 0], own["effect_contrast"][k, f, 0]
+        for f, stratum in enumerate(STRATA):
+            label = f"effect_contrast[{OUTCOMES[0]}, {stratum}]"
+            draws[label], truths[label] = free["effect_contrast"][:, 0, f, 0], own["effect_contrast"][0, f, 0]
         draws["log_likelihood"] = refit.log_likelihoods(free)
         truths["log_likelihood"] = refit.log_likelihoods({name: value[None] for name, value in own.items()})[0]
         return truths, draws

@@ -22,19 +22,19 @@ def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
         "population_rate": [OUTCOMES, both],
         "drug_effect": [OUTCOMES, both],
         "group_drug_effect": [OUTCOMES, both, START_GROUPS],
-        "group_effect_sd": [OUTCOMES],
+        "group_effect_sd": [OUTCOMES[:1]],
         "effect_lag": [OUTCOMES],
         "effect_time_constant": [OUTCOMES[:1]],
-        "person_sd": [TERMS],
-        "residual_sd": [OUTCOMES],
-        "random_walk_sd": [OUTCOMES],
+        "person_sd": [TERMS, both],
+        "residual_sd": [OUTCOMES, both],
+        "random_walk_sd": [OUTCOMES, both],
     }
     found = {}
     for name, labels in axes.items():
         for place in product(*(range(len(axis)) for axis in labels)):
-            at = (*place, 0) if name in ("person_sd", "residual_sd", "random_walk_sd") else place
-            found[_label(name, [axis[j] for axis, j in zip(labels, place, strict=True)])] = values[name][..., *at]
-    found[_label("deceleration", [OUTCOMES[1]])] = values["deceleration"][..., 1]
+            found[_label(name, [axis[j] for axis, j in zip(labels, place, strict=True)])] = values[name][..., *place]
+    for name in ("deceleration", "rate_skewness"):
+        found[_label(name, [OUTCOMES[1]])] = values[name][..., 1]
     for i in range(len(TERMS)):
         for j in range(i):
             found[_label("person_correlation", [TERMS[j], TERMS[i]])] = values["person_correlation"][..., j, i]
@@ -42,6 +42,8 @@ def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
     for k, f, week in product(range(2), range(3), CONTRAST_WEEKS):
         label = _label("difference", [OUTCOMES[k], all_too[f], f"week {week}"])
         found[label] = values["difference"][..., k, 0, f, weeks.index(week)]
+        if k == 1:
+            found[f"latent_{label}"] = values["latent_difference"][..., k, 0, f, weeks.index(week)]
     return found
 
 

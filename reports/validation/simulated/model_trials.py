@@ -1,8 +1,9 @@
 """Trials simulated from `LongitudinalModel` itself, with NumPy.
 
 The model is that of NfL and ALSFRS-R by their presets, two strata, partial pooling of the drug effect over two start
-groups. Priors are read from the presets; the courses, the pooling and the correlations are written out here, the visits
-in `model_visits`, without the model's parts or kernels, so that a refit checks those.
+groups. Priors are read from the presets; the courses, the pooling, the skewed rates, the means of bounded scores and
+the correlations are written out here, the visits in `model_visits`, without the model's parts or kernels, so that a
+refit checks those.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import alsfrs_r
 from bayesmodels.vocabulary import months
 from validation.simulated.layout import Array, Layout
 
@@ -22,8 +25,12 @@ OUTCOMES = ("nfl_plasma", "alsfrs_r")
 STRATA = ("faster", "slower")
 START_GROUPS = ("early", "delayed")
 START_WEEKS = (0.0, 30.0)
-TERMS = ("nfl_plasma:level", "nfl_plasma:rate", "nfl_plasma:effect", "alsfrs_r:level", "alsfrs_r:rate")
-"""Terms that vary between persons, in the order of the model's person SDs."""
+TERMS = ("alsfrs_r:rate", "nfl_plasma:level", "nfl_plasma:rate", "nfl_plasma:effect", "alsfrs_r:level")
+"""Terms that vary between persons, in the order of the model's person SDs: the skewed one first."""
+OWN = ((1, 2, 3), (4, 0))
+"""Places in `TERMS` of an outcome's level, rate and effect."""
+LATE_AFTER = 12.0
+"""Months on the drug after which NfL has a further slope."""
 CONTRAST_WEEKS = (28, 52, 148)
 WIDEST_RATIO = 10.0
 WIDEST_SCORE = (0.0, 48.0)
@@ -43,30 +50,39 @@ class Truth:
     Attributes
     ----------
     level, rate : (outcome, stratum)
-    effect : (outcome, stratum, start group)
-    effect_sd : (outcome,)
-        Between start groups.
+    effect, share : (stratum, start group)
+        On NfL; the share of the decline of ALSFRS-R that the drug removes.
+    effect_sd : float
+        Of the effect on NfL, between start groups.
+    late_slope : (stratum,)
+        Of NfL, ln a month.
     nfl_lag, time_constant, function_lag : float
         Months.
     deceleration : float
         Of ALSFRS-R, per month.
     nfl_deceleration : float
         Per month; known to the model.
-    person_sd : (term,)
+    skewness : float
+        Log SD of the rates of ALSFRS-R.
+    person_sd : (stratum, term)
     correlation : (term, term)
-    residual_sd, random_walk_sd : (outcome,)
+        Of the normal variables that the terms are made from.
+    residual_sd, random_walk_sd : (outcome, stratum)
         The second of the Brownian path, per square root of a month.
     """
 
     level: Array
     rate: Array
     effect: Array
-    effect_sd: Array
+    share: Array
+    effect_sd: float
+    late_slope: Array
     nfl_lag: float
     time_constant: float
     function_lag: float
     deceleration: float
     nfl_deceleration: float
+    skewness: float
     person_sd: Array
     correlation: Array
     residual_sd: Array
@@ -86,25 +102,33 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
         centre, sd = (np.array([getattr(prior, field) for prior in priors])[:, None] for field in ("mean", "sd"))
         return rng.normal(centre, sd, shape)
 
-    effect_priors = (nfl.effect_on_level, score.effect_on_rate)
-    effect_sd = np.abs(rng.normal(0.0, [prior.sd / 2 for prior in effect_priors]))
-    effect_mean = means(effect_priors)
-    spreads = (nfl.level_sd_prior, nfl.rate_sd_prior, nfl.effect.person_sd, score.level_sd_prior, score.rate_sd_prior)
+    def spreads(priors):
+        return np.abs(rng.normal(0.0, [[prior.sd] * len(STRATA) for prior in priors]))
 
+    effect_sd = abs(rng.normal(0.0, nfl.effect_on_level.sd / 2))
+    drug = score.effect
+    common = rng.normal(0.0, drug.share.sd * np.sqrt(drug.correlation))
+    share = drug.share.mean + common + rng.normal(0.0, drug.share.sd * np.sqrt(1 - drug.correlation), 2)
+    person_sd = spreads(
+        (score.rate_sd_prior, nfl.level_sd_prior, nfl.rate_sd_prior, nfl.effect.person_sd, score.level_sd_prior)
+    )
     return Truth(
         level=means((nfl.level_prior, score.level_prior)),
         rate=means((nfl.rate_prior, score.rate_prior)),
-        effect=effect_mean[..., None] + effect_sd[:, None, None] * rng.standard_normal((*two, 2)),
+        effect=means((nfl.effect_on_level,), (1, 2))[0][:, None] + effect_sd * rng.standard_normal((2, 2)),
+        share=share[:, None] + drug.group_sd * rng.standard_normal((2, 2)),
         effect_sd=effect_sd,
+        late_slope=rng.normal(nfl.effect.late_slope.mean, nfl.effect.late_slope.sd, 2),
         nfl_lag=positive(nfl.effect.lag, rng),
         time_constant=positive(nfl.effect.time_constant, rng),
-        function_lag=positive(score.effect.lag, rng),
+        function_lag=positive(drug.lag, rng),
         deceleration=positive(score.trajectory.rho, rng),
         nfl_deceleration=nfl.trajectory.rho,
-        person_sd=np.abs(rng.normal(0.0, [prior.sd for prior in spreads])),
+        skewness=abs(rng.normal(0.0, score.rate_skewness.sd)),
+        person_sd=person_sd.T,
         correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
-        residual_sd=np.abs(rng.normal(0.0, [k.residual_sd_prior.sd for k in model.outcomes])),
-        random_walk_sd=np.abs(rng.normal(0.0, [k.random_walk_sd.sd for k in model.outcomes])),
+        residual_sd=spreads([k.residual_sd_prior for k in model.outcomes]),
+        random_walk_sd=spreads([k.random_walk_sd for k in model.outcomes]),
     )
 
 
@@ -136,26 +160,67 @@ def nfl_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
 
 
 def score_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
-    """What one unit of rate, and one of effect, add to ALSFRS-R at months t for a drug start at month `start`."""
+    """What one unit of rate adds to ALSFRS-R at months t, and what a share of 1 removes of it, from a drug start."""
     since = np.maximum(t - start - truth.function_lag, 0.0)
     rho = truth.deceleration
-    return (1.0 - np.exp(-rho * t)) / rho, (1.0 - np.exp(-rho * since)) / rho
+    return (1.0 - np.exp(-rho * t)) / rho, (np.exp(-rho * (t - since)) - np.exp(-rho * t)) / rho
 
 
-BASES = (nfl_bases, score_bases)
+def late(t: Array, start: Array) -> Array:
+    """Months beyond a year on the drug."""
+    return np.maximum(t - start - LATE_AFTER, 0.0)
+
+
+def skewed(truth: Truth, z: Array) -> Array:
+    """Deviations, in SDs, of rates that are a shifted log-normal of standard normal z, the long tail below."""
+    k = truth.skewness
+    return -(np.exp(-k * z) - np.exp(k**2 / 2)) / np.sqrt(np.exp(k**2) * (np.exp(k**2) - 1.0))
+
+
+def person_courses(truth: Truth, k: int, f: Array, g: Array, own: Array, t: Array) -> Array:
+    """True values (person, visit) of outcome k without paths, for deviations `own` (person, term) and months t."""
+    start = months(np.array(START_WEEKS))[g][:, None]
+    level = (truth.level[k, f] + own[:, OWN[k][0]])[:, None]
+    rate = (truth.rate[k, f] + own[:, OWN[k][1]])[:, None]
+    if k == 0:
+        drift, reached = nfl_bases(truth, t, start)
+        response = (truth.effect[f, g] + own[:, OWN[0][2]])[:, None]
+        return level + rate * drift + response * reached + truth.late_slope[f][:, None] * late(t, start)
+    untreated, removed = score_bases(truth, t, start)
+    return level + rate * (untreated - truth.share[f, g][:, None] * removed)
 
 
 def mean_curves(truth: Truth, weeks: Array, shares: Array) -> Array:
-    """Mean courses (outcome, start group, stratum and the mixture, week)."""
+    """Mean courses (outcome, start group, stratum and the mixture, week) that know no limits."""
+    f, g = (v.ravel() for v in np.indices((2, 2)))
+    t = np.broadcast_to(months(np.asarray(weeks, float)), (4, len(weeks)))
+    found = np.stack([person_courses(truth, k, f, g, np.zeros((4, len(TERMS))), t) for k in range(2)])
+    curves = np.moveaxis(found.reshape(2, 2, 2, len(weeks)), 1, 2)
+    return np.concatenate([curves, np.einsum("kgfw,f->kgw", curves, shares)[:, :, None]], axis=2)
+
+
+def bounded_scores(truth: Truth, weeks: Array, shares: Array) -> Array:
+    """Mean true ALSFRS-R within its limits (start group, stratum and the mixture, week).
+
+    Of every rate on a fine grid, the mean over level and path of a normal variable cut at the limits.
+    """
+    z = np.linspace(-7.0, 7.0, 701)
+    weight = norm.pdf(z) / norm.pdf(z).sum()
+    low, high = WIDEST_SCORE
     t = months(np.asarray(weeks, float))
-    curves = np.empty((2, 2, 3, len(t)))
-    for k, bases in enumerate(BASES):
-        for g, start in enumerate(START_WEEKS):
-            rate, effect = bases(truth, t, months(start))
-            for f in range(2):
-                curves[k, g, f] = truth.level[k, f] + truth.rate[k, f] * rate + truth.effect[k, f, g] * effect
-    curves[:, :, 2] = np.einsum("kgfw,f->kgw", curves[:, :, :2], shares)
-    return curves
+    out = np.empty((2, 2, len(t)))
+    for g, f in np.ndindex(2, 2):
+        own = np.zeros((len(z), len(TERMS)))
+        own[:, 0] = truth.person_sd[f, 0] * skewed(truth, z)
+        own[:, 4] = truth.person_sd[f, 4] * truth.correlation[0, 4] * z
+        at = np.full(len(z), f), np.full(len(z), g)
+        mean = person_courses(truth, 1, *at, own, np.broadcast_to(t, (len(z), len(t))))
+        level = truth.person_sd[f, 4] ** 2 * (1.0 - truth.correlation[0, 4] ** 2)
+        sd = np.sqrt(level + truth.random_walk_sd[1, f] ** 2 * t)
+        a, b = (low - mean) / sd, (high - mean) / sd
+        within = mean * (norm.cdf(b) - norm.cdf(a)) + sd * (norm.pdf(a) - norm.pdf(b))
+        out[g, f] = weight @ (within + low * norm.cdf(a) + high * norm.sf(b))
+    return np.concatenate([out, np.einsum("gfw,f->gw", out, shares)[:, None]], axis=1)
 
 
 def plausible(curves: Array) -> npt.NDArray[np.bool_]:
@@ -174,44 +239,61 @@ def plausible(curves: Array) -> npt.NDArray[np.bool_]:
 def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str, Array]:
     """The truth under the names and dims of the vocabulary; NaN where undefined."""
     nothing = np.full((2, 1), np.nan)
-    curves = mean_curves(truth, np.array(weeks), shares)
+    latent = mean_curves(truth, np.array(weeks), shares)
+    curves = np.stack([latent[0], bounded_scores(truth, np.array(weeks), shares)])
+    latent[0] = np.nan
+    effect = np.stack([truth.effect, truth.share])
+    slowing = np.stack([np.full(2, np.nan), truth.share.mean(axis=1)])
+    k = truth.skewness
+    pearson = truth.correlation.copy()
+    pearson[0, 1:] *= k / np.sqrt(np.expm1(k**2))
+    pearson[1:, 0] = pearson[0, 1:]
     return {
         "population_level": np.hstack([truth.level, nothing]),
         "population_rate": np.hstack([truth.rate, nothing]),
-        "drug_effect": np.hstack([truth.effect.mean(axis=2), nothing]),
-        "group_drug_effect": np.concatenate([truth.effect, np.full((2, 1, 2), np.nan)], axis=1),
-        "group_effect_sd": truth.effect_sd,
+        "drug_effect": np.hstack([effect.mean(axis=2), nothing]),
+        "proportional_slowing": np.hstack([slowing, nothing]),
+        "group_drug_effect": np.concatenate([effect, np.full((2, 1, 2), np.nan)], axis=1),
+        "group_effect_sd": np.array([truth.effect_sd, np.nan]),
         "effect_lag": np.array([truth.nfl_lag, truth.function_lag]),
         "effect_time_constant": np.array([truth.time_constant, np.nan]),
         "deceleration": np.array([truth.nfl_deceleration, truth.deceleration]),
-        "person_sd": np.column_stack([truth.person_sd, truth.person_sd, np.full(5, np.nan)]),
-        "person_correlation": truth.correlation,
-        "residual_sd": np.column_stack([truth.residual_sd, truth.residual_sd, np.full(2, np.nan)]),
-        "random_walk_sd": np.column_stack([truth.random_walk_sd, truth.random_walk_sd, np.full(2, np.nan)]),
+        "rate_skewness": np.array([np.nan, truth.skewness]),
+        "person_sd": np.column_stack([*truth.person_sd, np.full(len(TERMS), np.nan)]),
+        "person_correlation": pearson,
+        "residual_sd": np.hstack([truth.residual_sd, nothing]),
+        "random_walk_sd": np.hstack([truth.random_walk_sd, nothing]),
         "curve": curves,
+        "latent_curve": latent,
         "difference": curves[:, :1] - curves[:, 1:],
+        "latent_difference": latent[:, :1] - latent[:, 1:],
     }
 
 
 def free_variables(truth: Truth) -> dict[str, Array]:
     """The truth as the model's free random variables, for its log-likelihood."""
+    drug = alsfrs_r().effect
+    between, common = drug.group_sd**2, drug.share.sd**2 * drug.correlation
+    own = drug.share.sd**2 * (1 - drug.correlation) + between / 2
+    share = np.linalg.solve(np.linalg.cholesky(own * np.eye(2) + common), truth.share.mean(axis=1) - drug.share.mean)
     mean = np.stack(
-        [truth.level[0], truth.rate[0], truth.effect[0].mean(axis=1),
-         truth.level[1], truth.rate[1], truth.effect[1].mean(axis=1)]
-    )  # fmt: skip
-    contrast = (truth.effect[..., 0] - truth.effect[..., 1]) / np.sqrt(2.0) / truth.effect_sd[:, None]
+        [truth.level[0], truth.rate[0], truth.effect.mean(axis=1), truth.late_slope, truth.level[1], truth.rate[1]]
+    )
     factor = np.linalg.cholesky(truth.correlation)
     partial = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
     return {
         "term_mean": mean,
-        "effect_group_sd": truth.effect_sd,
-        "effect_contrast": contrast[..., None],
-        "term_sd": truth.person_sd[None, :],
+        "effect_group_sd": np.array([truth.effect_sd]),
+        "effect_contrast": (np.diff(truth.effect[:, ::-1]) / np.sqrt(2.0) / truth.effect_sd)[None],
+        "term_sd": truth.person_sd,
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
-        "error_sd": truth.residual_sd[None, :],
-        "path_sd": truth.random_walk_sd[None, :],
+        "error_sd": truth.residual_sd.T,
+        "path_sd": truth.random_walk_sd.T,
         "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
         "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
         "alsfrs_r_effect_lag": np.array(truth.function_lag),
         "alsfrs_r_deceleration": np.array(truth.deceleration),
+        "alsfrs_r_rate_skewness": np.array(truth.skewness),
+        "alsfrs_r_share": share,
+        "alsfrs_r_share_contrast": np.diff(truth.share[:, ::-1]) / np.sqrt(2.0 * between),
     }

@@ -15,7 +15,7 @@ from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 from validation.simulated.layout import Array, Layout, random_effects
-from validation.simulated.model_trials import BASES, OUTCOMES, START_WEEKS, Truth, two_strata
+from validation.simulated.model_trials import OUTCOMES, START_WEEKS, TERMS, Truth, person_courses, skewed, two_strata
 
 VALOR_LAYOUT = two_strata(persons=((39, 33), (21, 15)), weeks=tuple(map(float, VISIT_WEEKS)))
 
@@ -29,18 +29,16 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
     took_place = (weeks <= follow_up[:, None]) & (months(weeks) <= dropped[:, None])
     took_place &= rng.random((n, len(weeks))) >= layout.missed
     took_place[:, 0] = True
-    own = random_effects(truth.person_sd, truth.correlation, n, rng)
+    own = truth.person_sd[stratum] * random_effects(np.ones(len(TERMS)), truth.correlation, n, rng)
+    own[:, 0] = truth.person_sd[stratum, 0] * skewed(truth, own[:, 0] / truth.person_sd[stratum, 0])
     start = np.array(START_WEEKS)[group]
     t = np.broadcast_to(months(weeks), (n, len(weeks)))
     designs = []
-    for k, bases in enumerate(BASES):
-        rate, effect = bases(truth, t, months(start)[:, None])
-        level, slope = (own[:, 3 * k + j] for j in range(2))
-        response = own[:, 2] if k == 0 else np.zeros(n)
-        mean = (truth.level[k, stratum] + level)[:, None] + (truth.rate[k, stratum] + slope)[:, None] * rate
-        mean += (truth.effect[k, stratum, group] + response)[:, None] * effect
+    for k in range(len(OUTCOMES)):
+        mean = person_courses(truth, k, stratum, group, own, t)
         path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
-        y = mean + truth.random_walk_sd[k] * path + truth.residual_sd[k] * rng.standard_normal(mean.shape)
+        y = mean + truth.random_walk_sd[k, stratum][:, None] * path
+        y += truth.residual_sd[k, stratum][:, None] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))
     return Design(
         outcomes=tuple(designs),

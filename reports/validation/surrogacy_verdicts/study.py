@@ -134,7 +134,7 @@ def _collection(spec: VerdictSpec, kind: str, trials: int, rng: np.random.Genera
         "trial_rung_undirected": trial_verdict(draws, information, programmes).verdict,
         "rho_lower": round(float(np.quantile(rho, 0.025)), 4),
         "rho_upper": round(float(np.quantile(rho, 0.975)), 4),
-        "width_ratio": round(information.width_ratio, 4),
+        "rho_width_ratio": round(information.rho_width_ratio, 4),
         "max_rhat": round(max(_rhat(values) for values in free.values()), 4),
         "divergences": divergences,
     }

@@ -15,7 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.posterior.context import Contrast, Outcome, stratum_label
-from bayesmodels.posterior.estimand import OPEN_LABEL, withheld
+from bayesmodels.posterior.differences import differences
+from bayesmodels.posterior.estimand import compared, withheld
 from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
 from bayesmodels.posterior.wording import chance_of, estimate
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
@@ -76,10 +77,15 @@ ESTIMANDS = {
     ),
 }
 
+AT_WEEK_0 = (
+    "withheld: it is of values, not of changes since randomisation, and groups may differ at week 0 already "
+    '(baseline = "free")'
+)
+
 TREATMENT = (
     "Strategies are those of ICH E9(R1) (2019). For stopping or switching the drug all are treatment policy: persons "
-    "count in their start group, whatever happened to their treatment. For withdrawal all are hypothetical: had nobody "
-    "withdrawn."
+    "count in the group they were randomised to, whatever happened to their treatment. For withdrawal all are "
+    "hypothetical: had nobody withdrawn."
 )
 """Strategies for what else may happen to persons."""
 
@@ -101,7 +107,7 @@ class Estimands(Chapter):
         shown: dict[str, pd.DataFrame] = {}
         for kind, rows in (("Outcomes", table[table["outcome"] != ""]), ("Survival", table[table["outcome"] == ""])):
             if len(rows):
-                caption = f"{kind}: median, {label}, and probability that it favours the earlier start"
+                caption = f"{kind}: median, {label}, and probability that it favours {reading.context.sides[0]}"
                 shown[caption] = _side_by_side(reading, rows)
         used = [about for name, about in ESTIMANDS.items() if name in set(table["estimand"])]
         shown["What each means, and does not"] = pd.DataFrame(
@@ -159,7 +165,7 @@ def estimand_table(reading: Reading) -> pd.DataFrame:
         design), `direction`, `withheld` (why), `strategy` (ICH E9(R1)'s, for death), `meaning`, `is_not`, `comparison`
         (as randomised, or open label).
     """
-    context, weeks, rows = reading.context, _weeks(reading), []
+    weeks, rows = _weeks(reading), []
     for cell in _cells(reading):
         about = ESTIMANDS[cell.estimand]
         for week in weeks:
@@ -172,8 +178,6 @@ def estimand_table(reading: Reading) -> pd.DataFrame:
             if not reason and np.ptp(draws) < NOTHING:
                 reason = "the same in both groups by design"
             silent = bool(reason) or math.isnan(cell.sign)
-            after = context.switch_week is not None and week > context.switch_week
-            early, late = cell.contrast.early, cell.contrast.late
             rows.append(
                 {
                     "estimand": cell.estimand,
@@ -189,9 +193,7 @@ def estimand_table(reading: Reading) -> pd.DataFrame:
                     "strategy": about.strategy,
                     "meaning": about.meaning,
                     "is_not": about.is_not,
-                    "comparison": f"{early} against {late} start, {OPEN_LABEL}"
-                    if after
-                    else f"{early} against {late} as randomised",
+                    "comparison": compared(cell.contrast, week),
                 }
             )
     return pd.DataFrame(rows)
@@ -214,7 +216,7 @@ def _cells(reading: Reading) -> Iterator[Cell]:
         early = 1.0 if contrast.early == contrast.group else -1.0
         for name, outcome in context.outcomes.items():
             if reading.publishes("difference"):
-                draws = reading.posterior("difference").sel(outcome=name, contrast=contrast.label)
+                draws = differences(reading.tree, context).sel(outcome=name, contrast=contrast.label)
                 yield from _of_outcome(NOBODY_DIED, outcome, contrast, draws)
             for estimand, variable in ((LIVING, "mean_alive"), (COMPOSITE, "mean_composite")):
                 if variable in curves and name in curves["outcome"].values:
@@ -255,6 +257,8 @@ def _gap(draws: xr.DataArray, contrast: Contrast) -> xr.DataArray:
 
 def _withheld(reading: Reading, cell: Cell, week: float) -> str:
     """Why no probability is given: too few seen for an outcome, survival unknown in the data of a group."""
+    if cell.outcome is not None and cell.estimand != NOBODY_DIED and reading.context.free_baseline:
+        return AT_WEEK_0
     if cell.outcome is not None:
         return withheld(reading.observed, cell.outcome.name, cell.contrast, cell.stratum, week)
     tree = reading.tree

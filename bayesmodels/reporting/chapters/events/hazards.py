@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.context import units
-from bayesmodels.posterior.estimand import OPEN_LABEL
+from bayesmodels.posterior.estimand import open_label
 from bayesmodels.posterior.intervals import beside_prior, flat, probability
 from bayesmodels.posterior.wording import chance, estimate
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
@@ -30,7 +30,7 @@ class Hazards(Chapter):
         rows = [
             {
                 "Event": row["event"],
-                "Of": row["hazard_covariate"].replace("_", " "),
+                "Of": row["hazard_covariate"].replace("start_group", reading.context.arm).replace("_", " "),
                 "Against": row["unit"].removeprefix("log hazard ratio "),
                 f"Hazard ratio ({label})": estimate(row["hazard_ratio"], row["ratio_lower"], row["ratio_upper"]),
                 "P(ratio below 1)": chance(row["probability_below_one"]),
@@ -38,17 +38,18 @@ class Hazards(Chapter):
             }
             for row in reading.tables["hazard_effects"].to_dict("records")
         ]
-        between_groups = any(row["Of"].startswith("start group") for row in rows)
-        switch = reading.context.switch_week
+        between_groups = any(row["Of"].startswith(reading.context.arm) for row in rows)
+        arm = reading.context.arm
+        an = f"{'a' if reading.context.staggered else 'an'} {arm}"
         return Section(
-            "Hazard ratios of covariates and start groups",
+            f"Hazard ratios of covariates and {arm}s",
             [
-                "Cause-specific hazard ratios, given the associations with the course: of a start group, what is left "
+                f"Cause-specific hazard ratios, given the associations with the course: of {an}, what is left "
                 "beside the drug's effect by way of the course."
             ],
             {f"Hazard ratios: median and {label}": pd.DataFrame(rows)},
             (),
-            f"Start groups after week {switch:g}: {OPEN_LABEL}." if between_groups and switch is not None else "",
+            open_label(reading.context) if between_groups else "",
         )
 
 

@@ -153,7 +153,7 @@ def course_figure(reading: Reading, outcome: Outcome, number: int) -> Figure:
         weeks, values = (own[name].to_numpy() for name in ("example_visit_week", "example_visit_value"))
         for chosen, fill in ((weeks <= first, "black"), (weeks > first, "white")):
             axes.plot(weeks[chosen], values[chosen], "o", color="black", markerfacecolor=fill, markersize=4)
-    week_axis(axes, draws["week"].to_numpy().astype(float), reading.context.switch_week)
+    week_axis(axes, draws["week"].to_numpy().astype(float), reading.context.delayed_week)
     axes.set_ylabel(f"{outcome.label}, {outcome.natural_unit or outcome.unit}")
     add_title(axes, f"Example {number + 1}")
     return figure
@@ -165,7 +165,7 @@ def person_survival_figure(reading: Reading, number: int) -> Figure:
     data = reading.tree[GROUP].to_dataset()
     draws = data["example_survival"].reset_coords(drop=True).sel(example=number)
     _predicted(axes, draws, reading.prob)
-    week_axis(axes, draws["week"].to_numpy().astype(float), reading.context.switch_week)
+    week_axis(axes, draws["week"].to_numpy().astype(float), reading.context.delayed_week)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("Without a terminal event")
     add_title(axes, f"Example {number + 1}")

@@ -61,11 +61,11 @@ class Survival(Chapter):
         for name, event, stratum in _cells(reading):
             maker = reading.figures.maker(name)
             if event is None:
-                alt = f"Survival over weeks by start group, {stratum_label(stratum)}, with Kaplan-Meier."
+                alt = f"Survival over weeks by {reading.context.arm}, {stratum_label(stratum)}, with Kaplan-Meier."
                 caption = f"Median and {label}. Steps or markers: Kaplan-Meier, {limits}.{reading.after_switch}"
             else:
                 which = f"{event}_{stratum}".replace("_", " ")
-                alt = f"Cumulative incidence over weeks by start group, {which}, with Aalen-Johansen."
+                alt = f"Cumulative incidence over weeks by {reading.context.arm}, {which}, with Aalen-Johansen."
                 caption = (
                     f"Median and {label}, all events competing. Steps or markers: Aalen-Johansen.{reading.after_switch}"
                 )
@@ -74,7 +74,9 @@ class Survival(Chapter):
         if "event_counts" in reading.tables:
             counts = reading.tables["event_counts"]
             wide = counts.pivot_table(index=["start_group", "stratum"], columns="event", values="events", sort=False)
-            wide = wide.reset_index().rename(columns={"start_group": "Start group", "stratum": "Stratum"})
+            wide = wide.reset_index().rename(
+                columns={"start_group": reading.context.arm.capitalize(), "stratum": "Stratum"}
+            )
             wide["Stratum"] = [stratum_label(str(s)) for s in wide["Stratum"]]
             shown["Persons who had each event"] = wide.rename_axis(columns=None)
         late = int(about.get("entered_late", 0))
@@ -180,7 +182,7 @@ def _data(reading: Reading, name: str, stratum: str) -> xr.DataArray | None:
 
 def _finish(axes: Axes, reading: Reading, draws: xr.DataArray, title: str, stratum: str) -> None:
     weeks = draws["week"].to_numpy().astype(float)
-    week_axis(axes, weeks, reading.context.switch_week)
+    week_axis(axes, weeks, reading.context.delayed_week)
     add_title(axes, title)
     at_risk = _data(reading, "at_risk", stratum)
     if at_risk is not None:

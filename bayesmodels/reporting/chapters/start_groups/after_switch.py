@@ -32,9 +32,9 @@ def parallel_table(reading: Reading) -> pd.DataFrame:
     """
     rows = []
     for cell in difference_cells(reading):
-        start = reading.context.drug_start_week.get(cell.contrast.late, math.inf)
-        if not math.isfinite(start) or math.isnan(cell.sign):
+        if not math.isfinite(cell.contrast.switch_week) or math.isnan(cell.sign):
             continue
+        start = reading.context.drug_start_week.get(cell.contrast.late, cell.contrast.switch_week)
         points = delta_weeks(cell, reading)
         last = np.fmin(points["well_observed"], points["delta_2"])
         established = reading.settings.parallel_from_week.get(cell.outcome.name, _established(reading, cell, start))
@@ -49,9 +49,10 @@ def time_saved_table(reading: Reading) -> pd.DataFrame:
     At week w, per draw: w minus the first time the later group's curve reaches the earlier group's value at w, between
     curve weeks by a straight line. Draws in which it is not reached count as -inf in the quantiles (so a bound may be
     "not reached") and their share is `not_reached`. On a course that gets worse, positive weeks are weeks saved; on one
-    that the drug improves, negative weeks say how much later the later group gets there (`course`).
+    that the drug improves, negative weeks say how much later the later group gets there (`course`). With a free
+    baseline the curves are of changes since randomisation.
     """
-    name = "curve" if reading.publishes("curve") else "curve_change"
+    name = "curve" if reading.publishes("curve") and not reading.context.free_baseline else "curve_change"
     if not reading.publishes(name):
         return pd.DataFrame()
     curves = reading.posterior(name)

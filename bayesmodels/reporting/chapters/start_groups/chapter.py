@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
-from bayesmodels.posterior.estimand import OPEN_LABEL, all_persons
+from bayesmodels.posterior.differences import differences
+from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, all_persons
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors
 from bayesmodels.posterior.wording import as_percent, chance, estimate, percents, signed, weeks_saved
@@ -22,11 +23,15 @@ from bayesmodels.reporting.chapters.start_groups.after_switch import (
     parallel_table,
     time_saved_table,
 )
-from bayesmodels.reporting.chapters.start_groups.differences import delta_table, difference_table, persistence_table
+from bayesmodels.reporting.chapters.start_groups.differences import (
+    delta_table,
+    difference_table,
+    persistence_table,
+    randomisation_table,
+)
 from bayesmodels.reporting.drawing import COLOURS, add_title, median_and_band, new_panel, no_difference, week_axis
 from bayesmodels.reporting.first_screen import LEARNED
 from bayesmodels.reporting.page import Picture, Section, chance_or_why
-from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.vocabulary import ALL
 
 _POINTS = {
@@ -44,13 +49,14 @@ class StartGroups(Chapter):
     shows = "deltas"
 
     def tables(self, reading: Reading) -> Tables:
-        """`differences`, `deltas`, `persistence`, `parallel`, `time_saved`."""
+        """`differences`, `deltas`, `persistence`, `parallel`, `time_saved`; `at_randomisation` (free baseline)."""
         return {
             "differences": difference_table(reading),
             "deltas": delta_table(reading),
             "persistence": persistence_table(reading),
             "parallel": parallel_table(reading),
             "time_saved": time_saved_table(reading),
+            "at_randomisation": randomisation_table(reading),
         }
 
     def figures(self, reading: Reading) -> Makers:
@@ -58,9 +64,12 @@ class StartGroups(Chapter):
         return {name: partial(difference_figure, reading, o, c, s) for name, o, c, s in _cells(reading)}
 
     def section(self, reading: Reading) -> Iterator[Section]:
-        """Differences at chosen weeks, then what becomes of them."""
+        """Differences at chosen weeks, then what becomes of them; with a free baseline also what differed at week 0."""
         yield _difference_section(reading)
-        yield _persistence_section(reading)
+        if "at_randomisation" in reading.tables:
+            yield _randomisation_section(reading)
+        if {"persistence", "parallel", "time_saved"} & set(reading.tables):
+            yield _persistence_section(reading)
 
     def lead(self, reading: Reading) -> LeadLines:
         """Differences at chosen weeks, by whether they are identified."""
@@ -73,16 +82,17 @@ class StartGroups(Chapter):
 
 
 def difference_figure(reading: Reading, outcome: Outcome, contrast: Contrast, stratum: str) -> Figure:
-    """Difference between two start groups over weeks, with the side that favours the earlier start named."""
+    """Difference between two start groups over weeks, with the sides that favour either named."""
     figure, axes = new_panel(height=3.1)
     where = {"outcome": outcome.name, "contrast": contrast.label, "stratum": stratum}
-    draws = reading.posterior("difference").sel(where).transpose("week", ...)
+    draws = differences(reading.tree, reading.context).sel(where).transpose("week", ...)
     weeks = draws["week"].to_numpy().astype(float)
     last = reading.observed.last_well_observed(outcome.name, contrast.groups, stratum)
     median_and_band(axes, weeks, summarise(flat(draws), reading.prob), COLOURS[3], last)
     no_difference(axes)
-    week_axis(axes, weeks, reading.context.switch_week, labelled=True)
-    axes.set_ylabel(f"{contrast.group} minus {contrast.reference}, {outcome.unit}")
+    week_axis(axes, weeks, contrast.switch_week, labelled=True)
+    change = "\nchange since randomisation, " if reading.context.free_baseline else ", "
+    axes.set_ylabel(f"{contrast.group} minus {contrast.reference}{change}{outcome.unit}")
     add_title(axes, f"{outcome.label}: {stratum_label(stratum)}")
     axes.margins(y=0.15)
     sign = contrast.sign(outcome)
@@ -115,11 +125,11 @@ def _difference_section(reading: Reading) -> Section:
         numbers = (row["median"], row["lower"], row["upper"])
         shown = {
             **_labels(context, row),
-            "When": f"week {row['week']:g}, {_point(row['point'], settings)}",
+            "When": f"week {row['week']:g}, {_point(row['point'], reading)}",
             f"Difference ({settings.interval_label})": estimate(*numbers),
             "Unit": outcome.unit,
             "In percent": percents(*numbers) if outcome.scale == "log" else "",
-            "P(favours the earlier start)": chance_or_why(row),
+            f"P(favours {context.sides[0]})": chance_or_why(row),
         }
         if settings.important_difference:
             important = settings.important_difference.get(outcome.name)
@@ -128,27 +138,35 @@ def _difference_section(reading: Reading) -> Section:
             )
         groups = next(c.groups for c in context.contrasts if c.label == row["contrast"])
         shown["Still observed"] = _counts(groups, row)
-        shown["Comparison"] = row["estimand"].removeprefix(f"{all_persons(context)}; ")
+        shown["Comparison"] = row["estimand"].removeprefix(f"{all_persons(context)}; ").removeprefix(f"{CHANGES}; ")
         rows.append(shown)
     pictures = [
         Picture(
             reading.figures.maker(name),
-            f"Difference between start groups in mean {outcome.label} over weeks, "
+            f"Difference between {context.arm}s in mean {outcome.label} over weeks, "
             f"{name.removeprefix(f'difference_{outcome.name}_')}, with interval and zero line.",
             f"Median and {settings.interval_label}. {reading.comparison} Dashed past the last week at which half "
             "of each group is observed.",
         )
         for name, outcome, *_ in _cells(reading)
     ]
+    switching = any(math.isfinite(contrast.switch_week) for contrast in context.contrasts)
+    before = "Before the switch a comparison is as randomised. " if switching else ""
+    points = (
+        "Delta_1 is at the last curve week up to the switch; Delta_2 at the last visit at which both groups have data. "
+        if switching
+        else ""
+    )
     return Section(
-        "Start groups compared",
+        "Start groups compared" if context.staggered else "Active and control compared",
         [
-            f"Before the switch the comparison is as randomised. {reading.comparison}",
-            "Delta_1 is at the last curve week up to the switch; Delta_2 at the last visit at which both groups have "
-            "data. Where fewer than half of either group are still observed the probability is withheld.",
+            f"{before}{reading.comparison}",
+            *([FREE_BASELINE] if context.free_baseline else []),
+            f"{points}Where fewer than half of either group are still observed the probability is withheld.",
         ],
         {
-            f"Differences at chosen weeks: median and {settings.interval_label}, raw": pd.DataFrame(
+            f"{'Differences of changes since randomisation' if context.free_baseline else 'Differences'} at chosen "
+            f"weeks: median and {settings.interval_label}, raw": pd.DataFrame(
                 shown_with_errors(rows, reading.tables["deltas"][ERROR], "Difference")
             )
         },
@@ -158,9 +176,28 @@ def _difference_section(reading: Reading) -> Section:
     )
 
 
+def _randomisation_section(reading: Reading) -> Section:
+    """What differed at week 0 already, by chance or design: no effect."""
+    context, label = reading.context, reading.label
+    rows = [
+        {
+            **_labels(context, row),
+            f"Difference at week 0 ({label})": estimate(*(row[edge] for edge in ("median", "lower", "upper"))),
+            "Unit": row["unit"],
+        }
+        for row in reading.tables["at_randomisation"].to_dict("records")
+    ]
+    return Section(
+        "What differed at randomisation already",
+        ["Raw difference of means at week 0, before any treatment: no effect of the drug. It is in no contrast above."],
+        {f"Median and {label}": pd.DataFrame(rows)},
+    )
+
+
 def _persistence_section(reading: Reading) -> Section:
     """Whether the early advantage is kept, closing, and what time it saved."""
     context, settings = reading.context, reading.settings
+    first, second = context.sides
     tables: dict[str, pd.DataFrame] = {}
     if "persistence" in reading.tables:
         tables["Is the earlier start's advantage kept? Posterior probability (prior probability)"] = _persistence(
@@ -183,9 +220,15 @@ def _persistence_section(reading: Reading) -> Section:
             }
             for row in reading.tables["time_saved"].to_dict("records")
         ]
-        tables["Time saved: weeks by which the later start had fallen to the earlier start's value sooner"] = (
-            pd.DataFrame(rows)
-        )
+        change = "change since randomisation" if context.free_baseline else "value"
+        tables[f"Time saved: weeks by which {second} had fallen to {first}'s {change} sooner"] = pd.DataFrame(rows)
+    saved = (
+        f"Time saved at week w: w minus the first week at which {second}'s curve reaches {first}'s value at w. On an "
+        "improving course a negative number says how many weeks later it gets there. Draws in which it is not reached "
+        f"count as the lowest. Estimand: {all_persons(context)}."
+    )
+    if not context.staggered:
+        return Section("Time saved", [reading.comparison], tables, (), saved)
     return Section(
         "Does the difference last?",
         [
@@ -197,10 +240,7 @@ def _persistence_section(reading: Reading) -> Section:
         ],
         tables,
         (),
-        "Δ1, Δ2: differences at weeks 1 and 2 in the direction of the earlier start. Time saved at week w: w minus the "
-        "first week at which the later start's curve reaches the earlier start's value at w. On an improving course a "
-        "negative number says how many weeks later it gets there. Draws in which it is not reached count as the "
-        f"lowest. Estimand: {all_persons(context)}.",
+        f"Δ1, Δ2: differences at weeks 1 and 2 in the direction of the earlier start. {saved}",
     )
 
 
@@ -234,9 +274,10 @@ def _parallel_row(context: FitContext, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _point(point: str, settings: ReportSettings) -> str:
-    declared = point == "delta_2" and settings.end_week is not None
-    return "declared end (Delta_2)" if declared else _POINTS[point]
+def _point(point: str, reading: Reading) -> str:
+    declared = point == "delta_2" and reading.settings.end_week is not None
+    said = "declared end (Delta_2)" if declared else _POINTS[point]
+    return said if reading.context.staggered else said.removesuffix(" (Delta_2)").replace("groups", "arms")
 
 
 def _labels(context: FitContext, row: dict[str, Any]) -> dict[str, str]:
@@ -265,11 +306,12 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
     outcome = context.outcomes[row["outcome"]]
     contrast = next(c for c in context.contrasts if c.label == row["contrast"])
     numbers = (row["median"], row["lower"], row["upper"])
-    after = context.switch_week is not None and row["week"] > context.switch_week
+    said = [OPEN_LABEL] if row["week"] > contrast.switch_week else []
+    said += [CHANGES] if context.free_baseline else []
     percent = as_percent(outcome, *numbers)
     return (
         f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
-        f"{row['week']:g}{f' ({OPEN_LABEL})' if after else ''}: {estimate(*numbers)} {outcome.unit}"
+        f"{row['week']:g}{f' ({"; ".join(said)})' if said else ''}: {estimate(*numbers)} {outcome.unit}"
         f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
         f"{chance(row['probability_favours'])} that it favours {contrast.early}.{error_in_brackets(row[ERROR])}"
     )

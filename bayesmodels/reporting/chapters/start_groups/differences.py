@@ -15,10 +15,13 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.posterior.context import Contrast, Outcome
+from bayesmodels.posterior.differences import at_randomisation, differences
 from bayesmodels.posterior.estimand import estimand, withheld
-from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
+from bayesmodels.posterior.intervals import NOTHING, STATISTICS, flat, long_table, probability, summarise
 from bayesmodels.posterior.monte_carlo import with_errors
 from bayesmodels.reporting.chapter import Reading
+
+NO_CHANGE_YET = "no change yet at week 0"
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class DifferenceCell:
 def difference_cells(reading: Reading) -> Iterator[DifferenceCell]:
     """Each outcome, contrast and stratum of the published `difference` that is defined."""
     order = ("outcome", "contrast", "stratum", "week", "chain", "draw")
-    context, prior = reading.context, reading.prior("difference")
-    posterior = reading.posterior("difference").transpose(*order)
+    context, prior = reading.context, reading.difference("prior")
+    posterior = differences(reading.tree, context).transpose(*order)
     prior = None if prior is None else prior.transpose(*order)
     weeks = posterior["week"].to_numpy().astype(float)
     for name, outcome in context.outcomes.items():
@@ -104,7 +107,7 @@ def difference_row(cell: DifferenceCell, week: float, reading: Reading) -> dict[
     outcome, contrast, stratum = cell.outcome, cell.contrast, cell.stratum
     reason = withheld(observed, outcome.name, contrast, stratum, week)
     if not reason and np.ptp(draws) < NOTHING:
-        reason = "the same in both groups by design"
+        reason = NO_CHANGE_YET if reading.context.free_baseline and week == 0 else "the same in both groups by design"
     important = settings.important_difference.get(outcome.name, math.nan)
     gain = cell.sign * draws
     silent = bool(reason) or math.isnan(cell.sign)
@@ -127,13 +130,16 @@ def difference_row(cell: DifferenceCell, week: float, reading: Reading) -> dict[
 
 
 def delta_weeks(cell: DifferenceCell, reading: Reading) -> dict[str, float]:
-    """Weeks of Delta_1, of Delta_2, and the last at which half of each group is observed; NaN where there is none."""
-    switch, settings, observed = reading.context.switch_week, reading.settings, reading.observed
+    """Weeks of Delta_1, of Delta_2, and the last at which half of each group is observed; NaN where there is none.
+
+    Delta_1 is that of contrasts whose later group starts the drug too; others are as randomised to the end.
+    """
+    switch, settings, observed = cell.contrast.switch_week, reading.settings, reading.observed
     last = observed.last_visit(cell.outcome.name, cell.contrast.groups, cell.stratum)
     well = observed.last_well_observed(cell.outcome.name, cell.contrast.groups, cell.stratum)
     end = settings.end_week if settings.end_week is not None else (cell.weeks.max() if math.isnan(last) else last)
     return {
-        "delta_1": math.nan if switch is None else cell.up_to(switch),
+        "delta_1": cell.up_to(switch) if math.isfinite(switch) else math.nan,
         "well_observed": math.nan if math.isnan(well) else cell.up_to(well),
         "delta_2": cell.up_to(end),
     }
@@ -152,6 +158,20 @@ def delta_table(reading: Reading) -> pd.DataFrame:
             if not math.isnan(week)
         ]
     return _with_errors(rows, reading)
+
+
+def randomisation_table(reading: Reading) -> pd.DataFrame:
+    """What differed between start groups at week 0, where the model lets it: no effect, so without a probability.
+
+    Columns: `outcome`, `contrast`, `stratum`, `unit`, `mean`, `sd`, `median`, `lower`, `upper` (raw); empty with a
+    common baseline.
+    """
+    gap, context = at_randomisation(reading.tree, reading.context), reading.context
+    if gap is None:
+        return pd.DataFrame()
+    table = long_table(gap, reading.prob)
+    table["unit"] = [context.outcomes[name].unit for name in table["outcome"]]
+    return table[["outcome", "contrast", "stratum", "unit", *STATISTICS]]
 
 
 def persistence_table(reading: Reading) -> pd.DataFrame:
@@ -186,7 +206,7 @@ def persistence_table(reading: Reading) -> pd.DataFrame:
 
 
 def _with_errors(rows: list[dict[str, object]], reading: Reading) -> pd.DataFrame:
-    draws = {"difference": reading.tree["posterior"]["difference"]}
+    draws = {"difference": differences(reading.tree, reading.context)}
     return with_errors(pd.DataFrame(rows), draws, reading.context, "difference")
 
 

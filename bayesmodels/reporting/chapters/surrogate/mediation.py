@@ -93,9 +93,16 @@ class Mediation(Chapter):
             reading.pictures(
                 "surrogacy_mediation",
                 "Total effect on the outcome over weeks, and its part via the surrogate.",
-                f"Median and {label}. After the switch: early against delayed start, not drug against placebo.",
+                f"Median and {label}.{_after(d)}",
             ),
         )
+
+
+def _after(d: Declared) -> str:
+    """What the comparison is after the switch, after a space; blank where it stays as randomised."""
+    if d.contrast is None or not math.isfinite(d.switch_week):
+        return ""
+    return f" After week {d.switch_week:g}: {d.contrast.early} against {d.contrast.late} start, {OPEN_LABEL}."
 
 
 def mediation_figure(table: pd.DataFrame, d: Declared) -> Figure:

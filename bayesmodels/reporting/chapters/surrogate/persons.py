@@ -59,7 +59,7 @@ class Persons(Chapter):
         evidence = reading.surrogate
         if evidence is None or evidence.arms is None:
             return {}
-        return {"surrogacy_persons": partial(persons_figure, evidence.arms, evidence.declared)}
+        return {"surrogacy_persons": partial(persons_figure, evidence.arms, evidence.declared, reading.context.arm)}
 
     def section(self, reading: Reading) -> Section | tuple[()]:
         """Measures of association, and prediction of new persons."""
@@ -117,20 +117,20 @@ class Persons(Chapter):
             shown,
             reading.pictures(
                 "surrogacy_persons",
-                "Ellipses that hold 50 and 95 % of persons by start group, with lines.",
+                f"Ellipses that hold 50 and 95 % of persons by {reading.context.arm}, with lines.",
                 "From posterior medians of means and covariances; true values. No person is drawn.",
             ),
             "Variance reduction factor of person terms: each term scaled by its SD.",
         )
 
 
-def persons_figure(arms: Arms, d: Declared) -> Figure:
+def persons_figure(arms: Arms, d: Declared, arm: str = "start group") -> Figure:
     """Where persons of each arm lie, as the model knows them, with each arm's line (at medians of the draws)."""
     assert d.contrast is not None
     figure, axes = new_panel()
-    for arm, label, colour in ((1, d.contrast.early, COLOURS[0]), (0, d.contrast.late, COLOURS[1])):
-        mean = np.median(arms.mean[:, arm], axis=0)
-        covariance = np.median(arms.covariance[:, arm], axis=0)
+    for k, label, colour in ((1, d.contrast.early, COLOURS[0]), (0, d.contrast.late, COLOURS[1])):
+        mean = np.median(arms.mean[:, k], axis=0)
+        covariance = np.median(arms.covariance[:, k], axis=0)
         for share, alpha in ((0.5, 0.22), (0.95, 0.10)):
             axes.add_patch(_ellipse(mean, covariance, share, facecolor=colour, alpha=alpha))
         slope = covariance[0, 1] / covariance[0, 0]
@@ -140,7 +140,7 @@ def persons_figure(arms: Arms, d: Declared) -> Figure:
     axes.set_xlabel(f"{d.surrogate.label}: change to week {d.surrogate_week:g}, {d.surrogate.unit}")
     axes.set_ylabel(f"{d.outcome.label}: change\nto week {d.outcome_week:g}, {d.outcome.unit}")
     axes.autoscale_view()
-    add_title(axes, "Persons by start group")
+    add_title(axes, f"Persons by {arm}")
     return figure
 
 

@@ -41,6 +41,7 @@ class TwoEffects(Chapter):
     def section(self, reading: Reading) -> Section:
         """By assumption."""
         tables, label = reading.tables, reading.label
+        bridge = reading.evidence.arms is not None and reading.evidence.arms.cross is not None
         rows = []
         for row in tables["surrogacy_causal_association"].to_dict("records"):
             ignorance = (row["ignorance_lower"], row["ignorance_upper"])
@@ -73,7 +74,7 @@ class TwoEffects(Chapter):
                 "Does the drug help those whose surrogate it moves? No person is seen both with and without the drug, "
                 "so the data leave four correlations open: the answer is a range over them, narrowed only by "
                 "assumptions.",
-                f"Delayed-start bridge, an assumption: {BRIDGE.removeprefix('assumption: ')}.",
+                *([f"Delayed-start bridge, an assumption: {BRIDGE.removeprefix('assumption: ')}."] if bridge else []),
             ],
             {"Individual causal association": pd.DataFrame(rows), "Principal strata": pd.DataFrame(lines)},
             reading.pictures(

@@ -129,9 +129,15 @@ def _rules(evidence: TrialEvidence) -> pd.DataFrame:
     rows = [
         ("Verdict", verdict.verdict, " ".join(verdict.reasons)),
         (
+            "Interval of the correlation",
+            f"{evidence.information.rho_width_ratio:.2f} times as wide as the prior's",
+            f"95 % intervals; not assessable above {evidence.cuts.max_width_ratio:g}",
+        ),
+        (
             "Information gain",
             f"{evidence.information.bits:.2f} bits",
-            f"Kullback-Leibler, rho from its prior; {evidence.information.bits_bias:.2f} expected of chance alone",
+            "Kullback-Leibler divergence of the correlation from its prior, less the "
+            f"{evidence.information.bits_bias:.2f} bits that Monte-Carlo error alone gives",
         ),
         (
             "IQWiG category",

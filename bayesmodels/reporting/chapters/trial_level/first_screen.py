@@ -39,9 +39,8 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
     )
     r2 = estimate(*limits(evidence.draws.r2, prob))
     line = (
-        f"R² of effects over trials: {r2}; a priori {estimate(*evidence.prior_r2)}. The data moved the correlation by "
-        f"{information.bits:.2f} bits; R²'s interval is {information.width_ratio:.2f} times as wide as the prior's."
-        f"{error_in_brackets(r2_error)}"
+        f"R² of effects over trials: {r2}; a priori {estimate(*evidence.prior_r2)}.{error_in_brackets(r2_error)} "
+        f"{information.sentence()}"
     )
     known, unknown = _responses(evidence, prob)
     (unknown if verdict.verdict in ("not assessable", "uncertain") else known).insert(0, line)

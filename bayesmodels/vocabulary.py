@@ -136,6 +136,7 @@ DIMS: dict[str, str] = {
     "period": "before_switch, after_switch, last_year",
     "term": "person-level term, '<outcome>:level', ':rate', ':effect' or a part's own; coordinate term_unit",
     "term_other": "the same terms again",
+    "outcome_other": "the same outcomes again",
     "person": "person, relabelled 0..n-1 in any stored posterior",
     "covariate": "column of the persons table used by the model",
     "event": "event type; coordinate terminal",
@@ -263,6 +264,16 @@ _ALL = (
         "random_walk_sd", ("outcome", "stratum"), "{unit} per square root of a month",
         "SD of the random walk about the person's own course",
         made_by="random_walk_sd = {sd = ...} under [[model.outcomes]]", refitted=True,
+    ),
+    Variable(
+        "random_walk_time_constant", ("outcome",), "months",
+        "months since randomisation in which the SD of the random walk's steps shrinks to 1 / e",
+        made_by="random_walk_time_constant = {median = ..., sigma = ...} under [[model.outcomes]]", refitted=True,
+    ),
+    Variable(
+        "walk_correlation", ("outcome", "outcome_other"), "correlation",
+        "correlation between the steps of the outcomes' random walks",
+        made_by="walk_correlation = 1.0 under [model]", refitted=True,
     ),
     Variable(
         "disease_rate_ratio", ("start_group",), "ratio",

@@ -3,7 +3,8 @@
     python benchmarks/gradient.py [--seconds 1]
 
 "fixed" designs do not depend on parameters; in "varying" ones a third of the bases do, and has a gradient; in
-"random_walks" ones every outcome has a Brownian path besides. Packing into blocks of persons included; one thread.
+"random_walks" ones every outcome has a Brownian path besides, whose steps shrink (of the first outcome) in "shrinking"
+ones and are correlated between outcomes in "correlated" ones. Packing into blocks of persons included; one thread.
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, evaluation, no_t
 PERSONS = (100, 1_000, 10_000, 100_000)
 DESIGNS = {"q = 4: 2 outcomes of 6 visits": (2, 6), "q = 12: 6 outcomes of 8 visits": (6, 8)}
 
-KINDS = {"fixed": (False, False), "varying": (True, False), "random_walks": (True, True)}
+KINDS = {
+    "fixed": (False, ""),
+    "varying": (True, ""),
+    "random_walks": (True, "independent"),
+    "shrinking": (True, "shrinking"),
+    "correlated": (True, "correlated"),
+    "both": (True, "correlated, shrinking"),
+}
 
 
-def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_walks: bool):
+def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_walks: str):
     """Random data with level, rate and a drug effect on every outcome; level and rate vary between persons."""
     rng = np.random.default_rng(0)
     t = np.cumsum(rng.uniform(0.3, 1.0, (visits, persons)), axis=0)
@@ -38,6 +46,7 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_wa
         varying=tuple(varying and p % 3 == 2 for p in range(terms)),
         n_terms=terms,
         random_walks=tuple(range(outcomes)) if random_walks else (),
+        correlated_walks="correlated" in random_walks,
     )
     inputs = Inputs(
         elapsed=np.diff(t, axis=0, prepend=0.0).repeat(outcomes, axis=0).T,
@@ -52,13 +61,15 @@ def arguments(persons: int, outcomes: int, visits: int, varying: bool, random_wa
         partial=rng.uniform(-0.5, 0.5, q * (q - 1) // 2),
         sigma=rng.uniform(0.5, 1.0, (1, outcomes)),
         random_walk=rng.uniform(0.1, 0.3, (1, outcomes)),
+        walk_partial=np.full(outcomes * (outcomes - 1) // 2 if random_walks else 0, 0.3),
+        decay=np.where(np.arange(outcomes) == 0, 0.05 * ("shrinking" in random_walks), 0.0),
         skew=np.zeros(1),
     )
     y = rng.normal(size=(persons, outcomes * visits))
     return layout, (y, np.ones(persons), *no_terms(y), *inputs, *(three * outcomes))
 
 
-def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, random_walks: bool, seconds: float) -> float:
+def nanoseconds(persons: int, outcomes: int, visits: int, varying: bool, random_walks: str, seconds: float) -> float:
     """CPU nanoseconds a person and gradient."""
     layout, given = arguments(persons, outcomes, visits, varying, random_walks)
     evaluate = evaluation(layout, True, njit)

@@ -41,7 +41,7 @@ class JointEventModel(CourseModel):
 
     Parameters
     ----------
-    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape, walk_correlation
         As of `CourseModel`.
     events : sequence of Event
         At least one; an exit that is none of them ends follow-up without information.

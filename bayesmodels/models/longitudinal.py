@@ -27,7 +27,7 @@ class LongitudinalModel(CourseModel):
 
     Parameters
     ----------
-    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape
+    type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape, walk_correlation
         As of `CourseModel`.
     """
 

@@ -13,12 +13,13 @@ from pydantic import (
     Field,
     FiniteFloat,
     PlainSerializer,
+    PositiveFloat,
     model_validator,
 )
 
 from bayesmodels.parts.effects import EFFECTS, NoEffect
 from bayesmodels.parts.lookup import part_from, part_to
-from bayesmodels.parts.priors import HalfNormal, MeanPrior, Normal
+from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
 from bayesmodels.parts.trajectories import TRAJECTORIES, Linear
 
 TrajectoryPart = Annotated[
@@ -114,6 +115,9 @@ class Outcome(BaseModel):
     random_walk_sd : HalfNormal, optional
         Of a random walk (Brownian motion) about each person's course, from 0 at randomisation, per square root of a
         month; none unless given.
+    random_walk_time_constant : LogNormal or float, optional
+        Months since randomisation in which the SD of the random walk's steps shrinks to 1 / e; a number is taken as
+        known. Steps of one size unless given.
     effect_on_level_prior, effect_on_rate_prior : Normal, or dict of Normal by stratum
         Size of an effect that shifts the level, or the rate.
     source : str
@@ -138,6 +142,7 @@ class Outcome(BaseModel):
     residual_sd: HalfNormal | None = None
     rate_skewness: HalfNormal | Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     random_walk_sd: HalfNormal | None = None
+    random_walk_time_constant: LogNormal | PositiveFloat | None = None
     effect_on_level_prior: MeanPrior | None = None
     effect_on_rate_prior: MeanPrior | None = None
     source: str = "typical level, spread and rate stated in the configuration"
@@ -157,6 +162,8 @@ class Outcome(BaseModel):
             raise ValueError(f"expected limits as [low, high] with low below high, got {list(self.limits)}")
         if self.censor_at_limits and self.limits is None:
             raise ValueError("expected limits with censor_at_limits")
+        if self.random_walk_time_constant is not None and self.random_walk_sd is None:
+            raise ValueError("expected random_walk_sd with random_walk_time_constant: give it too, or leave both out")
         return self
 
     @property

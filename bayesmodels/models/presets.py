@@ -11,7 +11,7 @@ from bayesmodels.errors import expect
 from bayesmodels.models.outcome import Outcome, Typical
 from bayesmodels.parts.effects import FUNCTION_LAG, Plateau, ProportionalSlowing, SlopeChange
 from bayesmodels.parts.lookup import unknown
-from bayesmodels.parts.priors import HalfNormal, Normal
+from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.study.checks.limits import LIMITS
 
@@ -29,6 +29,7 @@ RANDOM_WALK = (
 SKEWED = (
     "assumption: few decline several times as fast as most; a log SD of 0.8 has a 90 % point of 2.8 times the median"
 )
+SHRINKING = f"assumption, shared with the generator of simulated trials: steps shrink to 1 / e in about 20 months ({TABLE})"
 LATE_NFL = (
     f"assumption: later decline on the drug is confounded with who stays; VALOR's week 148 suggests -.015 ({TABLE})"
 )
@@ -58,6 +59,7 @@ def nfl_plasma() -> Outcome:
         rate_sd=HalfNormal(sd=0.03, source=NFL_RATES),
         residual_sd=HalfNormal(sd=0.2, source=NFL_ERROR),
         random_walk_sd=HalfNormal(sd=0.2, source=RANDOM_WALK.format("ln .12 to .16")),
+        random_walk_time_constant=LogNormal(median=20.0, sigma=0.5, source=SHRINKING),
         effect_on_level_prior=Normal(mean=0.0, sd=0.75, source="assumption: centred at no effect; a halving is 0.9 SD"),
     )
 

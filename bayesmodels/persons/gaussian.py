@@ -13,6 +13,7 @@ import numpy as np
 from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.linear_mixed.variable import SkewedTerms, factor_and_sd, person_terms, skewed_at
+from bayesmodels.kernels.linear_mixed.walk_covariance import RandomWalks, random_walks_of
 from bayesmodels.persons.collapsed import Draw
 
 
@@ -47,22 +48,29 @@ class Rows:
 
 @dataclass(frozen=True)
 class Spread:
-    """Variation between persons at a draw: covariance of random effects (person, term, term); SDs (person, outcome)."""
+    """Variation between persons at a draw.
+
+    Parameters
+    ----------
+    terms : (person, term, term)
+        Covariance of random effects.
+    walks : RandomWalks
+    sigma : (person, outcome)
+        SD of residuals.
+    """
 
     terms: np.ndarray
-    random_walk: np.ndarray
+    walks: RandomWalks
     sigma: np.ndarray
 
     def of(self, persons: np.ndarray) -> Spread:
         """Some persons, by position or as a mask."""
-        return Spread(self.terms[persons], self.random_walk[persons], self.sigma[persons])
+        return Spread(self.terms[persons], self.walks.of(persons), self.sigma[persons])
 
     def between(self, rows: Rows, columns: Rows) -> np.ndarray:
         """Covariance of persons' true courses, Brownian paths included, (person, row, column)."""
         shared = np.einsum("ira,iab,icb->irc", rows.basis, self.terms, columns.basis, optimize=True)
-        same = rows.outcome[:, None] == columns.outcome[None, :]
-        earlier = np.minimum(rows.months[:, :, None], columns.months[:, None, :])
-        return shared + np.where(same, self.random_walk[:, rows.outcome, None] ** 2 * earlier, 0.0)
+        return shared + self.walks.covariance(rows.outcome, rows.months, columns.outcome, columns.months)
 
 
 def rows_of(layout: Layout, draw: Draw, deviations: np.ndarray | None = None) -> Rows:
@@ -123,7 +131,7 @@ def spread_of(layout: Layout, draw: Draw) -> Spread:
         root[:, :, 0] = 0.0
     return Spread(
         root @ root.transpose(0, 2, 1),
-        _by_person(inputs.random_walk, inputs.stratum),
+        random_walks_of(layout, inputs),
         _by_person(inputs.sigma, inputs.stratum),
     )
 

@@ -132,6 +132,7 @@ def individual_verdict(
         width, before = (float(np.ptp(np.quantile(draws, [tail, 1 - tail]))) for draws in (association, prior))
         ratio = width / before
         reasons.append(f"The correlation's interval is {ratio:.2f} times as wide as the prior's.")
+        reasons += _beside_prior(association, prior, cut_offs)
     implied = prior is not None and float(np.quantile(prior**2, 1 - tail)) < cut_offs.individual_refuted
     needed = cut_offs.effect_probability
     answer: Answer
@@ -140,7 +141,8 @@ def individual_verdict(
         text = f"The model's prior alone lets {surrogate} and {outcome} go together only weakly within an arm."
         reasons.append(
             f"The prior alone keeps R2 below {cut_offs.individual_refuted:g}: a low R2 is what was put in, as where "
-            "paths of the two outcomes are taken as independent."
+            "paths of the two outcomes are taken as independent (walk_correlation = 1.0 under [model] lets them go "
+            "together)."
         )
     elif ratio >= cut_offs.prior_width:
         answer, text = "not assessable", f"These data hardly moved the prior of how {surrogate} goes with {outcome}."
@@ -166,6 +168,30 @@ def individual_verdict(
     }
     note = "It is no evidence that moving the surrogate moves the outcome: one cause may drive both."
     return Verdict("individual", answer, text, (*reasons, note), (change[answer],))
+
+
+def _beside_prior(association: np.ndarray, prior: np.ndarray, cut_offs: CutOffs) -> list[str]:
+    """Probability that each answer is true, after the data and before, and what the prior of R2 looks like."""
+    low, high = cut_offs.individual_refuted, cut_offs.individual_supported
+
+    def shares(draws: np.ndarray) -> tuple[float, float, float]:
+        supported = probability((draws**2 >= high) & (draws > 0))
+        refuted = probability((draws**2 < low) | (draws < 0))
+        return supported, refuted, 1.0 - supported - refuted
+
+    words = (
+        f"R2 at least {high:g}, the better together",
+        f"R2 below {low:g}, or the better with the worse",
+        "in between",
+    )
+    pairs = zip(words, shares(association), shares(prior), strict=True)
+    beside = "; ".join(f"{word}: {chance(after)} ({chance(before)})" for word, after, before in pairs)
+    return [
+        f"Probability after the data, and in brackets before: {beside}.",
+        f"Before the data R2 is below {low:g} with probability {chance(probability(prior**2 < low))}, whatever the "
+        "sign: a prior that is flat in each correlation is not flat in R2, which is a square and mixes random effects "
+        "with paths.",
+    ]
 
 
 def _not_assessable(rung: Rung, question: str, why: str, data: str) -> Verdict:

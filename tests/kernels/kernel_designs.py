@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import block_diag
 from scipy.special import logsumexp
 from scipy.stats import lognorm, multivariate_normal, norm
 
@@ -30,12 +29,13 @@ class Design:
         return [self.bases[self.layout.outcome_of.index(k)].shape[0] for k in range(max(self.layout.outcome_of) + 1)]
 
 
-def layout(loadings, random, shifting=(), varying=None, random_walks=(), skewed=0) -> Layout:
+def layout(loadings, random, shifting=(), varying=None, random_walks=(), correlated_walks=False, skewed=0) -> Layout:
     """`loadings`: (outcome, term) pairs sorted by outcome; `varying`: every second basis unless said."""
     outcome_of, term_of = zip(*loadings, strict=True)
     varying = tuple(m % 2 == 1 for m in range(len(loadings))) if varying is None else varying
     return Layout(
         outcome_of, term_of, tuple(random), tuple(shifting), tuple(varying), max(term_of) + 1, tuple(random_walks),
+        correlated_walks,
         skewed,
     )  # fmt: skip
 
@@ -60,6 +60,8 @@ def design(
         partial=rng.uniform(-0.7, 0.7, q * (q - 1) // 2),
         sigma=rng.uniform(0.3, 1.2, (sigma_rows, len(widths))),
         random_walk=rng.uniform(0.1, 1.0, (sigma_rows, len(widths))),
+        walk_partial=np.linspace(-0.6, 0.7, len(form.random_walks) * (len(form.random_walks) - 1) // 2),
+        decay=np.zeros(len(widths)),
         skew=np.array([skew]),
     )
     bases = tuple(
@@ -94,8 +96,7 @@ def correlation_by_regression(partial: np.ndarray, q: int) -> np.ndarray:
 
 def rows(d: Design, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values of a person, their design over all terms, and the covariance of their errors and Brownian paths."""
-    values, design_rows, blocks = [], [], []
-    s = min(d.inputs.stratum[i], len(d.inputs.sigma) - 1)
+    values, design_rows, outcomes, months = [], [], [], []
     first = 0
     for k, width in enumerate(d.widths):
         for j in range(d.inputs.count[i, k]):
@@ -105,11 +106,30 @@ def rows(d: Design, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                     row[term] = d.bases[m][j, i]
             values.append(d.y[i, first + j])
             design_rows.append(row)
-        t = np.cumsum(d.inputs.elapsed[i, first : first + d.inputs.count[i, k]])
-        path = d.inputs.random_walk[s, k] ** 2 * np.minimum.outer(t, t) * (k in d.layout.random_walks)
-        blocks.append(path + d.inputs.sigma[s, k] ** 2 * np.eye(len(t)))
+            outcomes.append(k)
+            months.append(d.inputs.elapsed[i, first : first + j + 1].sum())
         first += width
-    return np.array(values), np.array(design_rows).reshape(-1, d.layout.n_terms), block_diag(*blocks)
+    errors = np.zeros((len(values), len(values)))
+    for a, k in enumerate(outcomes):
+        for b, other in enumerate(outcomes):
+            errors[a, b] = walk_covariance(d, i, k, other, min(months[a], months[b]))
+        errors[a, a] += d.inputs.sigma[min(d.inputs.stratum[i], len(d.inputs.sigma) - 1), k] ** 2
+    return np.array(values), np.array(design_rows).reshape(-1, d.layout.n_terms), errors
+
+
+def walk_covariance(d: Design, i: int, k: int, other: int, month: float) -> float:
+    """Covariance of a person's paths of two outcomes over the months both have run."""
+    walking = list(d.layout.random_walks)
+    if k not in walking or other not in walking:
+        return 0.0
+    correlation = float(k == other)
+    if k != other and d.layout.correlated_walks:
+        places = walking.index(k), walking.index(other)
+        correlation = correlation_by_regression(d.inputs.walk_partial, len(walking))[places]
+    s = min(d.inputs.stratum[i], len(d.inputs.sigma) - 1)
+    decay = d.inputs.decay[k] + d.inputs.decay[other]
+    area = month if decay == 0 else -np.expm1(-decay * month) / decay
+    return correlation * d.inputs.random_walk[s, k] * d.inputs.random_walk[s, other] * area
 
 
 def moments(d: Design, i: int) -> tuple[np.ndarray, np.ndarray]:

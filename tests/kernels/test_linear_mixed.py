@@ -19,7 +19,7 @@ from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, LinearMixedGradi
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed, person_terms, simulate
 
 PYTHON = Mode(linker="py", optimizer="fast_run")
-PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "random_walk", "skew")
+PARAMETERS = ("mean", "shift", "slope", "sd", "partial", "sigma", "random_walk", "walk_partial", "decay", "skew")
 
 ONE = layout([(0, 0), (0, 1)], random=(0, 1))
 TWO = layout([(0, 0), (0, 1), (0, 2), (1, 3), (1, 4), (1, 5)], random=(0, 1, 3, 4), shifting=(2, 5))
@@ -29,6 +29,12 @@ RANDOM_WALKS = layout(
     [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (1, 4), (2, 5)], random=(4, 0, 2, 1, 3), shifting=(2,), random_walks=(1,)
 )
 BOTH_WALK = layout([(0, 0), (0, 1), (1, 2), (1, 3)], random=(0, 1, 2), random_walks=(0, 1), varying=(True,) * 4)
+CORRELATED = replace(BOTH_WALK, correlated_walks=True)
+THREE_CORRELATED = layout(
+    [(0, 0), (0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (2, 5)], random=(4, 0, 2, 1, 3), shifting=(2, 5),
+    random_walks=(0, 1, 2), correlated_walks=True,
+)  # fmt: skip
+TWO_OF_THREE = replace(THREE_CORRELATED, random_walks=(0, 2))
 SKEWED = layout(
     [(0, 0), (0, 1), (0, 2), (1, 3), (1, 4)],
     random=(1, 0, 3, 4),
@@ -70,6 +76,15 @@ def cases():
     both = design(rng(32), 70, BOTH_WALK, [5, 17], strata=3, sigma_rows=1)
     yield "two Brownian paths", both
     yield "no random walk", both.with_inputs(random_walk=np.zeros((1, 2)))
+    yield "shrinking steps", both.with_inputs(decay=np.array([0.08, 0.0]))
+    yield "correlated paths", replace(both, layout=CORRELATED)
+    yield "correlated paths, shrinking", replace(both, layout=CORRELATED).with_inputs(decay=np.array([0.08, 0.0]))
+    three = design(rng(33), 130, THREE_CORRELATED, [4, 9, 2], strata=2, sd_rows=2, sigma_rows=2, covariates=1)
+    yield "three correlated paths", three.with_inputs(decay=np.array([0.0, 0.1, 0.3]))
+    yield (
+        "two correlated paths of three outcomes",
+        replace(three, layout=TWO_OF_THREE).with_inputs(walk_partial=np.array([0.8])),
+    )
     for n in (63, 64, 65, 130):
         yield f"{n} persons", design(rng(n), n, FOLLOWS, [3, 3], covariates=1)
     base = design(rng(11), 30, TWO, [4, 4])
@@ -86,6 +101,9 @@ def cases():
             design(rng(40), 40, SKEWED, [4, 7], strata=2, sd_rows=2, sigma_rows=2, skew=k, covariates=1),
         )
     yield "skewed, alone", design(rng(41), 70, SKEWED_ALONE, [5], skew=0.9)
+    together = replace(SKEWED, random_walks=(0, 1), correlated_walks=True)
+    both = design(rng(46), 40, together, [4, 7], strata=2, sd_rows=2, sigma_rows=2, skew=0.8, covariates=1)
+    yield "skewed, correlated paths", both.with_inputs(decay=np.array([0.2, 0.0]))
     yield "skewed, in two outcomes", design(rng(42), 30, SKEWED_SHARED, [3, 4], skew=0.7)
     known = design(rng(43), 30, SKEWED_ALONE, [30], skew=0.9)
     yield "skewed, known to .03", known.with_inputs(sigma=np.full((1, 1), 0.1), sd=np.full((1, 1), 1.5))
@@ -149,10 +167,12 @@ def test_gradients_are_those_of_central_differences(name):
         assert gradient.shape == at.shape
         for element in some_elements(generator, at.shape):
             step = 1e-3
-            if field == "partial":
+            if field in ("partial", "walk_partial"):
                 step *= 1 - abs(at[element])
             elif field == "sigma":
                 step *= at[element]
+            elif field == "decay":
+                step *= 0.1  # through 0: steps that grow
             expected = central_difference(
                 lambda moved, field=field: weight @ logp(d.with_inputs(**{field: moved})), at, element, step
             )
@@ -222,7 +242,7 @@ def random_designs(draw):
     shifting = [int(p) for p in generator.permutation(n_terms)[: draw(st.integers(0, n_terms))]]
     form = layout(sorted(loadings), random, shifting, tuple(bool(v) for v in generator.integers(0, 2, len(loadings))))
     random_walks = [k for k in range(outcomes) if generator.random() < 0.5]
-    form = replace(form, random_walks=tuple(random_walks))
+    form = replace(form, random_walks=tuple(random_walks), correlated_walks=draw(st.booleans()))
     strata = draw(st.integers(1, 3))
     return design(
         generator, draw(st.integers(1, 70)), form, [draw(st.integers(1, 5)) for _ in range(outcomes)],

@@ -11,6 +11,7 @@ from same_draw import same_draw
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitted import fit
+from bayesmodels.kernels.linear_mixed.walk_covariance import RandomWalks
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.persons.prediction.predict import draw_paths, predict
 from bayesmodels.study import Study
@@ -73,16 +74,20 @@ def test_weeks_come_back_in_order():
 def test_a_path_is_pinned_where_errors_are_tiny():
     past, future = np.array([[1.0, 2.0, 0.0]]), np.array([[1.0, 1.5, 2.0]])
     present = np.array([[True, True, False]])
+    walks, here = RandomWalks(np.ones((1, 1)), np.eye(1), np.zeros(1)), np.zeros(3, int)
     found = draw_paths(
-        past, np.array([[0.4, -0.2, 9.0]]), present, future, np.ones(1), np.full(1, 1e-6), np.random.default_rng(0)
-    )
+        walks, here, past, np.array([[0.4, -0.2, 9.0]]), present, here, future, np.full((1, 1), 1e-6),
+        np.random.default_rng(0),
+    )  # fmt: skip
     np.testing.assert_allclose(found[0, [0, 2]], [0.4, -0.2], atol=1e-4)
 
 
 def test_without_visits_a_path_is_a_brownian_motion():
     n, rng = 20_000, np.random.default_rng(3)
     none = np.zeros((n, 0))
-    found = draw_paths(none, none, none.astype(bool), np.tile([1.0, 4.0], (n, 1)), np.full(n, 2.0), np.ones(n), rng)
+    walks, nobody, two = RandomWalks(np.full((n, 1), 2.0), np.eye(1), np.zeros(1)), np.zeros(0, int), np.zeros(2, int)
+    future = np.tile([1.0, 4.0], (n, 1))
+    found = draw_paths(walks, nobody, none, none, none.astype(bool), two, future, np.ones((n, 1)), rng)
     np.testing.assert_allclose(np.cov(found.T), [[4.0, 4.0], [4.0, 16.0]], rtol=0.06)
 
 

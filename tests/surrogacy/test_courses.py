@@ -248,3 +248,39 @@ def test_a_brownian_path_is_part_of_the_true_course(tree, context, courses):
     assert found.terms == courses.terms
     for key, value in slope_r2(found, *PAIR).items():
         np.testing.assert_allclose(value, slope_r2(courses, *PAIR)[key])
+
+
+def test_paths_of_two_outcomes_go_together(tree, context, courses):
+    """Cov of two paths' changes to s and t: rho sd_1 sd_2 times the integral of exp(-u / 5) up to the earlier."""
+    together = persons_posterior()
+    posterior = together["posterior"].to_dataset()
+    sd = xr.full_like(posterior["residual_sd"], np.nan)
+    sd.loc[{"outcome": "alsfrs_r", "stratum": ["faster", "slower"]}] = 0.7
+    sd.loc[{"outcome": "nfl_plasma", "stratum": "faster"}] = 0.2
+    sd.loc[{"outcome": "nfl_plasma", "stratum": "slower"}] = 0.4
+    one = xr.full_like(posterior["residual_sd"].isel(stratum=0, drop=True), np.nan)
+    constant = one.copy()
+    constant.loc[{"outcome": "nfl_plasma"}] = 5.0
+    correlation = one.expand_dims(outcome_other=posterior["outcome"].to_numpy()).copy()
+    correlation[:] = -0.6
+    for outcome in correlation["outcome"].to_numpy():
+        correlation.loc[{"outcome": outcome, "outcome_other": outcome}] = 1.0
+    together["posterior"] = posterior.assign(
+        random_walk_sd=sd, walk_correlation=correlation, random_walk_time_constant=constant
+    )
+    observed = observed_persons(together, context.data)
+    found = read_courses(together, context, observed)
+    contrast = context.contrasts[0]
+    counted = [observed.at_start("nfl_plasma", "early", s) + observed.at_start("nfl_plasma", "delayed", s)
+               for s in ("faster", "slower")]  # fmt: skip
+    share = np.array(counted) / sum(counted)
+    nfl = share @ [0.2, 0.4]
+    for first, second in ((12.0, 28.0), (28.0, 12.0)):
+        still, path = (c.arms(*PAIR, first, second, contrast) for c in (courses, found))
+        more = path.covariance - still.covariance
+        month = min(first, second) / MONTH
+        expected = -0.6 * 0.7 * nfl * 5.0 * (1 - np.exp(-month / 5.0))
+        np.testing.assert_allclose(more[:, :, 0, 1], expected, rtol=1e-9)
+        own = share @ [0.2**2, 0.4**2] * 2.5 * (1 - np.exp(-first / MONTH / 2.5))
+        np.testing.assert_allclose(more[:, :, 0, 0], own, rtol=1e-9)
+        np.testing.assert_allclose(more[:, :, 1, 1], 0.7**2 * second / MONTH, rtol=1e-9)

@@ -89,9 +89,21 @@ def test_a_low_r2_that_the_prior_alone_implies_is_not_assessable():
     narrow = np.linspace(-0.35, 0.35, 1001)  # R2 at most .12
     found = individual(0.0, 0.05, right=0.9, prior=narrow)
     assert found.answer == "not assessable"
-    assert "The prior alone keeps R2 below 0.2" in found.reasons[3]
+    assert "The prior alone keeps R2 below 0.2" in found.reasons[5]
     assert individual(0.0, 0.05, right=0.9, prior=np.linspace(-0.9, 0.9, 1001)).answer == "not supported"
     assert individual(0.45, 0.6, prior=narrow).answer == "supported"  # the data moved beyond it
+
+
+def test_probabilities_of_the_answers_stand_beside_the_prior_s():
+    """A correlation even over -1 to 1: R2 below .2 for |r| < .447, at least .4 for r above .632."""
+    flat = np.linspace(-1, 1, 200_001)
+    found = individual(0.45, 0.6, right=0.8, prior=flat).reasons
+    assert found[3] == (
+        "Probability after the data, and in brackets before: R2 at least 0.4, the better together: 0.80 (0.18); "
+        "R2 below 0.2, or the better with the worse: 0.20 (0.72); in between: < 0.01 (0.09)."
+    )
+    assert found[4].startswith("Before the data R2 is below 0.2 with probability 0.45, whatever the sign")
+    assert not any("before" in reason for reason in individual(0.45, 0.6).reasons)
 
 
 def test_every_cut_off_has_a_source():

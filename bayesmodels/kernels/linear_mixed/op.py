@@ -17,7 +17,16 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 
 from bayesmodels.kernels.compiled import VERSION, array, as_it_is, by_name
 from bayesmodels.kernels.linear_mixed.likelihood import marginal
-from bayesmodels.kernels.linear_mixed.packing import LANES, by_visits, most_visits, pack, unpack
+from bayesmodels.kernels.linear_mixed.packing import (
+    LANES,
+    by_slot,
+    by_visits,
+    in_order_of_time,
+    most_visits,
+    pack,
+    pack_in_order,
+    unpack,
+)
 from bayesmodels.kernels.value_from_gradient import share_value
 
 
@@ -33,6 +42,7 @@ class Layout:
     varying : tuple of bool, one per loading: the basis depends on parameters
     n_terms : int
     random_walks : tuple of int, outcomes with a Brownian path about each person's course
+    correlated_walks : bool, whether the paths of a person's outcomes are correlated
     skewed : {-1, 0, 1}, direction of the first random term's long tail; 0: it is normal
     """
 
@@ -43,6 +53,7 @@ class Layout:
     varying: tuple[bool, ...]
     n_terms: int
     random_walks: tuple[int, ...] = ()
+    correlated_walks: bool = False
     skewed: int = 0
 
     def __post_init__(self) -> None:
@@ -76,7 +87,9 @@ class Inputs(NamedTuple):
     elapsed (person, slot), months since the visit before or since randomisation; count (person, outcome),
     stratum (person,), group (person,): int; covariates (person, covariate); mean (term, stratum); shift (shifting term,
     group); slope (covariate, term); sd (stratum or 1, random term); partial (q (q - 1) / 2,); sigma, random_walk
-    (stratum or 1, outcome); skew (1,), of the first random term.
+    (stratum or 1, outcome); walk_partial (w (w - 1) / 2,), partial correlations of the w outcomes with a random walk;
+    decay (outcome,), 1 / the months in which a walk's steps shrink to 1 / e, 0 for steps of one size; skew (1,), of the
+    first random term.
     """
 
     elapsed: Any
@@ -91,10 +104,12 @@ class Inputs(NamedTuple):
     partial: Any
     sigma: Any
     random_walk: Any
+    walk_partial: Any
+    decay: Any
     skew: Any
 
 
-NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2, 1)
+NDIM = Inputs(2, 2, 1, 1, 2, 2, 2, 2, 2, 1, 2, 2, 1, 1, 1)
 PARAMETERS = slice(5, None)
 """Of `Inputs`: those with a gradient."""
 N_PARAMETERS = len(NDIM[PARAMETERS])
@@ -102,9 +117,9 @@ N_PARAMETERS = len(NDIM[PARAMETERS])
 
 _INT, _BOOL, _ONE, _TWO = array(1, types.int64), array(1, types.boolean), array(1), array(2)
 MARGINAL = (
-    _INT, array(3), array(4), array(3), _INT, array(2, types.int64), _INT, _INT, _TWO, _TWO, _TWO, _TWO, _TWO, _ONE,
-    _TWO, _TWO, _ONE, _INT, _INT, _INT, _INT, _BOOL, _INT, types.float64, _ONE, _TWO, _TWO, types.boolean,
-    types.boolean,
+    _INT, array(3), array(4), array(3), array(4), _INT, array(2, types.int64), _INT, _INT, _TWO, _TWO, _TWO, _TWO, _TWO,
+    _ONE, _TWO, _TWO, _ONE, _ONE, _ONE, _INT, _INT, _INT, _INT, _BOOL, _INT, types.float64, _ONE, _TWO, _TWO,
+    types.boolean, types.boolean,
 )  # fmt: skip
 """Argument types of `marginal`."""
 
@@ -134,23 +149,23 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
     packed_y = np.zeros((blocks, 1, y.shape[1], LANES))
     visits = count.astype(np.int64)
     order = by_visits(visits)
-    filled = most_visits(visits, order, blocks)
-    packed = np.zeros((blocks, {n_loadings}, widest, LANES))
-    {"; ".join(f"pack(basis_{m}, order, filled[{k}], packed, {m}, 0)" for m, k in enumerate(layout.outcome_of))}
     packed_elapsed = np.zeros((blocks, 1, y.shape[1], LANES))
-    for k in range(n_outcomes):
-        pack(y.T, order, filled[k], packed_y, 0, first_slot[k])
-        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.random_walks else "pass"}
-    return order, marginal(
+    {_packed_in_order(layout) if layout.correlated_walks else _packed_by_outcome(layout)}
+    results = marginal(
         order, packed_y.reshape((blocks, y.shape[1], LANES)), packed,
-        packed_elapsed.reshape((blocks, y.shape[1], LANES)), first_slot, {copied},
+        packed_elapsed.reshape((blocks, y.shape[1], LANES)), seen, first_slot, {copied},
         outcome_of.copy(), term_of.copy(), random_terms.copy(), shifting.copy(), random_walks.copy(), varying_of.copy(),
         sign, weight.copy(), z.copy(), by_terms.copy(), {with_gradient}, {drawing},
     )
+    {_gradient_by_slot(layout) if layout.correlated_walks and with_gradient else "pass"}
+    return order, results
 """
     scope = {
         "np": np,
         "pack": pack,
+        "in_order_of_time": in_order_of_time,
+        "pack_in_order": pack_in_order,
+        "by_slot": by_slot,
         "by_visits": by_visits,
         "most_visits": most_visits,
         "marginal": marginal if jit is as_it_is else by_name(marginal, MARGINAL),
@@ -166,6 +181,43 @@ def evaluate(y, weight, z, by_terms, {", ".join(Inputs._fields)}, {names}):
     }
     exec(source, scope)
     return jit(scope["evaluate"])
+
+
+def _packed_by_outcome(layout: Layout) -> str:
+    """Source that packs visits and bases by outcome."""
+    loadings = enumerate(layout.outcome_of)
+    return f"""
+    seen = np.zeros((blocks, 0, 0, LANES))
+    filled = most_visits(visits, order, blocks)
+    packed = np.zeros((blocks, {len(layout.outcome_of)}, widest, LANES))
+    {"; ".join(f"pack(basis_{m}, order, filled[{k}], packed, {m}, 0)" for m, k in loadings)}
+    for k in range(n_outcomes):
+        pack(y.T, order, filled[k], packed_y, 0, first_slot[k])
+        {"pack(elapsed.T, order, filled[k], packed_elapsed, 0, first_slot[k])" if layout.random_walks else "pass"}"""
+
+
+def _packed_in_order(layout: Layout) -> str:
+    """Source that packs visits and bases of all outcomes in order of time."""
+    loadings = enumerate(layout.outcome_of)
+    return f"""
+    place, since = np.empty(y.shape, np.int64), np.empty((y.shape[1], y.shape[0]))
+    in_order_of_time(elapsed, visits, first_slot, place, since)
+    seen = np.zeros((blocks, n_outcomes, y.shape[1], LANES))
+    packed = np.zeros((blocks, {len(layout.outcome_of)}, y.shape[1], LANES))
+    {"; ".join(f"pack_in_order(basis_{m}, order, place, first_slot[{k}], packed, {m})" for m, k in loadings)}
+    pack(since, order, np.full(blocks, y.shape[1]), packed_elapsed, 0, 0)
+    for k in range(n_outcomes):
+        own = y.T[first_slot[k] : first_slot[k + 1]]
+        pack_in_order(own, order, place, first_slot[k], packed_y, 0)
+        pack_in_order(np.ones(own.shape), order, place, first_slot[k], seen, k)"""
+
+
+def _gradient_by_slot(layout: Layout) -> str:
+    """Source that brings the gradient by varying bases from the order of time into the slots of their outcomes."""
+    varying = [(at, k) for at, k in zip(layout.varying_of, layout.outcome_of, strict=True) if at >= 0]
+    d_bases = f"results[{1 + N_PARAMETERS}]"
+    lines = [f"by_slot({d_bases}, order, place, first_slot[{k}], first_slot[{k + 1}], {at})" for at, k in varying]
+    return "; ".join(lines) or "pass"
 
 
 @cache

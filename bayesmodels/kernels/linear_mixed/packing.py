@@ -64,6 +64,62 @@ def unpack(source, order, m, target):
 
 
 @njit(**COMPILE)
+def in_order_of_time(elapsed, count, first_slot, place, since):
+    """Every person's visits of all outcomes in order of time, those of one time in the order of outcomes.
+
+    From months `elapsed` (person, slot) since the visit before of the same outcome: `place` (person, slot) among the
+    visits, -1 where there is none, and the months `since` (visit, person) the visit before of any outcome.
+    """
+    outcomes = count.shape[1]
+    taken, time = np.empty(outcomes, np.int64), np.empty(outcomes)
+    place[:], since[:] = -1, 0.0
+    for i in range(count.shape[0]):
+        visits = 0
+        for k in range(outcomes):
+            taken[k], time[k] = 0, 0.0
+            visits += count[i, k]
+            if count[i, k]:
+                time[k] = elapsed[i, first_slot[k]]
+        last = 0.0
+        for j in range(visits):
+            first = -1
+            for k in range(outcomes):
+                if taken[k] < count[i, k] and (first < 0 or time[k] < time[first]):
+                    first = k
+            place[i, first_slot[first] + taken[first]] = j
+            since[j, i] = time[first] - last
+            last = time[first]
+            taken[first] += 1
+            if taken[first] < count[i, first]:
+                time[first] += elapsed[i, first_slot[first] + taken[first]]
+
+
+@njit(**COMPILE)
+def pack_in_order(source, order, place, begin, target, m):
+    """Copy an outcome's (slot, person) into (block, `m`, visit, lane) at `place`; its slots begin at `begin`."""
+    lanes = target.shape[3]
+    for position in range(order.shape[0]):
+        i = order[position]
+        for j in range(source.shape[0]):
+            if place[i, begin + j] >= 0:
+                target[position // lanes, m, place[i, begin + j], position % lanes] = source[j, i]
+
+
+@njit(**COMPILE)
+def by_slot(values, order, place, begin, end, m):
+    """Bring (block, `m`, visit, lane) from the order of time into the slots of an outcome, in place."""
+    lanes, kept = values.shape[3], np.empty(values.shape[2])
+    for position in range(order.shape[0]):
+        i, block, w = order[position], position // lanes, position % lanes
+        for j in range(kept.shape[0]):
+            kept[j] = values[block, m, j, w]
+            values[block, m, j, w] = 0.0
+        for j in range(end - begin):
+            if place[i, begin + j] >= 0:
+                values[block, m, j, w] = kept[place[i, begin + j]]
+
+
+@njit(**COMPILE)
 def load_persons(
     first, order, stratum, group, count, covariates, mean, shift, slope, sigma, random_walk, factors, shifting,
     mu, visits, noise, drift, factor,

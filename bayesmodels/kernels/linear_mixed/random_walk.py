@@ -75,8 +75,8 @@ def unwhiten_gradient(gradient, white, gain, root, spread, d_gain, d_root, out):
 
 
 @njit(**COMPILE)
-def gains_gradient(elapsed, noise, gain, root, d_gain, d_root, d_rate, d_noise):
-    """Gradient by path and error variance, from those by gain and root; of minus the sum of log sqrt(S_j), too."""
+def gains_gradient(elapsed, noise, gain, root, rate, d_gain, d_root, d_rate, d_noise, d_elapsed):
+    """Gradient by path and error variance and `elapsed`, from that by gain and root and of minus sum log sqrt(S_j)."""
     slots, lanes = gain.shape
     by_variance = np.zeros(lanes)
     for w in range(lanes):
@@ -90,4 +90,5 @@ def gains_gradient(elapsed, noise, gain, root, d_gain, d_root, d_rate, d_noise):
             by_before = by_total + by_gain * precision
             d_noise[w] += by_total + by_variance[w] * gain[j, w]
             d_rate[w] += by_before * elapsed[j, w]
+            d_elapsed[j, w] = by_before * rate[w]
             by_variance[w] = by_before

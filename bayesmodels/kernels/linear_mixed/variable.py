@@ -13,6 +13,7 @@ import pytensor.tensor as pt
 from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
 from bayesmodels.kernels.linear_mixed.skewed import INNER, draws_of_z, skewed_nodes
+from bayesmodels.kernels.linear_mixed.walk_covariance import random_walks_of, shrunk
 
 
 def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
@@ -53,20 +54,25 @@ def simulate_visits(
     """Visits (person, slot) of persons whose terms are known; zeros where there is no value."""
     n = len(inputs.stratum)
     sigma = inputs.sigma[np.minimum(inputs.stratum, len(inputs.sigma) - 1)]
-    random_walk = inputs.random_walk[np.minimum(inputs.stratum, len(inputs.random_walk) - 1)]
-    columns, first = [], 0
+    walks = random_walks_of(layout, inputs)
+    columns, months, first = [], [], 0
     for k in range(layout.n_outcomes):
         loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
         width = bases[loadings[0]].shape[0]
         mean = sum(bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
         y = mean + sigma[:, [k]] * rng.standard_normal((n, width))
-        if k in layout.random_walks:
-            own = slice(first, first + width)
-            steps = np.sqrt(inputs.elapsed[:, own]) * rng.standard_normal((n, width))
-            y += random_walk[:, [k]] * np.cumsum(steps, axis=1)
+        month = np.cumsum(inputs.elapsed[:, first : first + width], axis=1)
+        if k in layout.random_walks and not layout.correlated_walks:
+            steps = np.diff(shrunk(month, 2 * walks.decay[k]), axis=1, prepend=0.0)
+            y += walks.sd[:, [k]] * np.cumsum(np.sqrt(steps) * rng.standard_normal((n, width)), axis=1)
         first += width
-        columns.append(np.where(np.arange(width) < inputs.count[:, [k]], y, 0.0))
-    return np.concatenate(columns, axis=1)
+        columns.append(y)
+        months.append(month)
+    y, outcome = np.concatenate(columns, axis=1), np.repeat(np.arange(layout.n_outcomes), [c.shape[1] for c in columns])
+    if layout.correlated_walks:
+        y += walks.simulate(rng, outcome, np.concatenate(months, axis=1))
+    present = [np.arange(c.shape[1]) < inputs.count[:, [k]] for k, c in enumerate(columns)]
+    return np.where(np.concatenate(present, axis=1), y, 0.0)
 
 
 def simulate(layout: Layout, rng: np.random.Generator, inputs: Inputs, bases: Sequence[Any]) -> np.ndarray:

@@ -140,7 +140,7 @@ class SharedRateModel(BaseModel):
                     values["person_covariates"], is_level[:, None] * level + is_rate[:, None] * mean_rate,
                     pt.zeros((0, groups)), pt.zeros((0, 2)),
                     is_level * level_sd + is_rate * rate_sd_by_cell[:, None], pt.zeros(1), residual_sd[:, None],
-                    pt.zeros((1, 1)), pt.zeros(1),
+                    pt.zeros((1, 1)), pt.zeros(0), pt.zeros(1), pt.zeros(1),
                 ),
                 [present, -pt.exp(log_ratio + log_rate) * time],
                 values["visits_observed"],

@@ -49,6 +49,8 @@ class Assembly:
         The rate whose distribution between persons is skewed.
     skewed_sign : int
         Direction of its long tail; 0 without one.
+    correlated_walks : bool
+        Whether the paths of a person's outcomes are correlated.
     """
 
     outcomes: tuple[str, ...]
@@ -67,6 +69,7 @@ class Assembly:
     slowing: tuple[Any, ...]
     skewed_term: int | None
     skewed_sign: int
+    correlated_walks: bool
 
     @property
     def random_terms(self) -> tuple[int, ...]:
@@ -158,6 +161,7 @@ class Assembly:
             n_terms=n_terms,
             random_walks=self.random_walks,
             skewed=self.skewed_sign,
+            correlated_walks=self.correlated_walks,
         )
         return bases, layout, mean, slope
 
@@ -180,6 +184,7 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         effect_labels += [label for label, term in own.items() if term.by_start_group]
         level_labels += [f"{outcome.name}:level"] if "level" in trajectory.terms else []
     labels = tuple(terms)
+    random_walks = tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None)
     drugged = np.isfinite(design.start_weeks)
     skewed = next((k for k in model.outcomes if model.skewed_rates and k.rate_skewness is not None), None)
     return Assembly(
@@ -197,10 +202,11 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
         drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
-        random_walks=tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None),
         slowing=tuple(k.effect if effects[k.name].slowed is not None else None for k in model.outcomes),
         skewed_term=None if skewed is None else labels.index(f"{skewed.name}:rate"),
         skewed_sign=0 if skewed is None else (-1 if skewed.good_direction == "up" else 1),
+        random_walks=random_walks,
+        correlated_walks=model.walk_correlation != "independent" and len(random_walks) > 1,
     )
 
 

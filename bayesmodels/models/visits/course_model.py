@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
 
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
+
+WALK_CORRELATION: Literal["independent"] | float = "independent"
+"""Default of `walk_correlation`."""
 
 
 class Covariates(BaseModel):
@@ -50,6 +53,9 @@ class CourseModel(BaseModel):
         The second of the random walks' SDs, too.
     correlation_shape : float
         eta of the LKJ prior of the random effects' correlations.
+    walk_correlation : float or "independent"
+        eta of the LKJ prior of the correlations between the random walks of a person's outcomes, where two or more have
+        one; or walks that are independent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +71,7 @@ class CourseModel(BaseModel):
     person_sd: Literal["common", "by_stratum"] = "by_stratum"
     residual_sd: Literal["common", "by_stratum"] = "by_stratum"
     correlation_shape: float = Field(default=2.0, gt=0)
+    walk_correlation: Literal["independent"] | PositiveFloat = WALK_CORRELATION
 
     @model_validator(mode="after")
     def _one_skewed_rate(self) -> CourseModel:

@@ -55,6 +55,9 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
             rows += rows_of(k.random_walk_sd, "SD of the Brownian path", unit, k.name)
         if model.skewed_rates and k.rate_skewness is not None:
             rows += rows_of(k.rate_skewness, "skewness of rate", "log SD", k.name)
+        if k.random_walk_time_constant is not None:
+            words = "months in which the steps of the Brownian path shrink to 1 / e"
+            rows += rows_of(k.random_walk_time_constant, words, "months", k.name)
         for kind in ("trajectory", "effect"):
             rows += part_rows(getattr(k, kind), kind, k.modelling_unit, k.name)
     for k, effect in zip(model.outcomes, a.slowing, strict=True):
@@ -77,6 +80,9 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
             rows.append(prior_row(f"{name} on {kind}", text, "per SD of the covariate", DEFAULT, "each"))
     shape = f"LKJ({model.correlation_shape:g})"
     rows.append(prior_row("correlations of random effects", shape, "correlation", DEFAULT, "all"))
+    if a.correlated_walks:
+        shape = f"LKJ({model.walk_correlation:g})"
+        rows.append(prior_row("correlations of Brownian paths", shape, "correlation", DEFAULT, "all"))
     return rows
 
 

@@ -50,6 +50,7 @@ def publish_longitudinal(model: CourseModel, a: Assembly, data: Study, design: D
     if a.random_walks:
         still = np.where(np.isin(np.arange(len(a.outcomes)), a.random_walks), 0.0, np.nan)
         publish("random_walk_sd", _with_all((still + pt.zeros((strata, 1)) + p.random_walk).T, strata))
+        _publish_walks(model, a, p)
 
     courses = _Courses(model, a, data, design, cells, p)
     weeks = tuple(data.curve_weeks)
@@ -119,6 +120,19 @@ def _as_pearson(a: Assembly, p: Parameters) -> Any:
     with_it = np.zeros((q, q))
     with_it[0, 1:] = with_it[1:, 0] = 1.0
     return 1.0 + with_it * (k / pt.sqrt(pt.expm1(k**2)) - 1.0)
+
+
+def _publish_walks(model: CourseModel, a: Assembly, p: Parameters) -> None:
+    """Correlation of the outcomes' random walks, and the months in which their steps shrink."""
+    shrinking = [k.random_walk_time_constant is not None for k in model.outcomes]
+    if any(shrinking):
+        publish("random_walk_time_constant", pt.switch(shrinking, 1.0 / p.decay, np.nan))
+    if a.correlated_walks:
+        pm.modelcontext(None).add_coords({"outcome_other": a.outcomes})
+        n, walking = len(a.outcomes), np.array(a.random_walks)
+        found = correlation_matrix(p.walk_partial, len(walking))
+        nan = pt.constant(np.full((n, n), np.nan))
+        publish("walk_correlation", pt.set_subtensor(nan[np.ix_(walking, walking)], found))
 
 
 def _publish_visits(a: Assembly, data: Study, courses: _Courses) -> None:
@@ -212,12 +226,14 @@ class _Courses:
         ]
         own = [j for j, loading in enumerate(loadings) if loading is not None]
         walk = (pt.zeros((strata, 1)) + p.random_walk)[:, k] ** 2
+        shrinking = outcome.random_walk_time_constant is not None
+        months_walked = -pt.expm1(-2.0 * p.decay[k] * t) / (2.0 * p.decay[k]) if shrinking else t
         return bounded_mean(
             self._latent(k, weeks),
             pt.stack([loadings[j] for j in own]) if own else pt.zeros((0, len(a.groups), strata, len(weeks))),
             (pt.zeros((strata, 1)) + p.sd)[:, own],
             correlation_matrix(p.partial, len(a.random_terms))[own][:, own] if own else pt.zeros((0, 0)),
-            walk[:, None] * t,
+            walk[:, None] * months_walked,
             p.skew[0],
             self._by_covariates(k, weeks),
             self.design.stratum if self.design.covariates.shape[1] else self.design.stratum[:0],

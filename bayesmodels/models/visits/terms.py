@@ -17,7 +17,7 @@ from bayesmodels.kernels.linear_mixed.op import Inputs
 from bayesmodels.kernels.spread import spread
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_model import CourseModel
-from bayesmodels.parts.priors import HalfNormal, by_stratum
+from bayesmodels.parts.priors import HalfNormal, LogNormal, by_stratum
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Parameters:
     partial: Any
     sigma: Any
     random_walk: Any
+    walk_partial: Any
+    decay: Any
     skew: Any
     shares: Mapping[int, Any]
     share_slope: Mapping[int, Any]
@@ -62,6 +64,8 @@ class Parameters:
             self.partial,
             self.sigma,
             self.random_walk,
+            self.walk_partial,
+            self.decay,
             self.skew,
         )
 
@@ -100,6 +104,8 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
         partial,
         sigma,
         _random_walk_sd(model, rows),
+        _walk_partial_correlations(model, a),
+        _walk_decay(model),
         _skewness(model, a),
         _shares(a),
         _share_slopes(model, a),
@@ -259,9 +265,28 @@ def _random_walk_sd(model: CourseModel, rows: int) -> Any:
     return (found[:, :, None] * np.eye(len(model.outcomes))[list(outcomes)]).sum(axis=1)
 
 
-def _partial_correlations(q: int, eta: float) -> Any:
+def _walk_partial_correlations(model: CourseModel, a: Assembly) -> Any:
+    """Canonical partial correlations of the random walks, (w (w - 1) / 2,); zero where independent."""
+    w = len(a.random_walks)
+    if not a.correlated_walks:
+        return pt.zeros((w * (w - 1) // 2,))
+    return _partial_correlations(w, float(model.walk_correlation), "walk_partial_correlation")
+
+
+def _walk_decay(model: CourseModel) -> Any:
+    """1 / the months in which the steps of the outcomes' random walks shrink to 1 / e, (outcome,); 0 without."""
+    decay = pt.zeros((len(model.outcomes),))
+    for k, outcome in enumerate(model.outcomes):
+        prior = outcome.random_walk_time_constant
+        if prior is not None:
+            months = prior.variable(f"{outcome.name}_path_months") if isinstance(prior, LogNormal) else prior
+            decay = pt.set_subtensor(decay[k], 1.0 / months)
+    return decay
+
+
+def _partial_correlations(q: int, eta: float, name: str = "partial_correlation") -> Any:
     """Canonical partial correlations under LKJ(eta), (q (q - 1) / 2,)."""
     if q < 2:
         return pt.zeros((0,))
     shapes = lkj_shapes(q, eta)
-    return 2.0 * pm.Beta("partial_correlation", shapes, shapes) - 1.0
+    return 2.0 * pm.Beta(name, shapes, shapes) - 1.0

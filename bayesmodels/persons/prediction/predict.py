@@ -14,7 +14,9 @@ import xarray as xr
 from bayesmodels.errors import BadInput, expect, expect_numbers, expect_whole
 from bayesmodels.fitting.progress import counted
 from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.linear_mixed.walk_covariance import RandomWalks
 from bayesmodels.persons.collapsed import Draw, collapsed_or_error, thinned
+from bayesmodels.persons.gaussian import rows_of, spread_of
 from bayesmodels.persons.prepared import every_visit, persons_of, without_events
 from bayesmodels.persons.random_effects import draw_deviations
 from bayesmodels.posterior.archive import FROM_FIT, require
@@ -164,48 +166,64 @@ def _courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
     return course
 
 
+def _all_courses(layout: Layout, draw: Draw, terms: np.ndarray) -> np.ndarray:
+    """Courses at every visit, all outcomes side by side, (person, slot)."""
+    course = np.zeros(draw.y.shape)
+    for m, k in enumerate(layout.outcome_of):
+        course[:, draw.slots(layout, k)] += draw.bases[m].T * terms[:, [layout.term_of[m]]]
+    return course
+
+
 def _paths_given_visits(
     layout: Layout, past: Draw, terms: np.ndarray, future: Draw, rng: np.random.Generator
 ) -> dict[int, np.ndarray]:
     """Brownian path (person, week) of every outcome with a random walk, given the visits so far."""
-    found = {}
-    row = np.minimum(future.inputs.stratum, len(future.inputs.sigma) - 1)
-    weeks = future.inputs.elapsed.shape[1] // layout.n_outcomes
-    for k in layout.random_walks:
-        slots = past.slots(layout, k)
-        loadings = [m for m, outcome in enumerate(layout.outcome_of) if outcome == k]
-        course = sum(past.bases[m].T * terms[:, [layout.term_of[m]]] for m in loadings)
-        found[k] = draw_paths(
-            np.cumsum(past.inputs.elapsed[:, slots], axis=1),
-            past.y[:, slots] - course,
-            np.arange(slots.stop - slots.start) < past.inputs.count[:, [k]],
-            np.cumsum(future.inputs.elapsed[:, k * weeks : (k + 1) * weeks], axis=1),
-            future.inputs.random_walk[row, k],
-            future.inputs.sigma[row, k],
+    found: dict[int, np.ndarray] = {}
+    visits = rows_of(layout, past)
+    residual, present = past.y - _all_courses(layout, past, terms), past.present(layout)
+    later, spread = rows_of(layout, future), spread_of(layout, future)
+    walking = list(layout.random_walks)
+    for together in [walking] if layout.correlated_walks else [[k] for k in walking]:
+        own, wanted = np.isin(visits.outcome, together), np.isin(later.outcome, together)
+        path = draw_paths(
+            spread.walks.among(together),
+            np.searchsorted(together, visits.outcome[own]),
+            visits.months[:, own],
+            residual[:, own],
+            present[:, own],
+            np.searchsorted(together, later.outcome[wanted]),
+            later.months[:, wanted],
+            spread.sigma[:, together],
             rng,
         )
+        found |= {k: path[:, later.outcome[wanted] == k] for k in together}
     return found
 
 
 def draw_paths(
+    walks: RandomWalks,
+    outcome: np.ndarray,
     past: np.ndarray,
     residual: np.ndarray,
     present: np.ndarray,
+    future_outcome: np.ndarray,
     future: np.ndarray,
-    random_walk: np.ndarray,
     sigma: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """One draw of every person's path, by Matheron's rule: a draw of the prior, corrected for the visits.
+    """One draw of every person's paths, by Matheron's rule: a draw of the prior, corrected for the visits.
 
     Parameters
     ----------
+    walks : RandomWalks
+    outcome, future_outcome : (slot,), (week,) int
+        Whose path, among `walks`.
     past, residual, present : (person, slot)
         Months since randomisation of the visits; value less course; whether there is a visit.
     future : (person, week)
-        Months since randomisation, increasing.
-    random_walk, sigma : (person,)
-        SD of the path per square root of a month, and of a visit's error.
+        Months since randomisation.
+    sigma : (person, outcome)
+        SD of a visit's error.
 
     Returns
     -------
@@ -217,19 +235,14 @@ def draw_paths(
     Journel and Huijbregts (1978), Mining Geostatistics, conditional simulation.
     """
     n, slots = past.shape
-    past, future = np.maximum(past, 0.0), np.maximum(future, 0.0)
-    times = np.concatenate([past, future], axis=1)
-    order = np.argsort(times, axis=1, kind="stable")
-    steps = np.diff(np.take_along_axis(times, order, axis=1), axis=1, prepend=0.0)
-    sorted_path = np.cumsum(np.sqrt(steps) * rng.standard_normal(steps.shape), axis=1) * random_walk[:, None]
-    path = np.empty_like(sorted_path)
-    np.put_along_axis(path, order, sorted_path, axis=1)
+    path = walks.simulate(rng, np.concatenate([outcome, future_outcome]), np.concatenate([past, future], axis=1))
     if not slots:
         return path
-    off = residual - path[:, :slots] - sigma[:, None] * rng.standard_normal((n, slots))
+    noise = sigma[:, outcome]
+    off = residual - path[:, :slots] - noise * rng.standard_normal((n, slots))
     both = present[:, :, None] & present[:, None, :]
-    shared = random_walk[:, None, None] ** 2 * np.minimum(past[:, :, None], past[:, None, :])
-    covariance = np.where(both, shared, 0.0) + (sigma[:, None] ** 2)[:, :, None] * np.eye(slots)
+    shared = walks.covariance(outcome, past, outcome, past)
+    covariance = np.where(both, shared, 0.0) + (noise**2)[:, :, None] * np.eye(slots)
     weights = np.linalg.solve(covariance, np.where(present, off, 0.0)[:, :, None])
-    onto = np.where(present[:, None, :], np.minimum(future[:, :, None], past[:, None, :]), 0.0)
-    return path[:, slots:] + random_walk[:, None] ** 2 * (onto @ weights)[:, :, 0]
+    onto = np.where(present[:, None, :], walks.covariance(future_outcome, future, outcome, past), 0.0)
+    return path[:, slots:] + (onto @ weights)[:, :, 0]

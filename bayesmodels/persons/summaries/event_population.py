@@ -14,6 +14,7 @@ from scipy.stats import qmc
 
 from bayesmodels.kernels.hazards.op import Exits, HazardLayout
 from bayesmodels.kernels.linear_mixed.variable import unseen_terms
+from bayesmodels.kernels.linear_mixed.walk_covariance import random_walks_of, shrunk
 from bayesmodels.models.visits.design import design_of
 from bayesmodels.models.visits.hazard_terms import hazard_covariates, hazard_scale
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error
@@ -31,7 +32,7 @@ class GroupFuture:
     courses : (outcome, person, week)
         Error-free, modelling scale.
     states : (outcome, person, week)
-        The same with the Brownian path of outcomes with a random walk.
+        The same with the Brownian path of outcomes with a random walk; each outcome and week by itself, not jointly.
     rates : (event, person, point)
         Hazards a month.
     """
@@ -102,8 +103,9 @@ class Population:
         courses = np.zeros((layout.n_outcomes, len(terms), len(self.weeks)))
         for m, k in enumerate(layout.outcome_of):
             courses[k] += terms[:, [layout.term_of[m]]] * draw.bases[m][:, cell].T
-        random_walk = inputs.random_walk[np.minimum(self.stratum, len(inputs.random_walk) - 1)]
-        states = courses + (random_walk * path).T[:, :, None] * np.sqrt(months(self.weeks))
+        walks = random_walks_of(layout, inputs)
+        spread = np.sqrt(shrunk(months(self.weeks), 2 * walks.decay[:, None]))  # (outcome, week)
+        states = courses + (walks.sd * path).T[:, :, None] * spread[:, None]
 
         every = np.concatenate([terms, deviations], axis=1)
         between = (self.hazard_columns[g] @ exits.gamma.T).T[:, :, None]

@@ -78,12 +78,13 @@ def _entries(name: str, draws: xr.DataArray, reading: Reading) -> pd.DataFrame:
         frame = frame.merge(diagnostics.to_dataframe(dim_order=dims).reset_index(), on=dims, how="left")
     else:
         frame = frame.assign(**{key: float(value) for key, value in diagnostics.items()})
-    if name == "person_correlation":
-        frame = _unordered_pairs(frame, [str(term) for term in draws["term"].values])
+    if name in ("person_correlation", "walk_correlation"):
+        dim = "term" if name == "person_correlation" else "outcome"
+        frame = _unordered_pairs(frame, dim, [str(label) for label in draws[dim].values])
     return frame.assign(name=name, unit=units(name, frame, reading.context.outcomes, reading.context.hazard_units))
 
 
-def _unordered_pairs(frame: pd.DataFrame, terms: list[str]) -> pd.DataFrame:
-    position = {term: j for j, term in enumerate(terms)}
-    keep = frame["term"].map(position) < frame["term_other"].map(position)
+def _unordered_pairs(frame: pd.DataFrame, dim: str, labels: list[str]) -> pd.DataFrame:
+    position = {label: j for j, label in enumerate(labels)}
+    keep = frame[dim].map(position) < frame[f"{dim}_other"].map(position)
     return frame[keep].reset_index(drop=True)

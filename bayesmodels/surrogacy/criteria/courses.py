@@ -24,8 +24,9 @@ from bayesmodels.vocabulary import ALL, months
 VARIABLES = ("visit_mean", "person_basis", "person_sd", "person_correlation", "residual_sd")
 """What a posterior must publish."""
 
-RANDOM_WALK = "random_walk_sd"
-"""SD of an outcome's Brownian path after a month, where the model has one; NaN for outcomes without."""
+RANDOM_WALK, WALK_CORRELATION, WALK_MONTHS = "random_walk_sd", "walk_correlation", "random_walk_time_constant"
+"""Of outcomes' Brownian paths, where the model has them: SD after a month, correlation, months in which steps shrink;
+NaN for outcomes without."""
 
 MOST_DRAWS = 2000
 """Draws used, evenly spaced: enough for the 2.5 and 97.5 % points of what is reported."""
@@ -44,7 +45,8 @@ class Courses:
     basis : (draw, outcome, term, group, visit)
     covariance : (draw, term, term)
         D, between persons. Where an outcome has a random walk, its increments between visits follow the terms, as
-        further ones without a name: true values include the walk, the same under both arms.
+        further ones without a name: true values include the walk, the same under both arms. Increments of two outcomes
+        over the same step are correlated where the model's walks are.
     correlation : (draw, term, term)
         Of persons' terms, common to the strata; paths left out.
     residual : (draw, outcome)
@@ -173,7 +175,7 @@ def read_courses(
     """
     require(tree, variables=VARIABLES, groups=[group])
     found = tree[group].to_dataset().reset_coords(drop=True)
-    draws = found[[*VARIABLES, *({RANDOM_WALK} & set(found.data_vars))]]
+    draws = found[[*VARIABLES, *({RANDOM_WALK, WALK_CORRELATION, WALK_MONTHS} & set(found.data_vars))]]
     total = draws.sizes["chain"] * draws.sizes["draw"]
     draws = draws.isel(draw=slice(None, None, max(1, -(-total // MOST_DRAWS))))
     outcomes, groups = context.outcomes, context.start_groups
@@ -191,8 +193,7 @@ def read_courses(
     weeks = draws["visit_week"].to_numpy().astype(float)
     covariance = within * correlation
     if RANDOM_WALK in draws:
-        rate = np.einsum("f,dfk->dk", weight, _flat(draws[RANDOM_WALK].sel(stratum=strata), "stratum", "outcome") ** 2)
-        basis, covariance = _with_paths(basis, covariance, np.nan_to_num(rate), in_months(weeks))
+        basis, covariance = _with_paths(basis, covariance, _walk_steps(draws, strata, weight, in_months(weeks)))
     share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}
     return Courses(
         outcomes=tuple(outcomes),
@@ -209,23 +210,38 @@ def read_courses(
     )
 
 
-def _with_paths(
-    basis: np.ndarray, covariance: np.ndarray, rate: np.ndarray, months: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Append the increments of every outcome's path: variance `rate` (draw, outcome) times their months."""
+def _walk_steps(draws: xr.Dataset, strata: list[str], weight: np.ndarray, months: np.ndarray) -> np.ndarray:
+    """Covariance of the outcomes' paths over every step between visits, (draw, step, outcome, outcome)."""
+    sd = np.nan_to_num(_flat(draws[RANDOM_WALK].sel(stratum=strata), "stratum", "outcome"))
+    correlation = np.eye(sd.shape[2])
+    if WALK_CORRELATION in draws:
+        found = _flat(draws[WALK_CORRELATION], "outcome", "outcome_other")
+        correlation = np.where(np.isnan(found), correlation, found)
+    decay = np.zeros((1, sd.shape[2]))
+    if WALK_MONTHS in draws:
+        decay = np.nan_to_num(1.0 / _flat(draws[WALK_MONTHS], "outcome"))
+    both = (decay[:, :, None] + decay[:, None, :])[:, None]
+    run = months[:, None, None]
+    area = np.diff(np.where(both > 0, -np.expm1(-both * run) / np.where(both > 0, both, 1.0), run), axis=1)
+    rate = correlation * np.einsum("f,dfk,dfl->dkl", weight, sd, sd)
+    return rate[:, None] * area
+
+
+def _with_paths(basis: np.ndarray, covariance: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Append the increments of every outcome's path, with their covariance `steps` (draw, step, outcome, outcome)."""
     draws, outcomes, terms, groups, visits = basis.shape
-    steps = np.diff(months)
-    n = outcomes * len(steps)
+    number = steps.shape[1]
+    n = outcomes * number
     longer = np.zeros((draws, outcomes, terms + n, groups, visits))
     longer[:, :, :terms] = basis
     wider = np.zeros((draws, terms + n, terms + n))
     wider[:, :terms, :terms] = covariance
     after = np.tri(visits, visits - 1, -1).T  # an increment counts at the visits after it
+    place = terms + np.arange(n).reshape(outcomes, number)
     for k in range(outcomes):
-        own = slice(terms + k * len(steps), terms + (k + 1) * len(steps))
-        longer[:, k, own] = after[:, None, :]
-        place = np.arange(own.start, own.stop)
-        wider[:, place, place] = rate[:, [k]] * steps
+        longer[:, k, place[k]] = after[:, None, :]
+        for other in range(outcomes):
+            wider[:, place[k], place[other]] = steps[:, :, k, other]
     return longer, wider
 
 

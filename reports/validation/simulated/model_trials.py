@@ -69,6 +69,8 @@ class Truth:
         Of the normal variables that the terms are made from.
     residual_sd, random_walk_sd : (outcome, stratum)
         The second of the Brownian path, per square root of a month.
+    walk_correlation : float
+        Between the outcomes' paths.
     """
 
     level: Array
@@ -87,6 +89,7 @@ class Truth:
     correlation: Array
     residual_sd: Array
     random_walk_sd: Array
+    walk_correlation: float = 0.0
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:

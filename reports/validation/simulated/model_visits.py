@@ -33,10 +33,12 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
     own[:, 0] = truth.person_sd[stratum, 0] * skewed(truth, own[:, 0] / truth.person_sd[stratum, 0])
     start = np.array(START_WEEKS)[group]
     t = np.broadcast_to(months(weeks), (n, len(weeks)))
-    designs = []
+    designs, steps = [], np.zeros((n, len(weeks)))
     for k in range(len(OUTCOMES)):
         mean = person_courses(truth, k, stratum, group, own, t)
-        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * rng.standard_normal(mean.shape), axis=1)
+        rho = truth.walk_correlation if k else 0.0
+        steps = rho * steps + np.sqrt(1 - rho**2) * rng.standard_normal(mean.shape)
+        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * steps, axis=1)
         y = mean + truth.random_walk_sd[k, stratum][:, None] * path
         y += truth.residual_sd[k, stratum][:, None] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))

@@ -60,6 +60,7 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
         "covariate_slope": np.array([0.1, 0.01, 0.1, 1.5, 0.2]),
         "nfl_plasma_effect_lag": 1.0,
         "nfl_plasma_effect_time_constant": 1.2,
+        "nfl_plasma_path_months": 20.0,
         "alsfrs_r_effect_lag": 2.0,
         "alsfrs_r_deceleration": 0.03,
         "alsfrs_r_rate_skewness": 0.8,
@@ -84,7 +85,9 @@ class Built:
     """The default model of a small study, evaluated at one point, and the same by hand."""
 
     def __init__(self, function, covariates):
-        self.model = LongitudinalModel(outcomes=(nfl_plasma(), function), covariates=covariates)
+        self.model = LongitudinalModel(
+            outcomes=(nfl_plasma(), function), covariates=covariates, walk_correlation="independent"
+        )
         self.study = study()
         self.pm_model = self.model.build(self.study)
         self.point = plausible(self.pm_model)
@@ -147,7 +150,9 @@ class Built:
                 k.append(OUTCOMES.index(outcome))
                 t.append(visit["week"] / MONTH)
             y, mu, x, k, t = (np.array(v) for v in (y, mu, x, k, t))
-            walk = (k[:, None] == k) * path[k] ** 2 * np.minimum.outer(t, t)
+            tau = float(point["nfl_plasma_path_months"])
+            walked = np.where(k == 0, tau / 2 * (1 - np.exp(-2 * t / tau)), t)  # steps of NfL shrink by exp(-t / tau)
+            walk = (k[:, None] == k) * path[k] ** 2 * np.minimum.outer(walked, walked)
             errors = np.diag(noise[k] ** 2) + walk
             if self.skewness == 0:
                 covariance = sd[:, None] * r * sd
@@ -296,8 +301,11 @@ def test_without_skewness_and_share_it_is_the_model_without_an_effect():
 def test_a_little_skewness_is_nearly_none(built):
     b, one = built("no skewness"), []
     for k in (0.0, 1e-4):
-        function = LongitudinalModel(outcomes=(nfl_plasma(), score(rate_skewness=k)), covariates=COVARIATES)
-        one.append(log_likelihood(function.build(b.study), b.point))
+        one.append(
+            log_likelihood(
+                replaced(b.model, {"outcomes": (nfl_plasma(), score(rate_skewness=k))}).build(b.study), b.point
+            )
+        )
     np.testing.assert_allclose(one[0], b.log_likelihood(), rtol=1e-9)
     np.testing.assert_allclose(one[0], one[1], atol=0.01)
     assert (one[0] != one[1]).any()

@@ -57,7 +57,7 @@ def persons_dataset(spread: float, link: float) -> xr.Dataset:
             rate = {"faster": -1.2, "slower": -0.5, "all": (-1.2 * 60 - 0.5 * 48) / 108}[stratum]
             mean[:, :, 0, g, f] = np.log(75) + drop * basis_of(group)[0, 2]
             mean[:, :, 1, g, f] = 37 + rate * VISITS / MONTH + gain * on_drug(group)
-    basis = np.stack([basis_of(group) for group in GROUPS], axis=2)
+    basis = np.stack([basis_of(group) for group in GROUPS], axis=2)[:, :, :, None].repeat(len(STRATA), axis=3)
     return xr.Dataset(
         {
             "person_sd": (("chain", "draw", "term", "stratum"), sd),
@@ -65,7 +65,7 @@ def persons_dataset(spread: float, link: float) -> xr.Dataset:
             "residual_sd": (("chain", "draw", "outcome", "stratum"), residual),
             "visit_mean": (("chain", "draw", "outcome", "start_group", "stratum", "visit_week"), mean),
             "person_basis": (
-                ("chain", "draw", "outcome", "term", "start_group", "visit_week"),
+                ("chain", "draw", "outcome", "term", "start_group", "stratum", "visit_week"),
                 np.broadcast_to(basis, (*SHAPE, *basis.shape)).copy(),
             ),
         },

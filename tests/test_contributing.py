@@ -60,7 +60,7 @@ def posterior(examples, study):
 def test_the_part_is_the_curve_that_it_says(examples, study):
     outcome = replaced(alsfrs_r(), {"trajectory": examples.Logarithmic(), "effect": {"type": "none"}})
     model = LongitudinalModel(outcomes=(outcome,)).build(study)
-    names = ("population_level", "population_rate", "curve")
+    names = ("population_level", "population_rate", "latent_curve")
     level, rate, curve = pm.draw([model[name] for name in names], random_seed=1)
     expected = level[0, 0] + rate[0, 0] * np.log1p(months(np.array(study.curve_weeks)))
     np.testing.assert_allclose(curve[0, 0, 0], expected, rtol=1e-6)

@@ -20,10 +20,11 @@ OUTCOMES = ("nfl_plasma", "alsfrs_r")
 
 
 def additive_outcomes() -> tuple[Outcome, Outcome]:
-    """The presets with effects that add to the course, normal rates, and scales without limits."""
+    """The presets with effects that add to the course, normal rates, steps of one size, and scales without limits."""
     marker = nfl_plasma()
+    effect = replaced(marker.effect, {"late_slope": None})
     return (
-        replaced(marker, {"effect": replaced(marker.effect, {"late_slope": None})}),
+        replaced(marker, {"effect": effect, "random_walk_time_constant": None}),
         replaced(alsfrs_r(), {"effect": DeceleratingSlope(lag=FUNCTION_LAG), "rate_skewness": None, "limits": None}),
     )
 

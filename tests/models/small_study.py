@@ -49,7 +49,9 @@ def random_point(pm_model, seed=0) -> dict[str, np.ndarray]:
     point = {}
     for rv in pm_model.free_RVs:
         shape = tuple(rv.shape.eval()) if rv.ndim else ()
-        positive = rv.name.endswith(("_sd", "_lag", "_constant", "_rho", "_deceleration", "_delay", "_stages"))
+        positive = rv.name.endswith(
+            ("_sd", "_lag", "_constant", "_rho", "_deceleration", "_delay", "_stages", "_skewness", "_path_months")
+        )
         if rv.name == "partial_correlation":
             point[rv.name] = rng.uniform(0.2, 0.8, shape)
         elif positive or rv.name.endswith("_excess"):

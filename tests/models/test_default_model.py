@@ -51,15 +51,16 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
         "alsfrs_r:rate": 0.8,
     }  # fmt: skip
     labels = pm_model.coords["any_term"]
+    by_outcome = {"error_sd": {"nfl_plasma": 0.2, "alsfrs_r": 2.0}, "path_sd": {"nfl_plasma": 0.1, "alsfrs_r": 1.2}}
     middle = {
         "term_mean": np.array([about[label] for label in labels])[:, None],
         "term_sd": np.array([sd[label] for label in pm_model.coords["term"]]),
-        "error_sd": np.array([0.2, 2.0]),
-        "path_sd": np.array([0.1, 1.2]),
+        **{name: np.array([of[k] for k in pm_model.coords["outcome"]]) for name, of in by_outcome.items()},
         "effect_group_sd": np.array([0.2, 0.02]),
         "covariate_slope": np.array([0.1, 0.01, 0.1, 1.5, 0.2]),
         "nfl_plasma_effect_lag": 1.0,
         "nfl_plasma_effect_time_constant": 1.2,
+        "nfl_plasma_path_months": 20.0,
         "alsfrs_r_effect_lag": 2.0,
         "alsfrs_r_deceleration": 0.03,
         "alsfrs_r_rate_skewness": 0.8,
@@ -84,7 +85,9 @@ class Built:
     """The default model of a small study, evaluated at one point, and the same by hand."""
 
     def __init__(self, function, covariates):
-        self.model = LongitudinalModel(outcomes=(nfl_plasma(), function), covariates=covariates)
+        self.model = LongitudinalModel(
+            outcomes=(nfl_plasma(), function), covariates=covariates, walk_correlation="independent"
+        )
         self.study = study()
         self.pm_model = self.model.build(self.study)
         self.point = plausible(self.pm_model)
@@ -109,12 +112,12 @@ class Built:
         removed = untreated(t) - untreated(t - max(x - lag, 0.0))
         return {"level": 1.0, "rate": untreated(t) - share * removed}
 
-    def persons(self):
-        """Of every person: stratum, start group, mean of every term, share, and where the drug starts."""
+    def persons(self, covariates=True):
+        """Of every person: its row, stratum, start group, mean of every term, share, and what age adds to the share."""
         table, point = self.study.persons.reset_index(drop=True), self.point
         scaled = {c: ((v := table[c].astype(float)) - v.mean()) / v.std(ddof=0) for c in ("age", "sex")}
         used = [(label, c) for label in self.labels for c in getattr(self.model.covariates, label.split(":")[1], ())]
-        slopes = dict(zip(used, point.get("covariate_slope", ()), strict=True))
+        slopes = dict(zip(used, point.get("covariate_slope", ()), strict=True)) if covariates else {}
         effects = [label for label in self.labels if label in ("nfl_plasma:effect", "nfl_plasma:late_slope")]
         for i, person in table.iterrows():
             s = self.study.stratum_labels.index(person["stratum"])
@@ -127,7 +130,7 @@ class Built:
                 mean[label] += slope * scaled[c][i]
             share = self.shares[s, g]
             by_age = float(point["alsfrs_r_share_slope"][0]) * scaled["age"][i] if slopes else 0.0
-            yield i, person, s, g, mean, share + by_age, by_age
+            yield person, s, g, mean, share + by_age, by_age
 
     def log_likelihood(self):
         """Multivariate normal given the skewed term's z, integrated over a dense grid of z."""
@@ -135,7 +138,7 @@ class Built:
         z = np.linspace(-9, 9, 6001)
         g = shifted_lognormal(z, self.skewness, -1) if self.skewness else z
         out = []
-        for _, person, s, _, mean, share, _ in self.persons():
+        for person, s, _, mean, share, _ in self.persons():
             sd, noise, path = point["term_sd"][s], point["error_sd"][s], point["path_sd"][s]
             y, mu, x, k, t = [], [], [], [], []
             for _, visit in self.study.visits[self.study.visits["person"] == person["person"]].iterrows():
@@ -147,7 +150,9 @@ class Built:
                 k.append(OUTCOMES.index(outcome))
                 t.append(visit["week"] / MONTH)
             y, mu, x, k, t = (np.array(v) for v in (y, mu, x, k, t))
-            walk = (k[:, None] == k) * path[k] ** 2 * np.minimum.outer(t, t)
+            tau = float(point["nfl_plasma_path_months"])
+            walked = np.where(k == 0, tau / 2 * (1 - np.exp(-2 * t / tau)), t)  # steps of NfL shrink by exp(-t / tau)
+            walk = (k[:, None] == k) * path[k] ** 2 * np.minimum.outer(walked, walked)
             errors = np.diag(noise[k] ** 2) + walk
             if self.skewness == 0:
                 covariance = sd[:, None] * r * sd
@@ -164,7 +169,7 @@ class Built:
     def means(self, week, limits=LIMITS):
         """Mean score by (start group, stratum, `all` last): low + integral of P(Y > y) over the scale, of every person.
 
-        Without limits: the latent mean.
+        Without limits: the latent mean, of a person at the mean of the covariates.
         """
         point, r, z = self.point, correlation(self.point["partial_correlation"]), np.linspace(-8, 8, 401)
         g = shifted_lognormal(z, self.skewness, -1) if self.skewness else z
@@ -172,10 +177,10 @@ class Built:
         y, half = LIMITS[0] + (LIMITS[1] - LIMITS[0]) / 2 * (node + 1), (LIMITS[1] - LIMITS[0]) / 2
         level = RANDOM.index("alsfrs_r:level")
         out = np.zeros((2, 2))
-        people = list(self.persons())
-        sizes = np.array([sum(one[2] == s for one in people) for s in (0, 1)])
+        people = list(self.persons(covariates=limits is not None))
+        sizes = np.array([sum(one[1] == s for one in people) for s in (0, 1)])
         for start_group, start in enumerate((0.0, 28.0)):
-            for _, _, s, _, mean, _, by_age in people:
+            for _, s, _, mean, _, by_age in people:
                 found = self.basis("alsfrs_r", week, start, self.shares[s, start_group] + by_age)
                 average = found["level"] * mean["alsfrs_r:level"] + found["rate"] * mean["alsfrs_r:rate"]
                 if limits is None:
@@ -296,8 +301,11 @@ def test_without_skewness_and_share_it_is_the_model_without_an_effect():
 def test_a_little_skewness_is_nearly_none(built):
     b, one = built("no skewness"), []
     for k in (0.0, 1e-4):
-        function = LongitudinalModel(outcomes=(nfl_plasma(), score(rate_skewness=k)), covariates=COVARIATES)
-        one.append(log_likelihood(function.build(b.study), b.point))
+        one.append(
+            log_likelihood(
+                replaced(b.model, {"outcomes": (nfl_plasma(), score(rate_skewness=k))}).build(b.study), b.point
+            )
+        )
     np.testing.assert_allclose(one[0], b.log_likelihood(), rtol=1e-9)
     np.testing.assert_allclose(one[0], one[1], atol=0.01)
     assert (one[0] != one[1]).any()

@@ -16,7 +16,11 @@ from bayesmodels.models.longitudinal import LongitudinalModel
 def test_missing_at_random_is_the_published_difference(pooling):
     """Additive effects, strata, a covariate, free baselines: the model's own `difference` is another route."""
     fitted = LongitudinalModel(
-        outcomes=additive_outcomes(), pooling=pooling, baseline="free", covariates={"rate": ("age",)}
+        outcomes=additive_outcomes(),
+        walk_correlation="independent",
+        pooling=pooling,
+        baseline="free",
+        covariates={"rate": ("age",)},
     )
     trial = study()
     built = fitted.build(trial)

@@ -18,6 +18,7 @@ CASES = {
     "partial, strata, covariates, SDs by stratum": (
         LongitudinalModel(
             outcomes=additive_outcomes(),
+            walk_correlation="independent",
             covariates=Covariates(**COVARIATES),
             person_sd="by_stratum",
             residual_sd="by_stratum",
@@ -25,15 +26,17 @@ CASES = {
         {},
     ),
     "no pooling, free baseline, strata": (
-        LongitudinalModel(outcomes=additive_outcomes(), pooling="none", baseline="free"),
+        LongitudinalModel(
+            outcomes=additive_outcomes(), walk_correlation="independent", pooling="none", baseline="free"
+        ),
         {},
     ),
     "complete pooling, three groups, no strata": (
-        LongitudinalModel(outcomes=additive_outcomes(), pooling="complete"),
+        LongitudinalModel(outcomes=additive_outcomes(), walk_correlation="independent", pooling="complete"),
         {"strata": False, "groups": (("early", 0.0), ("middle", 12.0), ("delayed", 28.0))},
     ),
     "partial, a group that never starts": (
-        LongitudinalModel(outcomes=additive_outcomes()),
+        LongitudinalModel(outcomes=additive_outcomes(), walk_correlation="independent"),
         {"strata": False, "groups": (("early", 0.0), ("middle", 12.0), ("never", np.nan))},
     ),
 }

@@ -18,7 +18,9 @@ from bayesmodels.parts.trajectories import Linear
 from bayesmodels.study import Study
 
 SCORE = replaced(alsfrs_r(), {"trajectory": Linear(), "effect": SlopeChange(), "rate_skewness": None, "limits": None})
-MARKER = replaced(nfl_plasma(), {"trajectory": Linear(), "effect": Plateau(lag=None)})
+MARKER = replaced(
+    nfl_plasma(), {"trajectory": Linear(), "effect": Plateau(lag=None), "random_walk_time_constant": None}
+)
 
 
 def evaluated(model, data, seed=1):

@@ -126,7 +126,7 @@ def test_own_parts_enter_curves_and_likelihood():
         for w, week in enumerate(data.curve_weeks):
             t, x = week / MONTH, max(week - start, 0.0) / MONTH
             expected = level + rate * (np.sqrt(t + 1) - 1) + 3 * offset + effect * x / (x + half)
-            assert found["curve"][0, g, 0, w] == pytest.approx(expected, rel=1e-10)
+            assert found["latent_curve"][0, g, 0, w] == pytest.approx(expected, rel=1e-10)
     np.testing.assert_allclose(found["effect_lag"], [half])
     # Level and offset enter the visits as 1 and 3: moving one against the other changes nothing.
     moved = point | {"term_mean": point["term_mean"] + np.array([[3.0], [0.0], [-1.0], [0.0]])}

@@ -102,7 +102,7 @@ class Assembly:
         untreated = trajectory.value(own_time)
         found = {**untreated, **effect.value(t, x)}
         removed = {}
-        if effect.slowed is not None:
+        if effect.slowed is not None and self.drugged.any():
             earlier = trajectory.value(t - effect.slowed(x))
             removed = {name: value - earlier[name] for name, value in untreated.items() if name != "level"}
         return self._by_term(k, found), self._by_term(k, removed)

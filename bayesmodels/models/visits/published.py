@@ -228,7 +228,7 @@ class _Courses:
         walk = (pt.zeros((strata, 1)) + p.random_walk)[:, k] ** 2
         shrinking = outcome.random_walk_time_constant is not None
         months_walked = -pt.expm1(-2.0 * p.decay[k] * t) / (2.0 * p.decay[k]) if shrinking else t
-        return bounded_mean(
+        found = bounded_mean(
             self._latent(k, weeks),
             pt.stack([loadings[j] for j in own]) if own else pt.zeros((0, len(a.groups), strata, len(weeks))),
             (pt.zeros((strata, 1)) + p.sd)[:, own],
@@ -240,6 +240,7 @@ class _Courses:
             limits=(float(low), float(high)),
             sign=a.skewed_sign if own and a.random_terms[own[0]] == a.skewed_term else 0,
         )
+        return pt.specify_shape(found, (len(a.groups), strata, len(weeks)))  # one week broadcasts over the others
 
     def _by_covariates(self, k: int, weeks: Sequence[float]) -> Any:
         """What the covariates of every person add, (start_group, person, week); no person where there are none."""

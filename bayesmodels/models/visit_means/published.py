@@ -48,7 +48,10 @@ def visit_coords(model: Any, data: Study, layout: VisitLayout) -> dict[str, Sequ
 def publish_visits(model: Any, layout: VisitLayout, means: MeanRows, covariance: VisitCovariance) -> None:
     """Publish the vocabulary's variables in the current PyMC model."""
     others = len(layout.groups) - 1
-    effect = pt.concatenate([means.effect, pt.zeros((means.effect.shape[0], 1, layout.slots))], axis=1)
+    strata = np.arange(len(layout.strata))
+    own = strata if model.effect_by_stratum else np.zeros_like(strata)
+    effect = means.effect[own]
+    effect = pt.concatenate([effect, pt.zeros_like(means.mean)[:, None]], axis=1)
     curve = _with_mixture(_by_visit(layout, means.mean[:, None] + effect).transpose(2, 1, 0, 3), layout)
     publish("curve", curve)  # (outcome, start group, stratum, visit)
     at_start = np.array([_first(layout, k) for k in range(len(layout.outcomes))])
@@ -65,18 +68,20 @@ def publish_visits(model: Any, layout: VisitLayout, means: MeanRows, covariance:
         publish("difference", difference)
         sd = _by_visit(layout, covariance.sd)  # (block, outcome, visit)
         if model.covariance_of == "start_group":
-            sd = pt.sqrt((sd[:-1] ** 2 + sd[-1:] ** 2) / 2)
+            sd = pt.sqrt((sd[:-1] ** 2 + sd[[others] * others] ** 2) / 2)
+        else:
+            sd = sd[[0] * others]
         publish("standardised_difference", difference / sd.transpose(1, 0, 2)[:, :, None])
         if means.constant is not None:
-            _publish_constant(layout, means.constant)
+            _publish_constant(layout, means.constant[own])
     _publish_slopes(model, layout, means)
     _publish_covariance(layout, covariance, model.covariance_of == "start_group")
 
 
 def _publish_constant(layout: VisitLayout, constant: Any) -> None:
-    """Effects that are the same at all visits, (stratum or 1, start group, outcome), as effects of the drug."""
+    """Effects that are the same at all visits, (stratum, start group, outcome), as effects of the drug."""
     strata = len(layout.strata)
-    by_stratum = (pt.zeros((strata, 1, 1)) + constant).transpose(2, 0, 1)  # (outcome, stratum, start group)
+    by_stratum = constant.transpose(2, 0, 1)  # (outcome, stratum, start group)
     publish("drug_effect", _with_all(by_stratum.mean(axis=2), strata))
     groups = pt.concatenate([by_stratum, pt.full_like(by_stratum[..., :1], np.nan)], axis=2)
     if strata > 1:

@@ -95,6 +95,7 @@ def simulate_study(truth: Mapping[str, np.ndarray], rng: np.random.Generator) ->
     score = mean + rng.standard_normal((n, visits)) @ root.T
     last = np.where(rng.uniform(size=n) < 0.2, rng.integers(2, visits, n), visits)
     seen = (rng.uniform(size=(n, visits)) > 0.125) & (np.arange(visits) < last[:, None])
+    seen[:, 0] |= ~seen.any(axis=1)  # nobody is without any visit
     row, column = np.nonzero(seen)
     persons = pd.DataFrame(
         {"person": NAMES, "start_group": np.array(["early", "delayed"])[group],

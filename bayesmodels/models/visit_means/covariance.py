@@ -19,6 +19,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesmodels.kernels.multivariate_normal.partial_autocorrelation import CorrelationFromPartial, pairs
+from bayesmodels.models.visit_means.along_visits import half_normal_along_visits
 from bayesmodels.models.visit_means.design import VisitLayout
 
 FIRST_LAG = (0.7, 0.5)
@@ -54,7 +55,8 @@ def visit_covariance(model: Any, layout: VisitLayout) -> VisitCovariance:
     blocks = len(layout.groups) if model.covariance_of == "start_group" else 1
     priors = np.array([k.level_sd_prior.sd for k in model.outcomes])
     if model.covariance in BY_VISIT_SD:
-        sd = pm.HalfNormal("slot_sd", priors[layout.outcome_of], shape=(blocks, layout.slots))
+        scale = np.broadcast_to(priors[layout.outcome_of], (blocks, layout.slots))
+        sd = half_normal_along_visits("slot_sd", layout, scale)
     else:
         sd = pt.dot(pm.HalfNormal("outcome_sd", priors, shape=(blocks, len(priors))), layout.of_outcome())
     if model.outcomes_jointly == "full" and len(model.outcomes) > 1:

@@ -10,6 +10,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayesmodels.errors import BadInput
+from bayesmodels.models.visit_means.along_visits import normal_along_visits
 from bayesmodels.models.visit_means.design import VisitLayout
 from bayesmodels.parts.priors import Normal, by_stratum
 
@@ -52,11 +53,12 @@ def mean_rows(model: Any, layout: VisitLayout) -> MeanRows:
         A prior by stratum lacks one of the study's strata.
     """
     levels = level_priors(model, layout)
-    mean = pm.Normal(
+    every = np.arange(layout.slots)
+    mean = normal_along_visits(
         "slot_mean",
-        np.array([[p.mean for p in row] for row in levels]),
-        np.array([[p.sd for p in row] for row in levels]),
-        shape=(len(layout.strata), layout.slots),
+        layout,
+        every,
+        *(np.array([[getattr(p, k) for p in row] for row in levels]) for k in ("mean", "sd")),
     )
     own = layout.of_outcome()
     strata = layout.strata if model.effect_by_stratum else layout.strata[:1]
@@ -72,19 +74,20 @@ def mean_rows(model: Any, layout: VisitLayout) -> MeanRows:
         at = np.flatnonzero(layout.acts)
         shape = (len(strata), others, len(at))
         of = layout.outcome_of[at]
-        free = pm.Normal("slot_effect", centre[..., of], sd[..., of], shape=shape) if others else pt.zeros(shape)
+        prior = (np.broadcast_to(part[..., of], shape) for part in (centre, sd))
+        free = normal_along_visits("slot_effect", layout, at, *prior) if others else pt.zeros(shape)
         effect = pt.dot(free, np.eye(layout.slots)[at])
     spread = np.array([k.level_sd_prior.sd for k in model.outcomes])
     slope = pt.zeros((0, layout.slots))
     if layout.covariates and model.covariate_effects == "constant":
         slope = pt.dot(pm.Normal("covariate_slope", 0.0, spread, shape=(len(layout.covariates), len(own))), own)
     elif layout.covariates:
-        slope = pm.Normal(
-            "covariate_slope", 0.0, spread[layout.outcome_of], shape=(len(layout.covariates), layout.slots)
-        )
+        wide = np.broadcast_to(spread[layout.outcome_of], (len(layout.covariates), layout.slots))
+        slope = normal_along_visits("covariate_slope", layout, every, np.zeros(wide.shape), wide)
     parts, baseline_slope = [mean, effect.reshape((-1, layout.slots)), slope], None
     if model.baseline == "covariate":
-        baseline_slope = pm.Normal("baseline_value_slope", 0.0, spread[layout.outcome_of], shape=(layout.slots,))
+        zero = np.zeros(layout.slots)
+        baseline_slope = normal_along_visits("baseline_value_slope", layout, every, zero, spread[layout.outcome_of])
         parts.append(own * baseline_slope)
     return MeanRows(pt.concatenate(parts, axis=0), mean, effect, constant, slope, baseline_slope)
 

@@ -46,7 +46,7 @@ def the_refit(form: str = "") -> Refit:
 
 
 def draw_truth(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Parameters from the model's default prior, as its free variables."""
+    """Parameters from the model's default prior."""
     visits = len(WEEKS)
     first, second = np.triu_indices(visits, 1)
     nearest = second - first == 1
@@ -56,6 +56,22 @@ def draw_truth(rng: np.random.Generator) -> dict[str, np.ndarray]:
         "covariate_slope": rng.normal(0.0, SPREAD, (1, visits)),
         "slot_sd": np.abs(rng.normal(0.0, SPREAD, (1, visits))),
         "partial_atanh": rng.normal(np.where(nearest, 0.7, 0.0), np.where(nearest, 0.5, 0.3))[None],
+    }
+
+
+def free_variables(truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A truth as free variables: x of prior mean + root x, of logarithms for SDs (`models.visit_means.along_visits`)."""
+    lag = np.abs(np.subtract.outer(np.arange(len(WEEKS)), np.arange(len(WEEKS))))
+
+    def x(values: np.ndarray, power: int, first: int = 0) -> np.ndarray:
+        return np.linalg.solve(np.linalg.cholesky(0.9 ** (power * lag[first:, first:])), values[..., None])[..., 0]
+
+    return {
+        "slot_mean_x": x(truth["slot_mean"] - LEVEL, 1),
+        "slot_effect_x": x(truth["slot_effect"], 1, 1),
+        "covariate_slope_x": x(truth["covariate_slope"], 1),
+        "slot_sd_x": x(np.log(truth["slot_sd"] / SPREAD), 2),
+        "partial_atanh": truth["partial_atanh"],
     }
 
 
@@ -108,7 +124,7 @@ def simulate_study(truth: Mapping[str, np.ndarray], rng: np.random.Generator) ->
 def draw(form: str, rng: np.random.Generator) -> Case:
     """A truth from the prior and a trial."""
     truth = draw_truth(rng)
-    every = compared_with(truth)
+    every = compared_with(free_variables(truth))
 
     def compare(refit: Refit, free: Arrays, published: Arrays) -> tuple[Mapping[str, Any], Arrays]:
         truths, draws = every(refit, free, published)

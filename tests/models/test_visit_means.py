@@ -70,6 +70,38 @@ def evaluated(built, graph, point):
     return function(*(point[rv.name] for rv in built.free_RVs))
 
 
+def slots_of(model, trial):
+    """Outcome and nominal week of every slot, the weeks, and the slots where effects act, from the visits table."""
+    names = [k.name for k in model.outcomes]
+    rows = trial.visits[trial.visits["outcome"].isin(names)]
+    nearest = WEEKS[np.argmin(np.abs(np.subtract.outer(rows["week"].to_numpy(), WEEKS)), axis=1)]
+    slots = sorted(set(zip(rows["outcome"], nearest, strict=True)), key=lambda key: (names.index(key[0]), key[1]))
+    acting = [key for key in slots if key[1] > 0 or model.baseline == "free"]
+    return slots, sorted({week for _, week in slots}), acting
+
+
+def natural(model, trial, point):
+    """Means, effects, slopes and SDs from the free variables: prior mean + root x; root' root falls with the lag."""
+    slots, weeks, acting = slots_of(model, trial)
+
+    def along(name, at, r):
+        visit = np.array([weeks.index(week) for _, week in at])
+        same = np.array([[a == b for b, _ in at] for a, _ in at])
+        matrix = np.where(same, r ** np.abs(np.subtract.outer(visit, visit)), 0.0)
+        return np.einsum("ij,...j->...i", np.linalg.cholesky(matrix), point[name])
+
+    level = np.array([{"points": 30.0, "marker": np.log(50.0)}[outcome] for outcome, _ in slots])
+    spread = np.array([{"points": 6.0, "marker": 0.5}[outcome] for outcome, _ in slots])
+    found = dict(point) | {"slot_mean": level + along("slot_mean_x", slots, 0.9)}
+    if "slot_effect_x" in point:
+        found["slot_effect"] = along("slot_effect_x", acting, 0.9)
+    if "covariate_slope_x" in point:
+        found["covariate_slope"] = along("covariate_slope_x", slots, 0.9)
+    if "slot_sd_x" in point:
+        found["slot_sd"] = spread * np.exp(along("slot_sd_x", slots, 0.81))
+    return found
+
+
 def correlation_by_hand(kind, z, visits):
     """Correlation of the visits from the model's free variables, by the structure's own textbook form."""
     lag = np.abs(np.subtract.outer(np.arange(visits), np.arange(visits)))
@@ -92,7 +124,7 @@ def by_hand(model, trial, point):
     persons = trial.persons.set_index("person", drop=False)
     codes = persons[list(model.covariates)].to_numpy(float).reshape(len(persons), -1)
     codes = (codes - codes.mean(axis=0)) / codes.std(axis=0)
-    kind, own_sd = model.covariance.removesuffix("_heterogeneous"), "slot_sd" in point
+    kind, own_sd = model.covariance.removesuffix("_heterogeneous"), "slot_sd_x" in point
     names = [k.name for k in model.outcomes]
     visits = {}
     for row in trial.visits.itertuples():
@@ -100,10 +132,8 @@ def by_hand(model, trial, point):
             week = WEEKS[np.argmin(np.abs(WEEKS - row.week))]
             value = np.log(row.value) if row.outcome == "marker" else row.value
             visits.setdefault(row.person, {})[row.outcome, week] = value
-    slots = sorted({key for own in visits.values() for key in own}, key=lambda key: (names.index(key[0]), key[1]))
-    weeks = sorted({week for _, week in slots})
-    acting = [key for key in slots if key[1] > 0 or model.baseline == "free"]
-    found = []
+    slots, weeks, acting = slots_of(model, trial)
+    point, found = natural(model, trial, point), []
     for n, person in enumerate(persons.itertuples()):
         g, f = GROUPS.index(person.start_group), ("fast", "slow").index(person.stratum)
         block = g if model.covariance_of == "start_group" else 0
@@ -198,15 +228,15 @@ def test_baseline_as_a_covariate_is_the_regression_on_it():
     values = visits.assign(at=visits["week"].round(-1)).pivot(index="person", columns="at", values="value")
     values = values.reindex(trial.persons["person"])
     start, later = values[0.0].to_numpy(), values[10.0].to_numpy()
-    effect = np.append(point["slot_effect"][0, :, 0], 0.0)
-    mean = point["slot_mean"][0, 0] + (start - start.mean()) / start.std() * point["baseline_value_slope"][0]
+    effect = np.append(point["slot_effect_x"][0, :, 0], 0.0)  # with one visit x is the effect itself
+    mean = 30 + point["slot_mean_x"][0, 0] + (start - start.mean()) / start.std() * point["baseline_value_slope_x"][0]
     mean = mean + effect[[GROUPS.index(g) for g in trial.persons["start_group"]]]
-    expected = np.where(np.isfinite(later), stats.norm(mean, point["slot_sd"][0, 0]).logpdf(later), 0.0)
+    expected = np.where(np.isfinite(later), stats.norm(mean, 6 * np.exp(point["slot_sd_x"][0, 0])).logpdf(later), 0.0)
     (rv,) = built.observed_RVs
     density = evaluated(built, pm.logp(rv, built.rvs_to_values[rv], warn_rvs=False), point)
     np.testing.assert_allclose(density, expected, rtol=1e-10)
     slope = evaluated(built, built["baseline_slope"], point)
-    assert slope[0, 0] == pytest.approx(point["baseline_value_slope"][0] / start.std())
+    assert slope[0, 0] == pytest.approx(point["baseline_value_slope_x"][0] / start.std())
     change = evaluated(built, built["curve_change"], point)
     np.testing.assert_allclose(change, evaluated(built, built["curve"], point) - start.mean())
 
@@ -217,6 +247,7 @@ def test_what_it_publishes():
     built = model.build(trial)
     point = point_of(built)
     named = {name: evaluated(built, built[name], point) for name in VARIABLES if name in built.named_vars}
+    point = natural(model, trial, point)
     assert set(named) == {
         "population_level", "curve", "curve_change", "difference", "standardised_difference", "visit_sd",
         "visit_correlation", "outcome_correlation", "covariate_visit",
@@ -249,11 +280,12 @@ def test_what_it_publishes():
 
 
 def test_effect_sizes_of_unequal_covariances_and_constant_effects():
-    built = VisitModel(outcomes=(POINTS,), covariance_of="start_group", treatment_effect="constant").build(study())
+    model, trial = VisitModel(outcomes=(POINTS,), covariance_of="start_group", treatment_effect="constant"), study()
+    built = model.build(trial)
     point = point_of(built)
     names = ("difference", "standardised_difference", "drug_effect", "group_drug_effect")
     difference, size, drug, group = (evaluated(built, built[name], point) for name in names)
-    sd = point["slot_sd"]
+    sd = natural(model, trial, point)["slot_sd"]
     np.testing.assert_allclose(size[0, 1, 0], difference[0, 1, 0] / np.sqrt((sd[1] ** 2 + sd[2] ** 2) / 2))
     effect = point["constant_effect"][0, :, 0]
     np.testing.assert_allclose(difference[0, :, :, 1:], np.broadcast_to(effect[:, None, None], (2, 3, 3)))
@@ -262,8 +294,10 @@ def test_effect_sizes_of_unequal_covariances_and_constant_effects():
 
 
 def test_prior_is_the_stated_one():
-    built = VisitModel(outcomes=(POINTS,), covariates=("age",)).build(study())
+    model, trial = VisitModel(outcomes=(POINTS,), covariates=("age",)), study()
+    built = model.build(trial)
     drawn = {rv.name: pm.draw(rv, 4000, random_seed=j, mode=python_mode()) for j, rv in enumerate(built.free_RVs)}
+    drawn = natural(model, trial, drawn)
     for values, expected in (
         (drawn["slot_mean"][:, 0, 0], stats.norm(30, 6)),
         (drawn["slot_mean"][:, 1, 2], stats.norm(30, 18)),
@@ -275,12 +309,39 @@ def test_prior_is_the_stated_one():
         (drawn["partial_atanh"][:, 0, 3], stats.norm(0.7, 0.5)),  # visits 2 and 3
     ):
         assert stats.kstest(values, expected.cdf).pvalue > 1e-3
+    for name in ("slot_mean", "slot_effect", "slot_sd"):  # independent, whatever they are sampled as
+        values = drawn[name].reshape(4000, -1)
+        apart = np.corrcoef(values.T) - np.eye(values.shape[1])
+        assert np.abs(apart).max() < 5 / np.sqrt(4000), name
     table = prior_table(VisitModel(outcomes=(POINTS, MARKER), covariates=("age",)), study())
     assert set(table["outcome"]) == {"points", "marker", "all"}
     text = "\n".join(table["parameter"] + " " + table["prior"])
     for said in ("week 0 Normal(30, 6)", "later visit Normal(30, 18)", "lag 1 Normal(0.7, 0.5)",
                  "higher lags Normal(0, 0.3)", "outcomes LKJ(2)", "HalfNormal(0.5)", "age on the mean"):  # fmt: skip
         assert said in text
+
+
+def test_log_prior_is_that_of_independent_variables():
+    """Density of x: SciPy's of the means and SDs, times the volume of the map to them."""
+    model, trial = VisitModel(outcomes=(POINTS,)), study()
+    built = model.build(trial)
+    point = point_of(built)
+    there = natural(model, trial, point)
+    later = np.array([6.0, 18.0, 18.0, 18.0])
+    for name, expected in (
+        ("slot_mean_x", stats.norm(30, later).logpdf(there["slot_mean"]).sum()),
+        ("slot_effect_x", stats.norm(0, 6).logpdf(there["slot_effect"]).sum()),
+        ("slot_sd_x", (stats.halfnorm(0, 6).logpdf(there["slot_sd"]) + np.log(there["slot_sd"])).sum()),
+    ):
+        rows, size = point[name].reshape(-1, point[name].shape[-1]).shape
+        r = 0.81 if name == "slot_sd_x" else 0.9
+        lag = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+        volume = rows * np.linalg.slogdet(r**lag)[1] / 2
+        value = pytensor.function(
+            [built.rvs_to_values[built[name]]], pm.logp(built[name], built.rvs_to_values[built[name]]).sum(),
+            mode=python_mode(),
+        )  # fmt: skip
+        assert float(value(point[name])) == pytest.approx(expected + volume, rel=1e-10), name
 
 
 def test_compound_symmetry_keeps_to_what_is_possible():

@@ -60,7 +60,7 @@ def draw_truth(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def free_variables(truth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A truth as free variables: x of prior mean + root x, of logarithms for SDs (`models.visit_means.along_visits`)."""
+    """A truth as free variables: x of prior mean + root x, of log SDs too (`models.visit_means.along_visits`)."""
     lag = np.abs(np.subtract.outer(np.arange(len(WEEKS)), np.arange(len(WEEKS))))
 
     def x(values: np.ndarray, power: int, first: int = 0) -> np.ndarray:

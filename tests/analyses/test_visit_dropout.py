@@ -204,6 +204,8 @@ def test_the_analysis_and_its_page():
     assert (pooled["lower"] < pooled["difference"]).all()
     assert len(page.tables["dropout_strategies"]) == 4
     assert {"curves", "differences"} <= set(page.tables)
+    sds = [row["index"] for row in page.summary["parameters"] if row["name"] == "visit_sd"]
+    assert [index["visit"] for index in sds if index["start_group"] == "drug"] == ["0.0", "12.0", "24.0", "36.0"]
 
 
 @pytest.mark.parametrize(

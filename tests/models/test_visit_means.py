@@ -141,7 +141,7 @@ def by_hand(model, trial, point):
         for s, (outcome, week) in enumerate(slots):
             k = names.index(outcome)
             value = point["slot_mean"][f, s]
-            if g < 2 and (outcome, week) in acting:
+            if len(trial.start_groups) > 1 and g < 2 and (outcome, week) in acting:
                 by = f if model.effect_by_stratum else 0
                 effect = point.get("constant_effect", point.get("slot_effect"))
                 value += effect[by, g, k if "constant_effect" in point else acting.index((outcome, week))]
@@ -277,6 +277,20 @@ def test_what_it_publishes():
     across = 2 * point["outcome_partial"][0, 0] - 1
     np.testing.assert_allclose(named["outcome_correlation"][0, 1, [0, 2, 3], 0], across)
     np.testing.assert_allclose(named["covariate_visit"][0, 0], point["covariate_slope"][0, :4])
+
+
+def test_one_start_group_is_fine():
+    """Means only, against SciPy; nothing to compare with."""
+    trial = study(lambda p, v: (p.assign(start_group="early", drug_start_week=0.0), v), reference_group=None)
+    model = VisitModel(outcomes=(POINTS,))
+    built = model.build(trial)
+    point = point_of(built)
+    assert "difference" not in built.named_vars
+    curve = evaluated(built, built["curve"], point)
+    np.testing.assert_allclose(curve[0, 0, :2], natural(model, trial, point)["slot_mean"])
+    (rv,) = built.observed_RVs
+    density = evaluated(built, pm.logp(rv, built.rvs_to_values[rv], warn_rvs=False), point)
+    np.testing.assert_allclose(density, by_hand(model, trial, point), rtol=1e-10)
 
 
 def test_effect_sizes_of_unequal_covariances_and_constant_effects():

@@ -84,7 +84,7 @@ def mean_rows(model: Any, layout: VisitLayout) -> MeanRows:
     elif layout.covariates:
         wide = np.broadcast_to(spread[layout.outcome_of], (len(layout.covariates), layout.slots))
         slope = normal_along_visits("covariate_slope", layout, every, np.zeros(wide.shape), wide)
-    parts, baseline_slope = [mean, effect.reshape((-1, layout.slots)), slope], None
+    parts, baseline_slope = [mean, effect.reshape((len(strata) * others, layout.slots)), slope], None
     if model.baseline == "covariate":
         zero = np.zeros(layout.slots)
         baseline_slope = normal_along_visits("baseline_value_slope", layout, every, zero, spread[layout.outcome_of])

@@ -61,8 +61,9 @@ def publish_visits(model: Any, layout: VisitLayout, means: MeanRows, covariance:
         start = pt.stack([curve[k, :, :, 0] if at_start[k] >= 0 else curve[k, :, :, 0] * np.nan
                           for k in range(len(layout.outcomes))])  # fmt: skip
         publish("curve_change", curve - start[..., None])
-        publish("population_level", _with_all(pt.stack(
-            [means.mean[:, at] + (0.0 if at >= 0 else np.nan) for at in at_start]), len(layout.strata)))  # fmt: skip
+        if model.baseline == "common":
+            levels = [means.mean[:, at] + (0.0 if at >= 0 else np.nan) for at in at_start]
+            publish("population_level", _with_all(pt.stack(levels), len(layout.strata)))
     if others:
         difference = curve[:, :-1] - curve[:, -1:]
         publish("difference", difference)

@@ -139,7 +139,6 @@ DIMS: dict[str, str] = {
     "period": "before_switch, after_switch, last_year",
     "term": "person-level term, '<outcome>:level', ':rate', ':effect' or a part's own; coordinate term_unit",
     "term_other": "the same terms again",
-    "outcome_other": "the same outcomes again",
     "person": "person, relabelled 0..n-1 in any stored posterior",
     "covariate": "column of the persons table used by the model",
     "event": "event type; coordinate terminal",

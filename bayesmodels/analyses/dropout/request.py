@@ -224,8 +224,8 @@ def _visit_problems(
         problems.append(f"week: expected a nominal visit of the model with {outcome} ({there}), got {week:g}")
     if started:
         problems.append(
-            f"reference: the reference group, {started!r}, has itself started the drug by week {week:g}, and a model of "
-            "means by visit has no course without the drug; give a week up to its start, or a reference that has none"
+            f"reference: the reference group, {started!r}, has itself started the drug by week {week:g}, and a model "
+            "of means by visit has no course without the drug; give a week up to its start, or a group without the drug"
         )
     elif reference == NEVER_TREATED:
         problems.append(

@@ -64,8 +64,7 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
         "alsfrs_r_effect_lag": 2.0,
         "alsfrs_r_deceleration": 0.03,
         "alsfrs_r_rate_skewness": 0.8,
-        "alsfrs_r_share_of_stratum": 0.3,
-        "alsfrs_r_share_common": 0.1,
+        "alsfrs_r_share": 0.7,
         "alsfrs_r_share_slope": 0.2,
     }
     point = {}
@@ -97,10 +96,17 @@ class Built:
 
     @property
     def shares(self):
-        """Share by (stratum, start group): of two groups the first lies above the mean by contrast x .15 / sqrt(2)."""
-        point = self.point
-        away = 0.15 * point["alsfrs_r_share_contrast"] / np.sqrt(2) * [1.0, -1.0]
-        return (point["alsfrs_r_share_of_stratum"] + point["alsfrs_r_share_common"])[:, None] + away
+        """Share by (stratum, start group).
+
+        Two strata's have SD .5, correlation .5, and besides half the variance of two groups; of two groups the first
+        lies above the mean by contrast x .15 / sqrt(2).
+        """
+        one, two = self.point["alsfrs_r_share"]
+        variance, common = 0.5**2 + 0.15**2 / 2, 0.5 * 0.5**2
+        mean = np.array([np.sqrt(variance) * one, common / np.sqrt(variance) * one])
+        mean[1] += np.sqrt(variance - common**2 / variance) * two
+        away = 0.15 * self.point["alsfrs_r_share_contrast"] / np.sqrt(2) * [1.0, -1.0]
+        return mean[:, None] + away
 
     def basis(self, outcome, week, start, share):
         found = additive_basis(outcome, self.point, week, start)
@@ -341,15 +347,13 @@ def test_prior_of_the_shares(pooling):
 def test_shares_of_one_stratum_and_of_a_group_that_never_starts():
     data = study(strata=False, groups=(("early", 0.0), ("middle", 12.0), ("never", np.nan)))
     pm_model = LongitudinalModel(outcomes=(score(rate_skewness=0.0),)).build(data)
-    assert "alsfrs_r_share_common" not in pm_model.named_vars
     point = plausible(pm_model)
     found = published(pm_model, point)
-    mean, away = point["alsfrs_r_share_of_stratum"][0], 0.15 * point["alsfrs_r_share_contrast"][0, 0] / np.sqrt(2)
+    mean = np.sqrt(0.5**2 + 0.15**2 / 2) * point["alsfrs_r_share"][0]
+    away = 0.15 * point["alsfrs_r_share_contrast"][0, 0] / np.sqrt(2)
     np.testing.assert_allclose(found["group_drug_effect"][0, 0], [mean + away, mean - away, np.nan], rtol=1e-12)
     level, rate = point["term_mean"][:2, 0]
-    untreated = level + rate * (1 - np.exp(-(rho := point["alsfrs_r_deceleration"]) * 24)) / rho
-    week = 24 * MONTH
-    assert week == pytest.approx(104, abs=1)
+    rho = point["alsfrs_r_deceleration"]
     at = np.array(CURVE_WEEKS) / MONTH
     untreated = level + rate * (1 - np.exp(-rho * at)) / rho
     np.testing.assert_allclose(found["latent_curve"][0, 2, 0], untreated, rtol=1e-10)
@@ -394,11 +398,12 @@ def test_two_skewed_rates_are_refused_where_one_is_integrated():
 def test_lags_taken_as_known_and_other_sds_of_start_groups():
     effect = ProportionalSlowing(lag=3.0, group_sd=0.0, correlation=1.0)
     pm_model = LongitudinalModel(outcomes=(score(rate_skewness=0.0, effect=effect),)).build(study())
-    assert [rv.name for rv in pm_model.free_RVs if "share" in rv.name] == ["alsfrs_r_share_common"]
+    assert [rv.name for rv in pm_model.free_RVs if "share" in rv.name] == ["alsfrs_r_share"]
     found = published(pm_model, plausible(pm_model))
     np.testing.assert_array_equal(found["effect_lag"], [3.0])
     shares = found["group_drug_effect"][0, :2]
-    np.testing.assert_array_equal(shares, np.full((2, 2), shares[0, 0]))
+    np.testing.assert_array_equal(shares[:, 0], shares[:, 1])
+    np.testing.assert_allclose(shares[0], shares[1], atol=1e-5)
 
 
 def test_gradient_is_that_of_central_differences(built):

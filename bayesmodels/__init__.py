@@ -29,6 +29,7 @@ _HOME = {
     "Study": "study",
     "TrialLevelModel": "models.trial_level.model",
     "TrialTable": "study",
+    "VisitModel": "models.visit_means.model",
     "alsaq5": "models.presets",
     "alsfrs_r": "models.presets",
     "convergence": "posterior.convergence",

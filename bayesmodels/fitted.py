@@ -35,8 +35,10 @@ from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import NutsSettings, resolved
 from bayesmodels.models.doubtful_data import all_warnings
+from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.log_likelihood import person_log_likelihood
 from bayesmodels.persons.summaries.means import means_summaries
+from bayesmodels.persons.summaries.nominal_visits import nominal_visit_summaries
 from bayesmodels.persons.summaries.trials import trial_summaries
 from bayesmodels.persons.summaries.visits import visit_summaries
 from bayesmodels.posterior.archive import SCHEMA
@@ -186,6 +188,8 @@ def _groups_of_every_fit(fitted: Fit) -> dict[str, xr.Dataset]:
     groups["log_likelihood"] = person_log_likelihood(fitted.pm_model, draws)
     seed = fitted.seed("predictive_summary")
     match fitted.data:
+        case Study() if isinstance(fitted.model, VisitModel):
+            return groups | nominal_visit_summaries(fitted.model, fitted.pm_model, fitted.data, draws, seed)
         case Study():
             return groups | visit_summaries(fitted.model, fitted.pm_model, fitted.data, draws, seed)
         case MeansTable():

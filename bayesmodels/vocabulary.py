@@ -133,10 +133,12 @@ DIMS: dict[str, str] = {
     "contrast": "'<start group> - <reference group>'",
     "week": "weeks since randomisation",
     "visit_week": "weeks since randomisation of the trial's nominal visits, week 0 first",
+    "visit": "nominal visit of a model of means by visit, weeks since randomisation",
+    "visit_other": "the same visits again",
+    "outcome_other": "the same outcomes again",
     "period": "before_switch, after_switch, last_year",
     "term": "person-level term, '<outcome>:level', ':rate', ':effect' or a part's own; coordinate term_unit",
     "term_other": "the same terms again",
-    "outcome_other": "the same outcomes again",
     "person": "person, relabelled 0..n-1 in any stored posterior",
     "covariate": "column of the persons table used by the model",
     "event": "event type; coordinate terminal",
@@ -163,6 +165,7 @@ DIMS: dict[str, str] = {
 PERIODS = ("before_switch", "after_switch", "last_year")
 
 _RANDOMISED = "A larger randomised comparison of drug and no drug would change this."
+_VISIT = '[model] type = "visit"'
 _LONGITUDINAL = '[model] type = "longitudinal"'
 _WEEKS = "[study] curve_weeks = [0, 28, 52]"
 _LIMITS = "limits = [low, high] under [[model.outcomes]]"
@@ -305,6 +308,32 @@ _ALL = (
         "group minus reference group in mean course", "curve",
         made_by='[study] reference_group = "delayed"  (with two start groups or more)', refitted=True,
         report="delayed start",
+    ),
+    Variable(
+        "standardised_difference", ("outcome", "contrast", "stratum", "week"), "SD",
+        "difference over the SD between persons at the visit", "curve", made_by=_VISIT,
+    ),
+    Variable(
+        "visit_sd", ("outcome", "visit", "start_group"), "{unit}", "SD between persons at a visit", made_by=_VISIT,
+        refitted=True,
+    ),
+    Variable(
+        "visit_correlation", ("outcome", "visit", "visit_other", "start_group"), "correlation",
+        "correlation of two visits of a person", "visit", made_by=_VISIT, refitted=True,
+    ),
+    Variable(
+        "outcome_correlation", ("outcome", "outcome_other", "visit", "start_group"), "correlation",
+        "correlation of two outcomes of a person at a visit", "visit", made_by=_VISIT, refitted=True,
+    ),
+    Variable(
+        "covariate_visit", ("outcome", "covariate", "visit"), "{unit} per SD",
+        "change of the mean at a visit per SD of a covariate", made_by='[model] type = "visit"  covariates = ["age"]',
+        refitted=True,
+    ),
+    Variable(
+        "baseline_slope", ("outcome", "visit"), "{unit} per {unit}",
+        "change of the mean at a visit per unit of the value at week 0",
+        made_by='[model] type = "visit"  baseline = "covariate"', refitted=True,
     ),
     Variable(
         "period_rate", ("outcome", "start_group", "stratum", "period"), "{unit} per month",

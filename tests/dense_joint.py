@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import joint_study
 import numpy as np
-from joint_study import MONTH, POINT
+from joint_study import MONTH, POINT, WITHDRAWAL
 from scipy.integrate import simpson
 from scipy.stats import multivariate_normal, norm
 
@@ -61,7 +61,7 @@ def hazards_of(person: int, one, other):
         death = POINT["death_log_hazard"] + np.expm1(POINT["death_log_shape"]) * np.log(t / scale.exposures[0].typical)
         return (
             death + gamma + by_value * off + by_rate * slope,
-            POINT["withdrawal_log_hazard"][int(t >= 30 / MONTH)] + leaving * off,
+            WITHDRAWAL[int(t >= 30 / MONTH)] + leaving * off,
         )
 
     return log_hazards

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bayesmodels.cli import app
-from bayesmodels.models import MODELS
+from bayesmodels.models import MODELS, model_class, model_from_spec
 from bayesmodels.models.presets import PRESETS
 from bayesmodels.parts.effects import EFFECTS
 from bayesmodels.parts.hazards import HAZARDS
@@ -16,6 +16,7 @@ from bayesmodels.parts.trajectories import TRAJECTORIES
 from bayesmodels.run.check import checked
 from bayesmodels.run.config import read_config
 
+MODEL_FIELDS = model_class("visit").model_fields
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "data" / "examples"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -122,6 +123,25 @@ def test_imported_names_exist(page):
     imports = re.findall(r"^from (bayesmodels[\w.]*) import (.+)$", "\n".join(blocks(page, "python")), flags=re.M)
     for module, names in imports:
         assert all(hasattr(import_module(module), name.strip()) for name in names.split(","))
+
+
+def test_the_example_of_means_by_visit_runs(monkeypatch):
+    """With few draws, from the root of a clone."""
+    (example,) = blocks(ROOT / "docs" / "means_by_visit.md", "python")
+    assert "NutsSettings(seed=1)" in example
+    monkeypatch.chdir(ROOT)
+    names = {}
+    few = "NutsSettings(seed=1, draws=150, tune=200, chains=2, progress=False)"
+    exec(example.replace("NutsSettings(seed=1)", few), names)
+    assert names["result"].tables["dropout_pooled"]["strategy"].tolist()[0] == "missing_at_random"
+    assert set(names["result"].tables["differences"]["week"]) == {0, 4, 8, 12, 16, 20, 24, 28}
+
+
+def test_the_configuration_of_means_by_visit_is_a_model():
+    (block,) = [b for b in blocks(ROOT / "docs" / "configuration.md", "ini") if 'type = "visit"' in b]
+    spec = tomllib.loads(block)["model"]
+    assert set(spec) == set(MODEL_FIELDS) - {"outcomes"}
+    assert model_from_spec(spec | {"outcomes": ["alsfrs_r"]}).covariance == "unstructured"
 
 
 def test_the_readme_imports_names():

@@ -24,6 +24,7 @@ NAMES = (
     "Study",
     "TrialLevelModel",
     "TrialTable",
+    "VisitModel",
     "alsaq5",
     "alsfrs_r",
     "convergence",

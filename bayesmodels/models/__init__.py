@@ -13,6 +13,7 @@ MODELS = {
     "published_means": "bayesmodels.models.published_means.model:PublishedMeansModel",
     "shared_rate": "bayesmodels.models.shared_rate.model:SharedRateModel",
     "trial_level": "bayesmodels.models.trial_level.model:TrialLevelModel",
+    "visit": "bayesmodels.models.visit_means.model:VisitModel",
 }
 
 

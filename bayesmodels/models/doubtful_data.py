@@ -58,7 +58,7 @@ def data_warnings(model: Any, data: Any) -> tuple[Problem, ...]:
     Parameters
     ----------
     model : Model
-        Read are its `outcomes`, where they are `Outcome`; for others there is nothing to say.
+        Read are its `outcomes`, where they are `Outcome`, and what a method `warnings(data)` says, where it has one.
     data : Study or other
     """
     if not isinstance(data, Study):
@@ -71,6 +71,8 @@ def data_warnings(model: Any, data: Any) -> tuple[Problem, ...]:
         if outcome.limits is not None and not outcome.censor_at_limits:
             remedy = "set censor_at_limits = true under its [[model.outcomes]]"
             found += values_at_limits(file, visits, outcome.name, outcome.limits, remedy)
+    if hasattr(model, "warnings"):
+        found += model.warnings(data)
     return in_order(found)
 
 
@@ -88,7 +90,10 @@ def _far_values(file: str, visits: pd.DataFrame, outcome: Outcome) -> Iterator[P
     scaled = np.log(values) if outcome.scale == "log" else values
     spread = outcome.level_sd_prior.sd
     levels = [prior.mean for prior in _priors(outcome.level_prior)]
-    rate = max(abs(prior.mean) + 2 * prior.sd for prior in _priors(outcome.rate_prior))
+    if not outcome.has_rate:  # where a course leads is not known: values at randomisation only
+        at_start = (known["week"] == 0).to_numpy()
+        known, values, scaled = known[at_start], values[at_start], scaled[at_start]
+    rate = max(abs(p.mean) + 2 * p.sd for p in _priors(outcome.rate_prior)) if outcome.has_rate else 0.0
     distance = np.min([np.abs(scaled - level) for level in levels], axis=0) if len(values) else values
     far = known[distance - rate * months(known["week"].to_numpy(float)) > SPREADS * spread]
     if not len(far):

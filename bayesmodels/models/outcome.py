@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from bayesmodels.errors import BadInput
 from bayesmodels.parts.effects import EFFECTS, NoEffect
 from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
@@ -66,15 +67,16 @@ class Typical(BaseModel):
         At randomisation, in natural units.
     spread : float
         SD between persons, on the modelling scale (ln units for log outcomes).
-    rate : float
-        Change a month on the modelling scale; its sign is not used.
+    rate : float, optional
+        Change a month on the modelling scale; its sign is not used. Models of courses need it, models of means by visit
+        do not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: FiniteFloat
     spread: FiniteFloat = Field(gt=0)
-    rate: FiniteFloat
+    rate: FiniteFloat | None = None
 
     @model_validator(mode="after")
     def _rate_moves(self) -> Typical:
@@ -172,6 +174,11 @@ class Outcome(BaseModel):
         return "ln" if self.scale == "log" else self.unit
 
     @property
+    def has_rate(self) -> bool:
+        """Whether a typical rate, or a prior of the rate, is stated."""
+        return self.rate is not None or (self.typical is not None and self.typical.rate is not None)
+
+    @property
     def level_prior(self) -> MeanPrior:
         """Prior of the mean level at randomisation, modelling scale."""
         return self.level or Normal(mean=self._typical_level(), sd=self._typical().spread, source=self.source)
@@ -179,7 +186,7 @@ class Outcome(BaseModel):
     @property
     def rate_prior(self) -> MeanPrior:
         """Prior of the mean rate at randomisation, per month."""
-        return self.rate or Normal(mean=0.0, sd=2 * abs(self._typical().rate), source=self.source)
+        return self.rate or Normal(mean=0.0, sd=2 * abs(self._typical_rate()), source=self.source)
 
     @property
     def level_sd_prior(self) -> HalfNormal:
@@ -189,7 +196,7 @@ class Outcome(BaseModel):
     @property
     def rate_sd_prior(self) -> HalfNormal:
         """Prior of the persons' SD of rate."""
-        return self.rate_sd or HalfNormal(sd=abs(self._typical().rate), source=self.source)
+        return self.rate_sd or HalfNormal(sd=abs(self._typical_rate()), source=self.source)
 
     @property
     def residual_sd_prior(self) -> HalfNormal:
@@ -209,7 +216,7 @@ class Outcome(BaseModel):
         if self.effect_on_rate_prior:
             return self.effect_on_rate_prior
         if self.rate is None:
-            return _half(self._typical().rate)
+            return _half(self._typical_rate())
         if isinstance(self.rate, dict):
             return {label: _half(prior.mean or prior.sd) for label, prior in self.rate.items()}
         return _half(self.rate.mean or self.rate.sd)
@@ -217,6 +224,15 @@ class Outcome(BaseModel):
     def _typical(self) -> Typical:
         assert self.typical is not None  # checked when made
         return self.typical
+
+    def _typical_rate(self) -> float:
+        rate = self._typical().rate
+        if rate is None:
+            raise BadInput(
+                f"model: {self.name}: expected typical = {{level, spread, rate}} in a model of courses, found no "
+                'rate; add the typical change a month, or use type = "visit", which needs none'
+            )
+        return rate
 
     def _typical_level(self) -> float:
         level = self._typical().level

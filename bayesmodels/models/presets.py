@@ -29,7 +29,7 @@ RANDOM_WALK = (
 SKEWED = (
     "assumption: few decline several times as fast as most; a log SD of 0.8 has a 90 % point of 2.8 times the median"
 )
-SHRINKING = f"assumption, shared with the generator of simulated trials: steps shrink to 1 / e in about 20 months ({TABLE})"
+SHRINKING = f"assumption, shared with the generator of simulated trials: steps shrink to 1 / e in 20 months ({TABLE})"
 LATE_NFL = (
     f"assumption: later decline on the drug is confounded with who stays; VALOR's week 148 suggests -.015 ({TABLE})"
 )

@@ -127,7 +127,12 @@ class Weibull(BaseModel):
 
 
 class PiecewiseConstant(BaseModel):
-    """Constant between knots, each piece closed at its end; the pieces are independent.
+    """Constant between knots, each piece closed at its end; neighbouring pieces have similar hazards.
+
+    log h_j = level + W_j - mean(W) for pieces j = 1 to J. W is a random walk over the pieces' midpoints t_j, with steps
+    of variance tau^2 (t_j - t_(j-1)) / (t_J - t_1): `level` is the mean log hazard over the pieces and tau the SD of
+    the change from the first piece to the last, however many pieces there are. (Independent pieces would give their
+    mean the prior SD 1.5 / sqrt(J).) One piece has its level only.
 
     Parameters
     ----------
@@ -137,16 +142,23 @@ class PiecewiseConstant(BaseModel):
         Rising weeks above 0.
     pieces : int
         Without knots: about as many events in each.
+    until_week : float, optional
+        End of the last piece, for its midpoint: the last exit unless given, and not before the last knot.
     level : Normal
-        Log hazard a month of each piece.
+        Mean log hazard a month over the pieces, each with the same weight.
+    random_walk_sd : HalfNormal
+        Of tau, the SD of the change of the log hazard from the first piece's midpoint to the last one's.
     """
 
     model_config = _FROZEN
     type: Literal["piecewise"] = "piecewise"
     knot_weeks: tuple[FiniteFloat, ...] | None = None
     pieces: int = Field(default=5, ge=1)
+    until_week: FiniteFloat | None = Field(default=None, gt=0)
     level: Normal = LEVEL
-    prior_fields: ClassVar[PriorFields] = {"level": _LEVEL_FIELD}
+    random_walk_sd: HalfNormal = HalfNormal(
+        sd=1.0, source="the change over all pieces has an SD of 1: a hazard that rises or falls sevenfold is 2 SD"
+    )
 
     @field_validator("knot_weeks")
     @classmethod
@@ -154,6 +166,13 @@ class PiecewiseConstant(BaseModel):
         if knots is not None and (list(knots) != sorted(set(knots)) or (knots and knots[0] <= 0)):
             raise ValueError("expected rising weeks above 0")
         return knots
+
+    @property
+    def prior_fields(self) -> PriorFields:
+        """Fields that are priors: a single piece has no random walk."""
+        pieces = self.pieces if self.knot_weeks is None else len(self.knot_weeks) + 1
+        walk = ("SD of the log baseline hazard's random walk, first piece to last", "log hazard")
+        return {"level": _LEVEL_FIELD} | ({"random_walk_sd": walk} if pieces > 1 else {})
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """One column per piece."""
@@ -165,13 +184,30 @@ class PiecewiseConstant(BaseModel):
             knots = np.unique(np.quantile(events, quantiles)) if len(events) else np.zeros(0)
             knots = knots[(knots > 0) & (knots < exposure.exit.max())]
         edges = np.concatenate([[-np.inf], knots, [np.inf]])
+        end = months(self.until_week) if self.until_week is not None else float(exposure.exit.max())
+        walk = _centred_walk(np.concatenate([[0.0], knots, [max(end, *knots)]])) if len(knots) else None
 
         def coefficients(name, shift):
-            return pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd, shape=(len(knots) + 1,))
+            level = pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd)
+            if walk is None:
+                return level[None]
+            sd = pm.HalfNormal(f"{name}_random_walk_sd", self.random_walk_sd.sd)
+            step = pm.Normal(f"{name}_step", 0.0, 1.0, shape=(len(knots),))
+            return level + sd * (pm.Data(f"{name}_random_walk", walk) @ step)
 
         return Baseline(
             tuple(knots), lambda t: ((edges[:-1, None] < t) & (t <= edges[1:, None])).astype(float), coefficients
         )
+
+
+def _centred_walk(edges: np.ndarray) -> np.ndarray:
+    """Standard normal steps (piece - 1,) to a random walk over the pieces' midpoints less its mean, (piece, piece - 1).
+
+    The walk's SD from the first midpoint to the last is 1.
+    """
+    gaps = np.diff((edges[:-1] + edges[1:]) / 2)
+    walk = np.tril(np.ones((len(gaps) + 1, len(gaps))), -1) * np.sqrt(gaps / gaps.sum())
+    return walk - walk.mean(axis=0)
 
 
 class PenalisedSpline(BaseModel):

@@ -13,8 +13,8 @@ import xarray as xr
 from bayesmodels.errors import BadInput
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.possible_values import value_problems
 from bayesmodels.models.presets import replaced
-from bayesmodels.models.visits.design import value_problems
 from bayesmodels.models.visits.hazard_scale import HazardScale
 from bayesmodels.study import Study
 

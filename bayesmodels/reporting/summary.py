@@ -120,7 +120,7 @@ def _surrogacy(reading: Reading) -> dict[str, Any] | None:
 
 def _index(row: dict[str, Any]) -> dict[str, str]:
     """Labels of a row by dim, without the blanks and the week."""
-    return {dim: str(row[dim]) for dim in DIMS if dim != "week" and row.get(dim)}
+    return {dim: str(row[dim]) for dim in DIMS if dim != "week" and row.get(dim, "") not in ("", None)}
 
 
 def _plain(value: Any) -> Any:

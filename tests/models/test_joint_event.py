@@ -23,6 +23,9 @@ from bayesmodels.parts.hazards import PiecewiseConstant
 from bayesmodels.parts.trajectories import level_and_rate
 from bayesmodels.vocabulary import months
 
+LAST_EXIT = study().events["week"].max()
+"""Week; the piecewise hazards of `joint_small` end there."""
+
 
 def course(at, terms, t, start):
     """Value of the score at month t: level + rate (1 - exp(-rho t)) / rho + effect (t - start)_+."""
@@ -49,7 +52,12 @@ def log_baseline(at, name, kind, t):
     if kind == "weibull":
         return at[f"{name}_log_hazard"] + np.expm1(at[f"{name}_log_shape"]) * np.log(t)
     if kind == "piecewise":
-        return at[f"{name}_log_hazard"][np.searchsorted(months(np.array([10.0, 30.0])), t, side="right")]
+        edges = np.array([0.0, 10.0, 30.0, LAST_EXIT])
+        gaps = np.diff((edges[1:] + edges[:-1]) / 2)
+        steps = at[f"{name}_random_walk_sd"] * np.sqrt(gaps / gaps.sum()) * at[f"{name}_step"]
+        walk = np.array([0.0, steps[0], steps[0] + steps[1]])
+        pieces = at[f"{name}_log_hazard"] + walk - walk.mean()
+        return pieces[np.searchsorted(months(edges[1:-1]), t, side="right")]
     raise AssertionError(kind)
 
 
@@ -150,7 +158,7 @@ def test_drawing_persons_leaves_the_marginal_likelihood_of_visits_and_exits_unch
     built = JointEventModel(outcomes=(outcome,), events=(Event(**death),)).build(data)
     at = draw(built, 5)
     at["hazard_association"] = np.array([-0.06])
-    at["death_log_hazard"] = np.array([-3.0, -2.5])
+    at |= {"death_log_hazard": np.array(-2.75), "death_step": np.array([0.5]), "death_random_walk_sd": np.array(1.0)}
     total = density(built)
     node, points = exits_node(built), np.polynomial.hermite_e.hermegauss(31)
     weights = points[1] / np.sqrt(2 * np.pi)

@@ -26,6 +26,8 @@ COURSE = {
     "hazard_ratio": ("death: log hazard ratio of age", "death: log hazard ratio of start_group: early"),
     "death_on_drug": ("death: log hazard ratio on the drug",),
     "left_log_hazard": ("left: log baseline hazard",),
+    "left_random_walk_sd": ("left: SD of the log baseline hazard's random walk, first piece to last",),
+    "left_step": ("left: SD of the log baseline hazard's random walk, first piece to last",),
     "death_log_hazard": ("death: log baseline hazard",),
 }
 SPLINE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import joint_study
 import numpy as np
 import pytest
-from joint_study import CURVE_WEEKS, MONTH, POINT
+from joint_study import CURVE_WEEKS, MONTH, POINT, WITHDRAWAL
 from scipy.stats import norm
 
 from bayesmodels.fitting.sampling import deterministics
@@ -68,7 +68,7 @@ def followed():
             )
             log_death = log_death + POINT["hazard_ratio"][0] * age + by_value * value
             log_death = log_death + by_rate * (rate + effect * (t > start))
-            log_left = POINT["withdrawal_log_hazard"][int(t >= 30 / MONTH)] + leaving * value
+            log_left = WITHDRAWAL[int(t >= 30 / MONTH)] + leaving * value
             died = np.isinf(death) & (rng.random(len(u)) < -np.expm1(-np.exp(log_death) * step))
             went = np.isinf(left) & (rng.random(len(u)) < -np.expm1(-np.exp(log_left) * step))
             death[died], left[went] = t, t

@@ -19,7 +19,8 @@ def trials():
     study, model = joint_study.study(), joint_study.model()
     point = {
         "hazard_association": np.zeros(3), "hazard_ratio": np.zeros(1), "death_log_shape": np.array(0.0),
-        "death_log_hazard": np.array(np.log(RATE)), "withdrawal_log_hazard": np.full(2, np.log(RATE / 100)),
+        "death_log_hazard": np.array(np.log(RATE)), "withdrawal_log_hazard": np.array(np.log(RATE / 100)),
+        "withdrawal_step": np.zeros(1),
     }  # fmt: skip
     draws = joint_study.draws_of(model.build(study), point, number=NUMBER // 2)
     tree = xr.DataTree.from_dict({"posterior": draws})

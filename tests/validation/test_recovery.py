@@ -69,7 +69,8 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
 
             means.append(course(moved))
             loadings.append((course(np.eye(5)) - course(np.zeros((5, 5)))).T)
-            path = truth.random_walk_sd[k, f] ** 2 * np.minimum.outer(t, t)
+            own_months = model_trials.path_months(truth, k, t)
+            path = truth.random_walk_sd[k, f] ** 2 * np.minimum.outer(own_months, own_months)
             errors.append(path + truth.residual_sd[k, f] ** 2 * np.eye(len(t)))
             y += list(outcome.values[i, there])
         own = np.vstack(loadings)

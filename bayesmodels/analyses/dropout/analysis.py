@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bayesmodels.analyses.dropout.request import dropout_request, event_words
 from bayesmodels.analyses.dropout.sensitivity import dropout_sensitivity
 from bayesmodels.errors import BadInput
+from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.prepared import visits_problems
 from bayesmodels.study import Study
 from bayesmodels.study.leaving import LeavingRule
@@ -93,6 +94,14 @@ class Dropout(BaseModel):
         list of str
             One line each; empty where it can be answered.
         """
+        if isinstance(model, VisitModel) and persons:
+            names = [k.name for k in model.outcomes]
+            known = ", ".join(names)
+            return (
+                []
+                if self.outcome in names
+                else [f"outcome: expected one of the model's ({known}), got {self.outcome!r}"]
+            )
         return visits_problems(model, persons, self.outcome)
 
     def problems(self, model: Any, data: Any) -> list[str]:

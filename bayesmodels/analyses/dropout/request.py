@@ -11,11 +11,14 @@ import numpy as np
 from bayesmodels.analyses.dropout.tables import Cells
 from bayesmodels.errors import BadConfig, BadInput, expect
 from bayesmodels.models.labels import events_taken, terminal_labels
+from bayesmodels.models.visit_means.design import visit_design
+from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.prepared import has_events
 from bayesmodels.study import Study
 from bayesmodels.study.checks.event_words import study_questions
 from bayesmodels.study.checks.labels import alike, spelt
 from bayesmodels.study.leaving import DEATH, Leaving, LeavingRule, leaving
+from bayesmodels.vocabulary import months
 
 NEVER_TREATED = "never_treated"
 """The reference that nobody was randomised to: a course on which the drug is never started."""
@@ -147,6 +150,10 @@ def dropout_request(
     if reference is not None and reference not in known:
         raise BadInput(f"reference: expected one of {', '.join(known)}, got {reference!r}")
     reference, untreated_course_of = _reference(study, reference, week)
+    if isinstance(model, VisitModel):
+        asked = _visit_problems(model, study, outcome, week, reference, untreated_course_of)
+        if asked:
+            raise BadInput(asked)
     rule = rule or LeavingRule()
     if rule.terminal is None:
         rule = replace(rule, terminal=_dead_by(model, rule))
@@ -172,7 +179,7 @@ def dropout_request(
         k,
         week,
         reference,
-        _delta_grid(model.outcomes[k], deltas, delta_unit),
+        _delta_grid(model.outcomes[k], deltas, delta_unit, week),
         delta_unit,
         rule,
         leaving(study, outcome, week, rule),
@@ -202,6 +209,30 @@ def _reference(study: Study, asked: str | None, week: float) -> tuple[str, str]:
         f'at week {start:g}, so that those who jump to it would be put on the drug; give "{NEVER_TREATED}", its '
         "untreated course, or a week up to the start"
     )
+
+
+def _visit_problems(
+    model: VisitModel, study: Study, outcome: str, week: float, reference: str, started: str
+) -> list[str]:
+    """What a model of means by visit cannot answer: other weeks than its visits, a course that nobody was on."""
+    layout = visit_design(model, study).layout
+    own = layout.place[layout.outcomes.index(outcome)] >= 0
+    weeks = [w for w, there in zip(layout.weeks, own, strict=True) if there]
+    problems = []
+    if week not in weeks:
+        there = ", ".join(f"{w:g}" for w in weeks)
+        problems.append(f"week: expected a nominal visit of the model with {outcome} ({there}), got {week:g}")
+    if started:
+        problems.append(
+            f"reference: the reference group, {started!r}, has itself started the drug by week {week:g}, and a model "
+            "of means by visit has no course without the drug; give a week up to its start, or a group without the drug"
+        )
+    elif reference == NEVER_TREATED:
+        problems.append(
+            f"reference: expected a start group ({', '.join(layout.groups)}) with a model of means by visit, which has "
+            f'no course without the drug, got "{NEVER_TREATED}"; name one, or use type = "longitudinal"'
+        )
+    return problems
 
 
 def event_words(model: Any, rule: LeavingRule) -> dict[str, str]:
@@ -255,13 +286,16 @@ def _nobody_dead(study: Study, rule: LeavingRule) -> str:
     return f"; nobody counts as dead: terminal events are {terminal}, and the table has {', '.join(ends)}"
 
 
-def _delta_grid(outcome: Any, deltas: Sequence[float] | None, unit: str) -> np.ndarray:
+def _delta_grid(outcome: Any, deltas: Sequence[float] | None, unit: str, week: float) -> np.ndarray:
     if unit not in ("per_month", "once"):
         raise BadConfig(f'delta_unit: expected "per_month" or "once", got {unit!r}')
     if deltas is None:
+        if unit == "once" or not outcome.has_rate:
+            spread = outcome.level_sd_prior.sd
+            return np.linspace(0.0, spread if unit == "once" else spread / months(week), 11)
         priors = outcome.rate_prior if isinstance(outcome.rate_prior, dict) else {"all": outcome.rate_prior}
         natural = max(max(abs(prior.mean), prior.sd) for prior in priors.values())
-        return np.linspace(0.0, natural if unit == "per_month" else outcome.level_sd_prior.sd, 11)
+        return np.linspace(0.0, natural, 11)
     grid = np.asarray(deltas, float)
     if grid.ndim != 1 or len(grid) < 2 or grid[0] != 0 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
         raise BadInput(f"deltas: expected rising numbers that begin with 0, got {list(np.ravel(grid))}")

@@ -18,8 +18,10 @@ from bayesmodels.analyses.dropout.request import (
     has_free_baseline,
 )
 from bayesmodels.analyses.dropout.tables import sensitivity_dataset
+from bayesmodels.analyses.dropout.visit_sensitivity import visit_dropout_sensitivity
 from bayesmodels.errors import BadInput, expect, expect_whole
 from bayesmodels.fitting.progress import counted
+from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error, thinned
 from bayesmodels.persons.gaussian import given_z, rows_of, spread_of
 from bayesmodels.persons.prepared import Persons, every_visit, persons_of, without_events
@@ -67,7 +69,7 @@ def dropout_sensitivity(
 
     Parameters
     ----------
-    model : LongitudinalModel, JointEventModel, or another whose likelihood is collapsed
+    model : LongitudinalModel, JointEventModel, VisitModel, or another whose likelihood is collapsed
         The model that was fitted. Of a joint model the parameters are used, and persons' visits, not their exits.
     posterior : DataTree
         From `fit`.
@@ -105,6 +107,8 @@ def dropout_sensitivity(
         changes since randomisation. `share_missing`, `share_dead`, `share_ended`
         [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and differences, and
         plainly all persons for the shares.
+        Of a `VisitModel` also `pooled_difference`, `pooled_se`, `pooled_lower`, `pooled_upper` [strategy, contrast]:
+        the information-anchored answer of multiple imputation with Rubin's rules, all persons together.
         Attributes say all this in words; `direction` is a coordinate of `contrast`.
 
     Raises
@@ -130,15 +134,13 @@ def dropout_sensitivity(
         model, study, outcome, week, reference=reference, deltas=deltas, delta_unit=delta_unit, rule=rule,
         interval=interval,
     )  # fmt: skip
+    if isinstance(model, VisitModel):
+        expect_groups(posterior, study)
+        return visit_dropout_sensitivity(model, posterior, study, request, interval, seed, draws)
     attributes, rule, left, cells = request.attributes(model), request.rule, request.left, request.cells
     in_words = IN_WORDS | ({MISSING_AT_RANDOM: AS_MODELLED} if exits_follow_course(model) else {})
     model = without_events(model)
-    groups = tuple(str(label) for label in posterior["posterior"]["start_group"].to_numpy())
-    if groups != study.start_groups:
-        raise BadInput(
-            f"study: expected the start groups of the fit in its order, {', '.join(groups)}, found "
-            f"{', '.join(study.start_groups)}; give the study with the fit's reference group, or fit again"
-        )
+    expect_groups(posterior, study)
     chosen = thinned(posterior["posterior"].to_dataset(), draws)
     asked = left.missing | (left.dead if rule.deaths == "left_out" else False)
     built = _build(model, persons_of(model, chosen, study), request.reference, left, asked, week)
@@ -176,6 +178,16 @@ def dropout_sensitivity(
         attributes,
         in_words,
     )
+
+
+def expect_groups(posterior: xr.DataTree, study: Study) -> None:
+    """Refuse a study whose start groups are not the fit's, in its order."""
+    groups = tuple(str(label) for label in posterior["posterior"]["start_group"].to_numpy())
+    if groups != study.start_groups:
+        raise BadInput(
+            f"study: expected the start groups of the fit in its order, {', '.join(groups)}, found "
+            f"{', '.join(study.start_groups)}; give the study with the fit's reference group, or fit again"
+        )
 
 
 def _build(model: Any, people: Persons, reference: str, left: Leaving, asked: np.ndarray, week: float) -> _Likelihoods:

@@ -11,10 +11,8 @@ import pandas as pd
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.models.labels import absent_outcome
 from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.possible_values import value_problems
 from bayesmodels.study import Study
-from bayesmodels.study.checks.limits import INFINITY, Limits
-from bayesmodels.study.checks.rows import row_problems, visit_rules
-from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.vocabulary import months
 
 NEVER = 1e6
@@ -143,17 +141,6 @@ def design_of(study: Study, outcomes: Sequence[Outcome], covariates: Sequence[st
         start_weeks=np.array(medians),
         shares=np.bincount(stratum, minlength=len(study.stratum_labels)) / len(persons),
     )
-
-
-def value_problems(study: Study, outcomes: Sequence[Outcome]) -> tuple[Problem, ...]:
-    """Values outside an outcome's limits, or not above 0 on the log scale: a line each, with row, person and week."""
-    limits = {
-        k.name: Limits(*(k.limits or (-INFINITY, INFINITY)), positive=k.scale == "log")
-        for k in outcomes
-        if k.limits or k.scale == "log"
-    }
-    visits = study.visits.set_axis(range(FIRST_ROW, FIRST_ROW + len(study.visits)))
-    return in_order(row_problems(study.tables.files["visits"], visits, visit_rules(visits, limits)))
 
 
 def _codes(labels: pd.Series, order: Sequence[str]) -> np.ndarray:

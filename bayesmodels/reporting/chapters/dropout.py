@@ -55,13 +55,14 @@ class Dropout(Chapter):
     shows = "dropout_strategies"
 
     def tables(self, reading: Reading) -> Tables:
-        """`dropout_strategies`, `dropout_tipping`, `dropout_missing`.
+        """`dropout_strategies`, `dropout_tipping`, `dropout_missing`, of means by visit `dropout_pooled`.
 
         `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
         `median`, `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld), `direction`,
         `withheld` (why: too few are still observed at the week). `dropout_tipping`: `outcome`,
         `week`, `contrast`, `stratum`, `delta_path`, `tipping_point`, `unit`, `status`. `dropout_missing`: shares of
-        persons by start group and stratum.
+        persons by start group and stratum. `dropout_pooled`: `difference`, `se`, `lower`, `upper` of multiple
+        imputation with Rubin's rules by `strategy` and `contrast`, with `outcome`, `week`, `unit`, `direction`.
         """
         data, outcome = _data(reading)
         week, shares = _week(data), [name for name in data.data_vars if str(name).startswith("share_")]
@@ -90,6 +91,8 @@ class Dropout(Chapter):
                     }
                 )
         found = {"dropout_strategies": pd.DataFrame(strategies)}
+        if "pooled_difference" in data:
+            found["dropout_pooled"] = _pooled(data, reading.context, outcome)
         if "tipping_point" in data:
             names = [name for name in ("tipping_point", "tipping_status") if name in data]
             found["dropout_tipping"] = (
@@ -122,6 +125,11 @@ class Dropout(Chapter):
         context, tables, label = reading.context, reading.tables, reading.label
         data, _ = _data(reading)
         shown = {f"Difference under each supposition: median and {label}": _strategy_rows(context, tables, label)}
+        if "dropout_pooled" in tables:
+            level = str(data.attrs.get("interval", "")).partition(" ")[0]
+            anchored = f"{float(level):.0%} confidence interval" if level else "interval"
+            caption = "Information-anchored difference: multiple imputation by each supposition, Rubin's rules"
+            shown[caption] = _pooled_rows(context, tables["dropout_pooled"], anchored)
         if "dropout_tipping" in tables:
             level = f" ({data.attrs['interval']})" if data.attrs.get("interval") else ""
             caption = (
@@ -199,6 +207,7 @@ _LEADS = {
     "ends_in_words": "Not seen, not left",
     "variance": "Intervals",
     "baseline_in_words": "Baseline",
+    "pooled_in_words": "Information-anchored intervals",
 }
 
 _PICTURES = {
@@ -235,6 +244,40 @@ def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: 
             else chance_of(row.probability_favours, row.direction),
         }
         for row in tables["dropout_strategies"].itertuples()
+    )
+
+
+def _pooled(data: xr.Dataset, context: FitContext, outcome: Outcome) -> pd.DataFrame:
+    """Differences of multiple imputation by strategy and contrast, all persons together."""
+    fields = ("difference", "se", "lower", "upper")
+    return pd.DataFrame(
+        {
+            "outcome": outcome.name,
+            "week": _week(data),
+            "strategy": strategy,
+            "contrast": contrast.label,
+            "unit": outcome.unit,
+            **{k: float(data[f"pooled_{k}"].sel(strategy=strategy, contrast=contrast.label)) for k in fields},
+            "direction": contrast.direction(outcome),
+        }
+        for contrast in context.contrasts
+        if contrast.label in data["contrast"].values
+        for strategy in data["strategy"].values.tolist()
+    )
+
+
+def _pooled_rows(context: FitContext, table: pd.DataFrame, level: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Supposition": _title(row.strategy, context),
+            "Outcome": f"{context.outcomes[row.outcome].label}, all persons, week {row.week:g}",
+            "Contrast": row.contrast.replace(" - ", " minus "),
+            f"Difference ({level})": estimate(row.difference, row.lower, row.upper),
+            "SE": cell(row.se),
+            "Unit": row.unit,
+            "Direction": signed(row.direction),
+        }
+        for row in table.itertuples()
     )
 
 

@@ -71,8 +71,8 @@ def the_model(variant: Variant) -> JointEventModel:
     if variant == "piecewise":
         by_value = Association(outcome="score", form="value", prior=Normal(mean=0.0, sd=0.15))
         by_rate = Association(outcome="score", form="rate", prior=Normal(mean=0.0, sd=1.0))
-        three = PiecewiseConstant(knot_weeks=(26.0, 52.0), level=Normal(mean=-3.9, sd=0.7))
-        two = PiecewiseConstant(knot_weeks=(40.0,), level=Normal(mean=-4.0, sd=0.7))
+        three = PiecewiseConstant(knot_weeks=(26.0, 52.0), until_week=90.0, level=Normal(mean=-3.9, sd=0.7))
+        two = PiecewiseConstant(knot_weeks=(40.0,), until_week=90.0, level=Normal(mean=-4.0, sd=0.7))
         return JointEventModel(
             outcomes=(score,),
             covariates={"level": ("age",), "rate": ("age",)},

@@ -21,7 +21,15 @@ from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.trials.results import Results, convergence_counts, fits_table
 from bayesmodels.trials.specification import FitsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
-from validation.calibration import joint_event, longitudinal, one_stage, published_means, shared_rate, trial_level
+from validation.calibration import (
+    joint_event,
+    longitudinal,
+    one_stage,
+    published_means,
+    shared_rate,
+    trial_level,
+    visit_means,
+)
 from validation.calibration.case import Calibrated
 from validation.calibration.ranks import ecdf_figure, ranks_of, uniformity_table
 
@@ -34,6 +42,7 @@ MODELS: dict[str, Calibrated] = {
     "shared_rate": shared_rate.CALIBRATED,
     "trial_level": trial_level.NORMAL,
     "trial_level_general": trial_level.GENERAL,
+    "visit": visit_means.CALIBRATED,
 }
 
 
@@ -70,6 +79,7 @@ VARIANTS = (
     _variant(
         "trial_level_general", "TrialLevelModel, general variant", "TrialLevelModel-general", 400, target_accept=0.95
     ),
+    _variant("visit", "VisitModel, unstructured", "VisitModel", 400),
 )  # fmt: skip
 
 

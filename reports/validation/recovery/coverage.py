@@ -135,7 +135,7 @@ def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
 
 def judged_rows(source: str, table: pd.DataFrame) -> pd.DataFrame:
     """Parameters that the verdict counts: with one truth for all trials, those that the prior does not dominate."""
-    return table[~table["prior_dominated"]] if source == "generator" else table
+    return table[~table["prior_dominated"]] if source != "model" else table
 
 
 def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
     python -m validation.recovery model --out reports/validation/recovery/LongitudinalModel
     python -m validation.recovery generator --out reports/validation/recovery/generator
+    python -m validation.recovery no_effect --out reports/validation/recovery/no_effect
 
 `model`: trials from the model itself, truths from its prior restricted to plausible courses. `generator`: trials from
 `bayesmodels.simulation`, which is not the model; the truths are its parameters and its true contrasts.
+`no_effect`, `twice_the_effect`: the same of a drug that does nothing, and of one with twice the elasticity.
 """
 
 from __future__ import annotations
@@ -16,10 +18,21 @@ from typing import Any
 
 import numpy as np
 
-from bayesmodels.fitting.refit import judged, stacked
+from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
+from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import alsfrs_r, nfl_plasma, replaced
 from bayesmodels.models.visits.design import as_data, design_of
-from bayesmodels.simulation import population_truth, published_truth, simulate_trial, trial_seed, valor_design
+from bayesmodels.parts.priors import Normal
+from bayesmodels.simulation import (
+    population_truth,
+    published_truth,
+    simulate_trial,
+    trial_seed,
+    valor_design,
+    without_drug_effect,
+)
 from bayesmodels.simulation.persons import draw_persons
+from bayesmodels.simulation.truth import Truth as GeneratorTruth
 from bayesmodels.study import Study
 from bayesmodels.trials.specification import FitsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
@@ -36,7 +49,10 @@ from validation.simulated.model_trials import (
     plausible,
     published,
 )
-from validation.simulated.model_visits import VALOR_LAYOUT, simulate_visits, the_model, the_refit
+from validation.simulated.model_visits import VALOR_LAYOUT, simulate_visits, template_study, the_model, the_refit
+
+EXTENSION_WEEKS = (37.0, 87.0)
+"""Visits of the open-label extension: months 8.5 to 20 of the generator."""
 
 LARGE = 200_000
 """Simulated persons a stratum from which means, SDs and correlations of the generator's persons are computed."""
@@ -68,8 +84,8 @@ def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
         truths = {name: float(v) for name, v in scalars({**values, "week": VALOR_LAYOUT.weeks}).items()}
     else:
         refused = 0
-        arrays, truths = generator_arrays(spec.seed, number), dict(generator_truths())
-    refit = the_refit()
+        arrays, truths = generator_arrays(spec.variant, spec.seed, number), dict(generator_truths(spec.variant))
+    refit = the_refit() if spec.variant == "model" else the_valor_refit()
     tree = refit.sample(arrays, spec.settings(rng))
     free = stacked(tree["posterior"].to_dataset(), refit.names)
     found = refit.published(free)
@@ -89,9 +105,18 @@ def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
     }
 
 
-def generator_arrays(seed: int, number: int) -> Mapping[str, np.ndarray]:
+def truth_of(variant: str) -> GeneratorTruth:
+    """The generator's truth: as calibrated to VALOR, or with the variant's changes."""
+    if variant == "no_effect":
+        return without_drug_effect(published_truth())
+    if variant == "twice_the_effect":
+        return published_truth({"elasticity": 2 * published_truth().elasticity})
+    return published_truth()
+
+
+def generator_arrays(variant: str, seed: int, number: int) -> Mapping[str, np.ndarray]:
     """Data of one trial of the generator, as a user's study would give them."""
-    trial = simulate_trial(valor_design(), published_truth(), trial_seed(seed, number + 1))
+    trial = simulate_trial(valor_design(), truth_of(variant), trial_seed(seed, number + 1))
     study = Study.from_frames(
         trial.persons, trial.visits, trial.events, name="simulated", reference_group="delayed", strata=True
     )
@@ -99,48 +124,75 @@ def generator_arrays(seed: int, number: int) -> Mapping[str, np.ndarray]:
 
 
 @cache
-def generator_truths() -> Mapping[str, float]:
+def valor_model() -> LongitudinalModel:
+    """The presets with the window of the extension declared, as an analyst of such a trial would: weeks 37 to 87."""
+    nfl = nfl_plasma()
+    shift = Normal(mean=0.0, sd=0.2, source="as of the model of published means")
+    effect = replaced(nfl.effect, {"extension_shift": shift, "extension_weeks": EXTENSION_WEEKS})
+    return LongitudinalModel(outcomes=(replaced(nfl, {"effect": effect}), alsfrs_r()))
+
+
+@cache
+def the_valor_refit() -> Refit:
+    """That model compiled, once per process."""
+    return refit_of(valor_model(), template_study(VALOR_LAYOUT))
+
+
+@cache
+def generator_truths(variant: str) -> Mapping[str, float]:
     """What the generator's truth says about the model's parameters, by label; what has no counterpart is left out.
 
-    Contrasts by large simulation (`population_truth`). Persons' means, SDs and correlations over 200,000 simulated
-    persons a stratum; an SD or correlation common to the strata in the model is the root mean square of the strata's
-    SDs, and the mean of their correlations. The effect on ALSFRS-R has no counterpart (the generator slows a person's
-    own rate in proportion), nor has its correlation with anything.
+    Contrasts by large simulation (`population_truth`): of true scores within 0 to 48. Persons' means, SDs and
+    correlations over 200,000 simulated persons a stratum; a correlation is the mean of the strata's. The share of the
+    decline that the drug removes is that of the median elasticity at the mean drop of NfL, 1 - exp(-theta D); its lag
+    is that of a step with the same area missing before the full share, since the generator's share follows the response
+    of NfL. The skewness is the mean of the strata's log SDs.
     """
-    truth = published_truth()
+    truth = truth_of(variant)
     found = {}
     table = population_truth(valor_design(), truth, weeks=(0, *CONTRAST_WEEKS))
     rows = table[(table["quantity"] == "difference") & table["week"].isin(CONTRAST_WEEKS)]
     for row in rows.itertuples():
         found[f"difference[{row.outcome}, {row.stratum}, week {row.week}]"] = float(row.value)
-    terms = {}
+    terms, skewness, lags = {}, [], []
     for stratum in STRATA:
         labels = np.full(LARGE, stratum)
         people = draw_persons(labels, np.zeros(LARGE), truth, np.random.default_rng(7))
-        terms[stratum] = np.stack([people.log_nfl, people.nfl_drift, -people.nfl_drop, people.score, -people.rate])
-        level, rate, effect, score, decline = terms[stratum].mean(axis=1)
+        terms[stratum] = np.stack([-people.rate, people.log_nfl, people.nfl_drift, -people.nfl_drop, people.score])
+        decline, level, rate, effect, score = terms[stratum].mean(axis=1)
+        strength = truth.elasticity * getattr(truth.nfl_drop_mean, stratum)
+        share = -np.expm1(-strength)
         found[f"population_level[nfl_plasma, {stratum}]"] = level
         found[f"population_rate[nfl_plasma, {stratum}]"] = rate
-        found[f"drug_effect[nfl_plasma, {stratum}]"] = effect
-        for group in ("early", "delayed"):
-            found[f"group_drug_effect[nfl_plasma, {stratum}, {group}]"] = effect
         found[f"population_level[alsfrs_r, {stratum}]"] = score
         found[f"population_rate[alsfrs_r, {stratum}]"] = decline
-    spread = np.sqrt(np.mean([terms[s].var(axis=1) for s in STRATA], axis=0))
+        for outcome, size in (("nfl_plasma", effect), ("alsfrs_r", share)):
+            found[f"drug_effect[{outcome}, {stratum}]"] = size
+            for group in ("early", "delayed"):
+                found[f"group_drug_effect[{outcome}, {stratum}, {group}]"] = size
+        for name, sd in zip(TERMS, terms[stratum].std(axis=1), strict=True):
+            found[f"person_sd[{name}, {stratum}]"] = sd
+        if share > 0:
+            u = np.linspace(0.0, 40.0 * truth.nfl_time_constant, 40_001)
+            reached = -np.expm1(strength * np.expm1(-u / truth.nfl_time_constant)) / share
+            lags.append(truth.nfl_lag + truth.function_lag + np.trapezoid(1.0 - reached, u))
+        whole = getattr(truth.rate_mean, stratum) + getattr(truth.rate_shift, stratum)
+        skewness.append(np.sqrt(np.log1p((getattr(truth.rate_sd, stratum) / whole) ** 2)))
+        for outcome, prefix in (("nfl_plasma", "nfl"), ("alsfrs_r", "score")):
+            found[f"residual_sd[{outcome}, {stratum}]"] = getattr(getattr(truth, f"{prefix}_residual_sd"), stratum)
+            walk = getattr(getattr(truth, f"{prefix}_random_walk_sd"), stratum)
+            found[f"random_walk_sd[{outcome}, {stratum}]"] = walk
     correlation = np.mean([np.corrcoef(terms[s]) for s in STRATA], axis=0)
     for i, name in enumerate(TERMS):
-        found[f"person_sd[{name}]"] = spread[i]
         for j in range(i):
             found[f"person_correlation[{TERMS[j]}, {name}]"] = correlation[j, i]
-    for outcome, sd in (("nfl_plasma", truth.nfl_residual_sd), ("alsfrs_r", truth.score_residual_sd)):
-        found[f"residual_sd[{outcome}]"] = np.sqrt((sd.faster**2 + sd.slower**2) / 2)
-    found["random_walk_sd[alsfrs_r]"] = np.sqrt(
-        (truth.score_random_walk_sd.faster**2 + truth.score_random_walk_sd.slower**2) / 2
-    )
-    found["effect_lag[nfl_plasma]"] = truth.nfl_lag
-    found["effect_time_constant[nfl_plasma]"] = truth.nfl_time_constant
-    found["effect_lag[alsfrs_r]"] = truth.function_lag
+    if lags:
+        found["effect_lag[nfl_plasma]"] = truth.nfl_lag
+        found["effect_time_constant[nfl_plasma]"] = truth.nfl_time_constant
+        found["effect_lag[alsfrs_r]"] = np.mean(lags)
     found["deceleration[alsfrs_r]"] = truth.deceleration
+    found["rate_skewness[alsfrs_r]"] = np.mean(skewness)
+    found["random_walk_time_constant[nfl_plasma]"] = truth.random_walk_decay_months
     found["group_effect_sd[nfl_plasma]"] = 0.0
     return {name: float(value) for name, value in found.items()}
 
@@ -156,6 +208,8 @@ STUDY = TrialsStudy(
     (
         _variant("model", "trials simulated from itself", "LongitudinalModel"),
         _variant("generator", "VALOR-like trials that are not from the model", "generator"),
+        _variant("no_effect", "VALOR-like trials of a drug that does nothing", "no_effect"),
+        _variant("twice_the_effect", "VALOR-like trials of a drug with twice the elasticity", "twice_the_effect"),
     ),
     recover,
     results,

@@ -79,7 +79,8 @@ def draw_truth(model: JointEventModel, layout: Layout, rng: np.random.Generator)
     """A draw of every parameter from the model's prior.
 
     Outcomes have a linear course and no effect, a change of slope or a plateau; hazards are Weibull or piecewise
-    constant with stated knots: the priors of a spline depend on the persons at risk, and cannot be drawn beforehand.
+    constant with stated knots and end: the priors of a spline depend on the persons at risk, and cannot be drawn
+    beforehand.
     """
     strata, groups = len(layout.strata), len(layout.groups)
     outcomes, effect_sd = [], []
@@ -131,13 +132,9 @@ def _draw_outcome(model: JointEventModel, k: Outcome, strata: int, groups: int, 
 
 def _draw_event(event: Event, model: JointEventModel, strata: int, groups: int, rng: np.random.Generator) -> EventTruth:
     baseline, names = event.baseline, [k.name for k in model.outcomes]
-    log_shape, pieces = None, 1
+    log_shape = None
     if isinstance(baseline, Weibull):
         log_shape = rng.normal(baseline.log_shape.mean, baseline.log_shape.sd)
-    else:
-        assert isinstance(baseline, PiecewiseConstant)
-        assert baseline.knot_weeks is not None
-        pieces = len(baseline.knot_weeks) + 1
 
     def ratio(used: bool) -> float:
         return rng.normal(event.effect_prior.mean, event.effect_prior.sd) if used else 0.0
@@ -155,7 +152,7 @@ def _draw_event(event: Event, model: JointEventModel, strata: int, groups: int, 
     return EventTruth(
         name=event.name,
         knots=() if log_shape is not None else tuple(months(week) for week in baseline.knot_weeks),
-        log_hazard=rng.normal(baseline.level.mean, baseline.level.sd, pieces),
+        log_hazard=rng.normal(baseline.level.mean, baseline.level.sd) + _draw_walk(baseline, rng),
         log_shape=log_shape,
         covariate=ratio(bool(event.covariates)),
         on_drug=ratio(event.on_drug),
@@ -164,6 +161,21 @@ def _draw_event(event: Event, model: JointEventModel, strata: int, groups: int, 
         links=tuple(links),
         terms=terms,
     )
+
+
+def _draw_walk(baseline: Weibull | PiecewiseConstant, rng: np.random.Generator) -> Array:
+    """Log hazards of the pieces less their mean: a random walk over the midpoints, of SD tau from first to last."""
+    if isinstance(baseline, Weibull):
+        return np.zeros(1)
+    assert isinstance(baseline, PiecewiseConstant)
+    assert baseline.knot_weeks is not None
+    assert baseline.until_week is not None
+    edges = np.array([0.0, *baseline.knot_weeks, baseline.until_week])
+    midpoints = (edges[1:] + edges[:-1]) / 2
+    tau = abs(rng.normal(0.0, baseline.random_walk_sd.sd))
+    steps = rng.normal(0.0, tau * np.sqrt(np.diff(midpoints) / (midpoints[-1] - midpoints[0])))
+    walk = np.array([0.0, *np.cumsum(steps)])
+    return walk - walk.mean()
 
 
 def _association_prior(association: Association, outcome: Outcome, kind: str) -> tuple[float, float]:

@@ -25,6 +25,7 @@ def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
         "group_effect_sd": [OUTCOMES[:1]],
         "effect_lag": [OUTCOMES],
         "effect_time_constant": [OUTCOMES[:1]],
+        "random_walk_time_constant": [OUTCOMES[:1]],
         "person_sd": [TERMS, both],
         "residual_sd": [OUTCOMES, both],
         "random_walk_sd": [OUTCOMES, both],

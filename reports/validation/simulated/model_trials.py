@@ -69,6 +69,8 @@ class Truth:
         Of the normal variables that the terms are made from.
     residual_sd, random_walk_sd : (outcome, stratum)
         The second of the Brownian path, per square root of a month.
+    walk_time_constant : float
+        Months in which the steps of NfL's path shrink to 1 / e.
     walk_correlation : float
         Between the outcomes' paths.
     """
@@ -89,6 +91,7 @@ class Truth:
     correlation: Array
     residual_sd: Array
     random_walk_sd: Array
+    walk_time_constant: float
     walk_correlation: float = 0.0
 
 
@@ -132,6 +135,7 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
         correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
         residual_sd=spreads([k.residual_sd_prior for k in model.outcomes]),
         random_walk_sd=spreads([k.random_walk_sd for k in model.outcomes]),
+        walk_time_constant=positive(nfl.random_walk_time_constant, rng),
     )
 
 
@@ -178,6 +182,11 @@ def skewed(truth: Truth, z: Array) -> Array:
     """Deviations, in SDs, of rates that are a shifted log-normal of standard normal z, the long tail below."""
     k = truth.skewness
     return -(np.exp(-k * z) - np.exp(k**2 / 2)) / np.sqrt(np.exp(k**2) * (np.exp(k**2) - 1.0))
+
+
+def path_months(truth: Truth, k: int, t: Array) -> Array:
+    """Variance of a path of SD 1 per square root of a month at months t: the integral of exp(-2 t / tau)."""
+    return truth.walk_time_constant / 2 * -np.expm1(-2 * t / truth.walk_time_constant) if k == 0 else t
 
 
 def person_courses(truth: Truth, k: int, f: Array, g: Array, own: Array, t: Array) -> Array:
@@ -266,6 +275,7 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
         "person_correlation": pearson,
         "residual_sd": np.hstack([truth.residual_sd, nothing]),
         "random_walk_sd": np.hstack([truth.random_walk_sd, nothing]),
+        "random_walk_time_constant": np.array([truth.walk_time_constant, np.nan]),
         "curve": curves,
         "latent_curve": latent,
         "difference": curves[:, :1] - curves[:, 1:],
@@ -297,6 +307,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         "alsfrs_r_effect_lag": np.array(truth.function_lag),
         "alsfrs_r_deceleration": np.array(truth.deceleration),
         "alsfrs_r_rate_skewness": np.array(truth.skewness),
+        "nfl_plasma_path_months": np.array(truth.walk_time_constant),
         "alsfrs_r_share": share,
         "alsfrs_r_share_contrast": np.diff(truth.share[:, ::-1]) / np.sqrt(2.0 * between),
     }

@@ -15,7 +15,16 @@ from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 from validation.simulated.layout import Array, Layout, random_effects
-from validation.simulated.model_trials import OUTCOMES, START_WEEKS, TERMS, Truth, person_courses, skewed, two_strata
+from validation.simulated.model_trials import (
+    OUTCOMES,
+    START_WEEKS,
+    TERMS,
+    Truth,
+    path_months,
+    person_courses,
+    skewed,
+    two_strata,
+)
 
 VALOR_LAYOUT = two_strata(persons=((39, 33), (21, 15)), weeks=tuple(map(float, VISIT_WEEKS)))
 
@@ -38,7 +47,7 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
         mean = person_courses(truth, k, stratum, group, own, t)
         rho = truth.walk_correlation if k else 0.0
         steps = rho * steps + np.sqrt(1 - rho**2) * rng.standard_normal(mean.shape)
-        path = np.cumsum(np.sqrt(np.diff(months(weeks), prepend=0.0)) * steps, axis=1)
+        path = np.cumsum(np.sqrt(np.diff(path_months(truth, k, months(weeks)), prepend=0.0)) * steps, axis=1)
         y = mean + truth.random_walk_sd[k, stratum][:, None] * path
         y += truth.residual_sd[k, stratum][:, None] * rng.standard_normal(mean.shape)
         designs.append(_outcome_design(y, weeks, took_place, start))

@@ -57,7 +57,18 @@ def _of_hazards(truth, model, arrays):
         if event.log_shape is not None:
             level = level[0] + np.expm1(event.log_shape) * arrays[f"{spec.name}_centre"]
             found[f"{spec.name}_log_shape"] = np.array(event.log_shape)
+        elif len(level) > 1:
+            found |= _of_pieces(level, spec)
+            level = level.mean()
         found[f"{spec.name}_log_hazard"] = np.array(level)
         if spec.on_drug:
             found[f"{spec.name}_on_drug"] = np.array(event.on_drug)
     return found | {"hazard_association": np.array(alphas), "hazard_ratio": np.array(gammas)}
+
+
+def _of_pieces(log_hazard, spec):
+    """Steps of the walk over the pieces' midpoints in units of their SDs; only the SD's product with them matters."""
+    edges = np.array([0.0, *spec.baseline.knot_weeks, spec.baseline.until_week])
+    gaps, sd = (edges[2:] - edges[:-2]) / 2, 0.8
+    step = np.diff(log_hazard) / (sd * np.sqrt(gaps / gaps.sum()))
+    return {f"{spec.name}_random_walk_sd": np.array(sd), f"{spec.name}_step": step}

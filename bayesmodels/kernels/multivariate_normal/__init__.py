@@ -1,0 +1,1 @@
+"""Multivariate normal vectors with missing entries, and correlation matrices from partial autocorrelations."""

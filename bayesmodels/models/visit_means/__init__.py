@@ -1,0 +1,1 @@
+"""Means by start group and nominal visit, with a covariance over visits."""

@@ -1,0 +1,1 @@
+"""Which prior of a baseline hazard moves an association."""

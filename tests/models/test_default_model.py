@@ -56,7 +56,7 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
         "term_mean": np.array([about[label] for label in labels])[:, None],
         "term_sd": np.array([sd[label] for label in pm_model.coords["term"]]),
         **{name: np.array([of[k] for k in pm_model.coords["outcome"]]) for name, of in by_outcome.items()},
-        "effect_group_sd": np.array([0.2, 0.02]),
+        "effect_group_sd": 0.2,
         "covariate_slope": np.array([0.1, 0.01, 0.1, 1.5, 0.2]),
         "nfl_plasma_effect_lag": 1.0,
         "nfl_plasma_effect_time_constant": 1.2,
@@ -124,14 +124,12 @@ class Built:
         scaled = {c: ((v := table[c].astype(float)) - v.mean()) / v.std(ddof=0) for c in ("age", "sex")}
         used = [(label, c) for label in self.labels for c in getattr(self.model.covariates, label.split(":")[1], ())]
         slopes = dict(zip(used, point.get("covariate_slope", ()), strict=True)) if covariates else {}
-        effects = [label for label in self.labels if label in ("nfl_plasma:effect", "nfl_plasma:late_slope")]
         for i, person in table.iterrows():
             s = self.study.stratum_labels.index(person["stratum"])
             g = self.study.start_groups.index(person["start_group"])
             mean = {label: point["term_mean"][p, s] for p, label in enumerate(self.labels)}
-            for e, label in enumerate(effects):
-                away = point["effect_group_sd"][e] * point["effect_contrast"][e, s, 0] / np.sqrt(2)
-                mean[label] += away * (1.0, -1.0)[g]
+            away = point["effect_group_sd"][0] * point["effect_contrast"][0, s, 0] / np.sqrt(2)
+            mean["nfl_plasma:effect"] += away * (1.0, -1.0)[g]  # and the same late slope in both start groups
             for (label, c), slope in slopes.items():
                 mean[label] += slope * scaled[c][i]
             share = self.shares[s, g]

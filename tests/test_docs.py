@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bayesmodels import prior_table, read_study
 from bayesmodels.cli import app
 from bayesmodels.models import MODELS, model_class, model_from_spec
 from bayesmodels.models.presets import PRESETS
@@ -116,6 +117,40 @@ def test_the_page_of_configurations_names_every_type(kind, names):
     text = "\n".join(blocks(ROOT / "docs" / "configuration.md", "(?:toml|ini)"))
     missing = [name for name in names if not re.search(rf"\b{name}\b", text)]
     assert not missing, f"{kind} that docs/configuration.md does not name"
+
+
+def without_sources(effect):
+    return {
+        name: value if not isinstance(value, dict) else {k: v for k, v in value.items() if k != "source"}
+        for name, value in effect.model_dump().items()
+    }
+
+
+def test_effects_spelt_out_are_the_presets_with_a_shift():
+    (block,) = [b for b in blocks(ROOT / "docs" / "configuration.md", "ini") if "extension_shift" in b]
+    model = model_from_spec({"type": "longitudinal"} | tomllib.loads(block)["model"])
+    own = [without_sources(outcome.effect) for outcome in model.outcomes]
+    presets = [without_sources(PRESETS[outcome.name]().effect) for outcome in model.outcomes]
+    assert {name for name, value in own[0].items() if value != presets[0][name]} == {
+        "extension_shift",
+        "extension_weeks",
+    }
+    assert own[1] == presets[1]
+
+
+def test_the_page_of_models_states_every_prior_of_the_default_model():
+    study = read_study(EXAMPLES / "simulated-trial", reference_group="delayed", strata=True)
+    model = model_from_spec({"type": "longitudinal", "outcomes": ["nfl_plasma", "alsfrs_r"]})
+    both = ("nfl_plasma", "alsfrs_r")
+    lines = re.findall(r"^\|(.+)\|(.+)\|(.+)\|.+\|$", text_of(ROOT / "docs" / "models.md"), flags=re.M)[2:]
+    stated = {(k, name.strip()): prior.strip() for name, *cells in lines for k, prior in zip(both, cells, strict=True)}
+    table = prior_table(model, study)
+    expected = {
+        (k, row.parameter): row.prior
+        for row in table.itertuples()
+        for k in (both if row.outcome == "all" else [row.outcome])
+    }
+    assert {place: prior for place, prior in stated.items() if prior} == expected
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

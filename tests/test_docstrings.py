@@ -95,7 +95,7 @@ def test_exported_and_named_objects_are_found():
     assert len(found) > len(bayesmodels.__all__)
     assert "bayesmodels.posterior.convergence_limits.ConvergenceLimits" in found  # a class named by its path
     assert "bayesmodels.study.evidence.published.load" in found  # a function
-    assert "bayesmodels.parts.effects.DeceleratingSlope" in found  # a class named alone
+    assert "bayesmodels.parts.effects.ProportionalSlowing" in found  # a class named alone
     assert "bayesmodels.parts.curve.Term" in found  # an import
 
 

@@ -129,8 +129,8 @@ def _simulated(folder: ListedFolder, posterior: xr.DataTree) -> tuple[Block, dic
         paragraphs=[
             "Simulated, not data: 72 early and 36 delayed starters drawn from a generator calibrated to VALOR's "
             "published means. It shows what the patient-level model reports from tables of persons and visits; it "
-            "says nothing about the drug. The generator is not the model: its person rates are skewed and persons "
-            "leave by death.",
+            "says nothing about the drug. The generator is not the model: slowing follows a person's NfL response, NfL "
+            "shifts in the extension, scores are rounded, and persons leave by death.",
             *made.lead.paragraphs,
         ],
     )

@@ -20,10 +20,16 @@ from bayesmodels.study import Study
 
 
 class LongitudinalModel(CourseModel):
-    """Hierarchical model of one or more outcomes over time, persons integrated out exactly.
+    """Hierarchical model of one or more outcomes over time, persons integrated out.
 
-    ``y_ik(t) = trajectory_k(t; u_i) + effect_k(t - s_i; u_i) + path_ik(t) + error``, with one correlated vector u_i of
-    random effects over all outcomes, the drug's start s_i of person i, and a random walk for outcomes that have one.
+    ``y_ik(t) = trajectory_k(t; u_i) + effect_k(t, t - s_i; u_i) + path_ik(t) + error``, with one correlated vector u_i
+    of random effects over all outcomes, the drug's start s_i of person i, and a random walk for outcomes that have one.
+    An effect that removes a share of the course (`ProportionalSlowing`) acts on the trajectory's terms. Random effects
+    are normal and integrated out exactly; a skewed rate (`Outcome.rate_skewness`) by an integral in one dimension for
+    each person.
+
+    Means of an outcome with limits are of true values held within them (`curve`, `curve_change`, `difference`,
+    `period_rate`); those of courses that know no limits are `latent_curve` and so on.
 
     Parameters
     ----------

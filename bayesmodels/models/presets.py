@@ -16,6 +16,7 @@ from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.study.checks.limits import LIMITS
 
 TABLE = "data/evidence/als_population_parameters.csv"
+GENERATOR = "data/evidence/valor_simulator_truth.csv"
 PRO_ACT = f"PRO-ACT placebo, rate -1.03 (SD .76) points a month, residual SD 1.77 (HEALEY ALS SAP, appendix I; {TABLE})"
 TRIALS = f"assumption about trial populations; HEALEY's shared placebo began at 35.1 (SD 6.7) points ({TABLE})"
 NFL_COHORTS = f"baseline medians of 52 to 92 pg/mL, ln SD .52 to .62 (PRO-ACT, HEALEY regimen C; {TABLE})"
@@ -29,9 +30,11 @@ RANDOM_WALK = (
 SKEWED = (
     "assumption: few decline several times as fast as most; a log SD of 0.8 has a 90 % point of 2.8 times the median"
 )
-SHRINKING = f"assumption, shared with the generator of simulated trials: steps shrink to 1 / e in 20 months ({TABLE})"
+SHRINKING = (
+    f"assumption, shared with the generator of simulated trials: steps shrink to 1 / e in 20 months ({GENERATOR})"
+)
 LATE_NFL = (
-    f"assumption: later decline on the drug is confounded with who stays; VALOR's week 148 suggests -.015 ({TABLE})"
+    f"assumption: later decline on the drug is confounded with who stays; VALOR's week 148 suggests -.015 ({GENERATOR})"
 )
 WIDE = "assumption: wide on the scale of the measure"
 

@@ -301,10 +301,6 @@ class DeceleratingSlope(BaseModel):
         Prior of its SD between persons; without it everyone has the same effect.
     rho : LogNormal or "trajectory"
         Per month; `trajectory` ties it to the deceleration of the outcome's untreated course.
-    size : Normal or dict of str to Normal, optional
-        Prior of the change of rate, by stratum if a dict; default the outcome's `effect_on_rate`.
-    person_sd : HalfNormal, optional
-        Prior of its SD between persons; None: the same in everyone.
     """
 
     model_config = _FROZEN
@@ -407,6 +403,7 @@ class ProportionalSlowing(BaseModel):
         Returns
         -------
         Curve
+            Without a term; `slowed` takes months since the drug's start.
 
         Raises
         ------

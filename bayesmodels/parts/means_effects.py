@@ -182,14 +182,45 @@ class ProportionalSlowing(BaseModel):
     effect_unit: ClassVar[str] = "proportion"
 
     def parameters(self, outcome: str) -> tuple[Parameter, ...]:
-        """List the share and the lag."""
+        """List the share and the lag.
+
+        Parameters
+        ----------
+        outcome : str
+            Begins their names.
+
+        Returns
+        -------
+        tuple of Parameter
+            Share of the untreated rate, and lag in months.
+        """
         return (
             Parameter(f"{outcome}_slowing", self.slowing, self.effect_unit, "drug_effect"),
             Parameter(f"{outcome}_lag", self.lag, "months", "effect_lag"),
         )
 
     def mean(self, xp: ModuleType, cells: Cells, outcome: str, rate: Any, rho: Any, values: Values) -> Any:
-        """`rate x (G(t) - e (G(t) - G(min(t, s + lag))))`, G the decelerated time."""
+        """`rate x (G(t) - e (G(t) - G(min(t, s + lag))))`, G the decelerated time.
+
+        Parameters
+        ----------
+        xp : module
+            `pytensor.tensor` or `numpy`.
+        cells : Cells
+            Where the mean is wanted.
+        outcome : str
+        rate : array (..., cell)
+            Untreated change a month at randomisation.
+        rho : array
+            Deceleration of the untreated course, per month.
+        values : mapping
+            Free parameters by name.
+
+        Returns
+        -------
+        array (..., cell)
+            Mean change since randomisation.
+        """
         gained = values[f"{outcome}_slowing"] * _time_on_effect(xp, cells, values[f"{outcome}_lag"], rho)
         return rate * (decelerated_time(xp, cells.months, rho) - gained)
 

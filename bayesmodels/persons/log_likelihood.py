@@ -48,8 +48,8 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
         is none. Where there are several, as visits and exits of a `SharedRateModel`, a person's is their sum.
 
         Random effects are integrated out, and so are the values of censored visits. With such visits, and of a model
-        with events (`persons.given_exits`), at about `COSTLY_DRAWS` draws, evenly spaced; with both, persons who have
-        such visits are left out, and the attribute `note` counts them.
+        with events (`persons.given_exits`), at about `COSTLY_DRAWS` draws, evenly spaced; with both, or where a rate is
+        skewed, persons who have such visits are left out, and the attribute `note` counts them.
     """
     import pymc as pm
 

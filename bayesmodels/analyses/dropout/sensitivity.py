@@ -100,13 +100,13 @@ def dropout_sensitivity(
     -------
     xr.Dataset
         `mean` [strategy, start_group, stratum] and `difference` [strategy, contrast, stratum] with (chain, draw), on
-        the modelling scale; `delta_difference` [delta_group, delta_reference, contrast, stratum] with (chain, draw):
-        delta in the contrast's first group and in its reference group; `tipping_point` and `tipping_status`
-        [delta_path, contrast, stratum]: smallest delta at which the interval has come to no difference, delta in the
-        first group only, in the reference group only, or in both. With a free baseline means and differences are of
-        changes since randomisation. `share_missing`, `share_dead`, `share_ended`
-        [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and differences, and
-        plainly all persons for the shares.
+        the modelling scale, of courses not held within an outcome's limits; `delta_difference` [delta_group,
+        delta_reference, contrast, stratum] with (chain, draw): delta in the contrast's first group and in its reference
+        group; `tipping_point` and `tipping_status` [delta_path, contrast, stratum]: smallest delta at which the
+        interval has come to no difference, delta in the first group only, in the reference group only, or in both. With
+        a free baseline means and differences are of changes since randomisation. `share_missing`, `share_dead`,
+        `share_ended` [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and
+        differences, and plainly all persons for the shares.
         Of a `VisitModel` also `pooled_difference`, `pooled_se`, `pooled_lower`, `pooled_upper` [strategy, contrast]:
         the information-anchored answer of multiple imputation with Rubin's rules, all persons together.
         Attributes say all this in words; `direction` is a coordinate of `contrast`.

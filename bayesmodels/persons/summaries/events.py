@@ -68,9 +68,9 @@ def event_curves(
         The variables of `vocabulary.EVENT_GROUPS["event_curves"]`, dims (chain, draw, ...). `survival` and `rmst`
         (months) count terminal events only, as if nobody withdrew; `cumulative_incidence` has all events compete.
         `mean_alive` is the mean error-free course of those whom no terminal event has reached, nobody withdrawing,
-        modelling scale. For `mean_composite` and `win_probability` courses are cut at the outcome's limits; death
-        scores the worse limit in the mean, and is worse than any course in the probability. Without terminal event only
-        the incidence, and the attribute `note` says why.
+        modelling scale, not held within limits. For `mean_composite` and `win_probability` courses are cut at the
+        outcome's limits; death scores the worse limit in the mean, and is worse than any course in the probability.
+        Without terminal event only the incidence, and the attribute `note` says why.
     """
     weeks = np.asarray(study.curve_weeks, float)
     people = population(model, study, weeks, persons)

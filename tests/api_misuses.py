@@ -227,6 +227,7 @@ VALUES = {
     "LongitudinalModel, none": lambda: b.LongitudinalModel(outcomes=()),
     "LongitudinalModel, list as preset": lambda: b.LongitudinalModel(outcomes=({"preset": []},)),
     "LongitudinalModel, number": lambda: b.LongitudinalModel(outcomes=NUMBER),
+    "VisitModel, none": lambda: b.VisitModel(outcomes=()),
     "JointEventModel, none": lambda: b.JointEventModel(outcomes=(b.alsfrs_r(),), events=()),
     "Outcome, slash": lambda: b.replaced(b.alsfrs_r(), {"name": "a/b"}),
     "Outcome, blank": lambda: b.replaced(b.alsfrs_r(), {"name": " "}),

@@ -54,7 +54,7 @@ def outcome(**fields) -> dict:
 
 
 def model(*, death=None, withdrawal=None, **fields) -> JointEventModel:
-    """Death by value and rate; withdrawal by value; both unless given otherwise."""
+    """Death by value and rate; withdrawal by value; both unless given otherwise. SDs common to the strata."""
     death = {
         "name": "death", "terminal": True, "baseline": {"type": "weibull"}, "covariates": ["age"],
         "associations": [{"outcome": "score", "form": "value"}, {"outcome": "score", "form": "rate"}],
@@ -63,7 +63,8 @@ def model(*, death=None, withdrawal=None, **fields) -> JointEventModel:
         "name": "withdrawal", "baseline": {"type": "piecewise", "knot_weeks": [30.0]},
         "associations": [{"outcome": "score", "form": "value"}],
     } | (withdrawal or {})  # fmt: skip
-    return JointEventModel(outcomes=(outcome(),), events=(death, withdrawal), **fields)
+    common = {"person_sd": "common", "residual_sd": "common"}
+    return JointEventModel(outcomes=(outcome(),), events=(death, withdrawal), **common | fields)
 
 
 WITHDRAWAL = np.array([-4.0, -3.6])

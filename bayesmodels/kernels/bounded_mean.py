@@ -45,32 +45,23 @@ def clipped_mean(m, s, low, high):
 
 
 @njit(cache=True, error_model="numpy")
-def _means(latent, along_g, along_z, spread, skew, sign, offsets, strata, low, high, nodes, shares, out):
-    """E[clip] at every (group, stratum, week); `spread` the SD given z."""
-    groups, n_strata, weeks = latent.shape
+def _means(latent, along_g, along_z, spread, skew, sign, low, high, nodes, shares, out):
+    """E[clip] at every (group, stratum or person, week); `spread` the SD given z."""
+    groups, cells, weeks = latent.shape
     g = np.empty(nodes.shape[0])
     for j in range(nodes.shape[0]):
         g[j] = skewed(nodes[j], skew, sign)[0]
-    count = np.zeros(n_strata)
-    for i in range(offsets.shape[1]):
-        count[strata[i]] += 1.0
     for a in range(groups):
-        for s in range(n_strata):
+        for i in range(cells):
             for w in range(weeks):
+                if sign == 0.0:
+                    out[a, i, w] = clipped_mean(latent[a, i, w], spread[a, i, w], low, high)
+                    continue
                 total = 0.0
-                for i in range(max(1, offsets.shape[1])):
-                    m = latent[a, s, w]
-                    if offsets.shape[1] > 0:
-                        if strata[i] != s:
-                            continue
-                        m += offsets[a, i, w]
-                    if sign == 0.0:
-                        total += clipped_mean(m, spread[a, s, w], low, high)
-                        continue
-                    for j in range(nodes.shape[0]):
-                        at = m + along_g[a, s, w] * g[j] + along_z[a, s, w] * nodes[j]
-                        total += shares[j] * clipped_mean(at, spread[a, s, w], low, high)
-                out[a, s, w] = total / max(1.0, count[s])
+                for j in range(nodes.shape[0]):
+                    at = latent[a, i, w] + along_g[a, i, w] * g[j] + along_z[a, i, w] * nodes[j]
+                    total += shares[j] * clipped_mean(at, spread[a, i, w], low, high)
+                out[a, i, w] = total
 
 
 class BoundedMean(Op):
@@ -79,7 +70,8 @@ class BoundedMean(Op):
     Inputs: `latent` mean (group, stratum, week); loadings of the outcome's random terms (term, group, stratum, week),
     the skewed one first; their SDs (stratum, term) and correlations (term, term), of the skewed one's z; variance of
     the random walk (stratum, week); skewness; what covariates add, (group, person, week), without persons where there
-    are none; strata of the persons (person,).
+    are none; strata of the persons (person,); what they add to the share that a drug removes, (person,), and what a
+    share of 1 removes of the loadings, (term, group, week).
     """
 
     __props__ = ("limits", "sign")
@@ -87,7 +79,7 @@ class BoundedMean(Op):
     def __init__(self, limits: tuple[float, float], sign: int) -> None:
         self.limits = limits
         self.sign = sign
-        self.gufunc_signature = "(g,s,w),(q,g,s,w),(s,q),(q,q),(s,w),(),(g,n,w),(n)->(g,s,w)"
+        self.gufunc_signature = "(g,s,w),(q,g,s,w),(s,q),(q,q),(s,w),(),(g,n,w),(n),(n),(q,g,w)->(g,s,w)"
 
     def make_node(self, *inputs: Any) -> Apply:
         """Tensors as of the class."""
@@ -95,7 +87,11 @@ class BoundedMean(Op):
 
     def perform(self, node: Apply, inputs: Sequence[Any], output_storage: list[list[Any]]) -> None:
         """Evaluate in Python."""
-        latent, loadings, sd, correlation, walk, skew, offsets, strata = (np.asarray(v) for v in inputs)
+        latent, loadings, sd, correlation, walk, skew, offsets, strata, more, removed = (np.asarray(v) for v in inputs)
+        n_strata, by_person = latent.shape[1], offsets.shape[1] > 0
+        if by_person:
+            latent, sd, walk = latent[:, strata] + offsets, sd[strata], walk[strata]
+            loadings = loadings[:, :, strata] - removed[:, :, None] * more[:, None]
         scaled = loadings * sd.T[:, None, :, None]
         variance = walk[None] + np.zeros_like(latent)
         along_g = along_z = np.zeros_like(latent)
@@ -107,9 +103,10 @@ class BoundedMean(Op):
         out = np.empty(latent.shape)
         _means(
             np.ascontiguousarray(latent), np.ascontiguousarray(along_g), along_z, np.sqrt(np.maximum(variance, 0.0)),
-            float(skew), float(self.sign), np.ascontiguousarray(offsets), strata.astype(np.int64), *self.limits, NODES,
-            SHARES, out,
+            float(skew), float(self.sign), *self.limits, NODES, SHARES, out,
         )  # fmt: skip
+        if by_person:
+            out = np.stack([out[:, strata == s].mean(axis=1) for s in range(n_strata)], axis=1)
         output_storage[0][0] = out
 
 

@@ -34,6 +34,7 @@ from bayesmodels.reporting.chapters.period_rates import PeriodRates
 from bayesmodels.reporting.chapters.predictive_checks import PredictiveChecks
 from bayesmodels.reporting.chapters.ranks import Ranks
 from bayesmodels.reporting.chapters.ratio_to_baseline import RatioToBaseline
+from bayesmodels.reporting.chapters.share_priors import SharePriors
 from bayesmodels.reporting.chapters.start_groups.chapter import StartGroups
 from bayesmodels.reporting.chapters.surrogate.checklist import Checklist, ChecklistItems, single_checklist
 from bayesmodels.reporting.chapters.surrogate.criteria import Criteria
@@ -64,6 +65,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Effects(),
     Curves(),
     StartGroups(),
+    SharePriors(),
     RatioToBaseline(),
     PeriodRates(),
     Survival(),

@@ -28,7 +28,7 @@ def model(name="score", **fields) -> LongitudinalModel:
         "name": name, "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0},
         "effect": {"type": "slope_change"}, **fields,
     }  # fmt: skip
-    return LongitudinalModel(outcomes=(outcome,), pooling="complete")
+    return LongitudinalModel(outcomes=(outcome,), pooling="complete", person_sd="common", residual_sd="common")
 
 
 def study(early: list[int], delayed: list[int], *, values=None, events=None, strata=None) -> Study:

@@ -56,7 +56,7 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
         "term_mean": np.array([about[label] for label in labels])[:, None],
         "term_sd": np.array([sd[label] for label in pm_model.coords["term"]]),
         **{name: np.array([of[k] for k in pm_model.coords["outcome"]]) for name, of in by_outcome.items()},
-        "effect_group_sd": np.array([0.2, 0.02]),
+        "effect_group_sd": 0.2,
         "covariate_slope": np.array([0.1, 0.01, 0.1, 1.5, 0.2]),
         "nfl_plasma_effect_lag": 1.0,
         "nfl_plasma_effect_time_constant": 1.2,
@@ -64,8 +64,7 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
         "alsfrs_r_effect_lag": 2.0,
         "alsfrs_r_deceleration": 0.03,
         "alsfrs_r_rate_skewness": 0.8,
-        "alsfrs_r_share_of_stratum": 0.3,
-        "alsfrs_r_share_common": 0.1,
+        "alsfrs_r_share": 0.7,
         "alsfrs_r_share_slope": 0.2,
     }
     point = {}
@@ -97,10 +96,17 @@ class Built:
 
     @property
     def shares(self):
-        """Share by (stratum, start group): of two groups the first lies above the mean by contrast x .15 / sqrt(2)."""
-        point = self.point
-        away = 0.15 * point["alsfrs_r_share_contrast"] / np.sqrt(2) * [1.0, -1.0]
-        return (point["alsfrs_r_share_of_stratum"] + point["alsfrs_r_share_common"])[:, None] + away
+        """Share by (stratum, start group).
+
+        Two strata's have SD .5, correlation .5, and besides half the variance of two groups; of two groups the first
+        lies above the mean by contrast x .15 / sqrt(2).
+        """
+        one, two = self.point["alsfrs_r_share"]
+        variance, common = 0.5**2 + 0.15**2 / 2, 0.5 * 0.5**2
+        mean = np.array([np.sqrt(variance) * one, common / np.sqrt(variance) * one])
+        mean[1] += np.sqrt(variance - common**2 / variance) * two
+        away = 0.15 * self.point["alsfrs_r_share_contrast"] / np.sqrt(2) * [1.0, -1.0]
+        return mean[:, None] + away
 
     def basis(self, outcome, week, start, share):
         found = additive_basis(outcome, self.point, week, start)
@@ -118,14 +124,12 @@ class Built:
         scaled = {c: ((v := table[c].astype(float)) - v.mean()) / v.std(ddof=0) for c in ("age", "sex")}
         used = [(label, c) for label in self.labels for c in getattr(self.model.covariates, label.split(":")[1], ())]
         slopes = dict(zip(used, point.get("covariate_slope", ()), strict=True)) if covariates else {}
-        effects = [label for label in self.labels if label in ("nfl_plasma:effect", "nfl_plasma:late_slope")]
         for i, person in table.iterrows():
             s = self.study.stratum_labels.index(person["stratum"])
             g = self.study.start_groups.index(person["start_group"])
             mean = {label: point["term_mean"][p, s] for p, label in enumerate(self.labels)}
-            for e, label in enumerate(effects):
-                away = point["effect_group_sd"][e] * point["effect_contrast"][e, s, 0] / np.sqrt(2)
-                mean[label] += away * (1.0, -1.0)[g]
+            away = point["effect_group_sd"][0] * point["effect_contrast"][0, s, 0] / np.sqrt(2)
+            mean["nfl_plasma:effect"] += away * (1.0, -1.0)[g]  # and the same late slope in both start groups
             for (label, c), slope in slopes.items():
                 mean[label] += slope * scaled[c][i]
             share = self.shares[s, g]
@@ -293,8 +297,9 @@ def test_without_skewness_and_share_it_is_the_model_without_an_effect():
     without = {rv.name: point[rv.name] for rv in plain.free_RVs}
     without["term_sd"] = point["term_sd"][:, ::-1]
     np.testing.assert_allclose(log_likelihood(slowed, nothing), log_likelihood(plain, without), rtol=1e-10)
-    for name in ("curve", "latent_curve"):
-        np.testing.assert_allclose(published(slowed, nothing)[name], published(plain, without)[name], rtol=1e-10)
+    found, expected = published(slowed, nothing), published(plain, without)
+    np.testing.assert_allclose(found["latent_curve"], expected["latent_curve"], rtol=1e-10)
+    np.testing.assert_allclose(found["curve"], expected["curve"], rtol=1e-8)  # over nodes of z, and in closed form
     assert np.abs(log_likelihood(slowed, point) - log_likelihood(slowed, nothing)).max() > 0.01
 
 
@@ -341,15 +346,13 @@ def test_prior_of_the_shares(pooling):
 def test_shares_of_one_stratum_and_of_a_group_that_never_starts():
     data = study(strata=False, groups=(("early", 0.0), ("middle", 12.0), ("never", np.nan)))
     pm_model = LongitudinalModel(outcomes=(score(rate_skewness=0.0),)).build(data)
-    assert "alsfrs_r_share_common" not in pm_model.named_vars
     point = plausible(pm_model)
     found = published(pm_model, point)
-    mean, away = point["alsfrs_r_share_of_stratum"][0], 0.15 * point["alsfrs_r_share_contrast"][0, 0] / np.sqrt(2)
+    mean = np.sqrt(0.5**2 + 0.15**2 / 2) * point["alsfrs_r_share"][0]
+    away = 0.15 * point["alsfrs_r_share_contrast"][0, 0] / np.sqrt(2)
     np.testing.assert_allclose(found["group_drug_effect"][0, 0], [mean + away, mean - away, np.nan], rtol=1e-12)
     level, rate = point["term_mean"][:2, 0]
-    untreated = level + rate * (1 - np.exp(-(rho := point["alsfrs_r_deceleration"]) * 24)) / rho
-    week = 24 * MONTH
-    assert week == pytest.approx(104, abs=1)
+    rho = point["alsfrs_r_deceleration"]
     at = np.array(CURVE_WEEKS) / MONTH
     untreated = level + rate * (1 - np.exp(-rho * at)) / rho
     np.testing.assert_allclose(found["latent_curve"][0, 2, 0], untreated, rtol=1e-10)
@@ -394,11 +397,12 @@ def test_two_skewed_rates_are_refused_where_one_is_integrated():
 def test_lags_taken_as_known_and_other_sds_of_start_groups():
     effect = ProportionalSlowing(lag=3.0, group_sd=0.0, correlation=1.0)
     pm_model = LongitudinalModel(outcomes=(score(rate_skewness=0.0, effect=effect),)).build(study())
-    assert [rv.name for rv in pm_model.free_RVs if "share" in rv.name] == ["alsfrs_r_share_common"]
+    assert [rv.name for rv in pm_model.free_RVs if "share" in rv.name] == ["alsfrs_r_share"]
     found = published(pm_model, plausible(pm_model))
     np.testing.assert_array_equal(found["effect_lag"], [3.0])
     shares = found["group_drug_effect"][0, :2]
-    np.testing.assert_array_equal(shares, np.full((2, 2), shares[0, 0]))
+    np.testing.assert_array_equal(shares[:, 0], shares[:, 1])
+    np.testing.assert_allclose(shares[0], shares[1], atol=1e-5)
 
 
 def test_gradient_is_that_of_central_differences(built):

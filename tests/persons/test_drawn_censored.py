@@ -135,7 +135,7 @@ def test_replicated_trials_add_visits_that_are_not_at_a_limit():
     table = Study.from_frames(persons, visits, events, name="made up", reference_group="delayed", strata=True)
     part = joint_study.model()
     score = joint_study.outcome(limits=(0.0, ceiling), censor_at_limits=True)
-    made = JointEventModel(outcomes=(score,), events=part.events)
+    made = JointEventModel(outcomes=(score,), events=part.events, person_sd="common", residual_sd="common")
     excess = np.ones(int((visits["value"] == ceiling).sum()))
     draws = joint_study.draws_of(made.build(table), {"score_excess": excess}, number=2)
     found = list(replicated_trials(made, xr.DataTree.from_dict({"posterior": draws}), table, 64.0, seed=1, number=4))

@@ -34,7 +34,7 @@ def test_without_associations_survival_is_weibull_and_the_living_are_like_everyo
         found["rmst"].sel(start_group="early", stratum="all")[-1], np.trapezoid(alive, fine), rtol=1e-3
     )
     pm_model = model.build(STUDY)
-    everyone = deterministics(pm_model, joint_study.draws_of(pm_model))["curve"].isel(chain=0, draw=0)
+    everyone = deterministics(pm_model, joint_study.draws_of(pm_model))["latent_curve"].isel(chain=0, draw=0)
     np.testing.assert_allclose(found["mean_alive"], everyone, atol=1e-9)
 
 

@@ -284,3 +284,29 @@ def test_paths_of_two_outcomes_go_together(tree, context, courses):
         own = share @ [0.2**2, 0.4**2] * 2.5 * (1 - np.exp(-first / MONTH / 2.5))
         np.testing.assert_allclose(more[:, :, 0, 0], own, rtol=1e-9)
         np.testing.assert_allclose(more[:, :, 1, 1], 0.7**2 * second / MONTH, rtol=1e-9)
+
+
+def test_where_weights_differ_between_strata_variances_are_averages_of_theirs(tree, context):
+    """A drug that removes another share of the decline in each stratum: the rate's weight differs by stratum."""
+    kept = {"faster": 0.6, "slower": 0.9}
+    groups = {name: node.to_dataset() for name, node in tree.children.items()}
+    own = groups["posterior"]
+    for stratum, share in kept.items():
+        where = (own["stratum"] == stratum) & (own["term"] == "alsfrs_r:rate") & (own["start_group"] == "early")
+        own = own.assign(person_basis=xr.where(where, share * own["person_basis"], own["person_basis"]))
+    changed = xr.DataTree.from_dict({"/": xr.Dataset(attrs=tree.attrs), **groups, "posterior": own})
+    found = read_courses(changed, context, observed_persons(changed, context.data))
+    change = found.change("alsfrs_r", 52.0)
+    both = np.einsum("dgp,dpq,dgq->dg", change, found.covariance, change)
+    drawn = own.isel(chain=0, draw=0)
+    sd = drawn["person_sd"].sel(stratum="faster").to_numpy()
+    covariance = drawn["person_correlation"].to_numpy() * np.outer(sd, sd)
+    expected = 0.0
+    for stratum, weight in (("faster", 60 / 108), ("slower", 48 / 108)):
+        basis = drawn["person_basis"].sel(outcome="alsfrs_r", start_group="early", stratum=stratum).to_numpy()
+        step = basis[:, list(VISITS).index(52.0)] - basis[:, 0]
+        expected += weight * step @ covariance @ step
+    assert both[0, found.groups.index("early")] == pytest.approx(expected, rel=1e-9)
+    assert term_association(found, *PAIR).r2_lambda[0] == pytest.approx(
+        term_association(read_courses(tree, context, observed_persons(tree, context.data)), *PAIR).r2_lambda[0], rel=1e-12
+    )

@@ -237,10 +237,21 @@ class _Courses:
             p.skew[0],
             self._by_covariates(k, weeks),
             self.design.stratum if self.design.covariates.shape[1] else self.design.stratum[:0],
+            *self._share_by_covariates(k, own, weeks),
             limits=(float(low), float(high)),
             sign=a.skewed_sign if own and a.random_terms[own[0]] == a.skewed_term else 0,
         )
         return pt.specify_shape(found, (len(a.groups), strata, len(weeks)))  # one week broadcasts over the others
+
+    def _share_by_covariates(self, k: int, own: Sequence[int], weeks: Sequence[float]) -> tuple[Any, Any]:
+        """What covariates add to a person's share, (person,), and what a share of 1 removes, (term, group, week)."""
+        nothing = pt.zeros((len(self.a.groups), len(weeks)))
+        removed = self._basis_and_removed(k, weeks)[1]
+        terms = [self.a.random_terms[j] for j in own]
+        rows = [removed[at] + nothing if at in removed else nothing for at in terms]
+        x = self.design.covariates
+        more = x @ self.p.share_slope[k] if k in self.p.share_slope else pt.zeros(len(x) if x.shape[1] else 0)
+        return more, pt.stack(rows) if rows else pt.zeros((0, len(self.a.groups), len(weeks)))
 
     def _by_covariates(self, k: int, weeks: Sequence[float]) -> Any:
         """What the covariates of every person add, (start_group, person, week); no person where there are none."""

@@ -9,7 +9,7 @@ strata's persons.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -27,6 +27,9 @@ VARIABLES = ("visit_mean", "person_basis", "person_sd", "person_correlation", "r
 RANDOM_WALK, WALK_CORRELATION, WALK_MONTHS = "random_walk_sd", "walk_correlation", "random_walk_time_constant"
 """Of outcomes' Brownian paths, where the model has them: SD after a month, correlation, months in which steps shrink;
 NaN for outcomes without."""
+
+SLOWING, DECELERATION = "proportional_slowing", "deceleration"
+"""Published where a drug removes a share of an outcome's decline, and where that decelerates."""
 
 MOST_DRAWS = 2000
 """Draws used, evenly spaced: enough for the 2.5 and 97.5 % points of what is reported."""
@@ -55,6 +58,8 @@ class Courses:
         Share of the persons in each start group.
     good : mapping of str to float
         +1 where up is good, -1 where down is good, by outcome.
+    untreated : mapping of str to (draw, visit)
+        Months at the initial rate that an untreated course has covered, of outcomes whose course the drug slows.
     """
 
     outcomes: tuple[str, ...]
@@ -68,6 +73,7 @@ class Courses:
     residual: np.ndarray
     share: Mapping[str, float]
     good: Mapping[str, float]
+    untreated: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def visit(self, week: float) -> int:
         """Place of a visit.
@@ -175,7 +181,8 @@ def read_courses(
     """
     require(tree, variables=VARIABLES, groups=[group])
     found = tree[group].to_dataset().reset_coords(drop=True)
-    draws = found[[*VARIABLES, *({RANDOM_WALK, WALK_CORRELATION, WALK_MONTHS} & set(found.data_vars))]]
+    further = {RANDOM_WALK, WALK_CORRELATION, WALK_MONTHS, SLOWING, DECELERATION} & set(found.data_vars)
+    draws = found[[*VARIABLES, *further]]
     total = draws.sizes["chain"] * draws.sizes["draw"]
     draws = draws.isel(draw=slice(None, None, max(1, -(-total // MOST_DRAWS))))
     outcomes, groups = context.outcomes, context.start_groups
@@ -187,11 +194,12 @@ def read_courses(
     sd = _flat(draws["person_sd"].sel(stratum=strata), "stratum", "term")
     residual = _flat(draws["residual_sd"].sel(stratum=strata), "stratum", "outcome") ** 2
     correlation = _flat(draws["person_correlation"], "term", "term_other")
-    within = np.einsum("f,dfp,dfq->dpq", weight, sd, sd)
     whole = ALL if ALL in labels else strata[0]
-    basis = _flat(draws["person_basis"].sel(stratum=whole), "outcome", "term", "start_group", "visit_week")
+    by_stratum = _flat(
+        draws["person_basis"].sel(stratum=strata), "stratum", "outcome", "term", "start_group", "visit_week"
+    )
     weeks = draws["visit_week"].to_numpy().astype(float)
-    covariance = within * correlation
+    basis, covariance = _within_strata(by_stratum, sd, correlation, weight)
     if RANDOM_WALK in draws:
         basis, covariance = _with_paths(basis, covariance, _walk_steps(draws, strata, weight, in_months(weeks)))
     share = {g: _persons(observed, first, (g,), ALL) or 1.0 for g in groups}
@@ -207,7 +215,42 @@ def read_courses(
         residual=np.einsum("f,dfk->dk", weight, residual),
         share={g: n / sum(share.values()) for g, n in share.items()},
         good={name: outcome.sign for name, outcome in outcomes.items()},
+        untreated=_untreated(draws, tuple(outcomes), in_months(weeks)),
     )
+
+
+def _untreated(draws: xr.Dataset, outcomes: tuple[str, ...], t: np.ndarray) -> dict[str, np.ndarray]:
+    """`Courses.untreated`: of a decelerating course, or a straight one where the posterior says of no deceleration."""
+    found = {}
+    for name in outcomes if SLOWING in draws else ():
+        if not draws[SLOWING].sel(outcome=name).notnull().any():
+            continue
+        rho = np.full((draws.sizes["chain"] * draws.sizes["draw"], 1), np.nan)
+        if DECELERATION in draws:
+            rho = _flat(draws[DECELERATION].sel(outcome=name))[:, None]
+        found[name] = np.where(
+            np.isnan(rho), t, -np.expm1(-np.nan_to_num(rho, nan=1.0) * t) / np.nan_to_num(rho, nan=1.0)
+        )
+    return found
+
+
+def _within_strata(
+    basis: np.ndarray, sd: np.ndarray, correlation: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of the terms (draw, outcome, term, group, visit), and their covariance, averaged over strata.
+
+    Where a share of the decline removed differs between strata, so do weights: then every stratum has terms of its own,
+    the first stratum's in front, with the covariance times the stratum's weight, so that variances are averages.
+    """
+    if (basis == basis[:, :1]).all():
+        return basis[:, 0], np.einsum("f,dfp,dfq->dpq", weight, sd, sd) * correlation
+    draws, strata, terms = sd.shape
+    each = np.moveaxis(basis, 1, 2).reshape(draws, basis.shape[2], strata * terms, *basis.shape[4:])
+    covariance = np.zeros((draws, strata * terms, strata * terms))
+    for f in range(strata):
+        own = slice(f * terms, (f + 1) * terms)
+        covariance[:, own, own] = weight[f] * sd[:, f, :, None] * sd[:, f, None, :] * correlation
+    return each, covariance
 
 
 def _walk_steps(draws: xr.Dataset, strata: list[str], weight: np.ndarray, months: np.ndarray) -> np.ndarray:

@@ -170,7 +170,9 @@ def _exposure(courses: Courses, surrogate: str, outcome: str, week: float, lag: 
     at = np.unique(np.concatenate([months, months + lag, [end]]))
     at = at[at <= end]
     k, label = courses.outcomes.index(surrogate), f"{outcome}:rate"
-    if label in courses.terms:
+    if outcome in courses.untreated:
+        clock = lagged(courses.untreated[outcome], months, at)[:, None]
+    elif label in courses.terms:
         own = courses.basis[:, courses.outcomes.index(outcome), courses.terms.index(label), 0]
         clock = lagged(own, months, at)[:, None]
     else:

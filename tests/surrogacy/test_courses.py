@@ -308,5 +308,6 @@ def test_where_weights_differ_between_strata_variances_are_averages_of_theirs(tr
         expected += weight * step @ covariance @ step
     assert both[0, found.groups.index("early")] == pytest.approx(expected, rel=1e-9)
     assert term_association(found, *PAIR).r2_lambda[0] == pytest.approx(
-        term_association(read_courses(tree, context, observed_persons(tree, context.data)), *PAIR).r2_lambda[0], rel=1e-12
+        term_association(read_courses(tree, context, observed_persons(tree, context.data)), *PAIR).r2_lambda[0],
+        rel=1e-12,
     )

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from bayesmodels.errors import expect
 from bayesmodels.models.outcome import Outcome, Typical
-from bayesmodels.parts.effects import FUNCTION_LAG, Plateau, ProportionalSlowing, SlopeChange
+from bayesmodels.parts.effects import Plateau, ProportionalSlowing, SlopeChange
 from bayesmodels.parts.lookup import unknown
 from bayesmodels.parts.priors import HalfNormal, LogNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
@@ -92,7 +92,7 @@ def alsfrs_r() -> Outcome:
         good_direction="up",
         limits=LIMITS["alsfrs_r"][:2],
         trajectory=Decelerating(),
-        effect=ProportionalSlowing(lag=FUNCTION_LAG),
+        effect=ProportionalSlowing(),
         level=Normal(mean=37.0, sd=3.0, source=TRIALS),
         level_sd=HalfNormal(sd=6.0, source=TRIALS),
         rate=Normal(mean=-1.0, sd=0.5, source=PRO_ACT),

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 
 import pymc as pm
 import pytensor.tensor as pt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve, Term
@@ -180,8 +180,8 @@ class Plateau(BaseModel):
         Months on the drug.
     extension_shift : Normal, optional
         Prior of a shift common to the start groups at visits of the extension; none unless given.
-    extension_weeks : (float, float)
-        First and last week since randomisation of those visits.
+    extension_weeks : (float, float), optional
+        First and last week since randomisation of those visits; given with `extension_shift`.
     """
 
     model_config = _FROZEN
@@ -195,8 +195,18 @@ class Plateau(BaseModel):
     late_slope: Normal | None = None
     late_after: float = Field(default=12.0, ge=0)
     extension_shift: Normal | None = None
-    extension_weeks: tuple[float, float] = (0.0, 0.0)
+    extension_weeks: tuple[float, float] | None = None
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "time_constant": _MONTHS}
+
+    @model_validator(mode="after")
+    def _window_declared(self) -> Plateau:
+        weeks = self.extension_weeks
+        if (self.extension_shift is None) != (weeks is None) or (weeks is not None and not 0 <= weeks[0] < weeks[1]):
+            raise ValueError(
+                "expected extension_shift and extension_weeks = [first, last] together, weeks since randomisation, "
+                f"rising from 0 or later; got extension_weeks = {list(weeks) if weeks else 'none'}"
+            )
+        return self
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` and `effect_time_constant`."""
@@ -208,7 +218,7 @@ class Plateau(BaseModel):
             further["late_slope"] = Term(self.late_slope, None, RATE, by_start_group=False)
         if self.extension_shift is not None:
             further["extension_shift"] = Term(self.extension_shift, None, LEVEL, by_start_group=False)
-        begin, end = (months(week) for week in self.extension_weeks)
+        begin, end = (months(week) for week in self.extension_weeks or (0.0, 0.0))
 
         def area(t, x):
             since = _since(x, lag)
@@ -383,7 +393,7 @@ class ProportionalSlowing(BaseModel):
     model_config = _FROZEN
     type: Literal["proportional_slowing"] = "proportional_slowing"
     effect_unit: Literal["proportion"] = "proportion"
-    lag: Lag = None
+    lag: Lag = FUNCTION_LAG
     share: Normal = Normal(mean=0.0, sd=0.5, source="sceptical: centred at no effect; half the decline is 1 SD")
     correlation: float = Field(default=0.5, ge=0, le=1)
     group_sd: float = Field(default=0.15, ge=0)

@@ -85,3 +85,10 @@ def withheld(observed: ObservedPersons, outcome: str, contrast: Contrast, stratu
     if math.isnan(last) or week <= last:
         return ""
     return f"withheld: past week {last:g}, the last at which half of each group is still observed"
+
+
+WITHIN_LIMITS = (
+    "Means of {names} are of true scores, without visit error, held within the scale's limits. Differences of latent "
+    "means, which know no limits, stand beside."
+)
+"""Of outcomes with limits; needs their names."""

@@ -237,7 +237,7 @@ def test_page_and_summary():
     section = next(s for s in made.sections if s.title == "The drug's share under other priors")
     text = " ".join(section.paragraphs)
     assert "before the data a stratum's share is Normal(0, 0.5), the shares of two strata have correlation 0.5" in text
-    assert "a start group's share lies about its stratum's with SD 0.15" in text
+    assert "the share in one start group lies about its stratum's with SD 0.15" in text
     assert 'not known without a refit: set [model] pooling = "complete"' in text
     assert "equal P(share > 0) by assumption" in text
     ((caption, page),) = section.tables.items()
@@ -253,7 +253,7 @@ def test_page_and_summary():
     told = made.summary["chapters"]["shares under other priors"]
     assert len(told["rows"]) == len(made.tables["share_priors"]) == 32
     assert told["rows"][0]["pareto_k"] is None
-    assert 'pooling = "complete"' in told["complete_pooling"]["points"]
+    assert 'pooling = "complete"' in told["prior"]["points"]
 
 
 def test_without_a_share_or_differences():
@@ -275,3 +275,29 @@ def test_without_a_share_or_differences():
     assert set(alone.tables["share_priors"]["quantity"]) == {"share"}
     (page,) = SharePriors().section(alone).tables.values()
     assert len(page) == 4 * 2
+
+
+def test_active_against_control():
+    """One group has the drug: its share is its stratum's, and only the last visit is compared."""
+    tree = tree_of(drawn(PRIOR))
+    draws = tree["posterior"].to_dataset()
+    treated = draws["start_group"] == "early"
+    draws = draws.assign(group_drug_effect=draws["group_drug_effect"].where(treated))
+    draws = draws.assign(proportional_slowing=draws["group_drug_effect"].mean("start_group"))
+    draws = draws.assign_coords(drug_start_week=("start_group", [0.0, np.inf]))
+    attrs = tree.attrs | {"data": json.dumps({"name": "toy", "controlled_week": None, "reference_group": "delayed"})}
+    reading = reading_of(
+        xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), "posterior": draws}), StartGroups(), SharePriors()
+    )
+    table = reading.tables["share_priors"]
+    assert set(table["point"]) == {"", "delta_2"}
+    one = draws["group_drug_effect"].sel(start_group="early", outcome="points", stratum="faster")
+    assert table["median"].iloc[0] == pytest.approx(float(one.median()))
+    log_ratio = SharePrior(0.2, 0.5, 0.5, 0.15, "complete").log_density(np.array([[[0.3], [0.1]], [[0.2], [0.2]]]))
+    before = 0.25 * np.array([[1.0, 0.5], [0.5, 1.0]])
+    dense = multivariate_normal([0.2, 0.2], before).logpdf([[0.3, 0.1], [0.2, 0.2]])
+    assert log_ratio[0] - log_ratio[1] == pytest.approx(dense[0] - dense[1])
+    section = SharePriors().section(reading)
+    assert "complete" not in " ".join(section.paragraphs)
+    (page,) = section.tables.values()
+    assert "P(favours active) at the last visit of both arms" in page

@@ -36,7 +36,7 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
 
     pm_model = MODEL.build(model_visits.template_study(LAYOUT))
     free = model_trials.free_variables(truth)
-    refitted = [name for name, row in VARIABLES.items() if row.refitted and row.level != "trial"]
+    refitted = [name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars]
     outputs = [pm_model[name] for name in refitted]
     density = pm.logp(pm_model["visits"], pm_model.rvs_to_values[pm_model["visits"]], warn_rvs=False)
     design = model_visits.simulate_visits(truth, LAYOUT, np.random.default_rng(4))
@@ -46,6 +46,7 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
     function = pytensor.function(pm_model.free_RVs, [*outputs, density], mode=python_mode(), on_unused_input="ignore")
     *values, by_person = function(*(free[rv.name] for rv in pm_model.free_RVs))
     expected = model_trials.published(truth, LAYOUT.weeks, LAYOUT.shares)
+    assert set(refitted) == set(expected)
     for name, value in zip(refitted, values, strict=True):
         integrated = 5e-5 if name in ("curve", "difference") else 1e-9  # bounded means: 49 nodes against 701
         np.testing.assert_allclose(value, expected[name], rtol=1e-9, atol=integrated, err_msg=name)

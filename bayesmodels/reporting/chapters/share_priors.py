@@ -159,8 +159,7 @@ class SharePriors(Chapter):
         paragraphs, tables = [_METHOD.format(limit=f"{limit:.2g}")], dict[str, pd.DataFrame]()
         for name, rows in reading.tables["share_priors"].groupby("outcome", sort=False):
             label = context.outcomes[str(name)].label
-            fitted, groups = _fitted(reading, str(name))
-            paragraphs.append(f"{label}: {_said(fitted, groups)}. {_complete_pooling(context, fitted)}".strip())
+            paragraphs.append(f"{label}: {_said(*_shares_and_prior(reading, str(name)), context)}")
             contrasts = [contrast for contrast in rows["contrast"].unique() if contrast] or [""]
             for contrast in contrasts:
                 unit = f"; {context.outcomes[str(name)].unit}" if contrast else ""
@@ -170,12 +169,10 @@ class SharePriors(Chapter):
         return Section("The drug's share under other priors", paragraphs, tables, (), reading.comparison)
 
     def summary(self, reading: Reading) -> Mapping[str, Any]:
-        """`rows` of the table, and by outcome what `complete_pooling` takes; blank where it is so already."""
+        """`rows` of the table, and by outcome the `prior` as fitted and what complete pooling takes, in words."""
         table = reading.tables["share_priors"]
-        pooled = {
-            name: _complete_pooling(reading.context, _fitted(reading, name)[0]) for name in table["outcome"].unique()
-        }
-        return {"rows": table.to_dict("records"), "complete_pooling": pooled}
+        said = {k: _said(*_shares_and_prior(reading, k), reading.context) for k in table["outcome"].unique()}
+        return {"rows": table.to_dict("records"), "prior": said}
 
 
 def share_prior_table(reading: Reading) -> pd.DataFrame:
@@ -189,11 +186,8 @@ def share_prior_table(reading: Reading) -> pd.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for outcome in reading.context.outcomes:
-        shares = _shares(reading, outcome)
-        if shares is None:
-            continue
-        fitted = fitted_prior(reading.context, outcome, shares.sizes["start_group"])
-        if fitted is None:
+        shares, fitted = _shares_and_prior(reading, outcome)
+        if shares is None or fitted is None:
             continue
         quantities = [*_share_quantities(shares, outcome), *_difference_quantities(reading, outcome)]
         rows += [_row(fitted, *quantity, None, reading.prob) for quantity in quantities]
@@ -215,23 +209,17 @@ Quantity = tuple[dict[str, Any], np.ndarray, float]
 """Labels of a row, draws, and the sign that favours the drug or the earlier start (NaN: none)."""
 
 
-def _shares(reading: Reading, outcome: str) -> xr.DataArray | None:
-    """Draws of an outcome's shares, (chain, draw, stratum, start_group), where they are defined; None without any."""
+def _shares_and_prior(reading: Reading, outcome: str) -> tuple[xr.DataArray | None, SharePrior | None]:
+    """Draws of an outcome's shares where they are defined, (chain, draw, stratum, start_group), and their prior."""
     if not reading.publishes("group_drug_effect"):
-        return None
+        return None, None
     slowed = reading.posterior("proportional_slowing").sel(outcome=outcome, drop=True)
     shares = reading.posterior("group_drug_effect").sel(outcome=outcome, drop=True).where(slowed.notnull())
     shares = shares.dropna("start_group", how="all").dropna("stratum", how="all")
-    return shares.transpose("chain", "draw", "stratum", "start_group") if shares.size else None
-
-
-def _fitted(reading: Reading, outcome: str) -> tuple[SharePrior, int]:
-    """The fitted prior of an outcome of the table, and how many start groups start the drug."""
-    shares = _shares(reading, outcome)
-    assert shares is not None
-    fitted = fitted_prior(reading.context, outcome, shares.sizes["start_group"])
-    assert fitted is not None
-    return fitted, shares.sizes["start_group"]
+    if not shares.size:
+        return None, None
+    shares = shares.transpose("chain", "draw", "stratum", "start_group")
+    return shares, fitted_prior(reading.context, outcome, shares.sizes["start_group"])
 
 
 def _share_quantities(shares: xr.DataArray, outcome: str) -> Iterator[Quantity]:
@@ -321,28 +309,26 @@ def _cells(by_point: dict[str, dict[str, Any]], points: list[str], reading: Read
     return found
 
 
-def _said(fitted: SharePrior, groups: int) -> str:
-    """The fitted prior in words."""
+def _said(shares: xr.DataArray | None, fitted: SharePrior | None, context: FitContext) -> str:
+    """The fitted prior in words, and what one share in every start group takes where they may differ."""
+    assert shares is not None
+    assert fitted is not None
     parts = [f"before the data a stratum's share is Normal({fitted.mean:g}, {fitted.sd:g})"]
-    parts.append(f"the shares of two strata have correlation {fitted.correlation:g}")
-    if groups > 1:
-        parts.append(
-            {
-                "complete": "every start group has its stratum's share",
-                "partial": f"a start group's share lies about its stratum's with SD {fitted.group_sd:g}",
-                "none": "every start group has a share of its own",
-            }[fitted.pooling]
-        )
-    return ", ".join(parts)
-
-
-def _complete_pooling(context: FitContext, fitted: SharePrior) -> str:
-    """What one share in every start group takes, and what it assumes; blank where it is so, or there is one group."""
+    if shares.sizes["stratum"] > 1:
+        parts.append(f"the shares of two strata have correlation {fitted.correlation:g}")
+    if shares.sizes["start_group"] > 1:
+        of_groups = {
+            "complete": f"it is the same in every {context.arm}",
+            "partial": f"the share in one {context.arm} lies about its stratum's with SD {fitted.group_sd:g}",
+            "none": f"every {context.arm} has a share of its own about the strata's common part",
+        }
+        parts.append(of_groups[fitted.pooling])
+    prior = f"{', '.join(parts)}."
     if fitted.pooling == "complete":
-        return ""
+        return prior
     implied = (
         " That makes P(the difference at the last week favours the earlier start) equal P(share > 0) by assumption."
         if context.staggered
         else ""
     )
-    return f'One share in every {context.arm}: {NOT_KNOWN}: set [model] pooling = "complete".{implied}'
+    return f'{prior} One share in every {context.arm}: {NOT_KNOWN}: set [model] pooling = "complete".{implied}'

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.posterior.differences import differences
-from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, all_persons
+from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, WITHIN_LIMITS, all_persons
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors
 from bayesmodels.posterior.wording import as_percent, chance, estimate, percents, signed, weeks_saved
@@ -136,6 +137,8 @@ def _difference_section(reading: Reading) -> Section:
             shown["P(by more than the important difference)"] = (
                 f"> {important:g} {outcome.unit}: {chance(row['probability_important'])}" if important else "–"
             )
+        if reading.publishes("latent_difference"):
+            shown["Without limits (latent)"] = _latent(reading, row)
         groups = next(c.groups for c in context.contrasts if c.label == row["contrast"])
         shown["Still observed"] = _counts(groups, row)
         shown["Comparison"] = row["estimand"].removeprefix(f"{all_persons(context)}; ").removeprefix(f"{CHANGES}; ")
@@ -162,6 +165,7 @@ def _difference_section(reading: Reading) -> Section:
         [
             f"{before}{reading.comparison}",
             *([FREE_BASELINE] if context.free_baseline else []),
+            *_within_limits(reading),
             f"{points}Where fewer than half of either group are still observed the probability is withheld.",
         ],
         {
@@ -174,6 +178,27 @@ def _difference_section(reading: Reading) -> Section:
         f"Estimand of every row: {all_persons(context)}. Which sign of the raw difference favours whom stands before "
         "the probability. Differences at every curve week are in tables/differences.csv and summary.json.",
     )
+
+
+def _within_limits(reading: Reading) -> list[str]:
+    """What means of outcomes with limits are of, where the posterior has both."""
+    if not reading.publishes("latent_difference"):
+        return []
+    there = reading.posterior("latent_difference").notnull().any(["chain", "draw", "contrast", "stratum", "week"])
+    names = [reading.context.outcomes[str(name)].label for name in there["outcome"].values[there.to_numpy()]]
+    return [WITHIN_LIMITS.format(names=" and ".join(names))] if names else []
+
+
+def _latent(reading: Reading, row: dict[str, Any]) -> str:
+    """Difference of latent means at a row's week; a dash for an outcome without limits."""
+    where = {dim: row[dim] for dim in ("outcome", "contrast", "stratum", "week")}
+    draws = flat(reading.posterior("latent_difference").sel(where))
+    if not np.isfinite(draws).all():
+        return "–"
+    if reading.context.free_baseline:
+        draws = draws - flat(reading.posterior("latent_difference").sel(where | {"week": 0.0}))
+    numbers = summarise(draws, reading.prob)
+    return estimate(*(float(numbers[edge]) for edge in ("median", "lower", "upper")))
 
 
 def _randomisation_section(reading: Reading) -> Section:

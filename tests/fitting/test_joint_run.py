@@ -31,6 +31,8 @@ curve_weeks = [0, 8, 28, 52, 80]
 
 [model]
 type = "joint_event"
+person_sd = "common"
+residual_sd = "common"
 [[model.outcomes]]
 name = "score"
 good_direction = "up"

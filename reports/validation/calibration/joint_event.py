@@ -75,6 +75,8 @@ def the_model(variant: Variant) -> JointEventModel:
         two = PiecewiseConstant(knot_weeks=(40.0,), until_week=90.0, level=Normal(mean=-4.0, sd=0.7))
         return JointEventModel(
             outcomes=(score,),
+            person_sd="common",
+            residual_sd="common",
             covariates={"level": ("age",), "rate": ("age",)},
             events=(
                 Event(
@@ -102,6 +104,8 @@ def the_model(variant: Variant) -> JointEventModel:
     value = Association(outcome="marker", form="value", prior=Normal(mean=0.0, sd=1.0))
     return JointEventModel(
         outcomes=(marker, score),
+        person_sd="common",
+        residual_sd="common",
         events=(
             Event(
                 name="death", terminal=True, baseline=weibull, stratum=True, on_drug=True, effect_prior=ratio,

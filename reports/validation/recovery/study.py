@@ -6,7 +6,7 @@
 
 `model`: trials from the model itself, truths from its prior restricted to plausible courses. `generator`: trials from
 `bayesmodels.simulation`, which is not the model; the truths are its parameters and its true contrasts.
-`no_effect`, `twice_the_effect`: the same of a drug that does nothing, and of one with twice the elasticity.
+`no_effect`: the same of a drug that does nothing.
 """
 
 from __future__ import annotations
@@ -109,8 +109,6 @@ def truth_of(variant: str) -> GeneratorTruth:
     """The generator's truth: as calibrated to VALOR, or with the variant's changes."""
     if variant == "no_effect":
         return without_drug_effect(published_truth())
-    if variant == "twice_the_effect":
-        return published_truth({"elasticity": 2 * published_truth().elasticity})
     return published_truth()
 
 
@@ -209,7 +207,6 @@ STUDY = TrialsStudy(
         _variant("model", "trials simulated from itself", "LongitudinalModel"),
         _variant("generator", "VALOR-like trials that are not from the model", "generator"),
         _variant("no_effect", "VALOR-like trials of a drug that does nothing", "no_effect"),
-        _variant("twice_the_effect", "VALOR-like trials of a drug with twice the elasticity", "twice_the_effect"),
     ),
     recover,
     results,

@@ -127,8 +127,8 @@ class Piecewise(BaseModel):
 class NaturalSpline(BaseModel):
     """level + rate t + a natural cubic spline: linear before the first knot and after the last.
 
-    Basis: N_j(t) = d_j(t) - d_last(t), d_j(t) = ((t - k_j)_+^3 - (t - k_m)_+^3) / (k_m - k_j), scaled by
-    (k_m - k_1)^2 so that a coefficient is in units per month (Hastie, Tibshirani and Friedman, The Elements of
+    Basis: N_j(t) = d_j(t) - d_last(t), d_j(t) = ((t - k_j)_+^3 - (t - k_m)_+^3) / (k_m - k_j), over
+    k_m - k_1: in months, so that a coefficient is in units per month (Hastie, Tibshirani and Friedman, The Elements of
     Statistical Learning, 5.2.1).
 
     Parameters
@@ -160,7 +160,7 @@ class NaturalSpline(BaseModel):
             return (pt.maximum(t - knot, 0.0) ** 3 - pt.maximum(t - last, 0.0) ** 3) / (last - knot)
 
         def value(t):
-            bends = {n: (cubic(t, k) - cubic(t, knots[-2])) / span**2 for n, k in zip(names, knots[:-2], strict=True)}
+            bends = {n: (cubic(t, k) - cubic(t, knots[-2])) / span for n, k in zip(names, knots[:-2], strict=True)}
             # The bends start at the first knot, which is not before randomisation, so that level is the level there.
             return {"level": pt.ones_like(t), "rate": t} | bends
 

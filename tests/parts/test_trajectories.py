@@ -82,6 +82,15 @@ def test_natural_spline_is_linear_outside_its_knots():
     np.testing.assert_allclose(np.diff(after, 2), 0.0, atol=1e-9)
 
 
+def test_natural_splines_bends_are_in_months():
+    """Knots and time twice as long: every basis but the level's is twice as large, as an integral of rates is."""
+    twice = Evaluated(lambda: NaturalSpline(knot_weeks=tuple(2 * k for k in KNOTS)).curve(SCORE))
+    t = np.linspace(0.0, 30.0, 7)
+    once, doubled = NATURAL.value(t), twice.value(2 * t)
+    for name in ("rate", "bend_1", "bend_2", "bend_3"):
+        np.testing.assert_allclose(doubled[name], 2 * once[name], rtol=1e-12)
+
+
 def test_natural_splines_bends_are_independent():
     t = np.linspace(0, 30, 40)
     found = NATURAL.value(t)

@@ -27,7 +27,6 @@ PAGES["reports/validation/valor"] = lambda: valor.page(ROOT / "reports/validatio
 PAGES["reports/validation/valor_exits"] = lambda: valor_exits.page(ROOT / "reports/validation/valor_exits")
 ROUNDED = {
     "reports/validation/recovery/LongitudinalModel": 5,
-    "reports/validation/recovery/generator": 3,
     "reports/validation/joint_recovery": 1,
     "reports/validation/generator": 3,
 }

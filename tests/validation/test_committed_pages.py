@@ -26,7 +26,6 @@ PAGES = {
 PAGES["reports/validation/valor"] = lambda: valor.page(ROOT / "reports/validation/valor")
 PAGES["reports/validation/valor_exits"] = lambda: valor_exits.page(ROOT / "reports/validation/valor_exits")
 ROUNDED = {
-    "reports/validation/recovery/LongitudinalModel": 5,
     "reports/validation/joint_recovery": 1,
     "reports/validation/generator": 3,
 }

@@ -169,7 +169,8 @@ def generator_truths(variant: str) -> Mapping[str, float]:
             for group in ("early", "delayed"):
                 found[f"group_drug_effect[{outcome}, {stratum}, {group}]"] = size
         for name, sd in zip(TERMS, terms[stratum].std(axis=1), strict=True):
-            found[f"person_sd[{name}, {stratum}]"] = sd
+            if sd > 0:
+                found[f"person_sd[{name}, {stratum}]"] = sd
         if share > 0:
             u = np.linspace(0.0, 40.0 * truth.nfl_time_constant, 40_001)
             reached = -np.expm1(strength * np.expm1(-u / truth.nfl_time_constant)) / share
@@ -180,9 +181,10 @@ def generator_truths(variant: str) -> Mapping[str, float]:
             found[f"residual_sd[{outcome}, {stratum}]"] = getattr(getattr(truth, f"{prefix}_residual_sd"), stratum)
             walk = getattr(getattr(truth, f"{prefix}_random_walk_sd"), stratum)
             found[f"random_walk_sd[{outcome}, {stratum}]"] = walk
-    correlation = np.mean([np.corrcoef(terms[s]) for s in STRATA], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a drug that does nothing has no response to correlate with
+        correlation = np.mean([np.corrcoef(terms[s]) for s in STRATA], axis=0)
     for i, name in enumerate(TERMS):
-        for j in range(i):
+        for j in np.flatnonzero(np.isfinite(correlation[i, :i])):
             found[f"person_correlation[{TERMS[j]}, {name}]"] = correlation[j, i]
     if lags:
         found["effect_lag[nfl_plasma]"] = truth.nfl_lag

@@ -163,7 +163,9 @@ def test_the_committed_page_of_the_generator_counts_as_its_manifest_and_tells_of
     table, manifest = pd.read_csv(folder / "coverage.csv"), json.loads((folder / "manifest.json").read_text())
     judged, apart = table[~table["prior_dominated"]], table[table["prior_dominated"]]
     assert table["prior_dominated"].tolist() == [is_prior_dominated(name) for name in table["parameter"]]
-    assert apart["parameter"].tolist() == ["effect_lag[alsfrs_r]", "group_effect_sd[nfl_plasma]"]
+    cells = [f"{stratum}, {group}" for stratum in ("faster", "slower") for group in ("early", "delayed")]
+    groups = [f"group_drug_effect[alsfrs_r, {cell}]" for cell in cells]
+    assert sorted(apart["parameter"]) == sorted([*groups, "effect_lag[alsfrs_r]", "group_effect_sd[nfl_plasma]"])
     assert (manifest["judged"], manifest["inside"]) == (len(judged), judged["inside"].sum())
     text = (folder / "README.md").read_text()
     assert f"{manifest['inside']} of {manifest['judged']} parameters have coverage within" in text

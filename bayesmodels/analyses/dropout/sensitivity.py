@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -241,10 +242,10 @@ def _at_draw(
     Where a random effect is skewed, means are given one draw of its z given the visits, under the person's own start of
     the drug; copy reference has a draw under the reference's.
     """
-    means = _given(built, own, other, later, k, asked, exits, given_z(built.own.layout, own, rng))
+    given = partial(_given, built, own, other, later, k, asked, exits)
+    means = given(given_z(built.own.layout, own, rng))
     if built.own.layout.skewed:
-        copied = _given(built, own, other, later, k, asked, exits, given_z(built.reference.layout, other, rng))
-        means["copy_reference"] = copied["copy_reference"]
+        means["copy_reference"] = given(given_z(built.reference.layout, other, rng))["copy_reference"]
     average = rows_of(built.later.layout, later)
     return means, average.at(average.outcome == k).mean[2 * int(asked.sum()) :].T
 
@@ -263,10 +264,11 @@ def _given(
     visits, n = rows_of(built.own.layout, own, effects), int(asked.sum())
     present = own.present(built.own.layout) & (visits.months <= exits[:, None] + 1e-9)
     spread = spread_of(built.own.layout, own).of(asked)
+    later_effects = None
     if effects is not None:
-        others = np.zeros((len(later.inputs.stratum) - 2 * n, effects.shape[1]))
-        later_effects = np.concatenate([effects[asked], effects[asked], others])
-    targets = rows_of(built.later.layout, later, None if effects is None else later_effects)
+        average = np.zeros((len(later.inputs.stratum) - 2 * n, effects.shape[1]))
+        later_effects = np.concatenate([effects[asked], effects[asked], average])
+    targets = rows_of(built.later.layout, later, later_effects)
     targets = targets.at(targets.outcome == k)
     return later_means(
         spread,

@@ -10,6 +10,7 @@ from small_study import CURVE_WEEKS, published, random_point, study
 
 from bayesmodels.analyses.dropout.sensitivity import dropout_sensitivity
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import replaced
 
 
 @pytest.mark.parametrize("pooling", ["partial", "none"])
@@ -42,3 +43,37 @@ def test_missing_at_random_is_the_published_difference(pooling):
         found = dropout_sensitivity(fitted, tree, trial, name, 52.0, seed=1)
         assert float(found["share_missing"].max()) > 0
         np.testing.assert_allclose(found["difference"][0, 0, 0, 0], expected[k], rtol=1e-9)
+
+
+def test_a_skewed_effect_of_no_skewness_gives_the_normal_models_means():
+    """Given a draw of z and averaged over draws, conditional means are those of the normal model."""
+    nfl, score = additive_outcomes()
+    trial, means = study(), {}
+    for skewness in (None, 0.0):
+        fitted = LongitudinalModel(
+            outcomes=(nfl, replaced(score, {"rate_skewness": skewness})), walk_correlation="independent"
+        )
+        built = fitted.build(trial)
+        point = random_point(built)
+        point["partial_correlation"] = np.full_like(point["partial_correlation"], 0.5)  # correlations of zero
+        by_term = {"nfl_plasma:level": 0.5, "nfl_plasma:rate": 0.02, "nfl_plasma:effect": 0.2}
+        by_term |= {"alsfrs_r:level": 5.0, "alsfrs_r:rate": 0.8}
+        point["term_sd"] = np.tile([by_term[str(term)] for term in built.coords["term"]], (2, 1))
+        draws = 400  # persons are drawn with replacement at every draw
+        values = {
+            name: (
+                ("chain", "draw", *(f"{name}_{j}" for j in range(np.ndim(v)))),
+                np.broadcast_to(v, (1, draws, *np.shape(v))).copy(),
+            )
+            for name, v in point.items()
+        }
+        coords = {
+            "fitted_stratum": list(trial.stratum_labels), "start_group": list(trial.start_groups),
+            "drug_start_week": ("start_group", [0.0, 28.0]), "chain": [0], "draw": np.arange(draws),
+        }  # fmt: skip
+        tree = xr.DataTree.from_dict({"posterior": xr.Dataset(values, coords=coords)})
+        found = dropout_sensitivity(fitted, tree, trial, "alsfrs_r", 52.0, seed=1, draws=draws)
+        means[skewness] = found["difference"].sel(strategy="copy_reference").to_numpy()[0, :, 0]
+    error = np.sqrt(sum(m.var(axis=0, ddof=1) / len(m) for m in means.values()))
+    assert (error > 0).all()
+    assert (np.abs(means[0.0].mean(axis=0) - means[None].mean(axis=0)) < 4.5 * error).all()

@@ -19,6 +19,7 @@ from scipy.interpolate import BSpline
 
 from bayesmodels.errors import BadInput
 from bayesmodels.parts.priors import HalfNormal, Normal, PriorFields
+from bayesmodels.parts.sampling_scale import half_normal
 from bayesmodels.vocabulary import months
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -191,7 +192,7 @@ class PiecewiseConstant(BaseModel):
             level = pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd)
             if walk is None:
                 return level[None]
-            sd = pm.HalfNormal(f"{name}_random_walk_sd", self.random_walk_sd.sd)
+            sd = half_normal(f"{name}_random_walk_sd", self.random_walk_sd.sd)
             step = pm.Normal(f"{name}_step", 0.0, 1.0, shape=(len(knots),))
             return level + sd * (pm.Data(f"{name}_random_walk", walk) @ step)
 
@@ -273,7 +274,7 @@ class PenalisedSpline(BaseModel):
         def coefficients(name, shift):
             level = pm.Normal(f"{name}_log_hazard", self.level.mean + shift, self.level.sd)
             trend = pm.Normal(f"{name}_trend", self.trend.mean, self.trend.sd)
-            roughness = pm.HalfNormal(f"{name}_roughness", self.roughness.sd)
+            roughness = half_normal(f"{name}_roughness", self.roughness.sd)
             bends = pm.Normal(f"{name}_bend", 0.0, 1.0, shape=(self.functions - 2,))
             return pt.concatenate([pt.stack([level, trend]), roughness * bends])
 

@@ -21,6 +21,7 @@ import pytensor.tensor as pt
 from bayesmodels.kernels.multivariate_normal.partial_autocorrelation import CorrelationFromPartial, pairs
 from bayesmodels.models.visit_means.along_visits import half_normal_along_visits
 from bayesmodels.models.visit_means.design import VisitLayout
+from bayesmodels.parts.sampling_scale import half_normal
 
 FIRST_LAG = (0.7, 0.5)
 """Prior mean and SD of atanh of a partial autocorrelation at lag 1: correlation .60, 95 % -.27 to .93."""
@@ -58,7 +59,7 @@ def visit_covariance(model: Any, layout: VisitLayout) -> VisitCovariance:
         scale = np.broadcast_to(priors[layout.outcome_of], (blocks, layout.slots))
         sd = half_normal_along_visits("slot_sd", layout, scale)
     else:
-        sd = pt.dot(pm.HalfNormal("outcome_sd", priors, shape=(blocks, len(priors))), layout.of_outcome())
+        sd = pt.dot(half_normal("outcome_sd", priors, (blocks, len(priors))), layout.of_outcome())
     if model.outcomes_jointly == "full" and len(model.outcomes) > 1:
         correlation = _full(layout, blocks)
     else:

@@ -18,6 +18,7 @@ from bayesmodels.kernels.spread import spread
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.parts.priors import HalfNormal, LogNormal, by_stratum
+from bayesmodels.parts.sampling_scale import half_normal
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,11 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
     slope = _covariate_slopes(model, a)
     sds = [term.person_sd.sd for term in a.random if term.person_sd is not None]
     strata = len(a.strata)
-    sd = pm.HalfNormal("term_sd", sds, shape=(strata if model.person_sd == "by_stratum" else 1, len(sds)))
+    sd = half_normal("term_sd", sds, (strata if model.person_sd == "by_stratum" else 1, len(sds)))
     partial = _partial_correlations(len(sds), model.correlation_shape)
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
-    sigma = pm.HalfNormal("error_sd", errors, shape=(rows, len(errors)))
+    sigma = half_normal("error_sd", errors, (rows, len(errors)))
     return Parameters(
         mean,
         shift,
@@ -119,7 +120,7 @@ def _skewness(model: CourseModel, a: Assembly) -> Any:
     name = a.labels[a.skewed_term].rpartition(":")[0]
     prior = next(k.rate_skewness for k in model.outcomes if k.name == name)
     if isinstance(prior, HalfNormal):
-        return pm.HalfNormal(f"{name}_rate_skewness", prior.sd)[None]
+        return half_normal(f"{name}_rate_skewness", prior.sd)[None]
     return pt.constant(np.array([prior], float))
 
 
@@ -198,7 +199,7 @@ def _group_sd(a: Assembly) -> Any:
     """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
     if a.pooling != "partial" or not a.effects:
         return None
-    return pm.HalfNormal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, shape=(len(a.effects),))
+    return half_normal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, (len(a.effects),))
 
 
 def _group_deviations(a: Assembly, group_sd: Any) -> Any:
@@ -259,7 +260,7 @@ def _random_walk_sd(model: CourseModel, rows: int) -> Any:
     if not priors:
         return pt.zeros((rows, len(model.outcomes)))
     outcomes, sds = zip(*priors, strict=True)
-    found = pm.HalfNormal("path_sd", np.array(sds), shape=(rows, len(sds)))
+    found = half_normal("path_sd", sds, (rows, len(sds)))
     if len(sds) == len(model.outcomes):
         return found
     return (found[:, :, None] * np.eye(len(model.outcomes))[list(outcomes)]).sum(axis=1)

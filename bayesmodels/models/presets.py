@@ -27,6 +27,10 @@ RANDOM_WALK = (
     "VALOR's published standard errors grow faster than a straight line's: {} per square root of a month "
     "(our decomposition, models/published_means/presets.py)"
 )
+DECLINE_FADES = (
+    f"assumption, shared with the generator: within a person the decline halves in 28 months ({GENERATOR}); published "
+    "means, of those still followed, say 17"
+)
 SKEWED = (
     "assumption: few decline several times as fast as most; a log SD of 0.8 has a 90 % point of 2.8 times the median"
 )
@@ -59,7 +63,7 @@ def nfl_plasma() -> Outcome:
         level=Normal(mean=4.317, sd=0.5, source=f"{NFL_COHORTS}; ln 75"),
         level_sd=HalfNormal(sd=0.7, source=NFL_COHORTS),
         rate=Normal(mean=0.0, sd=0.03, source=NFL_DRIFT),
-        rate_sd=HalfNormal(sd=0.03, source=NFL_RATES),
+        rate_sd=HalfNormal(sd=0.06, source=NFL_RATES),
         residual_sd=HalfNormal(sd=0.2, source=NFL_ERROR),
         random_walk_sd=HalfNormal(sd=0.2, source=RANDOM_WALK.format("ln .12 to .16")),
         random_walk_time_constant=LogNormal(median=20.0, sigma=0.5, source=SHRINKING),
@@ -91,7 +95,7 @@ def alsfrs_r() -> Outcome:
         unit="points",
         good_direction="up",
         limits=LIMITS["alsfrs_r"][:2],
-        trajectory=Decelerating(),
+        trajectory=Decelerating(rho=LogNormal(median=0.025, sigma=0.8, source=DECLINE_FADES)),
         effect=ProportionalSlowing(),
         level=Normal(mean=37.0, sd=3.0, source=TRIALS),
         level_sd=HalfNormal(sd=6.0, source=TRIALS),

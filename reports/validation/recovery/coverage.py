@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from bayesmodels.parts.trajectories import DECELERATION
+from bayesmodels.models.presets import alsfrs_r
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.simulation import published_truth
 from bayesmodels.trials.results import Results, convergence_counts, fits_table
@@ -144,7 +144,7 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     judged = judged_rows(variant.spec.variant, table)
     low = judged[judged["covered_95"] < judged["lowest_95"]].sort_values("covered_95")
     decelerations = table[table["parameter"] == "deceleration[alsfrs_r]"]
-    prior = DECELERATION
+    prior = alsfrs_r().trajectory.rho
     return {
         "judged": judged,
         "outside": judged.loc[~judged["inside"], "parameter"].tolist(),

@@ -87,7 +87,8 @@ def mean_log_nfl(months: np.ndarray, terms: PersonTerms, truth: Truth) -> np.nda
 def current_decline(months: np.ndarray, terms: PersonTerms, truth: Truth) -> np.ndarray:
     """Points per month lost [person, time]: r exp(-rho t) (NfL drug ratio, lagged)^theta."""
     lagged = np.maximum(months[None, :] - terms.start_month[:, None] - truth.function_lag, 0.0)
-    log_slowing = terms.elasticity[:, None] * drug_nfl_change(lagged, terms, truth)
+    elasticity = terms.elasticity * np.where(terms.start_month > 0, truth.late_start_share, 1.0)
+    log_slowing = elasticity[:, None] * drug_nfl_change(lagged, terms, truth)
     return terms.rate[:, None] * np.exp(log_slowing - truth.deceleration * months[None, :])
 
 

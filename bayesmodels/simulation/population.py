@@ -85,7 +85,7 @@ def parameter_table(truth: Truth) -> pd.DataFrame:
     """The fields of a truth, one row per number.
 
     Columns ``quantity`` (``parameter:<field>``), ``stratum``, ``value`` and ``description``, which names the symbol of
-    the evidence table and the unit.
+    the evidence table and the unit; a field that is a word is in the description.
 
     Parameters
     ----------
@@ -93,14 +93,16 @@ def parameter_table(truth: Truth) -> pd.DataFrame:
     """
     rows = []
     for name, field in Truth.model_fields.items():
-        value = getattr(truth, name)
+        value, description = getattr(truth, name), field.description
+        if isinstance(value, str):
+            value, description = np.nan, f"{description}: {value}"
         if isinstance(value, ByStratum):
             parts = [("faster", value.faster), ("slower", value.slower)]
         elif isinstance(value, tuple):
             parts = [(ALL, part) for part in value]
         else:
             parts = [(ALL, value)]
-        rows += [(f"parameter:{name}", stratum, float(part), field.description) for stratum, part in parts]
+        rows += [(f"parameter:{name}", stratum, float(part), description) for stratum, part in parts]
     return pd.DataFrame(rows, columns=["quantity", "stratum", "value", "description"])
 
 

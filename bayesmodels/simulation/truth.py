@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -43,6 +43,10 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+RateDistribution = Literal["lognormal", "gamma", "two_classes"]
+"""Shape of the decline between persons: lognormal; gamma; or one person in five from a faster class."""
 
 
 class Truth(BaseModel):
@@ -105,6 +109,13 @@ class Truth(BaseModel):
     late_from_months: NonNegative = Field(12.0, description="months on drug after which `late` begins, row late")
     extension_shift_months: tuple[float, float] = Field((8.5, 20.0), description="window of the shift, row ole")
     early_withdrawal_months: NonNegative = Field(6.5, description="end of the added withdrawal, row early_w")
+
+    rate_distribution: RateDistribution = Field(
+        "lognormal", description="of the decline plus shift between persons; other shapes have its mean and SD"
+    )
+    late_start_share: NonNegative = Field(
+        1.0, description="multiplies the log slowing of persons who start the drug after randomisation"
+    )
 
 
 FIELD_OF_SYMBOL = {

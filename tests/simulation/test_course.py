@@ -1,12 +1,17 @@
 """The simulator's formulas against numerical integration and hand calculation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.integrate import quad
+from scipy.special import ndtri
 
+from bayesmodels.errors import BadInput
 from bayesmodels.simulation import course, published_truth
-from bayesmodels.simulation.course import PersonTerms
-from bayesmodels.simulation.persons import copula_correlation, draw_persons, lognormal_terms
+from bayesmodels.simulation.course import PersonTerms, current_decline
+from bayesmodels.simulation.persons import copula_correlation, declines, draw_persons, lognormal_terms
 
 TRUTH = published_truth()
 
@@ -149,3 +154,42 @@ def test_copula_correlation_is_a_correlation():
     np.testing.assert_allclose(np.diag(correlation), 1.0)
     assert np.linalg.eigvalsh(correlation).min() > 0
     assert correlation[1, 2] == pytest.approx(-0.05)
+
+
+@pytest.mark.parametrize("distribution", ["gamma", "two_classes"])
+def test_other_shapes_of_the_decline_have_its_mean_and_sd(distribution):
+    z = ndtri((np.arange(200_000) + 0.5) / 200_000)
+    mean, sd = np.full(len(z), 1.45), np.full(len(z), 1.3)
+    found = declines(z, mean, sd, distribution)
+    assert (np.diff(found) > 0).all()
+    np.testing.assert_allclose([found.mean(), found.std()], [1.45, 1.3], rtol=2e-3)
+
+
+def test_a_gamma_decline_has_the_quantiles_of_scipy():
+    z = np.array([-2.0, 0.0, 1.5])
+    found = declines(z, np.full(3, 0.45), np.full(3, 0.48), "gamma")
+    shape = (0.45 / 0.48) ** 2
+    np.testing.assert_allclose(found, stats.gamma(shape, scale=0.45 / shape).ppf(stats.norm.cdf(z)), rtol=1e-9)
+
+
+def test_two_classes_have_the_skewness_of_their_mixture():
+    z = ndtri((np.arange(200_000) + 0.5) / 200_000)
+    found = declines(z, np.full(len(z), 1.0), np.full(len(z), 1.0), "two_classes")
+    away = np.sqrt(2.4)  # means 1 + a of one in five and 1 - a / 4: E[x^2] = 1.25 (1 + a^2 / 4) is to be 2
+    means, weights = np.array([1.0 - away / 4.0, 1.0 + away]), np.array([0.8, 0.2])
+    assert weights @ means == pytest.approx(1.0)
+    third = weights @ (means**3 * 1.25 * 1.5)  # E[x^3] of a gamma with shape 4: m^3 (1 + 1/4) (1 + 2/4)
+    np.testing.assert_allclose((found**3).mean(), third, rtol=2e-3)
+
+
+def test_two_classes_refuse_an_sd_that_they_cannot_have():
+    with pytest.raises(BadInput, match=r"two_classes: expected an SD of the decline between 0\.5 and 2\.3 times"):
+        declines(np.zeros(2), np.ones(2), np.full(2, 3.0), "two_classes")
+
+
+def test_a_late_start_can_slow_less_than_an_early_one():
+    truth = published_truth({"late_start_share": 0.5, "elasticity_log_sd": 0.0})
+    persons = draw_persons(np.full(2, "faster"), np.array([0.0, 7.0]), truth, np.random.default_rng(1))
+    persons = replace(persons, nfl_drop=np.full(2, 0.9), rate=np.ones(2))
+    decline = current_decline(np.array([60.0]), persons, truth)[:, 0] * np.exp(truth.deceleration * 60.0)
+    np.testing.assert_allclose(decline, np.exp(-0.9 * truth.elasticity * np.array([1.0, 0.5])), rtol=1e-6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from bayesmodels.models.presets import alsfrs_r
 from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.simulation import published_truth
 from bayesmodels.trials.results import Results, convergence_counts, fits_table
@@ -138,19 +136,30 @@ def judged_rows(source: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[~table["prior_dominated"]] if source != "model" else table
 
 
+def in_favour(estimates: pd.DataFrame) -> dict[str, int]:
+    """How many 95 % intervals of the difference in ALSFRS-R, all persons, lie above 0, by the words of the week.
+
+    These are the trials in which the probability of a benefit is above .975.
+    """
+    found = {}
+    for name, own in estimates.groupby("parameter", sort=False):
+        if str(name).startswith("difference[alsfrs_r, all, "):
+            found[str(name).rpartition(", ")[2].rstrip("]")] = int((own["lower_95"] > 0).sum())
+    return found
+
+
 def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
-    """Parameters that are judged and listed apart, those covered too seldom, and the deceleration with its prior."""
+    """Parameters that are judged and listed apart, those covered too seldom, and the deceleration."""
     table = files["coverage"]
     judged = judged_rows(variant.spec.variant, table)
     low = judged[judged["covered_95"] < judged["lowest_95"]].sort_values("covered_95")
     decelerations = table[table["parameter"] == "deceleration[alsfrs_r]"]
-    prior = alsfrs_r().trajectory.rho
     return {
         "judged": judged,
         "outside": judged.loc[~judged["inside"], "parameter"].tolist(),
         "apart": table[table["prior_dominated"]],
         "low": low,
         "deceleration": next(decelerations.itertuples(), None),
+        "in_favour": in_favour(files["estimates"]),
         "truth": published_truth().deceleration,
-        "prior": [prior.median * math.exp(side * 1.96 * prior.sigma) for side in (-1, 0, 1)],
     }

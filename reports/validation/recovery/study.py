@@ -6,12 +6,14 @@
 
 `model`: trials from the model itself, truths from its prior restricted to plausible courses. `generator`: trials from
 `bayesmodels.simulation`, which is not the model; the truths are its parameters and its true contrasts.
-`no_effect`: the same of a drug that does nothing.
+`no_effect`: the same of a drug that does nothing. `wide_share`: as `generator`, with a wider prior. Other truths of the
+generator: `twice` the log slowing of function; `slower_disease`, half the decline; `gamma` and `two_classes`, other
+shapes of the decline between persons; `late_weaker`, half the log slowing in those who start late.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -85,7 +87,7 @@ def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
     else:
         refused = 0
         arrays, truths = generator_arrays(spec.variant, spec.seed, number), dict(generator_truths(spec.variant))
-    refit = the_refit() if spec.variant == "model" else the_valor_refit()
+    refit = the_refit() if spec.variant == "model" else the_valor_refit(spec.variant == "wide_share")
     tree = refit.sample(arrays, spec.settings(rng))
     free = stacked(tree["posterior"].to_dataset(), refit.names)
     found = refit.published(free)
@@ -105,11 +107,30 @@ def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
     }
 
 
+def _slower_disease(truth: GeneratorTruth) -> Mapping[str, Any]:
+    """Half the decline of VALOR's persons: mean, SD and shift."""
+    return {
+        name: {stratum: getattr(getattr(truth, name), stratum) / 2 for stratum in STRATA}
+        for name in ("rate_mean", "rate_sd", "rate_shift")
+    }
+
+
+CHANGES: Mapping[str, Callable[[GeneratorTruth], Mapping[str, Any]]] = {
+    "twice": lambda truth: {"elasticity": 2 * truth.elasticity},
+    "slower_disease": _slower_disease,
+    "gamma": lambda truth: {"rate_distribution": "gamma"},
+    "two_classes": lambda truth: {"rate_distribution": "two_classes"},
+    "late_weaker": lambda truth: {"late_start_share": 0.5},
+}
+"""Fields of the generator's truth by variant that changes them."""
+
+
 def truth_of(variant: str) -> GeneratorTruth:
     """The generator's truth: as calibrated to VALOR, or with the variant's changes."""
+    truth = published_truth()
     if variant == "no_effect":
-        return without_drug_effect(published_truth())
-    return published_truth()
+        return without_drug_effect(truth)
+    return published_truth(CHANGES[variant](truth)) if variant in CHANGES else truth
 
 
 def generator_arrays(variant: str, seed: int, number: int) -> Mapping[str, np.ndarray]:
@@ -122,18 +143,25 @@ def generator_arrays(variant: str, seed: int, number: int) -> Mapping[str, np.nd
 
 
 @cache
-def valor_model() -> LongitudinalModel:
-    """The presets with the window of the extension declared, as an analyst of such a trial would: weeks 37 to 87."""
+def valor_model(wide_share: bool = False) -> LongitudinalModel:
+    """The presets with the window of the extension declared, as an analyst of such a trial would: weeks 37 to 87.
+
+    `wide_share`: with twice the prior SD of the share of the decline that the drug removes.
+    """
     nfl = nfl_plasma()
     shift = Normal(mean=0.0, sd=0.2, source="as of the model of published means")
     effect = replaced(nfl.effect, {"extension_shift": shift, "extension_weeks": EXTENSION_WEEKS})
-    return LongitudinalModel(outcomes=(replaced(nfl, {"effect": effect}), alsfrs_r()))
+    score = alsfrs_r()
+    if wide_share:
+        share = Normal(mean=0.0, sd=2 * score.effect.share.sd, source="twice the preset's")
+        score = replaced(score, {"effect": replaced(score.effect, {"share": share})})
+    return LongitudinalModel(outcomes=(replaced(nfl, {"effect": effect}), score))
 
 
 @cache
-def the_valor_refit() -> Refit:
+def the_valor_refit(wide_share: bool = False) -> Refit:
     """That model compiled, once per process."""
-    return refit_of(valor_model(), template_study(VALOR_LAYOUT))
+    return refit_of(valor_model(wide_share), template_study(VALOR_LAYOUT))
 
 
 @cache
@@ -165,9 +193,13 @@ def generator_truths(variant: str) -> Mapping[str, float]:
         found[f"population_level[alsfrs_r, {stratum}]"] = score
         found[f"population_rate[alsfrs_r, {stratum}]"] = decline
         for outcome, size in (("nfl_plasma", effect), ("alsfrs_r", share)):
-            found[f"drug_effect[{outcome}, {stratum}]"] = size
+            if outcome != "alsfrs_r" or truth.late_start_share == 1:  # else no one share is true
+                found[f"drug_effect[{outcome}, {stratum}]"] = size
             for group in ("early", "delayed"):
-                found[f"group_drug_effect[{outcome}, {stratum}, {group}]"] = size
+                of_group = size
+                if outcome == "alsfrs_r" and group == "delayed":
+                    of_group = -np.expm1(-strength * truth.late_start_share)
+                found[f"group_drug_effect[{outcome}, {stratum}, {group}]"] = of_group
         for name, sd in zip(TERMS, terms[stratum].std(axis=1), strict=True):
             if sd > 0:
                 found[f"person_sd[{name}, {stratum}]"] = sd
@@ -191,7 +223,8 @@ def generator_truths(variant: str) -> Mapping[str, float]:
         found["effect_time_constant[nfl_plasma]"] = truth.nfl_time_constant
         found["effect_lag[alsfrs_r]"] = np.mean(lags)
     found["deceleration[alsfrs_r]"] = truth.deceleration
-    found["rate_skewness[alsfrs_r]"] = np.mean(skewness)
+    if truth.rate_distribution == "lognormal":
+        found["rate_skewness[alsfrs_r]"] = np.mean(skewness)
     found["random_walk_time_constant[nfl_plasma]"] = truth.random_walk_decay_months
     found["group_effect_sd[nfl_plasma]"] = 0.0
     return {name: float(value) for name, value in found.items()}
@@ -209,6 +242,12 @@ STUDY = TrialsStudy(
         _variant("model", "trials simulated from itself", "LongitudinalModel"),
         _variant("generator", "VALOR-like trials that are not from the model", "generator"),
         _variant("no_effect", "VALOR-like trials of a drug that does nothing", "no_effect"),
+        _variant("wide_share", "VALOR-like trials, with twice the prior SD of the share removed", "wide_share"),
+        _variant("twice", "VALOR-like trials with twice the effect on function", "twice"),
+        _variant("slower_disease", "VALOR-like trials of a disease half as fast", "slower_disease"),
+        _variant("gamma", "VALOR-like trials with gamma rates of decline", "gamma"),
+        _variant("two_classes", "VALOR-like trials with two classes of decline", "two_classes"),
+        _variant("late_weaker", "VALOR-like trials in which a late start does half as much", "late_weaker"),
     ),
     recover,
     results,

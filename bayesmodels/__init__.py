@@ -18,6 +18,7 @@ _HOME = {
     "JointEventModel": "models.joint_event",
     "LongitudinalModel": "models.longitudinal",
     "MeansTable": "study",
+    "ModelSensitivity": "analyses.model_sensitivity",
     "NutsSettings": "fitting",
     "OneStageModel": "models.trial_level.one_stage",
     "Outcome": "models.outcome",

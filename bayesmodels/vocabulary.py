@@ -119,6 +119,7 @@ REPORTS = {
     "random effects": True,
     "events and associations": False,
     "survival and estimands": False,
+    "other forms of the model": False,
     "dropout sensitivity": False,
     "rank analyses": False,
     "dynamic prediction": False,
@@ -528,6 +529,10 @@ _GROUPS = (
         made_by='[model] type = "joint_event"', report="survival and estimands",
     ),
     Group("event_data", "events and exits that were observed", _by_name(_EVENT_DATA)),
+    Group(
+        "model_sensitivity", "differences under other forms of the model, each fitted anew",
+        made_by='[model_sensitivity] draws = 500', report="other forms of the model",
+    ),
     Group(
         "dropout_sensitivity", "differences at a week under assumptions on those who left",
         made_by='[dropout] outcome = "alsfrs_r"  week = 52', report="dropout sensitivity",

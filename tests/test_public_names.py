@@ -13,6 +13,7 @@ NAMES = (
     "LeavingRule",
     "LongitudinalModel",
     "MeansTable",
+    "ModelSensitivity",
     "NutsSettings",
     "OneStageModel",
     "Outcome",

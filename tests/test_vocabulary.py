@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bayesmodels import Dropout, LeaveOneOut, PersonArchive, Ranks
+from bayesmodels import Dropout, LeaveOneOut, ModelSensitivity, PersonArchive, Ranks
 from bayesmodels.analyses.analysis import STANDARD_GROUPS
 from bayesmodels.fitted import EVERY
 from bayesmodels.models import MODELS
@@ -51,5 +51,7 @@ def test_rows_of_the_effect_table_are_sizes_and_then_times():
 
 
 def test_every_group_that_the_package_makes_has_a_row():
-    made = {name for each in (*EVERY, Dropout, LeaveOneOut, PersonArchive, Ranks) for name in each.groups}
+    made = {
+        name for each in (*EVERY, Dropout, LeaveOneOut, ModelSensitivity, PersonArchive, Ranks) for name in each.groups
+    }
     assert made | set(STANDARD_GROUPS) == set(GROUPS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -173,6 +173,34 @@ class Reading:
         if group not in self.tree.children or "difference" not in self.tree[group].data_vars:
             return None
         return differences(self.tree, self.context, group)
+
+    def delta_cells(self, points: Container[str], outcome: str | None = None) -> Iterator[tuple[dict[str, Any], float]]:
+        """Cells of the page's table of differences at chosen points, each once, with the sign that favours early start.
+
+        Parameters
+        ----------
+        points : container of str
+            Of `delta_1`, `delta_2`, ...
+        outcome : str, optional
+            Only its cells.
+
+        Yields
+        ------
+        dict, float
+            `outcome`, `stratum`, `contrast`, `point`, `week`, `unit`, `direction`, `withheld`; the sign is NaN where
+            there is no good direction.
+        """
+        deltas = self.tables.get("deltas")
+        if deltas is None:
+            return
+        by_label = {contrast.label: contrast for contrast in self.context.contrasts}
+        chosen = deltas[[point in points for point in deltas["point"]]]
+        if outcome is not None:
+            chosen = chosen[chosen["outcome"] == outcome]
+        names = ("outcome", "stratum", "contrast", "point", "week", "unit", "direction", "withheld")
+        for row in chosen.drop_duplicates(["outcome", "contrast", "stratum", "week"]).to_dict("records"):
+            sign = by_label[row["contrast"]].sign(self.context.outcomes[row["outcome"]])
+            yield {name: row[name] for name in names}, sign
 
     def prior(self, name: str) -> xr.DataArray | None:
         """The same of the prior; None where it is not archived.

@@ -29,6 +29,7 @@ from bayesmodels.reporting.chapters.events.hazards import Hazards
 from bayesmodels.reporting.chapters.events.prediction import Prediction
 from bayesmodels.reporting.chapters.events.survival import Survival
 from bayesmodels.reporting.chapters.from_posterior import FromPosterior
+from bayesmodels.reporting.chapters.model_sensitivity import ModelSensitivity
 from bayesmodels.reporting.chapters.parameters import Parameters
 from bayesmodels.reporting.chapters.period_rates import PeriodRates
 from bayesmodels.reporting.chapters.predictive_checks import PredictiveChecks
@@ -66,6 +67,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Curves(),
     StartGroups(),
     SharePriors(),
+    ModelSensitivity(),
     RatioToBaseline(),
     PeriodRates(),
     Survival(),

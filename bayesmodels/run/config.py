@@ -38,6 +38,7 @@ class _Section(NamedTuple):
 
 _ANALYSES = {
     "leave_one_out": _Section("bayesmodels.analyses.leave_one_out:LeaveOneOut", "on"),
+    "model_sensitivity": _Section("bayesmodels.analyses.model_sensitivity:ModelSensitivity"),
     "dropout": _Section("bayesmodels.analyses.dropout.analysis:Dropout"),
     "rank": _Section("bayesmodels.analyses.ranks.analysis:Ranks"),
     "archive": _Section("bayesmodels.analyses.person_archive:PersonArchive", "persons", False),

@@ -233,17 +233,12 @@ def _share_quantities(shares: xr.DataArray, outcome: str) -> Iterator[Quantity]:
 
 def _difference_quantities(reading: Reading, outcome: str) -> Iterator[Quantity]:
     """Differences at the weeks of Delta_1 and Delta_2, as the page's table of differences has them."""
-    draws, deltas = reading.difference(), reading.tables.get("deltas")
-    if draws is None or deltas is None:
+    draws = reading.difference()
+    if draws is None:
         return
-    by_label = {contrast.label: contrast for contrast in reading.context.contrasts}
-    chosen = deltas[(deltas["outcome"] == outcome) & deltas["point"].isin(list(_POINTS))]
-    chosen = chosen.drop_duplicates(["contrast", "stratum", "week"])
-    names = ("outcome", "stratum", "contrast", "point", "week", "unit", "direction", "withheld")
-    for row in chosen.to_dict("records"):
-        where = {dim: row[dim] for dim in ("outcome", "contrast", "stratum", "week")}
-        sign = by_label[row["contrast"]].sign(reading.context.outcomes[outcome])
-        yield {name: row[name] for name in names} | {"quantity": "difference"}, flat(draws.sel(where)), sign
+    for labels, sign in reading.delta_cells(_POINTS, outcome):
+        where = {dim: labels[dim] for dim in ("outcome", "contrast", "stratum", "week")}
+        yield labels | {"quantity": "difference"}, flat(draws.sel(where)), sign
 
 
 def _row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -127,6 +127,9 @@ class Outcome(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    signed_rates: ClassVar[bool] = True
+    """Whether an effect that removes a share of the decline needs a rate whose prior has a sign."""
 
     name: OutcomeName
     unit: str = ""

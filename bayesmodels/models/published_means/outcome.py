@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
-from bayesmodels.models.outcome import OutcomeName
+from bayesmodels.errors import BadConfig
+from bayesmodels.models.outcome import OutcomeName, TrajectoryPart
 from bayesmodels.models.published_means.covariance import MeansSpread
-from bayesmodels.parts.means_effects import Course, MeansEffect, Values
-from bayesmodels.parts.means_priors import Parameter
+from bayesmodels.parts.effects import EFFECTS
+from bayesmodels.parts.links import DropGain, RatioPower
+from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import MeanPrior
+
+MEANS_EFFECTS: dict[str, Any] = {**EFFECTS, "ratio_power": RatioPower, "drop_gain": DropGain}
+
+MeansEffect = Annotated[
+    Any,
+    BeforeValidator(lambda v: part_from("drug effect", MEANS_EFFECTS, v, "curve")),
+    PlainSerializer(lambda v: part_to(MEANS_EFFECTS, v)),
+]
 
 
 class MeansOutcome(BaseModel):
     """One outcome of published means.
+
+    Its parts are those of models of persons. SDs of terms between persons have no place here: `spread` has them.
 
     Parameters
     ----------
@@ -26,29 +39,103 @@ class MeansOutcome(BaseModel):
     good_direction : {"up", "down"}
     rate : Normal or dict of str to Normal
         Untreated rate per month at randomisation, one value per stratum; a dict gives each stratum its own prior.
-    course : LinearCourse or DeceleratingCourse
-    effect : drug-effect part
+    course : trajectory
+        Untreated course.
+    effect : drug effect
+        The same in every start group; one that is a size is given its prior (`size`), one value per stratum. A share of
+        the decline (`proportional_slowing`) is the same in every stratum too: `correlation` 1, `group_sd` 0.
+    extension_shift_sd : float
+        SD of a Normal(0, sd) shift common to all groups at visits from the first late drug start on; 0 for no shift.
     spread : MeansSpread
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    signed_rates: ClassVar[bool] = False
+    """As of `Outcome`: rates are wide in the presets, and the means say which way they go."""
+
+    level_prior: ClassVar[None] = None
+    level_sd_prior: ClassVar[None] = None
+    rate_sd_prior: ClassVar[None] = None
+    """Changes since randomisation have no level, and means no persons."""
 
     name: OutcomeName
     unit: str
     scale: Literal["identity", "log"]
     good_direction: Literal["up", "down"]
     rate: MeanPrior
-    course: Course
+    course: TrajectoryPart
     effect: MeansEffect
+    extension_shift_sd: float = Field(default=0.0, ge=0)
     spread: MeansSpread
 
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Free parameters, the untreated rate first."""
-        rate = Parameter(f"{self.name}_rate", self.rate, "{unit} per month", "population_rate", per_stratum=True)
-        return (rate, *self.course.parameters(self.name), *self.effect.parameters(self.name))
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_names(cls, fields: Any) -> Any:
+        return with_names_of_today(fields) if isinstance(fields, Mapping) else fields
 
-    def mean(self, xp: Any, cells: Any, values: Values) -> Any:
-        """Mean change since randomisation over cells, shape (..., cell)."""
-        rate = cells.of_stratum(values[f"{self.name}_rate"])
-        rho = self.course.rate_of_flattening(self.name, values)
-        return self.effect.mean(xp, cells, self.name, rate, rho, values)
+    @model_validator(mode="after")
+    def _goes_together(self) -> MeansOutcome:
+        if getattr(self.effect, "correlation", 1.0) != 1.0 or getattr(self.effect, "group_sd", 0.0) != 0.0:
+            raise ValueError(
+                "expected correlation = 1 and group_sd = 0 with proportional_slowing of published means: the share is "
+                "the same in every stratum and start group"
+            )
+        if self.extension_shift_sd > 0 and getattr(self.effect, "extension_shift", None) is not None:
+            raise ValueError("expected extension_shift_sd of the outcome or extension_shift of its effect, not both")
+        return self
+
+    @property
+    def rate_prior(self) -> MeanPrior:
+        """Prior of the mean rate at randomisation, per month."""
+        return self.rate
+
+    @property
+    def effect_on_level(self) -> MeanPrior:
+        """Refused: the effect states its size, since there are no typical values to make its prior from."""
+        kind = getattr(self.effect, "type", type(self.effect).__name__)
+        raise BadConfig(
+            f"outcome {self.name}: expected the size of its effect {kind}, which published means have no default for; "
+            "give size = {mean = ..., sd = ...} with the effect"
+        )
+
+    @property
+    def effect_on_rate(self) -> MeanPrior:
+        """As `effect_on_level`."""
+        return self.effect_on_level
+
+
+def with_names_of_today(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an outcome with the names that models of persons have for them, from those that means had of their own.
+
+    Parameters
+    ----------
+    fields : mapping
+        Course and effect as mappings or parts; others are left as they are.
+    """
+    found = dict(fields)
+    course, effect = found.get("course"), found.get("effect")
+    if isinstance(course, Mapping):
+        found["course"] = _renamed(course, {"deceleration": "rho"})
+    kind = _type(effect)
+    if kind not in ("lagged_plateau", "absolute_change", "proportional_slowing") or isinstance(effect, BaseModel):
+        return found
+    given = {"type": effect} if isinstance(effect, str) else _renamed(effect, {"effect": "size", "slowing": "share"})
+    if kind == "lagged_plateau":
+        found |= {name: given.pop(name) for name in ("extension_shift_sd",) if name in given}
+        found["effect"] = {"drift_on_drug": "stops", **given, "type": "plateau"}
+    elif kind == "absolute_change":
+        found["effect"] = given | {"type": "slope_change" if _type(course) == "linear" else "decelerating_slope"}
+    else:
+        found["effect"] = {"correlation": 1.0, "group_sd": 0.0, **given}
+    return found
+
+
+def _type(part: Any) -> Any:
+    return (
+        part if isinstance(part, str) else part.get("type") if isinstance(part, Mapping) else getattr(part, "type", "")
+    )
+
+
+def _renamed(part: Any, names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in part.items()}

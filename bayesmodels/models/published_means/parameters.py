@@ -23,7 +23,7 @@ class Parameter:
     unit : str
         Template; `{unit}` is the outcome's unit on its modelling scale.
     published : str
-        Name in the vocabulary.
+        Name in the vocabulary; "" for none.
     per_stratum : bool
         One value per stratum (Normal priors only), or one for all.
     """

@@ -218,11 +218,7 @@ class Outcome(BaseModel):
         """Prior of an effect that shifts the rate: half the stratum's natural rate is 1 SD."""
         if self.effect_on_rate_prior:
             return self.effect_on_rate_prior
-        if self.rate is None:
-            return _half(self._typical_rate())
-        if isinstance(self.rate, dict):
-            return {label: _half(prior.mean or prior.sd) for label, prior in self.rate.items()}
-        return _half(self.rate.mean or self.rate.sd)
+        return _half(self._typical_rate()) if self.rate is None else half_of(self.rate)
 
     def _typical(self) -> Typical:
         assert self.typical is not None  # checked when made
@@ -240,6 +236,18 @@ class Outcome(BaseModel):
     def _typical_level(self) -> float:
         level = self._typical().level
         return math.log(level) if self.scale == "log" else level
+
+
+def half_of(rate: MeanPrior) -> MeanPrior:
+    """Prior of an effect that shifts the rate, from the prior of the rate: half of it is 1 SD, by stratum.
+
+    Parameters
+    ----------
+    rate : Normal, or dict of Normal by stratum
+    """
+    if isinstance(rate, dict):
+        return {label: _half(prior.mean or prior.sd) for label, prior in rate.items()}
+    return _half(rate.mean or rate.sd)
 
 
 def _half(rate: float) -> Normal:

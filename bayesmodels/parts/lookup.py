@@ -55,7 +55,11 @@ def own_code(value: Any) -> list[str]:
     found: list[str] = []
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            named = key in ("type", "trajectory", "effect", "baseline") and isinstance(inner, str) and ":" in inner
+            named = (
+                key in ("type", "trajectory", "course", "effect", "baseline")
+                and isinstance(inner, str)
+                and ":" in inner
+            )
             found += [inner] if named else own_code(inner)
     elif isinstance(value, list | tuple):
         found = [name for inner in value for name in own_code(inner)]

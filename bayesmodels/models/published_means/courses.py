@@ -97,13 +97,13 @@ class Courses:
         return mean
 
     def _change(self, outcome: str, cells: Cells) -> Any:
-        """Levels do not change; a course's other terms count from randomisation, when every effect is 0."""
+        """Levels do not change, and effects on another outcome (`follows`, links) are 0 at randomisation."""
         trajectory, effect = self.curves[outcome]
         t = pt.as_tensor_variable(cells.months)
         x = t - cells.started
         found, removed = basis_and_removed(trajectory, effect, t, x)
-        first = trajectory.value(pt.zeros_like(t))
-        found |= {name: found[name] - basis for name, basis in first.items()}
+        first, _ = basis_and_removed(trajectory, effect, pt.zeros_like(t), -pt.as_tensor_variable(cells.started))
+        found |= {name: found[name] - basis for name, basis in first.items() if ":" not in name}
         if effect.rate_given is not None:
             other, basis = effect.rate_given
             found["rate"] = basis(t, x, cells.of_stratum(self.symbols[f"{other}_effect"]))
@@ -114,8 +114,8 @@ class Courses:
             left = basis - self.symbols[f"{outcome}_slowing"] * removed[name] if name in removed else basis
             label = name.replace(":", "_") if ":" in name else f"{outcome}_{name}"
             change = change + cells.of_stratum(self.symbols[label]) * left
-        shift = self.symbols.get(f"{outcome}_{EXTENSION}")
-        return change if shift is None else change + shift * cells.extension
+        shifts = [self.symbols[p.name] for p in self.parameters[outcome] if p.published == EXTENSION]
+        return change + sum(shifts) * cells.extension if shifts else change
 
 
 def courses_of(outcomes: Sequence[MeansOutcome]) -> Courses:

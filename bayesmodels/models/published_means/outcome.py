@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from bayesmodels.errors import BadConfig
-from bayesmodels.models.outcome import OutcomeName, TrajectoryPart
+from bayesmodels.models.outcome import OutcomeName, TrajectoryPart, half_of
 from bayesmodels.models.published_means.covariance import MeansSpread
 from bayesmodels.parts.effects import EFFECTS
 from bayesmodels.parts.links import DropGain, RatioPower
@@ -42,8 +42,10 @@ class MeansOutcome(BaseModel):
     course : trajectory
         Untreated course.
     effect : drug effect
-        The same in every start group; one that is a size is given its prior (`size`), one value per stratum. A share of
-        the decline (`proportional_slowing`) is the same in every stratum too: `correlation` 1, `group_sd` 0.
+        The same in every start group; one value per stratum of its size. A share of the decline
+        (`proportional_slowing`) is the same in every stratum too: `correlation` 1, `group_sd` 0.
+    effect_on_level_prior : Normal or dict of str to Normal, optional
+        Size of an effect that shifts the level and states no `size` of its own.
     extension_shift_sd : float
         SD of a Normal(0, sd) shift common to all groups at visits from the first late drug start on; 0 for no shift.
     spread : MeansSpread
@@ -66,6 +68,7 @@ class MeansOutcome(BaseModel):
     rate: MeanPrior
     course: TrajectoryPart
     effect: MeansEffect
+    effect_on_level_prior: MeanPrior | None = None
     extension_shift_sd: float = Field(default=0.0, ge=0)
     spread: MeansSpread
 
@@ -92,17 +95,18 @@ class MeansOutcome(BaseModel):
 
     @property
     def effect_on_level(self) -> MeanPrior:
-        """Refused: the effect states its size, since there are no typical values to make its prior from."""
-        kind = getattr(self.effect, "type", type(self.effect).__name__)
-        raise BadConfig(
-            f"outcome {self.name}: expected the size of its effect {kind}, which published means have no default for; "
-            "give size = {mean = ..., sd = ...} with the effect"
-        )
+        """Prior of an effect that shifts the level."""
+        if self.effect_on_level_prior is None:
+            raise BadConfig(
+                f"outcome {self.name}: expected a prior of its effect; give size = {{mean = ..., sd = ...}} with "
+                "the effect, or effect_on_level_prior with the outcome"
+            )
+        return self.effect_on_level_prior
 
     @property
     def effect_on_rate(self) -> MeanPrior:
-        """As `effect_on_level`."""
-        return self.effect_on_level
+        """Prior of an effect that shifts the rate: half the stratum's untreated rate is 1 SD."""
+        return half_of(self.rate)
 
 
 def with_names_of_today(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,9 +113,7 @@ def _function_effect(effect: FunctionEffect, course: str, lag: LogNormal) -> Bas
             share = Normal(mean=0.2, sd=0.5, source="sceptical, wide")
             return ProportionalSlowing(share=share, correlation=1.0, group_sd=0.0, lag=lag)
         case "absolute_change":
-            half_rate = "sceptical: half the stratum's prior mean rate is 1 SD"
-            kind = DeceleratingSlope if course == "decelerating" else SlopeChange
-            return kind(size=_by_stratum((0.0, 0.5), (0.0, 0.25), half_rate), lag=lag)
+            return DeceleratingSlope(lag=lag) if course == "decelerating" else SlopeChange(lag=lag)
         case "ratio_power":
             given = "package default, by judgement: between 0 (none) and 1 (in proportion to NfL)"
             return RatioPower(exponent=Normal(mean=0.3, sd=0.5, source=given), lag=lag)

@@ -23,11 +23,13 @@ from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
 from bayesmodels.parts.trajectories import TRAJECTORIES, Linear
 
-TrajectoryPart = Annotated[
-    Any,
-    BeforeValidator(lambda v: part_from("trajectory", TRAJECTORIES, v, "curve")),
-    PlainSerializer(lambda v: part_to(TRAJECTORIES, v)),
-]
+
+def trajectory_from(value: Any) -> Any:
+    """A trajectory as it is, or from its name or description."""
+    return part_from("trajectory", TRAJECTORIES, value, "curve")
+
+
+TrajectoryPart = Annotated[Any, BeforeValidator(trajectory_from), PlainSerializer(lambda v: part_to(TRAJECTORIES, v))]
 EffectPart = Annotated[
     Any,
     BeforeValidator(lambda v: part_from("drug effect", EFFECTS, v, "curve")),
@@ -239,12 +241,7 @@ class Outcome(BaseModel):
 
 
 def half_of(rate: MeanPrior) -> MeanPrior:
-    """Prior of an effect that shifts the rate, from the prior of the rate: half of it is 1 SD, by stratum.
-
-    Parameters
-    ----------
-    rate : Normal, or dict of Normal by stratum
-    """
+    """Prior of an effect that shifts the rate, from the rate's own, by stratum where that is: half the rate is 1 SD."""
     if isinstance(rate, dict):
         return {label: _half(prior.mean or prior.sd) for label, prior in rate.items()}
     return _half(rate.mean or rate.sd)

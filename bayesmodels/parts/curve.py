@@ -80,16 +80,7 @@ class Curve:
 def basis_and_removed(trajectory: Curve, effect: Curve, t: Any, x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Basis of an outcome's course by term, before a drug removes a share; and what a share of 1 removes of it.
 
-    Parameters
-    ----------
-    trajectory, effect : Curve
-    t, x : tensor
-        Months since randomisation and since the drug's start, same shape.
-
-    Returns
-    -------
-    basis, removed : dict of str to tensor
-        `removed` lacks the terms that the drug leaves as they are.
+    `t`, `x`: months since randomisation and since the drug's start, same shape.
     """
     untreated = trajectory.value(t if effect.own_time is None else effect.own_time(t, x))
     found = {**untreated, **effect.value(t, x)}

@@ -128,15 +128,8 @@ def _in_two(
 ) -> tuple[Any, Any]:
     """Months before the link begins to act, and the integral from then to t of exp(-rho u) factor(h(u)).
 
-    Parameters
-    ----------
-    trajectory, followed : Curve
-    lag : tensor
-        Months behind the other outcome's response.
-    t, x : tensor
-        Months since randomisation and since the drug's start, same shape.
-    factor : callable
-        Of h, with the nodes in a further, last axis.
+    The factor's argument has the integral's nodes in a further, last axis. t and x are months since randomisation and
+    since the drug's start; the link acts `lag` months behind the other outcome's response.
     """
     width = pt.maximum(x - lag - followed.published.get("effect_lag", 0.0), 0.0)
     before = t - width

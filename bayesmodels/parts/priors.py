@@ -42,7 +42,7 @@ class Normal(BaseModel):
         ----------
         name : str
         """
-        return _of_prior(pm.Normal(name, self.mean, self.sd), self)
+        return _told(pm.Normal(name, self.mean, self.sd), self)
 
 
 class HalfNormal(BaseModel):
@@ -100,11 +100,11 @@ class LogNormal(BaseModel):
         ----------
         name : str
         """
-        return _of_prior(pm.LogNormal(name, np.log(self.median), self.sigma), self)
+        return _told(pm.LogNormal(name, np.log(self.median), self.sigma), self)
 
 
-def _of_prior(variable: Any, prior: Normal | LogNormal) -> Any:
-    """The variable, which says what its prior is: a model that makes parts' parameters under names of its own asks."""
+def _told(variable: Any, prior: Normal | LogNormal) -> Any:
+    """The variable, told its prior, which published means read."""
     variable.tag.prior = prior
     return variable
 

@@ -78,7 +78,7 @@ class PublishedMeansModel(BaseModel):
                 frame = data.frame[data.frame["outcome"] == outcome.name]
                 rows = rows_of(frame, arms, self.mixture)
                 covariance, _ = row_covariance(outcome.spread, rows)
-                mean = courses.mean(outcome.name, cells_of(rows, arms, started), values)
+                mean = courses.given(courses.change(outcome.name, cells_of(rows, arms, started)), values)
                 if not np.array_equal(rows.weights, np.eye(len(frame))):
                     mean = (rows.weights * mean).sum(axis=-1)
                 row = (f"row_{outcome.name}",)

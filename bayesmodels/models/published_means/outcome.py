@@ -8,12 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from bayesmodels.errors import BadConfig
-from bayesmodels.models.outcome import OutcomeName, TrajectoryPart, half_of
+from bayesmodels.models.outcome import OutcomeName, TrajectoryPart, half_of, trajectory_from
 from bayesmodels.models.published_means.covariance import MeansSpread
 from bayesmodels.parts.effects import EFFECTS
 from bayesmodels.parts.links import DropGain, RatioPower
 from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import MeanPrior
+from bayesmodels.parts.trajectories import Linear
 
 MEANS_EFFECTS: dict[str, Any] = {**EFFECTS, "ratio_power": RatioPower, "drop_gain": DropGain}
 
@@ -109,37 +110,27 @@ class MeansOutcome(BaseModel):
         return half_of(self.rate)
 
 
+EARLIER: dict[str, dict[str, Any]] = {
+    "lagged_plateau": {"type": "plateau", "drift_on_drug": "stops"},
+    "absolute_change": {"type": "decelerating_slope"},
+    "proportional_slowing": {"correlation": 1.0, "group_sd": 0.0},
+}
+"""Types of effects that published means had of their own: the part of today, and its options where none are given."""
+
+RENAMED = {"deceleration": "rho", "effect": "size", "slowing": "share"}
+
+
 def with_names_of_today(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of an outcome with the names that models of persons have for them, from those that means had of their own.
-
-    Parameters
-    ----------
-    fields : mapping
-        Course and effect as mappings or parts; others are left as they are.
-    """
-    found = dict(fields)
-    course, effect = found.get("course"), found.get("effect")
-    if isinstance(course, Mapping):
-        found["course"] = _renamed(course, {"deceleration": "rho"})
-    kind = _type(effect)
-    if kind not in ("lagged_plateau", "absolute_change", "proportional_slowing") or isinstance(effect, BaseModel):
-        return found
-    given = {"type": effect} if isinstance(effect, str) else _renamed(effect, {"effect": "size", "slowing": "share"})
-    if kind == "lagged_plateau":
-        found |= {name: given.pop(name) for name in ("extension_shift_sd",) if name in given}
-        found["effect"] = {"drift_on_drug": "stops", **given, "type": "plateau"}
-    elif kind == "absolute_change":
-        found["effect"] = given | {"type": "slope_change" if _type(course) == "linear" else "decelerating_slope"}
-    else:
-        found["effect"] = {"correlation": 1.0, "group_sd": 0.0, **given}
+    """Fields of an outcome, descriptions of its course and effect under the names of models of persons."""
+    found, (course, effect) = dict(fields), (fields.get(key) for key in ("course", "effect"))
+    effect = {"type": effect} if isinstance(effect, str) else effect
+    if isinstance(course, Mapping) and course.get("type") == "decelerating":
+        found["course"] = {RENAMED.get(name, name): value for name, value in course.items()}
+    if isinstance(effect, Mapping) and effect.get("type") in EARLIER:
+        kind, given = effect["type"], {RENAMED.get(name, name): value for name, value in effect.items()}
+        if kind == "lagged_plateau" and "extension_shift_sd" in given:
+            found["extension_shift_sd"] = given.pop("extension_shift_sd")
+        found["effect"] = EARLIER[kind] | given | {"type": EARLIER[kind].get("type", kind)}
+        if kind == "absolute_change" and isinstance(trajectory_from(found.get("course")), Linear):
+            found["effect"]["type"] = "slope_change"
     return found
-
-
-def _type(part: Any) -> Any:
-    return (
-        part if isinstance(part, str) else part.get("type") if isinstance(part, Mapping) else getattr(part, "type", "")
-    )
-
-
-def _renamed(part: Any, names: Mapping[str, str]) -> dict[str, Any]:
-    return {names.get(name, name): value for name, value in part.items()}

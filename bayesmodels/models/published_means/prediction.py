@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
-from bayesmodels.models.published_means.courses import Courses, Values, courses_of
+from bayesmodels.models.published_means.courses import Values, courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
@@ -72,14 +72,6 @@ def _two_axes(values: Array) -> Array:
     return values[:, None] if values.ndim == 1 else values
 
 
-def mean_of_rows(
-    courses: Courses, outcome: str, frame: pd.DataFrame, arms: Arms, mixture: Mixture, values: Values
-) -> Array:
-    """Population means at published rows, shape (draw, row)."""
-    rows = rows_of(frame, arms, mixture)
-    return courses.function(outcome, cells_of(rows, arms, arms.started))(values) @ rows.weights.T
-
-
 def predictive_draws(
     model: PublishedMeansModel,
     posterior: xr.DataTree,
@@ -119,8 +111,9 @@ def predictive_draws(
         if wanted.empty:
             continue
         both = pd.concat([fitted, wanted], ignore_index=True)
-        covariance, used = row_covariance(outcome.spread, rows_of(both, arms, mixture))
-        means = mean_of_rows(courses, outcome.name, both, arms, mixture, values)
+        layout = rows_of(both, arms, mixture)
+        covariance, used = row_covariance(outcome.spread, layout)
+        means = courses.function(outcome.name, cells_of(layout, arms, arms.started))(values) @ layout.weights.T
         residuals = fitted["estimate"].to_numpy(dtype=float) - means[:, : len(fitted)]
         shift, conditional = condition(covariance, residuals)
         centre = np.repeat(means[:, len(fitted) :] + shift, NOISE_PER_DRAW, axis=0)

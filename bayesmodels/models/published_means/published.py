@@ -58,21 +58,29 @@ def publish_means(
             "contrast": contrasts,
         }
     )
-    for name in dict.fromkeys(
-        ["population_rate", "drug_effect", *(p.published for p in courses if p.published), *courses.published]
-    ):
-        publish(name, pt.stack([_of_outcome(name, k, courses, arms, values) for k in outcomes]))
+    by_outcome = [name for k in outcomes for name in courses.published(k.name)]
+    for name in dict.fromkeys(["population_rate", "drug_effect", *(p.published for p in courses), *by_outcome]):
+        if name in VARIABLES:
+            publish(name, pt.stack([_of_outcome(name, k, courses, arms, values) for k in outcomes]))
     slowing = [f"{k.name}_slowing" for k in outcomes]
     if any(name in values for name in slowing):
         everywhere = pt.zeros(len(arms.labels))
         publish("proportional_slowing", pt.stack([_or_nan(values.get(name)) + everywhere for name in slowing]))
 
-    change = pt.stack([_changes(k.name, courses, arms, started, values, weeks) for k in outcomes])
+    def changes(weeks: tuple[float, ...]) -> Any:
+        """Mean change since randomisation, (outcome, start_group, stratum, week), the trial's mixture last."""
+        cells = cells_of(grid_rows(arms, weeks), arms, started)
+        shape = (len(outcomes), len(arms.start_groups), len(arms.strata), len(weeks))
+        own = pt.stack([courses.given(courses.change(k.name, cells), values) for k in outcomes]).reshape(shape)
+        mixture = (own * arms.shares()[:, None]).sum(axis=2, keepdims=True)
+        return pt.concatenate([own, mixture], axis=2) if arms.stratified else own
+
+    change = changes(weeks)
     publish("curve_change", change)
     if contrasts:
         publish("difference", change[:, :-1] - change[:, -1:])
     edges, spans = period_edges(arms.switch_week, max(weeks))
-    at_edges = pt.stack([_changes(k.name, courses, arms, started, values, edges) for k in outcomes])
+    at_edges = changes(edges)
     publish("period_rate", (at_edges[..., 1::2] - at_edges[..., ::2]) / spans)
 
 
@@ -83,7 +91,7 @@ def _or_nan(value: Any) -> Any:
 def _of_outcome(published: str, outcome: MeansOutcome, courses: Courses, arms: Arms, values: Mapping[str, Any]) -> Any:
     """One outcome's entry of a published variable, over the vocabulary's dims after `outcome`; NaN if undefined."""
     names = [p.name for p in courses.parameters[outcome.name] if p.published == published]
-    known = {name: value for curve in courses.curves[outcome.name] for name, value in curve.published.items()}
+    known = courses.published(outcome.name)
     value = values[names[0]] if names else courses.given(known.get(published, np.nan), values)
     if published == "drug_effect" and isinstance(outcome.effect, NoEffect):
         value = pt.constant(0.0)
@@ -92,15 +100,3 @@ def _of_outcome(published: str, outcome: MeansOutcome, courses: Courses, arms: A
     if value.ndim == 0:
         return value + pt.zeros(len(arms.labels))
     return pt.concatenate([value, pt.constant([np.nan])]) if arms.stratified else value
-
-
-def _changes(
-    outcome: str, courses: Courses, arms: Arms, started: Any, values: Mapping[str, Any], weeks: tuple[float, ...]
-) -> Any:
-    """Mean change since randomisation, shape (start_group, stratum, week), the trial's mixture last."""
-    cells = cells_of(grid_rows(arms, weeks), arms, started)
-    own = courses.mean(outcome, cells, values).reshape((len(arms.start_groups), len(arms.strata), len(weeks)))
-    if not arms.stratified:
-        return own
-    mixture = (own * arms.shares()[:, None]).sum(axis=1, keepdims=True)
-    return pt.concatenate([own, mixture], axis=1)

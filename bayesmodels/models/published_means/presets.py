@@ -15,14 +15,7 @@ from pydantic import BaseModel
 from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread
 from bayesmodels.models.published_means.outcome import MeansOutcome
-from bayesmodels.parts.effects import (
-    FUNCTION_LAG,
-    DeceleratingSlope,
-    NoEffect,
-    Plateau,
-    ProportionalSlowing,
-    SlopeChange,
-)
+from bayesmodels.parts.effects import DeceleratingSlope, NoEffect, Plateau, ProportionalSlowing, SlopeChange
 from bayesmodels.parts.links import DropGain, RatioPower
 from bayesmodels.parts.priors import LogNormal, Normal
 from bayesmodels.parts.trajectories import Decelerating, Linear
@@ -31,6 +24,8 @@ from bayesmodels.study.problem import plain
 FunctionEffect = Literal["proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"]
 
 SOURCE = "aggregate fits of VALOR's published means"
+FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source="not learned from VALOR")
+DECELERATION = LogNormal(median=0.04, sigma=0.8, source="half-life about 17 months, wide")
 
 NFL_SPREAD = MeansSpread(
     strata=(
@@ -73,7 +68,12 @@ def valor_nfl(drift_on_drug: Literal["stops", "continues"] = "stops", extension_
         good_direction="down",
         rate=_by_stratum((0.0, 0.03), (0.0, 0.03), "placebo flat to x1.2 in 28 weeks"),
         course=Linear(),
-        effect=Plateau(size=_by_stratum((-0.7, 0.5), (-0.7, 0.5), SOURCE), drift_on_drug=drift_on_drug),
+        effect=Plateau(
+            size=_by_stratum((-0.7, 0.5), (-0.7, 0.5), SOURCE),
+            lag=LogNormal(median=1.0, sigma=0.5, source="pharmacology: effect within 0.3 to 4 months; wide"),
+            time_constant=LogNormal(median=1.2, sigma=0.6, source="pharmacology; wide"),
+            drift_on_drug=drift_on_drug,
+        ),
         extension_shift_sd=extension_shift_sd,
         spread=NFL_SPREAD,
     )
@@ -101,7 +101,7 @@ def valor_alsfrs_r(
         scale="identity",
         good_direction="up",
         rate=_by_stratum((-1.0, 0.7), (-0.5, 0.5), "natural history by stratum; wide"),
-        course=Decelerating() if course == "decelerating" else Linear(),
+        course=Decelerating(rho=DECELERATION) if course == "decelerating" else Linear(),
         effect=_function_effect(effect, course, lag),
         spread=ALSFRS_R_SPREAD,
     )

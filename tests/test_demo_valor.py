@@ -128,8 +128,8 @@ def test_the_fall_is_shown_under_other_priors(results) -> None:
     table = results.fall_priors
     assert list(table["prior"].unique()) == ["as stated", *other_fall_priors()]
     assert set(table["stratum"]) == {"faster", "slower"}
-    stated = valor_nfl().effect.effect
-    doubled, centred = (nfl.effect.effect for nfl in other_fall_priors().values())
+    stated = valor_nfl().effect.size
+    doubled, centred = (nfl.effect.size for nfl in other_fall_priors().values())
     for stratum, prior in stated.items():
         assert (doubled[stratum].mean, doubled[stratum].sd) == (prior.mean, 2 * prior.sd)
         assert (centred[stratum].mean, centred[stratum].sd) == (0.0, prior.sd)

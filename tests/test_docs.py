@@ -11,6 +11,7 @@ from bayesmodels import prior_table, read_study
 from bayesmodels.cli import app
 from bayesmodels.models import MODELS, model_class, model_from_spec
 from bayesmodels.models.presets import PRESETS
+from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.parts.effects import EFFECTS
 from bayesmodels.parts.hazards import HAZARDS
 from bayesmodels.parts.trajectories import TRAJECTORIES
@@ -136,6 +137,15 @@ def test_effects_spelt_out_are_the_presets_with_a_shift():
         "extension_weeks",
     }
     assert own[1] == presets[1]
+
+
+def test_effects_of_published_means_spelt_out_are_a_model():
+    (block,) = [b for b in blocks(ROOT / "docs" / "configuration.md", "ini") if "drop_gain" in b]
+    model = model_from_spec({"type": "published_means"} | tomllib.loads(block)["model"])
+    nfl, score = model.outcomes
+    assert without_sources(nfl.effect)["size"] == {"type": "normal", "mean": -0.7, "sd": 0.5}
+    assert (type(score.effect).__name__, score.effect.outcome) == ("DropGain", nfl.name)
+    assert {p.name for p in courses_of(model.outcomes)} >= {"alsfrs_r_gain", "alsfrs_r_deceleration", "nfl_plasma_lag"}
 
 
 def test_the_page_of_models_states_every_prior_of_the_default_model():

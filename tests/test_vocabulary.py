@@ -10,13 +10,12 @@ from bayesmodels.fitted import EVERY
 from bayesmodels.models import MODELS
 from bayesmodels.parts.effects import EFFECTS as EFFECT_PARTS
 from bayesmodels.parts.hazards import HAZARDS
-from bayesmodels.parts.means_effects import ProportionalSlowing
 from bayesmodels.parts.trajectories import TRAJECTORIES
 from bayesmodels.posterior.archive import needs
 from bayesmodels.vocabulary import DIMS, EFFECTS, EVENT_GROUPS, GROUPS, REPORTS, VARIABLES
 
 ROWS = [*VARIABLES.values(), *EFFECTS.values(), *(v for group in EVENT_GROUPS.values() for v in group.values())]
-TYPES = {*MODELS, *EFFECT_PARTS, *HAZARDS, *TRAJECTORIES, ProportionalSlowing.model_fields["type"].default}
+TYPES = {*MODELS, *EFFECT_PARTS, *HAZARDS, *TRAJECTORIES}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

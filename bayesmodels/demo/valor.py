@@ -9,7 +9,7 @@ explains without the drug.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,13 +19,13 @@ import xarray as xr
 
 from bayesmodels.demo.fits import Job
 from bayesmodels.models.presets import replaced
+from bayesmodels.models.published_means.courses import Values, courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.models.published_means.prediction import MeansPrediction, parameter_draws, predictive_draws
 from bayesmodels.models.published_means.valor import FunctionEffect, valor_alsfrs_r, valor_means_model, valor_nfl
-from bayesmodels.parts.means_effects import Values
 from bayesmodels.posterior.convergence import Convergence, convergence
 from bayesmodels.study import MeansTable
 from bayesmodels.study.evidence import means_table
@@ -175,8 +175,8 @@ def other_fall_priors() -> dict[str, MeansOutcome]:
     }
     found = {}
     for label, change in changes.items():
-        priors = {stratum: replaced(prior, change(prior)) for stratum, prior in plateau.effect.items()}
-        found[label] = replaced(nfl, {"effect": replaced(plateau, {"effect": priors})})
+        priors = {stratum: replaced(prior, change(prior)) for stratum, prior in plateau.size.items()}
+        found[label] = replaced(nfl, {"effect": replaced(plateau, {"size": priors})})
     return found
 
 
@@ -207,7 +207,7 @@ def _name(fitted: MeansFit) -> str:
 
 
 def _graded(fitted: MeansFit) -> Convergence:
-    names = [p.name for outcome in fitted.model.outcomes for p in outcome.parameters()]
+    names = [p.name for p in courses_of(fitted.model.outcomes)]
     free = {"posterior": fitted.posterior["posterior"].to_dataset()[names]}
     return convergence(xr.DataTree.from_dict(free | {"sample_stats": fitted.posterior["sample_stats"].to_dataset()}))
 
@@ -225,36 +225,41 @@ def _trap_row(fitted: MeansFit) -> dict[str, object]:
     values = parameter_draws(fitted.model, fitted.posterior)
     slowing = values.get("alsfrs_r_slowing", np.array([np.nan]))
     lower, median, upper = np.quantile(slowing, [0.025, 0.5, 0.975])
-    highest = means_log_likelihood(fitted.model, fitted.data, values).max()
+    highest = means_log_likelihood(fitted.model, fitted.data)(values).max()
     return {"model": fitted.label, "slowing": median, "lower": lower, "upper": upper, "log_likelihood": highest}
 
 
-def means_log_likelihood(model: PublishedMeansModel, data: MeansTable, values: Values) -> np.ndarray:
+def means_log_likelihood(model: PublishedMeansModel, data: MeansTable) -> Callable[[Values], np.ndarray]:
     """Log-likelihood of a table of means, summed over outcomes.
 
     Parameters
     ----------
     model : PublishedMeansModel
     data : MeansTable
-    values : mapping of str to array
-        Free parameters, (draw, 1) or (draw, stratum).
 
     Returns
     -------
-    array (draw,)
+    callable
+        Free parameters by name, arrays (draw, 1) or (draw, stratum), to an array (draw,).
     """
-    arms, frame = arms_of(data), data.frame
-    total = np.zeros(len(next(iter(values.values()))))
+    arms, frame, courses = arms_of(data), data.frame, courses_of(model.outcomes)
+    parts = []
     for outcome in model.outcomes:
         own = frame[frame["outcome"] == outcome.name]
         rows = rows_of(own, arms, model.mixture)
         covariance, _ = row_covariance(outcome.spread, rows)
-        factor = np.linalg.cholesky(covariance)
-        means = outcome.mean(np, cells_of(rows, arms, arms.started), values) @ rows.weights.T
-        white = np.linalg.solve(factor, (own["estimate"].to_numpy(dtype=float) - means).T)
-        constant = len(own) / 2 * np.log(2 * np.pi) + np.log(np.diag(factor)).sum()
-        total = total - constant - 0.5 * (white**2).sum(axis=0)
-    return total
+        mean = courses.function(outcome.name, cells_of(rows, arms, arms.started))
+        parts.append((mean, rows.weights, own["estimate"].to_numpy(dtype=float), np.linalg.cholesky(covariance)))
+
+    def log_likelihood(values: Values) -> np.ndarray:
+        total = np.zeros(len(next(iter(values.values()))))
+        for mean, weights, estimate, factor in parts:
+            white = np.linalg.solve(factor, (estimate - mean(values) @ weights.T).T)
+            constant = len(estimate) / 2 * np.log(2 * np.pi) + np.log(np.diag(factor)).sum()
+            total = total - constant - 0.5 * (white**2).sum(axis=0)
+        return total
+
+    return log_likelihood
 
 
 def to_week_148() -> MeansTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -23,11 +23,13 @@ from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal
 from bayesmodels.parts.trajectories import TRAJECTORIES, Linear
 
-TrajectoryPart = Annotated[
-    Any,
-    BeforeValidator(lambda v: part_from("trajectory", TRAJECTORIES, v, "curve")),
-    PlainSerializer(lambda v: part_to(TRAJECTORIES, v)),
-]
+
+def trajectory_from(value: Any) -> Any:
+    """A trajectory as it is, or from its name or description."""
+    return part_from("trajectory", TRAJECTORIES, value, "curve")
+
+
+TrajectoryPart = Annotated[Any, BeforeValidator(trajectory_from), PlainSerializer(lambda v: part_to(TRAJECTORIES, v))]
 EffectPart = Annotated[
     Any,
     BeforeValidator(lambda v: part_from("drug effect", EFFECTS, v, "curve")),
@@ -128,6 +130,9 @@ class Outcome(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    signed_rates: ClassVar[bool] = True
+    """Whether an effect that removes a share of the decline needs a rate whose prior has a sign."""
+
     name: OutcomeName
     unit: str = ""
     scale: Literal["identity", "log"] = "identity"
@@ -215,11 +220,7 @@ class Outcome(BaseModel):
         """Prior of an effect that shifts the rate: half the stratum's natural rate is 1 SD."""
         if self.effect_on_rate_prior:
             return self.effect_on_rate_prior
-        if self.rate is None:
-            return _half(self._typical_rate())
-        if isinstance(self.rate, dict):
-            return {label: _half(prior.mean or prior.sd) for label, prior in self.rate.items()}
-        return _half(self.rate.mean or self.rate.sd)
+        return _half(self._typical_rate()) if self.rate is None else half_of(self.rate)
 
     def _typical(self) -> Typical:
         assert self.typical is not None  # checked when made
@@ -237,6 +238,13 @@ class Outcome(BaseModel):
     def _typical_level(self) -> float:
         level = self._typical().level
         return math.log(level) if self.scale == "log" else level
+
+
+def half_of(rate: MeanPrior) -> MeanPrior:
+    """Prior of an effect that shifts the rate, from the rate's own, by stratum where that is: half the rate is 1 SD."""
+    if isinstance(rate, dict):
+        return {label: _half(prior.mean or prior.sd) for label, prior in rate.items()}
+    return _half(rate.mean or rate.sd)
 
 
 def _half(rate: float) -> Normal:

@@ -59,6 +59,12 @@ class Curve:
     slowed : callable or None
         Of an effect that removes a share of the untreated course: months x since the drug's start to the months for
         which the course has been slowed, x_+ (`ProportionalSlowing`).
+    own_time : callable or None
+        Of an effect under which the untreated drift stops: months t and x to the untreated course's own time.
+    rate_given : (str, callable) or None
+        Of an effect that changes the rate by a factor which depends on another outcome's effect (`RatioPower`): that
+        outcome's name, and months t and x and the size of its effect to the basis of the rate. It is not linear in
+        persons' terms: models of persons refuse it.
     """
 
     terms: Mapping[str, Term]
@@ -67,3 +73,18 @@ class Curve:
     published: Mapping[str, Any] = field(default_factory=dict)
     rate_jumps: tuple[float, ...] = ()
     slowed: Callable[[Any], Any] | None = None
+    own_time: Callable[[Any, Any], Any] | None = None
+    rate_given: tuple[str, Callable[[Any, Any, Any], Any]] | None = None
+
+
+def basis_and_removed(trajectory: Curve, effect: Curve, t: Any, x: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Basis of an outcome's course by term, before a drug removes a share; and what a share of 1 removes of it.
+
+    `t`, `x`: months since randomisation and since the drug's start, same shape.
+    """
+    untreated = trajectory.value(t if effect.own_time is None else effect.own_time(t, x))
+    found = {**untreated, **effect.value(t, x)}
+    if effect.slowed is None:
+        return found, {}
+    earlier = trajectory.value(t - effect.slowed(x))
+    return found, {name: value - earlier[name] for name, value in untreated.items() if name != "level"}

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-import pymc as pm
 import pytensor.tensor as pt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -237,6 +236,7 @@ class Plateau(BaseModel):
             area,
             {"effect_time_constant": kappa} | published,
             jumps,
+            own_time=(lambda t, x: t - area(t, x)["effect"]) if self.drift_on_drug == "stops" else None,
         )
 
 
@@ -422,7 +422,7 @@ class ProportionalSlowing(BaseModel):
         """
         rates = outcome.rate_prior
         for prior in rates.values() if isinstance(rates, dict) else [rates]:
-            if abs(prior.mean) < SIGNED_FROM * prior.sd:
+            if outcome.signed_rates and abs(prior.mean) < SIGNED_FROM * prior.sd:
                 raise BadConfig(
                     f"outcome {outcome.name}: effect proportional_slowing needs a rate whose prior has a sign (mean at "
                     f'least {SIGNED_FROM:g} SDs from 0), got {prior}; give rate = {{type = "normal", mean = ..., '
@@ -468,7 +468,7 @@ class Follows(BaseModel):
                 f"outcome {outcome.name}: effect follows {self.outcome}, which is not an outcome listed before it "
                 "with an effect of its own that has an area; list it first, with such an effect"
             )
-        gain = pm.Normal(f"{outcome.name}_follow_gain", self.gain.mean, self.gain.sd)
+        gain = self.gain.variable(f"{outcome.name}_follow_gain")
         lag, published, jumps = _lag(self.lag, outcome.name)
         return Curve(
             {f"{self.outcome}:effect": followed.terms["effect"]},

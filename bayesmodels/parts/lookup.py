@@ -20,6 +20,9 @@ from bayesmodels.study.problem import plain
 LISTED = 12
 """Known names that a message lists."""
 
+PART_KEYS = ("type", "trajectory", "course", "effect", "baseline")
+"""Keys of a configuration whose value may be the name of a class."""
+
 _beside: ContextVar[Path | None] = ContextVar("beside", default=None)
 
 
@@ -55,7 +58,7 @@ def own_code(value: Any) -> list[str]:
     found: list[str] = []
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            named = key in ("type", "trajectory", "effect", "baseline") and isinstance(inner, str) and ":" in inner
+            named = key in PART_KEYS and isinstance(inner, str) and ":" in inner
             found += [inner] if named else own_code(inner)
     elif isinstance(value, list | tuple):
         found = [name for inner in value for name in own_code(inner)]

@@ -35,6 +35,15 @@ class Normal(BaseModel):
     def __str__(self) -> str:
         return f"Normal({self.mean:.3g}, {self.sd:.3g})"
 
+    def variable(self, name: str) -> Any:
+        """A scalar random variable of the current PyMC model.
+
+        Parameters
+        ----------
+        name : str
+        """
+        return _told(pm.Normal(name, self.mean, self.sd), self)
+
 
 class HalfNormal(BaseModel):
     """Normal(0, sd) on the positive half line.
@@ -85,8 +94,19 @@ class LogNormal(BaseModel):
         return f"LogNormal(log {self.median:.3g}, {self.sigma:.3g})"
 
     def variable(self, name: str) -> Any:
-        """A scalar random variable of the current PyMC model."""
-        return pm.LogNormal(name, np.log(self.median), self.sigma)
+        """A scalar random variable of the current PyMC model.
+
+        Parameters
+        ----------
+        name : str
+        """
+        return _told(pm.LogNormal(name, np.log(self.median), self.sigma), self)
+
+
+def _told(variable: Any, prior: Normal | LogNormal) -> Any:
+    """The variable, told its prior, which published means read."""
+    variable.tag.prior = prior
+    return variable
 
 
 MeanPrior = Normal | dict[str, Normal]

@@ -18,7 +18,7 @@ LARGEST = 1e12
 """Cells per litre reach 1e10, seconds in a century 3e9; the square of 1e12 and its inverse are far from overflow."""
 
 # Keys whose value is a part, chosen by its `type`.
-_PARTS = ("trajectory", "effect", "baseline")
+_PARTS = ("trajectory", "course", "effect", "baseline")
 # Keys that stand for several fields and are not fields themselves.
 _SHORTHANDS = {"outcomes": ("preset",)}
 
@@ -128,13 +128,13 @@ def _below(raw: Any, part: int | str) -> Any:
 
 
 def _part_class(key: str, raw: Any) -> type[BaseModel] | None:
-    from bayesmodels.parts.effects import EFFECTS
+    from bayesmodels.models.published_means.outcome import MEANS_EFFECTS
     from bayesmodels.parts.hazards import HAZARDS
     from bayesmodels.parts.lookup import class_of
     from bayesmodels.parts.trajectories import TRAJECTORIES
 
-    kinds = {"trajectory": (TRAJECTORIES, "curve"), "effect": (EFFECTS, "curve"), "baseline": (HAZARDS, "baseline")}
-    known, method = kinds[key]
+    kinds = {"course": TRAJECTORIES, "trajectory": TRAJECTORIES, "effect": MEANS_EFFECTS, "baseline": HAZARDS}
+    known, method = kinds[key], "baseline" if key == "baseline" else "curve"
     try:
         return class_of(key, known, raw.get("type") if isinstance(raw, Mapping) else None, method)
     except ValueError:

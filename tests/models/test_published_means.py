@@ -14,13 +14,13 @@ from bayesmodels.fitting import compile_model
 from bayesmodels.fitting.sampling import deterministics, sample
 from bayesmodels.fitting.settings import NutsSettings
 from bayesmodels.models.prior_table import prior_table
+from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread, row_covariance
-from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
+from bayesmodels.models.published_means.layout import Cells, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.prediction import condition, predictive_draws
 from bayesmodels.models.published_means.presets import ALSFRS_R_SPREAD, valor_alsfrs_r, valor_nfl
 from bayesmodels.models.published_means.valor import valor_means_model
-from bayesmodels.parts.means_curves import Cells
 from bayesmodels.persons.summaries.means import means_summaries
 from bayesmodels.study.evidence import means_table
 from bayesmodels.vocabulary import MONTH_IN_WEEKS, VARIABLES, months
@@ -55,6 +55,11 @@ def plain(name: str, stratum: int = 0) -> float:
 
 def cells(t: float, started: float, stratum: int) -> Cells:
     return Cells(np.array([t]), np.array([started]), np.eye(2)[[stratum]], np.array([float(t > 7)]))
+
+
+def mean_of(outcome, here: Cells, *others) -> np.ndarray:
+    """Mean change at `VALUES`, (cell,)."""
+    return courses_of((outcome, *others)).function(outcome.name, here)(VALUES)[0]
 
 
 # Covariance
@@ -154,22 +159,22 @@ def test_courses_are_integrals_of_their_rates(t: float, started: float, stratum:
     }
     breaks = (started + lag, started + lag + plain("nfl_plasma_lag"))
     for effect, speed in expected.items():
-        got = valor_alsfrs_r(effect).mean(np, here, VALUES)
+        got = mean_of(valor_alsfrs_r(effect), here, valor_nfl())
         assert got.item() == pytest.approx(by_quadrature(speed, t, breaks), rel=1e-6), effect
 
     drift = plain("nfl_plasma_rate", stratum)
     suppressed = by_quadrature(lambda u: drift * (1 - nfl_reached(u - started)), t, (started + 1.3,))
     drop = plateau * nfl_reached(t - started)
-    assert valor_nfl().mean(np, here, VALUES).item() == pytest.approx(suppressed + drop, rel=1e-6)
-    assert valor_nfl("continues").mean(np, here, VALUES).item() == pytest.approx(drift * t + drop, rel=1e-6)
-    shifted = valor_nfl(extension_shift_sd=0.2).mean(np, here, VALUES).item()
+    assert mean_of(valor_nfl(), here).item() == pytest.approx(suppressed + drop, rel=1e-6)
+    assert mean_of(valor_nfl("continues"), here).item() == pytest.approx(drift * t + drop, rel=1e-6)
+    shifted = mean_of(valor_nfl(extension_shift_sd=0.2), here).item()
     assert shifted == pytest.approx(suppressed + drop + 0.12 * (t > 7), rel=1e-6)
 
 
 def test_linear_course_is_the_limit_of_the_decelerating_one() -> None:
     here = cells(34.0, 7.0, 0)
     expected = -1.2 * (34 - 0.3 * (34 - 9))
-    assert valor_alsfrs_r(course="linear").mean(np, here, VALUES).item() == pytest.approx(expected, rel=1e-6)
+    assert mean_of(valor_alsfrs_r(course="linear"), here).item() == pytest.approx(expected, rel=1e-6)
 
 
 # Likelihood
@@ -193,7 +198,7 @@ def test_log_likelihood_is_scipys(to_week_28) -> None:
         frame = to_week_28.frame[lambda f, name=outcome.name: f["outcome"] == name]
         rows = rows_of(frame, arms, "common")
         covariance, _ = row_covariance(outcome.spread, rows)
-        mean = outcome.mean(np, cells_of(rows, arms, arms.started), VALUES)[0]
+        mean = mean_of(outcome, cells_of(rows, arms, arms.started))
         expected = stats.multivariate_normal(mean, covariance).logpdf(frame["estimate"].to_numpy(float))
         assert value == pytest.approx(expected, rel=1e-9)
 
@@ -296,7 +301,7 @@ def test_conditioning_is_the_normal_formula_by_brute_force() -> None:
 
 
 def one_draw(model: PublishedMeansModel, copies: int) -> xr.DataTree:
-    names = [p.name for k in model.outcomes for p in k.parameters()]
+    names = [p.name for p in courses_of(model.outcomes)]
     arrays = {}
     for name in names:
         value = np.repeat(VALUES[name] if VALUES[name].size == 2 else VALUES[name][:, 0], copies, axis=0)[None]
@@ -313,7 +318,7 @@ def test_prediction_has_the_conditional_mean_and_spread() -> None:
     arms = arms_of(data)
     rows = rows_of(both, arms, "common")
     covariance, _ = row_covariance(ALSFRS_R_SPREAD, rows)
-    mean = model.outcomes[0].mean(np, cells_of(rows, arms, arms.started), VALUES)[0]
+    mean = mean_of(model.outcomes[0], cells_of(rows, arms, arms.started))
     n = len(data.frame)
     precision = np.linalg.inv(covariance)  # another route: blocks of the precision matrix
     spread = np.linalg.inv(precision[n:, n:])
@@ -382,6 +387,6 @@ def test_replicates_lie_over_the_tables_cells(to_week_28) -> None:
     assert float(observed["se"].sel(where)) == 1.1
     assert float(observed["n"].sel(where)) == 15
     assert drawn.dims == ("chain", "draw", "outcome", "start_group", "stratum", "week")
-    expected = valor_alsfrs_r().mean(np, cells(months(28.0), months(30.0), 1), VALUES).item()
+    expected = mean_of(valor_alsfrs_r(), cells(months(28.0), months(30.0), 1)).item()
     assert float(drawn.sel(where).mean()) == pytest.approx(expected, abs=4 * 1.13 / np.sqrt(drawn.sizes["draw"]))
     assert float(drawn.sel(where).std()) == pytest.approx(np.sqrt(1.1**2 + 0.05**2 + 0.25**2), rel=0.15)

@@ -15,11 +15,39 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.models.published_means.covariance import MeansRows
-from bayesmodels.parts.means_curves import NEVER, Cells
 from bayesmodels.study.means import MeansTable
 from bayesmodels.vocabulary import ALL, months
 
 Mixture = Literal["common", "own"]
+
+NEVER = 1e4
+"""Months standing for a drug start that never comes."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where a mean course is wanted.
+
+    Parameters
+    ----------
+    months : array (cell,)
+        Since randomisation.
+    started : array or tensor (cell,)
+        Month of the drug's start, `NEVER` where it never starts.
+    stratum : array (cell, stratum)
+        Ones and zeros.
+    extension : array (cell,)
+        1 at visits of the open-label extension, else 0.
+    """
+
+    months: Any
+    started: Any
+    stratum: np.ndarray
+    extension: np.ndarray
+
+    def of_stratum(self, values: Any) -> Any:
+        """Value of each cell's stratum, from values (..., stratum)."""
+        return (values[..., None, :] * self.stratum).sum(axis=-1)
 
 
 @dataclass(frozen=True)

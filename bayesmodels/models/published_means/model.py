@@ -15,6 +15,7 @@ import pytensor.tensor as pt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.models.published_means.courses import Courses, courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.outcome import MeansOutcome
@@ -68,23 +69,23 @@ class PublishedMeansModel(BaseModel):
             An outcome of the table is not in the model, or the other way round, or a stratum has no prior.
         """
         expect(data, MeansTable, "data", "make one with read_means or MeansTable.from_frame")
-        arms = arms_of(data)
-        self._check(data, arms)
+        arms, courses = arms_of(data), courses_of(self.outcomes)
+        self._check(data, arms, courses)
         with pm.Model(coords={"start_group": arms.start_groups, "own_stratum": arms.strata}) as model:
             started = pm.Data("drug_start_month", arms.started, dims=("start_group",))
-            values = {p.name: p.variable(arms.strata, "own_stratum") for k in self.outcomes for p in k.parameters()}
+            values = {p.name: p.variable(arms.strata, "own_stratum") for p in courses}
             for outcome in self.outcomes:
                 frame = data.frame[data.frame["outcome"] == outcome.name]
                 rows = rows_of(frame, arms, self.mixture)
                 covariance, _ = row_covariance(outcome.spread, rows)
-                mean = outcome.mean(pt, cells_of(rows, arms, started), values)
+                mean = courses.given(courses.change(outcome.name, cells_of(rows, arms, started)), values)
                 if not np.array_equal(rows.weights, np.eye(len(frame))):
                     mean = (rows.weights * mean).sum(axis=-1)
                 row = (f"row_{outcome.name}",)
                 model.add_coord(row[0], np.arange(len(frame)))
                 estimate = pm.Data(f"estimate_{outcome.name}", frame["estimate"].to_numpy(dtype=float), dims=row)
                 _constant_normal(f"means_{outcome.name}", mean, covariance, estimate, row)
-            publish_means(self.outcomes, arms, started, values, self._weeks(data))
+            publish_means(self.outcomes, courses, arms, started, values, self._weeks(data))
         return model
 
     def prior_rows(self, data: MeansTable | None = None) -> list[PriorRow]:
@@ -100,7 +101,8 @@ class PublishedMeansModel(BaseModel):
         list of dict
             parameter, prior, unit, source, and what the parameter is of.
         """
-        rows = [row for outcome in self.outcomes for p in outcome.parameters() for row in p.rows(outcome.unit)]
+        parameters = courses_of(self.outcomes).parameters
+        rows = [row for outcome in self.outcomes for p in parameters[outcome.name] for row in p.rows(outcome.unit)]
         return labelled_rows(("parameter", "stratum", "prior", "unit", "source"), rows)
 
     def _weeks(self, data: MeansTable) -> tuple[float, ...]:
@@ -108,17 +110,16 @@ class PublishedMeansModel(BaseModel):
             return self.curve_weeks
         return tuple(np.unique(np.round(np.linspace(0, float(data.frame["week"].max()), 25))).tolist())
 
-    def _check(self, data: MeansTable, arms: Arms) -> None:
+    def _check(self, data: MeansTable, arms: Arms, courses: Courses) -> None:
         problems = []
         came, expected = set(data.frame["outcome"]), [outcome.name for outcome in self.outcomes]
         for name in sorted(came.symmetric_difference(expected)):
             where = "the table but not in the model" if name in came else "the model but not in the table"
             other = spelt(name, came) if name in expected else ""
             problems.append(f"outcome {name!r} is in {where}{other or '; select outcomes so that both have the same.'}")
-        for outcome in self.outcomes:
-            for parameter in outcome.parameters():
-                missing = parameter.strata_without_prior(arms.strata)
-                problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
+        for parameter in courses:
+            missing = parameter.strata_without_prior(arms.strata)
+            problems += [f"{parameter.name} has no prior for stratum {f!r}; add one." for f in missing]
         if problems:
             raise BadInput(problems)
 

@@ -14,11 +14,10 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput
+from bayesmodels.models.published_means.courses import Values, courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
-from bayesmodels.models.published_means.outcome import MeansOutcome
-from bayesmodels.parts.means_effects import Values
 from bayesmodels.study.means import MeansTable
 
 Array = npt.NDArray[np.float64]
@@ -66,18 +65,11 @@ class MeansPrediction:
 def parameter_draws(model: PublishedMeansModel, posterior: xr.DataTree) -> Values:
     """Free parameters by name: (draw, 1), or (draw, stratum) where there is one per stratum."""
     draws = posterior["posterior"].to_dataset().stack(sample=("chain", "draw")).transpose("sample", ...)
-    names = [p.name for outcome in model.outcomes for p in outcome.parameters()]
-    return {name: _two_axes(draws[name].to_numpy()) for name in names}
+    return {p.name: _two_axes(draws[p.name].to_numpy()) for p in courses_of(model.outcomes)}
 
 
 def _two_axes(values: Array) -> Array:
     return values[:, None] if values.ndim == 1 else values
-
-
-def mean_of_rows(outcome: MeansOutcome, frame: pd.DataFrame, arms: Arms, mixture: Mixture, values: Values) -> Array:
-    """Population means at published rows, shape (draw, row)."""
-    rows = rows_of(frame, arms, mixture)
-    return outcome.mean(np, cells_of(rows, arms, arms.started), values) @ rows.weights.T
 
 
 def predictive_draws(
@@ -110,7 +102,7 @@ def predictive_draws(
     MeansPrediction
     """
     arms, mixture = arms_of(data), mixture or model.mixture
-    values = parameter_draws(model, posterior)
+    courses, values = courses_of(model.outcomes), parameter_draws(model, posterior)
     rng = np.random.default_rng(seed)
     rows, draws = [], []
     for outcome in model.outcomes:
@@ -119,8 +111,9 @@ def predictive_draws(
         if wanted.empty:
             continue
         both = pd.concat([fitted, wanted], ignore_index=True)
-        covariance, used = row_covariance(outcome.spread, rows_of(both, arms, mixture))
-        means = mean_of_rows(outcome, both, arms, mixture, values)
+        layout = rows_of(both, arms, mixture)
+        covariance, used = row_covariance(outcome.spread, layout)
+        means = courses.function(outcome.name, cells_of(layout, arms, arms.started))(values) @ layout.weights.T
         residuals = fitted["estimate"].to_numpy(dtype=float) - means[:, : len(fitted)]
         shift, conditional = condition(covariance, residuals)
         centre = np.repeat(means[:, len(fitted) :] + shift, NOISE_PER_DRAW, axis=0)

@@ -10,27 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread
 from bayesmodels.models.published_means.outcome import MeansOutcome
-from bayesmodels.parts.means_effects import (
-    AbsoluteChange,
-    DeceleratingCourse,
-    DropGain,
-    LaggedPlateau,
-    LinearCourse,
-    MeansEffect,
-    NoMeansEffect,
-    ProportionalSlowing,
-    RatioPower,
-)
+from bayesmodels.parts.effects import DeceleratingSlope, NoEffect, Plateau, ProportionalSlowing, SlopeChange
+from bayesmodels.parts.links import DropGain, RatioPower
 from bayesmodels.parts.priors import LogNormal, Normal
+from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.study.problem import plain
 
 FunctionEffect = Literal["proportional_slowing", "absolute_change", "none", "ratio_power", "drop_gain"]
 
 SOURCE = "aggregate fits of VALOR's published means"
-NOT_LEARNED = "not learned from VALOR"
+FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source="not learned from VALOR")
+DECELERATION = LogNormal(median=0.04, sigma=0.8, source="half-life about 17 months, wide")
 
 NFL_SPREAD = MeansSpread(
     strata=(
@@ -48,8 +43,6 @@ ALSFRS_R_SPREAD = MeansSpread(
     reading_error=0.05,
     source=SOURCE,
 )
-FUNCTION_LAG = LogNormal(median=2.5, sigma=0.6, source=NOT_LEARNED)
-DECELERATION = LogNormal(median=0.04, sigma=0.8, source="half-life about 17 months, wide")
 
 
 def _by_stratum(faster: tuple[float, float], slower: tuple[float, float], source: str) -> dict[str, Normal]:
@@ -74,14 +67,14 @@ def valor_nfl(drift_on_drug: Literal["stops", "continues"] = "stops", extension_
         scale="log",
         good_direction="down",
         rate=_by_stratum((0.0, 0.03), (0.0, 0.03), "placebo flat to x1.2 in 28 weeks"),
-        course=LinearCourse(),
-        effect=LaggedPlateau(
-            effect=_by_stratum((-0.7, 0.5), (-0.7, 0.5), SOURCE),
+        course=Linear(),
+        effect=Plateau(
+            size=_by_stratum((-0.7, 0.5), (-0.7, 0.5), SOURCE),
             lag=LogNormal(median=1.0, sigma=0.5, source="pharmacology: effect within 0.3 to 4 months; wide"),
             time_constant=LogNormal(median=1.2, sigma=0.6, source="pharmacology; wide"),
             drift_on_drug=drift_on_drug,
-            extension_shift_sd=extension_shift_sd,
         ),
+        extension_shift_sd=extension_shift_sd,
         spread=NFL_SPREAD,
     )
 
@@ -108,26 +101,26 @@ def valor_alsfrs_r(
         scale="identity",
         good_direction="up",
         rate=_by_stratum((-1.0, 0.7), (-0.5, 0.5), "natural history by stratum; wide"),
-        course=DeceleratingCourse(deceleration=DECELERATION) if course == "decelerating" else LinearCourse(),
-        effect=_function_effect(effect, lag),
+        course=Decelerating(rho=DECELERATION) if course == "decelerating" else Linear(),
+        effect=_function_effect(effect, course, lag),
         spread=ALSFRS_R_SPREAD,
     )
 
 
-def _function_effect(effect: FunctionEffect, lag: LogNormal) -> MeansEffect:
+def _function_effect(effect: FunctionEffect, course: str, lag: LogNormal) -> BaseModel:
     match effect:
         case "proportional_slowing":
-            return ProportionalSlowing(slowing=Normal(mean=0.2, sd=0.5, source="sceptical, wide"), lag=lag)
+            share = Normal(mean=0.2, sd=0.5, source="sceptical, wide")
+            return ProportionalSlowing(share=share, correlation=1.0, group_sd=0.0, lag=lag)
         case "absolute_change":
-            half_rate = "sceptical: half the stratum's prior mean rate is 1 SD"
-            return AbsoluteChange(effect=_by_stratum((0.0, 0.5), (0.0, 0.25), half_rate), lag=lag)
+            return DeceleratingSlope(lag=lag) if course == "decelerating" else SlopeChange(lag=lag)
         case "ratio_power":
             given = "package default, by judgement: between 0 (none) and 1 (in proportion to NfL)"
             return RatioPower(exponent=Normal(mean=0.3, sd=0.5, source=given), lag=lag)
         case "drop_gain":
             return DropGain(gain=Normal(mean=0, sd=0.5, source="cohort slope .46 points a month per ln"), lag=lag)
         case "none":
-            return NoMeansEffect()
+            return NoEffect()
 
 
 MEANS_PRESETS: dict[str, Callable[[], MeansOutcome]] = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}

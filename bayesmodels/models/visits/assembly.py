@@ -11,11 +11,12 @@ import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 
+from bayesmodels.errors import BadConfig
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.spread import spread
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import Design
-from bayesmodels.parts.curve import Curve, Term
+from bayesmodels.parts.curve import Curve, Term, basis_and_removed
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import ALL, PERIODS
 
@@ -39,8 +40,6 @@ class Assembly:
     pooling : str
         `complete` where fewer than two groups ever start the drug.
     trajectories, effect_curves : tuple of Curve, by outcome
-    drift_stops : tuple of bool, by outcome
-        Whether the trajectory's time stands still as far as the drug has taken effect.
     random_walks : tuple of int
         Outcomes with a Brownian path about each person's course.
     slowing : tuple, by outcome
@@ -64,7 +63,6 @@ class Assembly:
     pooling: str
     trajectories: tuple[Curve, ...]
     effect_curves: tuple[Curve, ...]
-    drift_stops: tuple[bool, ...]
     random_walks: tuple[int, ...]
     slowing: tuple[Any, ...]
     skewed_term: int | None
@@ -97,15 +95,8 @@ class Assembly:
 
     def basis_and_removed(self, k: int, t: Any, x: Any) -> tuple[dict[int, Any], dict[int, Any]]:
         """Basis of outcome k by term as of `basis`, before a drug removes a share; and what a share of 1 removes."""
-        effect, trajectory = self.effect_curves[k], self.trajectories[k]
-        own_time = t - effect.area(t, x)["effect"] if self.drift_stops[k] and effect.area else t
-        untreated = trajectory.value(own_time)
-        found = {**untreated, **effect.value(t, x)}
-        removed = {}
-        if effect.slowed is not None and self.drugged.any():
-            earlier = trajectory.value(t - effect.slowed(x))
-            removed = {name: value - earlier[name] for name, value in untreated.items() if name != "level"}
-        return self._by_term(k, found), self._by_term(k, removed)
+        found, removed = basis_and_removed(self.trajectories[k], self.effect_curves[k], t, x)
+        return self._by_term(k, found), self._by_term(k, removed if self.drugged.any() else {})
 
     def _by_term(self, k: int, named: Mapping[str, Any]) -> dict[int, Any]:
         return {self.labels.index(_label(self.outcomes[k], name)): value for name, value in named.items()}
@@ -176,6 +167,11 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
     for outcome in model.outcomes:
         trajectory = outcome.trajectory.curve(outcome)
         effect = outcome.effect.curve(outcome, trajectory, effects)
+        if effect.rate_given is not None:
+            raise BadConfig(
+                f"outcome {outcome.name}: expected an effect that is linear in persons' terms, got "
+                f'{type(outcome.effect).__name__}, which only published means can have; use "follows" for a link'
+            )
         trajectories.append(trajectory)
         effects[outcome.name] = effect
         terms |= {_label(outcome.name, name): term for name, term in trajectory.terms.items()}
@@ -201,7 +197,6 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         pooling=model.pooling if drugged.sum() > 1 else "complete",
         trajectories=tuple(trajectories),
         effect_curves=tuple(effects.values()),
-        drift_stops=tuple(getattr(k.effect, "drift_on_drug", "continues") == "stops" for k in model.outcomes),
         slowing=tuple(k.effect if effects[k.name].slowed is not None else None for k in model.outcomes),
         skewed_term=None if skewed is None else labels.index(f"{skewed.name}:rate"),
         skewed_sign=0 if skewed is None else (-1 if skewed.good_direction == "up" else 1),

@@ -5,11 +5,13 @@ The table's layout (arms, visits, standard errors) is VALOR's; the estimates are
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
 from bayesmodels.fitting.refit import Refit, refit_of
+from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
@@ -17,6 +19,8 @@ from bayesmodels.models.published_means.valor import valor_means_model
 from bayesmodels.study import MeansTable
 from bayesmodels.study.evidence import means_table
 from validation.calibration.case import Calibrated, Case, compared_with
+
+Drawn = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 FITS = {"proportional_slowing": 300, "ratio_power": 200}
 """Simulated fits by model of the effect on function."""
@@ -32,36 +36,45 @@ def the_data() -> MeansTable:
 def the_refit(form: str) -> Refit:
     """The model compiled, once per process; its free parameters are what is ranked."""
     model = valor_means_model(form)
-    return refit_of(model, the_data(), tuple(p.name for k in model.outcomes for p in k.parameters()))
+    return refit_of(model, the_data(), tuple(p.name for p in courses_of(model.outcomes)))
 
 
-def simulate_estimates(
-    model: PublishedMeansModel, data: MeansTable, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Truths from the prior and estimates from the model, with NumPy: an independent route to the same distribution.
+def estimates_of(model: PublishedMeansModel, data: MeansTable) -> Callable[[np.random.Generator], Drawn]:
+    """Simulator of truths from the prior and estimates from the model; normal errors are drawn by NumPy.
 
     Returns
     -------
-    truths : dict of str to array
-        Free parameters, shape () or (stratum,).
-    estimates : dict of str to array
-        `estimate_<outcome>`, in the table's order.
+    callable
+        A random generator to truths, free parameters of shape () or (stratum,); and estimates, `estimate_<outcome>` in
+        the table's order.
     """
-    arms = arms_of(data)
-    drawn = {p.name: p.draws(arms.strata, 1, rng) for k in model.outcomes for p in k.parameters()}
-    values = {name: value if value.ndim == 2 else value[:, None] for name, value in drawn.items()}
-    estimates = {}
+    arms, courses, rows_by = arms_of(data), courses_of(model.outcomes), {}
     for outcome in model.outcomes:
         rows = rows_of(data.frame[data.frame["outcome"] == outcome.name], arms, model.mixture)
-        covariance, _ = row_covariance(outcome.spread, rows)
-        mean = (outcome.mean(np, cells_of(rows, arms, arms.started), values) @ rows.weights.T)[0]
-        estimates[f"estimate_{outcome.name}"] = rng.multivariate_normal(mean, covariance, method="cholesky")
-    return {name: value[0] for name, value in drawn.items()}, estimates
+        mean = courses.function(outcome.name, cells_of(rows, arms, arms.started))
+        rows_by[outcome.name] = mean, rows.weights, row_covariance(outcome.spread, rows)[0]
+
+    def simulate(rng: np.random.Generator) -> Drawn:
+        drawn = {p.name: p.draws(arms.strata, 1, rng) for p in courses}
+        values = {name: value if value.ndim == 2 else value[:, None] for name, value in drawn.items()}
+        estimates = {
+            f"estimate_{name}": rng.multivariate_normal((mean(values) @ weights.T)[0], covariance, method="cholesky")
+            for name, (mean, weights, covariance) in rows_by.items()
+        }
+        return {name: value[0] for name, value in drawn.items()}, estimates
+
+    return simulate
+
+
+@cache
+def the_simulator(form: str) -> Callable[[np.random.Generator], Drawn]:
+    """The simulator of a form of the model, made once per process."""
+    return estimates_of(valor_means_model(form), the_data())
 
 
 def draw(form: str, rng: np.random.Generator) -> Case:
     """A truth from the prior and a table of means."""
-    truth, estimates = simulate_estimates(valor_means_model(form), the_data(), rng)
+    truth, estimates = the_simulator(form)(rng)
     held = {one.name: one.get_value() for one in the_refit(form).pm_model.data_vars}
     return Case(held | estimates, compared_with(truth, likelihood=False))
 

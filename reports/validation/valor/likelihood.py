@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from bayesmodels.demo.valor import means_log_likelihood
+from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
@@ -37,7 +38,8 @@ class Maximum:
 def maximum_likelihood(model: PublishedMeansModel, data: MeansTable) -> Maximum:
     """Largest log-likelihood over the free parameters, from the prior's medians (positive ones in logs)."""
     arms = arms_of(data)
-    parameters = [p for outcome in model.outcomes for p in outcome.parameters()]
+    parameters = list(courses_of(model.outcomes))
+    log_likelihood = means_log_likelihood(model, data)
     logged = [isinstance(p.prior, LogNormal) for p in parameters]
     centre = [np.median(p.draws(arms.strata, 2001, np.random.default_rng(0)), axis=0).ravel() for p in parameters]
     start = [np.log(c) if log else c for c, log in zip(centre, logged, strict=True)]
@@ -52,7 +54,7 @@ def maximum_likelihood(model: PublishedMeansModel, data: MeansTable) -> Maximum:
 
     def loss(point: Array) -> float:
         values = {name: part[None, :] for name, part in unpacked(point).items()}
-        return -float(means_log_likelihood(model, data, values)[0])
+        return -float(log_likelihood(values)[0])
 
     point = np.concatenate(start)
     for _ in range(3):  # the lag has kinks at the visits: simplex search, restarted
@@ -81,13 +83,13 @@ def coverage_if_independent(outcome: MeansOutcome, data: MeansTable, values: dic
     arms = arms_of(data)
     rows = rows_of(frame, arms, "common")
     covariance, _ = row_covariance(outcome.spread, rows)
-    cells = cells_of(rows, arms, arms.started)
+    mean = courses_of((outcome,)).function(outcome.name, cells_of(rows, arms, arms.started))
     columns = []
     for name, value in values.items():
         for place in range(value.shape[1]):
             step = np.zeros_like(value)
             step[0, place] = 1e-5
-            up, down = (outcome.mean(np, cells, values | {name: value + sign * step}) for sign in (1, -1))
+            up, down = (mean(values | {name: value + sign * step}) for sign in (1, -1))
             columns.append((up - down)[0] / 2e-5)
     jacobian = np.array(columns).T
     precision = np.diag(1 / np.diag(covariance))

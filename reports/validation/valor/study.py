@@ -31,6 +31,7 @@ from bayesmodels.demo.valor import (
     valor_results,
 )
 from bayesmodels.fitting import NutsSettings, sample
+from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.models.published_means.model import PublishedMeansModel
 from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.models.published_means.valor import valor_alsfrs_r, valor_means_model, valor_nfl
@@ -109,7 +110,7 @@ def function_table() -> pd.DataFrame:
         names = tuple(outcome.name for outcome in outcomes)
         for weeks, series in (("weeks 2 to 28", TO_28), ("weeks 2 to 76", TO_76)):
             fitted = _fit(outcomes, means_table(series, outcomes=names))
-            effect = next(p for p in outcomes[-1].parameters() if p.published == "drug_effect")
+            effect = next(p for p in courses_of(outcomes).parameters["alsfrs_r"] if p.published == "drug_effect")
             draws = fitted.posterior["posterior"][effect.name]
             inside = np.nan
             if series is TO_28:

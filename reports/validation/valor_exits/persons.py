@@ -20,11 +20,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bayesmodels.models.published_means.covariance import StratumSpread, row_covariance
+from bayesmodels.models.published_means.courses import Values, courses_of
+from bayesmodels.models.published_means.covariance import MeansRows, StratumSpread, row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, grid_rows, rows_of
 from bayesmodels.models.published_means.outcome import MeansOutcome
-from bayesmodels.parts.means_curves import decelerated_time
-from bayesmodels.parts.means_effects import Values
 from bayesmodels.study import MeansTable
 from bayesmodels.study.evidence import load
 from bayesmodels.vocabulary import months
@@ -36,6 +35,9 @@ WEEKS = np.arange(0.0, 149.0, 4.0)
 """Grid of courses and hazards; holds weeks 28, 52 and 148."""
 
 MONTHS = months(WEEKS)
+NEARLY_LINEAR = 1e-9
+"""Flattening of a linear course, per month: linear to 1 part in 10 million over 15 years, in the same formula."""
+
 TIGHTEST = 0.1
 """Least mean of a skewed rate above its lower end, points a month: keeps the lognormal proper in rare draws."""
 
@@ -124,8 +126,7 @@ def arm_courses(
     rng : Generator
     """
     arms = arms_of(data)
-    grid = grid_rows(arms, tuple(WEEKS))
-    mean = outcome.mean(np, cells_of(grid, arms, arms.started), values)
+    mean = _mean(outcome, grid_rows(arms, tuple(WEEKS)), arms, values)
     draws = max(len(value) for value in values.values())
     mean = np.broadcast_to(mean, (draws, mean.shape[-1])).reshape(draws, len(arms.start_groups), len(arms.strata), -1)
     slope, path = _arm_deviations(outcome, data, values, arms, mixture, rng)
@@ -153,6 +154,11 @@ def arm_courses(
     return found
 
 
+def _mean(outcome: MeansOutcome, rows: MeansRows, arms: Arms, values: Values) -> Array:
+    """Mean change since randomisation over the rows' cells, (draw, cell)."""
+    return courses_of((outcome,)).function(outcome.name, cells_of(rows, arms, arms.started))(values)
+
+
 def _arm_deviations(
     outcome: MeansOutcome, data: MeansTable, values: Values, arms: Arms, mixture: Mixture, rng: np.random.Generator
 ) -> tuple[Mapping[tuple[str, str], Array], Mapping[tuple[str, str], Array]]:
@@ -160,7 +166,7 @@ def _arm_deviations(
     frame = data.frame[data.frame["outcome"] == outcome.name]
     rows = rows_of(frame, arms, mixture)
     covariance, used = row_covariance(outcome.spread, rows)
-    residual = frame["estimate"].to_numpy(float) - outcome.mean(np, cells_of(rows, arms, arms.started), values)
+    residual = frame["estimate"].to_numpy(float) - _mean(outcome, rows, arms, values)
     slopes, paths = {}, {}
     for (stratum, group), n in arms.persons.items():
         spread = outcome.spread.stratum(stratum)
@@ -189,8 +195,8 @@ def _stretch(outcome: MeansOutcome, values: Values, draws: int, person_model: Pe
     t = np.broadcast_to(MONTHS, (draws, len(MONTHS)))
     if person_model == "straight, normal":
         return t, np.ones_like(t)
-    rho = np.broadcast_to(outcome.course.rate_of_flattening(outcome.name, values), (draws, 1))
-    return decelerated_time(np, t, rho), np.exp(-rho * t)
+    rho = np.broadcast_to(values.get(f"{outcome.name}_deceleration", NEARLY_LINEAR), (draws, 1))
+    return -np.expm1(-rho * t) / rho, np.exp(-rho * t)
 
 
 def _skew(

@@ -11,8 +11,8 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from bayesmodels.demo.valor import MeansFit
+from bayesmodels.models.published_means.courses import Values
 from bayesmodels.models.published_means.prediction import parameter_draws
-from bayesmodels.parts.means_effects import Values
 from validation.valor_exits.hazards import (
     PER_10_POINTS,
     PER_DECLINE,

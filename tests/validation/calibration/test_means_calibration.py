@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from validation.calibration.published_means import simulate_estimates
+from validation.calibration.published_means import estimates_of
 from validation.valor.likelihood import coverage_if_independent
 
+from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.valor import valor_alsfrs_r, valor_means_model
@@ -23,12 +24,13 @@ def test_simulated_truths_and_means_have_their_distributions() -> None:
     outcome = model.outcomes[1]
     rows = rows_of(data.frame.query("outcome == 'alsfrs_r'"), arms, "common")
     covariance, _ = row_covariance(outcome.spread, rows)
-    white, slowing = [], []
+    mean = courses_of(model.outcomes).function(outcome.name, cells_of(rows, arms, arms.started))
+    simulate, white, slowing = estimates_of(model, data), [], []
     for _ in range(400):
-        truths, estimates = simulate_estimates(model, data, rng)
+        truths, estimates = simulate(rng)
         values = {name: np.atleast_1d(value)[None, :] for name, value in truths.items()}
-        mean = outcome.mean(np, cells_of(rows, arms, arms.started), values)[0]
-        white.append(np.linalg.solve(np.linalg.cholesky(covariance), estimates["estimate_alsfrs_r"] - mean))
+        residual = estimates["estimate_alsfrs_r"] - mean(values)[0]
+        white.append(np.linalg.solve(np.linalg.cholesky(covariance), residual))
         slowing.append(truths["alsfrs_r_slowing"])
     white = np.array(white)
     assert np.abs(white.mean(axis=0)).max() < 4 / np.sqrt(400)

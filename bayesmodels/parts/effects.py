@@ -275,13 +275,19 @@ class Transit(BaseModel):
         delay = self.delay.variable(f"{outcome.name}_transit_delay")
         stages = self.stages.variable(f"{outcome.name}_transit_stages")
 
+        def after(x, effect):
+            """0 before the drug's start; at 1e-9 months or more after it, where gradients are finite."""
+            return {"effect": pt.switch(pt.gt(x, 0.0), effect(pt.maximum(x, 1e-9)), 0.0)}
+
         def value(t, x):
-            return {"effect": pt.gammainc(stages, pt.maximum(x, 1e-9) * stages / delay)}
+            return after(x, lambda since: pt.gammainc(stages, since * stages / delay))
 
         def area(t, x):
-            since = pt.maximum(x, 1e-9)
-            scaled = since * stages / delay
-            return {"effect": since * pt.gammainc(stages, scaled) - delay * pt.gammainc(stages + 1.0, scaled)}
+            def accrued(since):
+                scaled = since * stages / delay
+                return since * pt.gammainc(stages, scaled) - delay * pt.gammainc(stages + 1.0, scaled)
+
+            return after(x, accrued)
 
         return Curve(
             {"effect": Term(self.size or outcome.effect_on_level, self.person_sd, LEVEL)},

@@ -154,6 +154,13 @@ def test_a_tied_slope_needs_a_decelerating_trajectory():
         part(DeceleratingSlope())
 
 
+def test_a_transit_of_few_stages_is_exactly_nothing_before_the_drug():
+    made = part(Transit())
+    found = made.value(X, score_transit_delay=2.0, score_transit_stages=0.2)["effect"]
+    assert (found[X <= 0] == 0).all()
+    np.testing.assert_allclose(found[X > 0], gamma(0.2).cdf(X[X > 0] * 0.1), rtol=1e-10)
+
+
 def test_no_effect_has_no_term():
     made = part(NoEffect())
     assert made.curve.terms == {}

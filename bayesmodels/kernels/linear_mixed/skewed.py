@@ -364,6 +364,18 @@ def skewed_factor_gradient(gram, factor, score, others, moments, given_z, out, d
 
 
 @njit(**COMPILE)
+def places_of_z(sd, k, sign, inner, out):
+    """Mean and SD of every person's z given y, and the log integral, into `out` (3, person); others as `draws_of_z`."""
+    work, moments = np.empty((6, WORK)), np.empty(MOMENTS)
+    for i in range(sd.shape[0]):
+        out[2, i], used = integral(sd[i], k, sign, inner[i], DROP, moments, work)
+        out[0, i], variance = moments[1], 0.0
+        for j in range(used):
+            variance += work[3, j] * (work[0, j] - moments[1]) ** 2
+        out[1, i] = math.sqrt(variance)
+
+
+@njit(**COMPILE)
 def draws_of_z(sd, k, sign, inner, uniform, out):
     """One draw of every person's z given y: from bins about the nodes, then an independence Metropolis step.
 

@@ -25,9 +25,12 @@ def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
 
 def simulate_terms(layout: Layout, rng: np.random.Generator, inputs: Inputs) -> np.ndarray:
     """Deviations of new persons' random terms from their means, (person, random term)."""
-    q = len(layout.random_terms)
-    factor, sd = factor_and_sd(inputs, q)
-    z = rng.standard_normal((len(inputs.stratum), q))
+    return terms_at(layout, inputs, rng.standard_normal((len(inputs.stratum), len(layout.random_terms))))
+
+
+def terms_at(layout: Layout, inputs: Inputs, z: np.ndarray) -> np.ndarray:
+    """Deviations of new persons' random terms from their means, at standard normal z (person, random term)."""
+    factor, sd = factor_and_sd(inputs, len(layout.random_terms))
     deviations = sd * (z @ factor.T)
     if layout.skewed:
         deviations[:, 0] = sd[:, 0] * skewed_at(layout, inputs, z[:, 0])

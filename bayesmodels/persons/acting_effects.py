@@ -12,7 +12,6 @@ from functools import cached_property
 
 import numpy as np
 
-from bayesmodels.kernels.linear_mixed.skewed import places_of_z
 from bayesmodels.kernels.linear_mixed.variable import PersonTerms, SkewedTerms, skewed_at
 
 LEAST_CURVATURE = 0.25
@@ -102,10 +101,7 @@ class SkewedEffects:
     @cached_property
     def place(self) -> np.ndarray:
         """Mean and SD of z given the visits, and the log integral of its density, (3, person)."""
-        t = self.terms
-        out = np.empty((3, len(t.sd)))
-        places_of_z(t.sd, self.skewness, float(t.layout.skewed), np.ascontiguousarray(t.inner), out)
-        return out
+        return self.terms.place()
 
     @property
     def skewness(self) -> float:

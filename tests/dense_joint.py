@@ -8,7 +8,7 @@ import joint_study
 import numpy as np
 from joint_study import MONTH, POINT, WITHDRAWAL
 from scipy.integrate import simpson
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import lognorm, multivariate_normal, norm
 
 from bayesmodels.models.visits.hazard_terms import hazard_scale
 
@@ -16,10 +16,11 @@ STUDY = joint_study.study()
 MODEL = joint_study.model()
 
 
-def grid_of(person: int, landmark=None, cells=161):
+def grid_of(person: int, landmark=None, cells=161, skewness=None):
     """Deviations of level and rate on a grid, and the log of their joint density with a person's visits and exit.
 
-    With a landmark: with the visits until then, and no event until then.
+    With a landmark: with the visits until then, and no event until then. With a skewness: the grid is one of the level
+    and of the normal z of the rate, whose long tail is below; integrals over it are `integral_over_z`.
     """
     point = POINT
     row = STUDY.persons.iloc[person]
@@ -36,6 +37,9 @@ def grid_of(person: int, landmark=None, cells=161):
         return level + one + (rate + other) * t + effect * max(t - start, 0.0)
 
     density = multivariate_normal(np.zeros(2), covariance).logpdf(np.stack([one, other], axis=-1))
+    if skewness is not None:
+        variable = lognorm(s=skewness)
+        other = -sd[1] * (np.exp(-skewness * other / sd[1]) - variable.mean()) / variable.std()
     for week, value in zip(visits["week"], visits["value"], strict=True):
         density = density + norm.logpdf(value, course(week / MONTH), point["error_sd"][0, 0])
     event = STUDY.events.set_index("person").loc[row["person"]]
@@ -47,11 +51,12 @@ def grid_of(person: int, landmark=None, cells=161):
     return one, other, density
 
 
-def hazards_of(person: int, one, other):
-    """Function of months to the log hazards of death and withdrawal, on a grid of deviations."""
+def hazards_of(person: int, one, other, start=None):
+    """Function of months to the log hazards of death and withdrawal, on a grid of deviations; `start` of the drug."""
     row = STUDY.persons.iloc[person]
     level, rate, effect = POINT["term_mean"][:, STUDY.stratum_labels.index(row["stratum"])]
-    start, scale, age = row["drug_start_week"] / MONTH, hazard_scale(MODEL, STUDY), STUDY.persons["age"]
+    start = row["drug_start_week"] / MONTH if start is None else start
+    scale, age = hazard_scale(MODEL, STUDY), STUDY.persons["age"]
     gamma = POINT["hazard_ratio"][0] * (row["age"] - age.mean()) / age.std(ddof=0)
     by_value, by_rate, leaving = POINT["hazard_association"]
 
@@ -84,3 +89,9 @@ def cumulative(log_hazards, begin, end, start):
 def integral(values, one, other):
     """Over the grid."""
     return simpson(simpson(values, x=other[0], axis=1), x=one[:, 0])
+
+
+def integral_over_z(values, one):
+    """Over a grid of `grid_of` with a skewness."""
+    z = np.linspace(-6, 6, values.shape[1]) * POINT["term_sd"][0, 1]
+    return simpson(simpson(values, x=z, axis=1), x=one[:, 0])

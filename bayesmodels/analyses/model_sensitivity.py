@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bayesmodels.fitting.sampling import sample
 from bayesmodels.fitting.settings import NutsSettings
 from bayesmodels.models.presets import replaced
+from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.parts.effects import DeceleratingSlope, SlopeChange
 from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.posterior.context import read_context
@@ -34,8 +35,6 @@ def _outcomes_changed(model: Any, changed: Callable[[Any], Mapping[str, Any]]) -
 
 
 def _normal_rates(model: Any) -> Any:
-    if not getattr(model, "skewed_rates", False):
-        return None
     return _outcomes_changed(model, lambda k: {"rate_skewness": 0.0} if k.rate_skewness else {})
 
 
@@ -110,7 +109,7 @@ class ModelSensitivity(BaseModel):
         list of str
             One line each; empty where there are other forms.
         """
-        if not persons or not hasattr(model, "pooling") or not hasattr(model, "skewed_rates"):
+        if not persons or not isinstance(model, CourseModel):
             return [
                 "expected a longitudinal or joint_event model of persons' tables, found another; delete the section"
             ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import pymc as pm
@@ -31,13 +31,12 @@ class JointEventModel(CourseModel):
     ``h_ie(t) = h0_e(t) exp(gamma_e' w_i + sum of alpha_e A(t; i))``, with cause-specific hazards of the event types e
     and A the current value, rate or area so far of an outcome's error-free course, or the person's own terms. The
     outcomes are those of `LongitudinalModel`. Random effects are drawn within the likelihood from their exact
-    distribution given the visits, so that only what the events say of them is left to the sampler.
+    distribution given the visits, so that only what the events say of them is left to the sampler; a skewed rate by the
+    mean and SD of its z given the visits.
 
     Delayed entry: the likelihood is given survival to the entry at the person's random effects, and those of persons
     who entered late are taken to follow the population's distribution, as everyone's. Where associations are strong
     and many entered late, the random effects of survivors thus pass for the population's.
-
-    Random effects are normal here: an outcome's `rate_skewness` is not used.
 
     Parameters
     ----------
@@ -47,7 +46,6 @@ class JointEventModel(CourseModel):
         At least one; an exit that is none of them ends follow-up without information.
     """
 
-    skewed_rates: ClassVar[bool] = False
     type: Literal["joint_event"] = "joint_event"
     events: tuple[Event, ...] = Field(min_length=1)
 

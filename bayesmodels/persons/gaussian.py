@@ -113,7 +113,11 @@ def given_z(layout: Layout, draw: Draw, rng: np.random.Generator) -> np.ndarray 
     terms = person_terms(layout, draw.y, draw.inputs, draw.bases)
     if not isinstance(terms, SkewedTerms):
         return None
-    z = terms.draw_z(rng)
+    return means_at_z(layout, draw, terms.draw_z(rng))
+
+
+def means_at_z(layout: Layout, draw: Draw, z: np.ndarray) -> np.ndarray:
+    """Means of the random effects given a skewed effect's z (person,), without visits, (person, random term)."""
     factor, sd = factor_and_sd(draw.inputs, len(layout.random_terms))
     means = sd * factor[:, 0] * z[:, None]
     means[:, 0] = sd[:, 0] * skewed_at(layout, draw.inputs, z)

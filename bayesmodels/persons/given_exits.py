@@ -1,8 +1,9 @@
-"""Random effects given visits and exit: normal given the visits, tilted by the likelihood of the exit.
+"""Random effects given visits and exit: their distribution given the visits, tilted by the likelihood of the exit.
 
 Log hazards are linear in the deviations u of the terms that act on them, so with u = center + root x, x standard normal
 given the visits, log p(x | exit) = -x'x / 2 + log p(exit | u) + constant is strictly concave: Newton finds its mode and
-curvature. Integrals are adaptive Gauss-Hermite about the mode (Naylor and Smith 1982, doi:10.2307/2347995; Pinheiro and
+curvature. Where one of the effects is skewed, u is a curved function of x (`acting_effects`) and the curvature is kept
+positive. Integrals are adaptive Gauss-Hermite about the mode (Naylor and Smith 1982, doi:10.2307/2347995; Pinheiro and
 Bates 1995, doi:10.1080/10618600.1995.10474663), or above four deviations quasi-random importance sampling from a t
 distribution there; draws are chosen among candidates of that t distribution by their weights (sampling importance
 resampling, Rubin 1988).
@@ -23,11 +24,14 @@ from bayesmodels.kernels.hazards.follow_up import log_hazards
 from bayesmodels.kernels.hazards.op import Exits, HazardLayout
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.linear_mixed.variable import PersonTerms, SkewedTerms
+from bayesmodels.persons.acting_effects import NormalEffects, SkewedEffects, acting_effects
 from bayesmodels.persons.collapsed import Collapsed, Draw
 
 NEWTON_STEPS, HALVINGS = 60, 12
 HERMITE_POINTS = {0: 1, 1: 7, 2: 5, 3: 4, 4: 3}
 """Gauss-Hermite points a dimension, by the number of dimensions."""
+SKEWED_POINTS = 11
+"""Points along the z of a skewed effect: the log-likelihood is then within .001 a person, as it is without one."""
 QUASI_RANDOM_POINTS, CANDIDATES, T_DEGREES = 128, 32, 7.0
 LARGEST = 300.0
 """Log hazards beyond are cut: a hazard of e^300 a month ends in a likelihood of zero as it is."""
@@ -125,32 +129,32 @@ class Tilted:
 
     Parameters
     ----------
-    gaussian : PersonTerms
-        Deviations given the visits.
-    acting : list of int
-        Deviations that act on a hazard.
+    effects : NormalEffects or SkewedEffects
+        Given the visits, as functions of x.
     hazards : LinearHazards
         Of the time watched.
     code : (person,) int
-    center, root : (person, acting), (person, acting, acting)
-        Acting deviations given the visits are center + root x.
     mode, scale : (person, acting), (person, acting, acting)
         Of x given visits and exit; scale scale' is the inverse curvature.
     """
 
-    gaussian: PersonTerms
-    acting: list[int]
+    effects: NormalEffects | SkewedEffects
     hazards: LinearHazards
     code: np.ndarray
-    center: np.ndarray
-    root: np.ndarray
     mode: np.ndarray
     scale: np.ndarray
 
+    @property
+    def acting(self) -> list[int]:
+        """Deviations that act on a hazard."""
+        return self.effects.acting
+
     def nodes(self) -> tuple[np.ndarray, np.ndarray]:
         """Acting deviations (node, person, acting); log weights (node, person) that sum to the exit's likelihood."""
-        at, log_density = _standard_nodes(len(self.acting))
-        return self._weighed(at[:, None, :], log_density[:, None])
+        skewed = isinstance(self.effects, SkewedEffects)
+        at, log_density = _standard_nodes(self.mode.shape[1], SKEWED_POINTS if skewed else None)
+        x, log_weight = self._weighed(at[:, None, :], log_density[:, None])
+        return self.effects.at(x), log_weight
 
     def log_likelihood(self) -> np.ndarray:
         """Log of the exit's likelihood given the visits, (person,)."""
@@ -160,65 +164,46 @@ class Tilted:
 
     def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """One draw of all deviations (person, random term), and of how many candidates it is worth a choice."""
-        n, r = self.center.shape
+        n, r = self.mode.shape
         at = rng.standard_normal((CANDIDATES, n, r)) / np.sqrt(rng.chisquare(T_DEGREES, (CANDIDATES, n, 1)) / T_DEGREES)
-        acting, log_weight = self._weighed(at, -np.log(CANDIDATES) - _log_t(at))
+        x, log_weight = self._weighed(at, -np.log(CANDIDATES) - _log_t(at))
         chosen = np.argmax(log_weight + rng.gumbel(size=log_weight.shape), axis=0)
         weight = np.exp(log_weight - log_weight.max(axis=0))
         effective = weight.sum(axis=0) ** 2 / (weight**2).sum(axis=0)
-        return self._all_terms(acting[chosen, np.arange(n)], rng), effective
+        return self.effects.every(x[chosen, np.arange(n)], rng), effective
 
     def _weighed(self, at: np.ndarray, log_share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Deviations at standardised nodes, and log (share x target), where share is node weight over density."""
+        """x at standardised nodes, and log (share x target), where share is node weight over density."""
         x = self.mode + np.einsum("nab,knb->kna", self.scale, np.broadcast_to(at, (len(at), *self.mode.shape)))
-        deviations = self.center + np.einsum("nab,knb->kna", self.root, x)
-        target = self.hazards.log_likelihood(deviations, self.code) - (x**2).sum(axis=2) / 2
-        target += np.log(np.diagonal(self.scale, axis1=1, axis2=2)).sum(axis=1) - x.shape[2] * np.log(2 * np.pi) / 2
-        return deviations, target + log_share
-
-    def _all_terms(self, acting: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """All deviations given the acting ones: a draw given the visits, moved by its regression on them."""
-        every = self.gaussian.draw(rng)
-        if not self.acting:
-            return every
-        covariance = np.einsum("nab,nac->nbc", self.gaussian.root, self.gaussian.root)
-        off = (acting - every[:, self.acting])[:, :, None]
-        own = covariance[:, self.acting][:, :, self.acting]
-        return every + (covariance[:, :, self.acting] @ np.linalg.solve(own, off))[:, :, 0]
+        target = self.hazards.log_likelihood(self.effects.at(x), self.code) + self.effects.log_density(x)
+        target += np.log(np.diagonal(self.scale, axis1=1, axis2=2)).sum(axis=1)
+        return x, target + log_share
 
 
-def tilted(likelihood: Collapsed, draw: Draw, gaussian: PersonTerms | SkewedTerms) -> Tilted:
+def tilted(likelihood: Collapsed, draw: Draw, terms: PersonTerms | SkewedTerms) -> Tilted:
     """Tilt the distribution given the visits by the exits of a draw."""
-    assert isinstance(gaussian, PersonTerms)  # models with events have no skewed random effect
     assert likelihood.hazards is not None
     assert draw.exits is not None
-    acting = acting_terms(likelihood.layout, likelihood.hazards)
+    effects = acting_effects(terms, acting_terms(likelihood.layout, likelihood.hazards))
     hazards = linear_hazards(likelihood, draw)
     code = np.asarray(draw.exits.code)
-    covariance = np.einsum("nab,nac->nbc", gaussian.root, gaussian.root)[:, acting][:, :, acting]
-    center, root = gaussian.center[:, acting], np.linalg.cholesky(covariance)
-    mode, curvature = _mode(hazards, code, center, root)
+    mode, curvature = _mode(effects, hazards, code)
     lower = np.linalg.cholesky(np.linalg.inv(curvature))
-    return Tilted(gaussian, acting, hazards, code, center, root, mode, lower)
+    return Tilted(effects, hazards, code, mode, lower)
 
 
 def _mode(
-    hazards: LinearHazards, code: np.ndarray, center: np.ndarray, root: np.ndarray
+    effects: NormalEffects | SkewedEffects, hazards: LinearHazards, code: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mode (person, acting) of every person's x, and minus the Hessian there, by damped Newton steps."""
-    x, eye = np.zeros_like(center), np.eye(center.shape[1])
-
-    def deviations(at: np.ndarray) -> np.ndarray:
-        return center + np.einsum("nab,nb->na", root, at)
+    """Mode (person, coordinate) of every person's x, and minus the Hessian there, by damped Newton steps."""
+    x = np.zeros((len(code), effects.dims))
 
     def height(at: np.ndarray) -> np.ndarray:
-        return hazards.log_likelihood(deviations(at), code) - (at**2).sum(axis=1) / 2
+        return hazards.log_likelihood(effects.at(at), code) + effects.log_density(at)
 
     now = height(x)
     for _ in range(NEWTON_STEPS):
-        gradient, curvature = hazards.slopes(deviations(x), code)
-        uphill = np.einsum("nab,na->nb", root, gradient) - x
-        curvature = eye + np.einsum("nab,nac,ncd->nbd", root, curvature, root)
+        uphill, curvature = effects.uphill(x, *hazards.slopes(effects.at(x), code))
         step = np.linalg.solve(curvature, uphill[:, :, None])[:, :, 0]
         if not step.size or np.abs(step).max() < 1e-6:
             break
@@ -233,13 +218,16 @@ def _mode(
 
 
 @cache
-def _standard_nodes(dims: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (node, dim) and the log of each one's weight over its density."""
+def _standard_nodes(dims: int, along_first: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes (node, dim) and the log of each one's weight over its density; `along_first`: points of the first dim."""
     if dims in HERMITE_POINTS:
-        node, weight = np.polynomial.hermite_e.hermegauss(HERMITE_POINTS[dims])
-        at = np.array(list(product(node, repeat=dims))).reshape(len(node) ** dims, dims)
-        share = np.log(weight / np.sqrt(2 * np.pi)) + node**2 / 2
-        log_share = np.array([sum(chosen) for chosen in product(share, repeat=dims)], float)
+        points = [HERMITE_POINTS[dims]] * dims
+        if along_first is not None and dims:
+            points[0] = along_first
+        rules = [np.polynomial.hermite_e.hermegauss(number) for number in points]
+        at = np.array(list(product(*(node for node, _ in rules)))).reshape(int(np.prod(points)), dims)
+        shares = [np.log(weight / np.sqrt(2 * np.pi)) + node**2 / 2 for node, weight in rules]
+        log_share = np.array([sum(chosen) for chosen in product(*shares)], float)
         return at, log_share + dims * np.log(2 * np.pi) / 2
     points = qmc.Sobol(dims + 1, scramble=True, rng=np.random.default_rng(0)).random(QUASI_RANDOM_POINTS)
     stretch = np.sqrt(T_DEGREES / chi2.ppf(points[:, [-1]], T_DEGREES))

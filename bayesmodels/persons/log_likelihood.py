@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
-from scipy.stats import qmc
+from scipy.stats import norm, qmc
 
 from bayesmodels.fitting.evaluate import evaluate, labelled
 from bayesmodels.kernels.linear_mixed.op import Layout
+from bayesmodels.kernels.linear_mixed.variable import SkewedTerms, person_terms
 from bayesmodels.persons.collapsed import Draw
-from bayesmodels.persons.gaussian import Rows, Spread, regressed, rows_of, spread_of
+from bayesmodels.persons.gaussian import Rows, Spread, means_at_z, regressed, rows_of, spread_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -28,6 +29,9 @@ draws for that of the kept ones.
 
 POINTS = 256
 """Quasi-random points of a probability that two visits or more lie beyond a limit; of one visit it is exact."""
+
+REACH, Z_POINTS = 7.0, 41
+"""SDs, and points of the trapezium rule over a skewed effect's z."""
 
 
 def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
@@ -48,8 +52,8 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
         is none. Where there are several, as visits and exits of a `SharedRateModel`, a person's is their sum.
 
         Random effects are integrated out, and so are the values of censored visits. With such visits, and of a model
-        with events (`persons.given_exits`), at about `COSTLY_DRAWS` draws, evenly spaced; with both, or where a rate is
-        skewed, persons who have such visits are left out, and the attribute `note` counts them.
+        with events (`persons.given_exits`), at about `COSTLY_DRAWS` draws, evenly spaced; with both,
+        persons who have such visits are left out, and the attribute `note` counts them.
     """
     import pymc as pm
 
@@ -85,7 +89,7 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
         beyond = point.beyond.any(axis=1)
         if likelihood.hazards is not None:
             by_person += tilted(likelihood, point, gaussian).log_likelihood()
-        elif not likelihood.layout.skewed:
+        elif beyond.any():
             limits = pm_model["visits_limit"].get_value()
             by_person[beyond] = log_likelihood_beyond(likelihood.layout, point, limits)
         rows.append(by_person)
@@ -94,7 +98,7 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
     found = xr.Dataset(
         {name: (("chain", "draw", "person"), values)}, coords={k: np.asarray(v) for k, v in coords.items()}
     )
-    if not beyond.any() or (likelihood.hazards is None and not likelihood.layout.skewed):
+    if not beyond.any() or likelihood.hazards is None:
         return found
     note = f"{beyond.sum()} persons with censored visits are left out"
     return found.isel(person=~beyond).assign_attrs(note=note)
@@ -103,6 +107,8 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
 def log_likelihood_beyond(layout: Layout, draw: Draw, limits: np.ndarray) -> np.ndarray:
     """Log-likelihood (person,) of persons with censored visits, random effects and paths integrated out.
 
+    A skewed effect's z by the trapezium rule, `REACH` SDs of z given the visits seen on either side of its mean.
+
     Parameters
     ----------
     layout : Layout
@@ -110,8 +116,34 @@ def log_likelihood_beyond(layout: Layout, draw: Draw, limits: np.ndarray) -> np.
     limits : (person, slot)
         Modelling scale; read where the draw's visits lie beyond one.
     """
+    if not layout.skewed:
+        return _log_likelihood_beyond(layout, draw, limits, None)
+    mean, spread = _place_given_seen(layout, draw)
+    standard = np.linspace(-REACH, REACH, Z_POINTS)
+    found = []
+    for x in standard:
+        z = mean + spread * x
+        given = _log_likelihood_beyond(layout, draw, limits, means_at_z(layout, draw, z))
+        found.append(given + (norm.logpdf(z) + np.log(spread))[draw.beyond.any(axis=1)])
+    return logsumexp(found, axis=0) + np.log(standard[1] - standard[0])
+
+
+def _place_given_seen(layout: Layout, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and SD of every person's z given the visits that are not censored; with random walks, roughly."""
+    bases = [
+        np.where(draw.beyond[:, draw.slots(layout, k)].T, 0.0, basis)
+        for k, basis in zip(layout.outcome_of, draw.bases, strict=True)
+    ]
+    terms = person_terms(layout, np.where(draw.beyond, 0.0, draw.y), draw.inputs, bases)
+    assert isinstance(terms, SkewedTerms)
+    mean, spread, _ = terms.place()
+    return mean, spread
+
+
+def _log_likelihood_beyond(layout: Layout, draw: Draw, limits: np.ndarray, effects: np.ndarray | None) -> np.ndarray:
+    """`log_likelihood_beyond` given what is known of the random effects (`rows_of`), all else normal."""
     who = draw.beyond.any(axis=1)
-    rows, spread, beyond = rows_of(layout, draw).of(who), spread_of(layout, draw).of(who), draw.beyond[who]
+    rows, spread, beyond = rows_of(layout, draw, effects).of(who), spread_of(layout, draw).of(who), draw.beyond[who]
     seen = draw.present(layout)[who] & ~beyond
     residual = draw.y[who] - rows.mean
     mean, covariance = regressed(spread, rows, rows, seen, residual)

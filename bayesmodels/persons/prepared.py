@@ -14,7 +14,6 @@ from bayesmodels.errors import BadInput
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.possible_values import value_problems
-from bayesmodels.models.presets import replaced
 from bayesmodels.models.visits.hazard_scale import HazardScale
 from bayesmodels.study import Study
 
@@ -205,8 +204,7 @@ def without_events(model: Any) -> Any:
     if not has_events(model):
         return model
     fields = {name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}
-    normal = tuple(replaced(outcome, {"rate_skewness": None}) for outcome in model.outcomes)
-    return LongitudinalModel(**fields | {"outcomes": normal})
+    return LongitudinalModel(**fields)
 
 
 def every_visit(model: Any, persons: pd.DataFrame, weeks: Sequence[float]) -> pd.DataFrame:

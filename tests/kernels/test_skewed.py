@@ -7,7 +7,16 @@ import pytest
 from kernel_designs import design, layout, moments, rows, shifted_lognormal
 from scipy.stats import kstest, norm
 
-from bayesmodels.kernels.linear_mixed.skewed import INNER, MOMENTS, SERIES_BELOW, WORK, integral, skewed, skewed_nodes
+from bayesmodels.kernels.linear_mixed.skewed import (
+    DROP,
+    INNER,
+    MOMENTS,
+    SERIES_BELOW,
+    WORK,
+    integral,
+    skewed,
+    skewed_nodes,
+)
 from bayesmodels.kernels.linear_mixed.variable import person_terms, simulate_terms, unseen_terms
 
 FORM = layout([(0, 0), (0, 1), (1, 2)], random=(1, 0, 2), skewed=-1)
@@ -61,7 +70,7 @@ def test_integral_and_moments_are_those_of_a_dense_grid_where_z_is_known_to_a_fe
         y = 1.4 * shifted_lognormal(true, k, -1) * a + true * c + rng.normal(size=n)
         inner = np.array([a @ a, c @ c, y @ a, y @ c, a @ c])
         found = np.empty(MOMENTS)
-        value, _ = integral(1.4, k, -1.0, inner, found, np.empty((6, WORK)))
+        value, _ = integral(1.4, k, -1.0, inner, DROP, found, np.empty((6, WORK)))
         u = 1.4 * g
         log = u * inner[2] + z * inner[3] - (u**2 * inner[0] + z**2 * inner[1]) / 2 - u * z * inner[4] + norm.logpdf(z)
         share = np.exp(log - log.max())

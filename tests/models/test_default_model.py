@@ -389,7 +389,8 @@ def test_two_skewed_rates_are_refused_where_one_is_integrated():
         ValidationError, match="rate_skewness in one outcome at most, got nfl_plasma, alsfrs_r; drop it"
     ):
         LongitudinalModel(outcomes=both)
-    JointEventModel(outcomes=both, events=(Event(name="death"),))  # has normal rates whatever is said of them
+    with pytest.raises(ValidationError, match="rate_skewness in one outcome at most"):
+        JointEventModel(outcomes=both, events=(Event(name="death"),))
     with pytest.raises(ValidationError, match="rate_skewness"):
         LongitudinalModel(outcomes=({"preset": "alsfrs_r", "rate_skewness": -0.1},))
 

@@ -20,6 +20,7 @@ from bayesmodels.models.joint_event import PERSON_DRAWS, JointEventModel
 from bayesmodels.models.visits.event import Event
 from bayesmodels.parts.curve import Curve
 from bayesmodels.parts.hazards import PiecewiseConstant
+from bayesmodels.parts.priors import HalfNormal
 from bayesmodels.parts.trajectories import level_and_rate
 from bayesmodels.vocabulary import months
 
@@ -225,8 +226,10 @@ def test_terms_association_acts_through_the_persons_deviations():
     np.testing.assert_allclose(change[1], 0.0, atol=1e-12)
 
 
-def test_gradient_of_the_whole_model_is_that_of_central_differences():
-    built = model("spline", ("value", "rate", "area", "terms")).build(study())
+@pytest.mark.parametrize("skewness", [None, 0.6, HalfNormal(sd=0.8)])
+def test_gradient_of_the_whole_model_is_that_of_central_differences(skewness):
+    one = model("spline", ("value", "rate", "area", "terms"))
+    built = JointEventModel(outcomes=({**OUTCOME, "rate_skewness": skewness},), events=one.events).build(study())
     logp = built.compile_fn(built.logp(), mode=python_mode())
     gradient = built.compile_fn(built.dlogp(), mode=python_mode())
     point = built.initial_point(random_seed=0)

@@ -10,6 +10,10 @@ from limit_study import (
     BELOW,
     ERROR,
     LIMIT,
+    MEAN,
+    PARTIAL,
+    RANDOM_WALK,
+    SD,
     VALUES,
     WEEKS,
     latent_values,
@@ -18,7 +22,8 @@ from limit_study import (
     posterior,
     study,
 )
-from scipy.stats import multivariate_normal, norm
+from scipy.special import logsumexp
+from scipy.stats import lognorm, multivariate_normal, norm
 
 from bayesmodels.models.joint_event import JointEventModel
 from bayesmodels.models.longitudinal import LongitudinalModel
@@ -79,6 +84,36 @@ def test_the_likelihood_of_a_person_is_a_density_times_a_probability():
             left = covariance[np.ix_(below, below)] - gain @ covariance[np.ix_(seen, below)]
             expected += np.log(multivariate_normal(center, left).cdf([LIMIT] * len(below)))
         tolerance = 1e-10 if len(below) < 2 else 2e-3  # two at once: 256 quasi-random points
+        assert float(found["visits"][0, 0, j]) == pytest.approx(expected, abs=tolerance)
+
+
+@pytest.mark.parametrize("skewness", [0.0, 0.8])
+def test_the_likelihood_of_a_person_with_a_skewed_rate_is_an_integral_over_its_z(skewness):
+    """SciPy's normal probabilities given z, over a dense grid of z; without skewness the normal model's."""
+    (outcome,) = model().outcomes
+    made = LongitudinalModel(outcomes=({**outcome.model_dump(exclude_unset=True), "rate_skewness": skewness},))
+    draws = posterior(1)["posterior"].to_dataset()
+    draws["term_sd"] = draws["term_sd"][..., ::-1]  # a skewed rate comes first
+    found = person_log_likelihood(made.build(study()), draws)
+    assert "note" not in found.attrs
+    t, z = WEEKS / MONTH_IN_WEEKS, np.linspace(-8, 8, 801)
+    g = z
+    if skewness:
+        variable = lognorm(s=skewness)
+        g = -(np.exp(-skewness * z) - variable.mean()) / variable.std()
+    mean = MEAN[0] + PARTIAL * SD[0] * z[:, None] + (MEAN[1] + SD[1] * g[:, None]) * t
+    covariance = (1 - PARTIAL**2) * SD[0] ** 2 + RANDOM_WALK**2 * np.minimum.outer(t, t) + ERROR**2 * np.eye(4)
+    for j, p in enumerate(VALUES):
+        below, seen = list(BELOW[p]), [k for k in range(4) if k not in BELOW[p]]
+        y, own = np.array(VALUES[p]), covariance[np.ix_(seen, seen)]
+        log = multivariate_normal(np.zeros(len(seen)), own).logpdf(y[seen] - mean[:, seen]) + norm.logpdf(z)
+        if below:
+            gain = covariance[np.ix_(below, seen)] @ np.linalg.inv(own)
+            center = mean[:, below] + (y[seen] - mean[:, seen]) @ gain.T
+            left = covariance[np.ix_(below, below)] - gain @ covariance[np.ix_(seen, below)]
+            log += np.log(multivariate_normal(np.zeros(len(below)), left).cdf(LIMIT - center))
+        expected = logsumexp(log) + np.log(z[1] - z[0])
+        tolerance = 1e-6 if len(below) < 2 else 2e-3  # two at once: 256 quasi-random points
         assert float(found["visits"][0, 0, j]) == pytest.approx(expected, abs=tolerance)
 
 

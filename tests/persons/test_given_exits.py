@@ -69,7 +69,7 @@ def test_without_associations_the_exit_says_nothing_of_the_person(built):
     given_visits = person_terms(likelihood.layout, point.y, point.inputs, point.bases)
     found = tilted(likelihood, point, given_visits)
     np.testing.assert_allclose(found.mode, 0, atol=1e-9)
-    np.testing.assert_allclose(found.log_likelihood(), found.hazards.log_likelihood(found.center, found.code))
+    np.testing.assert_allclose(found.log_likelihood(), found.hazards.log_likelihood(found.effects.center, found.code))
     assert found.draw(np.random.default_rng(0))[1].min() > 20
 
 

@@ -72,37 +72,17 @@ def transposed_times(root, vector, out):
 
 
 @njit(**COMPILE)
-def pull_terms(
-    first, order, width, z, by_terms, weights, random_terms, c, gram, shared, root, inverse, u, covariance, d_factor,
-    d_z,
-):  # fmt: skip
-    """Carry a gradient by the drawn terms into the first two moments of u, into `d_factor` and into `d_z`.
-
-    The likelihood's gradient is weighted afterwards (`weights`), so what is added here is divided by the weight; a
-    person of weight zero keeps no gradient by the drawn terms.
-    """
-    q, lanes = u.shape
-    n_terms = by_terms.shape[1] - q
-    vectors = np.zeros((6, q, lanes))
-    by_u, drawn_z, a, p, by_p, by_c = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4], vectors[5]
+def pull(by_u, drawn_z, c, gram, shared, root, inverse, by_p, by_gram, by_factor):
+    """Gradients of v'X'(X c + z) by A into `by_gram`, and by L, lower triangle, into `by_factor`; `by_p` is X v."""
+    q, lanes = by_u.shape
+    vectors = np.zeros((2, q, lanes))
+    a, p = vectors[0], vectors[1]
     matrices = np.zeros((3, q, q, lanes))
     middle, half, right = matrices[0], matrices[1], matrices[2]
-    share = np.zeros(lanes)
-    for w in range(width):
-        i = order[first + w]
-        share[w] = 1.0 / weights[w] if weights[w] != 0.0 else 0.0
-        for b in range(q):
-            by_u[b, w] = by_terms[i, random_terms[b]] + by_terms[i, n_terms + b]
-            drawn_z[b, w] = z[i, b]
     times(root, c, a)
-    times(root, by_u, by_p)
-    transposed_times(root, by_p, by_c)
     for j in range(q):
         for w in range(lanes):
             p[j, w] = a[j, w] + drawn_z[j, w]
-    for w in range(width):
-        for j in range(q):
-            d_z[order[first + w], j] = by_p[j, w]
     for j in range(q):
         for k in range(j + 1):
             for w in range(lanes):
@@ -123,21 +103,69 @@ def pull_terms(
                     for w in range(lanes):
                         right[j, k, w] += 2.0 * gram[j, m, w] * half[m, k, w]
     for j in range(q):
-        for k in range(j + 1):
-            for m in range(k, q):
-                for w in range(lanes):
-                    d_factor[j, k, w] += share[w] * right[j, m, w] * inverse[m, k, w]
+        for k in range(q):
+            for w in range(lanes):
+                by_factor[j, k, w] = 0.0
+                by_gram[j, k, w] = 0.0
+            if k <= j:
+                for m in range(k, q):
+                    for w in range(lanes):
+                        by_factor[j, k, w] += right[j, m, w] * inverse[m, k, w]
+            if shared[j, k]:
+                for m in range(q):
+                    for w in range(lanes):
+                        by_gram[j, k, w] += half[j, m, w] * root[m, k, w]
+
+
+@njit(**COMPILE)
+def add_pulled(share, at, by_c, by_gram, by_factor, shared, u, covariance, d_factor):
+    """Add gradients by c = Z'W(y - B mu - Z `at`), A and L to the first two moments of u and to `d_factor`.
+
+    What is added is divided by the weight, `share` 1 / weight, since the likelihood's gradient is weighted afterwards.
+    """
+    q, lanes = u.shape
     for j in range(q):
         for k in range(q):
+            if k <= j:
+                for w in range(lanes):
+                    d_factor[j, k, w] += share[w] * by_factor[j, k, w]
             if not shared[j, k]:
                 continue
             for w in range(lanes):
                 covariance[j, k, w] -= share[w] * (
-                    u[j, w] * by_c[k, w] + by_c[j, w] * u[k, w] + share[w] * by_c[j, w] * by_c[k, w]
+                    (u[j, w] - at[j, w]) * by_c[k, w]
+                    + by_c[j, w] * (u[k, w] - at[k, w])
+                    + share[w] * by_c[j, w] * by_c[k, w]
+                    + 2.0 * by_gram[j, k, w]
                 )
-            for m in range(q):
-                for w in range(lanes):
-                    covariance[j, k, w] -= 2.0 * share[w] * half[j, m, w] * root[m, k, w]
     for j in range(q):
         for w in range(lanes):
             u[j, w] += share[w] * by_c[j, w]
+
+
+@njit(**COMPILE)
+def pull_terms(
+    first, order, width, z, by_terms, share, random_terms, c, gram, shared, root, inverse, u, covariance, d_factor, d_z
+):  # fmt: skip
+    """Carry a gradient by the drawn terms into the first two moments of u, into `d_factor` and into `d_z`.
+
+    A person of weight zero (`share` 0) keeps no gradient by the drawn terms.
+    """
+    q, lanes = u.shape
+    n_terms = by_terms.shape[1] - q
+    vectors = np.zeros((5, q, lanes))
+    by_u, drawn_z, by_p, by_c, zero = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4]
+    matrices = np.zeros((2, q, q, lanes))
+    by_gram, by_factor = matrices[0], matrices[1]
+    for w in range(width):
+        i = order[first + w]
+        for b in range(q):
+            by_u[b, w] = by_terms[i, random_terms[b]] + by_terms[i, n_terms + b]
+            drawn_z[b, w] = z[i, b]
+    times(root, by_u, by_p)
+    transposed_times(root, by_p, by_c)
+    for w in range(width):
+        for j in range(q):
+            d_z[order[first + w], j] = by_p[j, w]
+    pull(by_u, drawn_z, c, gram, shared, root, inverse, by_p, by_gram, by_factor)
+    add_pulled(share, zero, by_c, by_gram, by_factor, shared, u, covariance, d_factor)

@@ -19,7 +19,6 @@ from bayesmodels.kernels.linear_mixed.op import (
     PARAMETERS,
     Inputs,
     Layout,
-    LinearMixedGradient,
     evaluation,
     in_python,
     unpacked,
@@ -34,14 +33,14 @@ class LinearMixedTerms(Op):
     """Log-likelihood of each person, (person,), and the person's random effects at z, (person, term + q).
 
     Inputs y (person, slot), z (person, q), `Inputs` and bases (slot, person). The second output holds the terms
-    (means and deviations), then the deviations of the random ones. With z standard normal they are draws given y.
+    (means and deviations), then the deviations of the random ones. With z standard normal they are draws given y; with
+    a skewed term the log-likelihood is that of y and z against standard normal z (`drawn_skewed.py`), by whose weights
+    they are.
     """
 
     __props__ = ("layout",)
 
     def __init__(self, layout: Layout) -> None:
-        if layout.skewed:
-            raise ValueError("a skewed random effect cannot be drawn within the likelihood")
         self.layout = layout
 
     def make_node(self, y: Any, z: Any, *inputs: Any) -> Apply:
@@ -64,7 +63,7 @@ class LinearMixedTerms(Op):
         """Data carry no gradient."""
         data = [[False, False]] * PARAMETERS.start
         varying = [[v, v] for v in self.layout.varying]
-        return [[False, False], [False, True], *data, *([[True, True]] * N_PARAMETERS), *varying]
+        return [[False, False], [bool(self.layout.skewed), True], *data, *([[True, True]] * N_PARAMETERS), *varying]
 
     def pullback(self, inputs: Sequence[Any], outputs: Sequence[Any], cotangents: Sequence[Any]) -> list[Any]:
         """Gradient by z, every parameter and every varying basis."""
@@ -76,9 +75,8 @@ class LinearMixedTerms(Op):
             weight = pt.ones_like(outputs[0])
         gradients = list(LinearMixedTermsGradient(self.layout)(*inputs, weight, by_terms))
         if terms_only:  # the kernel divides by the weight, so a weight of one is used and taken off again
-            y, _, *rest = inputs
-            own = LinearMixedGradient(self.layout)(y, *rest, weight)[1:]
-            gradients[1:] = [both - one for both, one in zip(gradients[1:], own, strict=True)]
+            own = LinearMixedTermsGradient(self.layout)(*inputs, weight, pt.zeros_like(by_terms))
+            gradients = [both - one for both, one in zip(gradients, own, strict=True)]
         by_basis = iter(gradients[1 + N_PARAMETERS :])
         data = [DisconnectedType()() for _ in range(PARAMETERS.start)]
         varying = (next(by_basis) if v else DisconnectedType()() for v in self.layout.varying)

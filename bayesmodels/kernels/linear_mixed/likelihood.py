@@ -23,7 +23,8 @@ A skewed random effect is the first of the random terms, and integrated apart (`
 normal as above, with the lower right block of L for their factor.
 
 Where standard normal z are given, the random effects u = X'(X c + z) are drawn with them, and a gradient by u is
-carried back to every parameter (`drawn_terms.py`).
+carried back to every parameter (`drawn_terms.py`). With a skewed effect the first of them draws its z, and the value is
+then that of the density of y and z (`drawn_skewed.py`).
 
 Work arrays end in an axis of `LANES` persons and every inner loop runs over it (`lanes.py`); slots without a visit hold
 zeros in y and in the bases, and add nothing. Persons are taken by their number of visits (`by_visits`), so that those
@@ -50,7 +51,8 @@ from bayesmodels.kernels.linear_mixed.correlated_walks import (
     walk_rates,
     walk_rates_gradient,
 )
-from bayesmodels.kernels.linear_mixed.drawn_terms import draw_terms, pull_terms, scores_left
+from bayesmodels.kernels.linear_mixed.drawn_skewed import DRAWN, draw_skewed_terms, draw_z, pull_skewed_terms
+from bayesmodels.kernels.linear_mixed.drawn_terms import add_pulled, draw_terms, pull_terms, scores_left
 from bayesmodels.kernels.linear_mixed.lanes import (
     covariances,
     factor_gradient,
@@ -124,6 +126,7 @@ def marginal(
     Returns
     -------
     logp : (person,)
+        Where a skewed term is drawn, the log density of y and the drawn z against a standard normal number.
     d_mean, d_shift, d_slope, d_sd, d_partial, d_sigma, d_random_walk, d_walk_partial, d_decay, d_skew : gradients
     d_bases : (block, varying basis, slot, lane)
     d_z, terms : (person, q), (person, term + q), where drawn: the gradient by z, or the terms at z and their deviations
@@ -205,6 +208,11 @@ def marginal(
     others, inner, moments = np.zeros((3, rest, lanes)), np.zeros((INNER, lanes)), np.zeros((MOMENTS, lanes))
     others_of, logs, by_skew = random_terms[1:].copy(), np.zeros(lanes), np.zeros(lanes)
     nodes = np.empty((6, WORK if sign != 0.0 else 0))
+    drawn, by_place, share = np.zeros((DRAWN, lanes)), np.zeros((2, MOMENTS, lanes)), np.zeros(lanes)
+    pulled = q if sign != 0.0 and drawing and with_gradient else 0
+    drawn_at, pulled_c = np.zeros((pulled, lanes)), np.zeros((pulled, lanes))
+    pulled_gram, pulled_factor = np.zeros((pulled, pulled, lanes)), np.zeros((pulled, pulled, lanes))
+    pulled_skew = np.zeros(lanes)
 
     for block in range(y.shape[0]):
         first = block * lanes
@@ -287,12 +295,19 @@ def marginal(
             root_of_covariance(inverse_2, factor_2, x_2)
             person_terms(g, others_of, x_2, others[0], deviance)
             given_skewed(gram, factor, score, x_2, others, inner)
-            integrals(width, factor, skew[0], sign, inner, nodes, logs, moments)
+            if drawing:
+                draw_z(
+                    first, order, width, z, factor, skew[0], sign, inner, nodes, logs, moments, by_place, drawn,
+                )  # fmt: skip
+            else:
+                integrals(width, factor, skew[0], sign, inner, nodes, logs, moments)
             for w in range(width):
                 logp[order[first + w]] += logs[w]
         for w in range(width):
             logp[order[first + w]] -= 0.5 * deviance[w] + math.log(determinant[w])
         if not with_gradient and sign != 0.0:
+            if drawing:
+                draw_skewed_terms(first, order, width, mu, factor, others, x_2, drawn, random_terms, z, terms)
             for w in range(width):
                 i = order[first + w]
                 for a in range(rest):
@@ -315,20 +330,31 @@ def marginal(
 
         for w in range(lanes):
             weights[w] = weight[order[first + w]] if w < width else 0.0
+            share[w] = 1.0 / weights[w] if weights[w] != 0.0 else 0.0
         if sign == 0.0:
             covariances(x, shared, covariance)
             scores_left(score, gram, shared, u, score_left)
             factor_gradient(gram, shared, x, inverse, score_left, factor, product, d_factor)
         else:
             covariances(x_2, shared_2, covariance_2)
+            if drawing:
+                pull_skewed_terms(
+                    first, order, width, z, by_terms, weights, share, random_terms, score, gram, gram_2, shared_2,
+                    factor, x_2, inverse_2, drawn, by_place, moments, drawn_at, pulled_c, pulled_gram, pulled_factor,
+                    pulled_skew, d_z,
+                )  # fmt: skip
             effects_of_moments(factor, others, moments, covariance_2, u, covariance)
             factor_gradient(gram_2, shared_2, x_2, inverse_2, no_score, factor_2, product_2, d_factor_2)
             skewed_factor_gradient(gram, factor, score, others, moments, d_factor_2, d_factor, by_skew)
+            if drawing:
+                add_pulled(share, drawn_at, pulled_c, pulled_gram, pulled_factor, shared, u, covariance, d_factor)
+                for w in range(width):
+                    by_skew[w] += share[w] * pulled_skew[w]
             for w in range(width):
                 d_skew[0] += weights[w] * by_skew[w]
-        if drawing:
+        if drawing and sign == 0.0:
             pull_terms(
-                first, order, width, z, by_terms, weights, random_terms, score, gram, shared, x, inverse, u, covariance,
+                first, order, width, z, by_terms, share, random_terms, score, gram, shared, x, inverse, u, covariance,
                 d_factor, d_z,
             )  # fmt: skip
         for k in range(n_sets):

@@ -96,7 +96,7 @@ def exponents(z, g, s, inner, out):
 
 
 @njit(**COMPILE)
-def _exponent(z, s, k, sign, inner):
+def exponent(z, s, k, sign, inner):
     """Log integrand, its slope, and a curvature that is never below 1, at z."""
     g, slope, _ = skewed(z, k, sign)
     a, along = s * g, s * slope
@@ -110,10 +110,10 @@ def _exponent(z, s, k, sign, inner):
 @njit(**COMPILE)
 def _mode(at, s, k, sign, inner):
     """Mode of the log integrand near `at`, its value there, and the curvature."""
-    value, gradient, curvature = _exponent(at, s, k, sign, inner)
+    value, gradient, curvature = exponent(at, s, k, sign, inner)
     step = min(max(gradient / curvature, -2.0), 2.0)
     for _ in range(_STEPS):
-        tried, by_z, curved = _exponent(at + step, s, k, sign, inner)
+        tried, by_z, curved = exponent(at + step, s, k, sign, inner)
         if tried >= value:
             at, value, gradient, curvature = at + step, tried, by_z, curved
             step = min(max(gradient / curvature, -2.0), 2.0)
@@ -125,33 +125,35 @@ def _mode(at, s, k, sign, inner):
 
 
 @njit(**COMPILE)
-def _edge(mode, top, reach, s, k, sign, inner):
-    """Where the log integrand lies about `DROP` below `top`, from a first guess `reach` away from the mode."""
+def _edge(mode, top, reach, drop, s, k, sign, inner):
+    """Where the log integrand lies about `drop` below `top`, from a first guess `reach` away from the mode."""
     near, far = 0.0, 0.0
     for _ in range(_STEPS):
-        value, _, _ = _exponent(mode + reach, s, k, sign, inner)
-        drop = top - value
-        if drop < DROP - 2.0:
+        value, _, _ = exponent(mode + reach, s, k, sign, inner)
+        below = top - value
+        if below < drop - 2.0:
             near = reach
-        elif drop > DROP + 4.0:
+        elif below > drop + 4.0:
             far = reach
         else:
             break
         if near != 0.0 and far != 0.0:
             reach = 0.5 * (near + far)
         else:
-            reach *= min(max(math.sqrt((DROP + 1.0) / max(drop, 1.0)), 0.5), 2.0)
+            reach *= min(max(math.sqrt((drop + 1.0) / max(below, 1.0)), 0.5), 2.0)
     return mode + reach
 
 
 @njit(**COMPILE)
-def integral(s, k, sign, inner, moments, work):
+def integral(s, k, sign, inner, drop, moments, work):
     """Log integral over z of phi(z) exp(f(z)), and the means over z given y.
 
     Parameters
     ----------
     s, k, sign : float
     inner : (`INNER`,)
+    drop : float
+        How far below its mode the log integrand lies at the ends, as `DROP`.
     moments : (`MOMENTS`,), filled
     work : (6, `WORK`), filled; its first four rows: nodes z, g, dg/dk, and each node's share of the integral. The
         nodes are those of a window about the mode and, where there is more than one mode, of what lies outside it
@@ -172,11 +174,11 @@ def integral(s, k, sign, inner, moments, work):
         if share[j] > share[best]:
             best = j
     mode, top, curvature = _mode(z[best], s, k, sign, inner)
-    reach = math.sqrt(2.0 * (DROP + 1.0) / curvature)
-    low, high = _edge(mode, top, -reach, s, k, sign, inner), _edge(mode, top, reach, s, k, sign, inner)
+    reach = math.sqrt(2.0 * (drop + 1.0) / curvature)
+    low, high = _edge(mode, top, -reach, drop, s, k, sign, inner), _edge(mode, top, reach, drop, s, k, sign, inner)
     left, right = low, high
     for j in range(SCAN):
-        if share[j] > top - DROP:
+        if share[j] > top - drop:
             left, right = min(left, z[j] - 0.5), max(right, z[j] + 0.5)
     longest = STEP if k <= SHORT_FROM else 0.5 * STEP
     used = 0
@@ -284,7 +286,7 @@ def integrals(width, factor, k, sign, inner, work, value, moments):
     for w in range(width):
         for j in range(INNER):
             products[j] = inner[j, w]
-        value[w], _ = integral(factor[0, 0, w], k, sign, products, means, work)
+        value[w], _ = integral(factor[0, 0, w], k, sign, products, DROP, means, work)
         for j in range(MOMENTS):
             moments[j, w] = means[j]
 
@@ -362,6 +364,18 @@ def skewed_factor_gradient(gram, factor, score, others, moments, given_z, out, d
 
 
 @njit(**COMPILE)
+def places_of_z(sd, k, sign, inner, out):
+    """Mean and SD of every person's z given y, and the log integral, into `out` (3, person); others as `draws_of_z`."""
+    work, moments = np.empty((6, WORK)), np.empty(MOMENTS)
+    for i in range(sd.shape[0]):
+        out[2, i], used = integral(sd[i], k, sign, inner[i], DROP, moments, work)
+        out[0, i], variance = moments[1], 0.0
+        for j in range(used):
+            variance += work[3, j] * (work[0, j] - moments[1]) ** 2
+        out[1, i] = math.sqrt(variance)
+
+
+@njit(**COMPILE)
 def draws_of_z(sd, k, sign, inner, uniform, out):
     """One draw of every person's z given y: from bins about the nodes, then an independence Metropolis step.
 
@@ -376,7 +390,7 @@ def draws_of_z(sd, k, sign, inner, uniform, out):
     work, moments = np.empty((6, WORK)), np.empty(MOMENTS)
     edges, cumulative = np.empty(WORK + 1), np.empty(WORK)
     for i in range(sd.shape[0]):
-        _, used = integral(sd[i], k, sign, inner[i], moments, work)
+        _, used = integral(sd[i], k, sign, inner[i], DROP, moments, work)
         order = np.argsort(work[0, :used])
         total = 0.0
         for j in range(used):
@@ -392,7 +406,7 @@ def draws_of_z(sd, k, sign, inner, uniform, out):
             below = cumulative[j - 1] if j > 0 else 0.0
             inside, width = (share - below) / (cumulative[j] - below), edges[j + 1] - edges[j]
             z = edges[j] + inside * width
-            value, _, _ = _exponent(z, sd[i], k, sign, inner[i])
+            value, _, _ = exponent(z, sd[i], k, sign, inner[i])
             log_ratio = value - math.log((cumulative[j] - below) / width)
             if not kept or math.log(uniform[i, 3]) < log_ratio - height:
                 now, height, kept = z, log_ratio, True

@@ -12,7 +12,7 @@ import pytensor.tensor as pt
 
 from bayesmodels.kernels.correlation import correlation_factor
 from bayesmodels.kernels.linear_mixed.op import NDIM, Inputs, Layout, LinearMixedLogp, in_python, no_terms
-from bayesmodels.kernels.linear_mixed.skewed import INNER, draws_of_z, skewed_nodes
+from bayesmodels.kernels.linear_mixed.skewed import INNER, draws_of_z, places_of_z, skewed_nodes
 from bayesmodels.kernels.linear_mixed.walk_covariance import random_walks_of, shrunk
 
 
@@ -25,9 +25,12 @@ def person_means(layout: Layout, inputs: Inputs) -> np.ndarray:
 
 def simulate_terms(layout: Layout, rng: np.random.Generator, inputs: Inputs) -> np.ndarray:
     """Deviations of new persons' random terms from their means, (person, random term)."""
-    q = len(layout.random_terms)
-    factor, sd = factor_and_sd(inputs, q)
-    z = rng.standard_normal((len(inputs.stratum), q))
+    return terms_at(layout, inputs, rng.standard_normal((len(inputs.stratum), len(layout.random_terms))))
+
+
+def terms_at(layout: Layout, inputs: Inputs, z: np.ndarray) -> np.ndarray:
+    """Deviations of new persons' random terms from their means, at standard normal z (person, random term)."""
+    factor, sd = factor_and_sd(inputs, len(layout.random_terms))
     deviations = sd * (z @ factor.T)
     if layout.skewed:
         deviations[:, 0] = sd[:, 0] * skewed_at(layout, inputs, z[:, 0])
@@ -177,6 +180,13 @@ class SkewedTerms:
         out = np.empty(len(self.sd))
         k, sign = float(self.inputs.skew[0]), float(self.layout.skewed)
         draws_of_z(self.sd, k, sign, np.ascontiguousarray(self.inner), rng.random((len(out), 4)), out)
+        return out
+
+    def place(self) -> np.ndarray:
+        """Mean and SD of z given the data, and the log integral of its density, (3, person)."""
+        out = np.empty((3, len(self.sd)))
+        k, sign = float(self.inputs.skew[0]), float(self.layout.skewed)
+        places_of_z(self.sd, k, sign, np.ascontiguousarray(self.inner), out)
         return out
 
 

@@ -182,7 +182,7 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
     labels = tuple(terms)
     random_walks = tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None)
     drugged = np.isfinite(design.start_weeks)
-    skewed = next((k for k in model.outcomes if model.skewed_rates and k.rate_skewness is not None), None)
+    skewed = next((k for k in model.outcomes if k.rate_skewness is not None), None)
     return Assembly(
         outcomes=tuple(k.name for k in model.outcomes),
         strata=data.stratum_labels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
 
@@ -60,9 +60,6 @@ class CourseModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    skewed_rates: ClassVar[bool] = True
-    """Whether a rate of change may be skewed between persons (`Outcome.rate_skewness`)."""
-
     type: str
     outcomes: tuple[Annotated[Outcome, BeforeValidator(outcome_from)], ...] = Field(min_length=1)
     pooling: Literal["partial", "complete", "none"] = "partial"
@@ -76,7 +73,7 @@ class CourseModel(BaseModel):
     @model_validator(mode="after")
     def _one_skewed_rate(self) -> CourseModel:
         skewed = [k.name for k in self.outcomes if k.rate_skewness is not None]
-        if self.skewed_rates and len(skewed) > 1:
+        if len(skewed) > 1:
             raise ValueError(
                 f"expected a rate_skewness in one outcome at most, got {', '.join(skewed)}; drop it from the others: "
                 "the integral over skewed rates is taken in one dimension"

@@ -53,7 +53,7 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
         if k.random_walk_sd is not None:
             unit = f"{k.modelling_unit} per square root of a month"
             rows += rows_of(k.random_walk_sd, "SD of the Brownian path", unit, k.name)
-        if model.skewed_rates and k.rate_skewness is not None:
+        if k.rate_skewness is not None:
             rows += rows_of(k.rate_skewness, "skewness of rate", "log SD", k.name)
         if k.random_walk_time_constant is not None:
             words = "months in which the steps of the Brownian path shrink to 1 / e"

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from bayesmodels.kernels.hazards.op import Exits, HazardLayout
-from bayesmodels.kernels.linear_mixed.variable import unseen_terms
+from bayesmodels.kernels.linear_mixed.variable import terms_at
 from bayesmodels.kernels.linear_mixed.walk_covariance import random_walks_of, shrunk
 from bayesmodels.models.visits.design import design_of
 from bayesmodels.models.visits.hazard_terms import hazard_covariates, hazard_scale
@@ -77,7 +77,8 @@ class Population:
     def futures(self, draws: xr.Dataset, seed: int) -> Iterator[tuple[Draw, list[GroupFuture]]]:
         """Every draw with the futures of all start groups; the same persons in every group.
 
-        Persons come in pairs whose deviations are of opposite sign, so that mean courses are exact.
+        Persons come in pairs whose normal numbers are of opposite sign, so that mean courses are exact but for the mean
+        of a skewed effect, which is that of the Sobol points.
         """
         rng = np.random.default_rng(seed)
         layout = self.likelihood.layout
@@ -89,7 +90,7 @@ class Population:
             z = ndtri(np.clip(moved, 1e-12, 1 - 1e-12))
             z = np.concatenate([z, -z])
             inputs = draw.inputs._replace(stratum=self.stratum, covariates=self.covariates)
-            deviations = np.einsum("na,nab->nb", z[:, :q], unseen_terms(layout, inputs).root)
+            deviations = terms_at(layout, inputs, z[:, :q])
             yield draw, [self._future(draw, inputs, g, deviations, z[:, q:]) for g in range(len(self.hazard_columns))]
 
     def _future(self, draw: Draw, inputs: Any, g: int, deviations: np.ndarray, path: np.ndarray) -> GroupFuture:

@@ -49,3 +49,28 @@ def test_a_package_that_cannot_be_written_is_cached_in_the_users_own_folder(clos
 def test_numba_cache_dir_is_honoured(closed_site, tmp_path):
     chosen = tmp_path / "chosen"
     assert cache_path(closed_site, tmp_path, {"NUMBA_CACHE_DIR": str(chosen)}).is_relative_to(chosen)
+
+
+def test_a_kernel_kept_on_disk_is_compiled_anew_when_one_that_it_calls_has_changed(tmp_path):
+    """Numba alone looks at the caller's own file only, and would go on with the old code inside it."""
+    site = tmp_path / "site"
+    shutil.copytree(
+        Path(bayesmodels.__file__).parent, site / "bayesmodels", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    kernels, decorator = site / "bayesmodels" / "kernels", "from bayesmodels.kernels.compiled import kernel"
+    called = decorator + "\n\n\n@kernel(False)\ndef one():\n    return {}\n"
+    (kernels / "calling.py").write_text(
+        f"{decorator}\nfrom bayesmodels.kernels.called import one\n\n\n@kernel(False)\ndef two():\n    return one()\n"
+    )
+    code = "from bayesmodels.kernels.calling import two; print(two(), len(two._cache_hits))"
+    env = os.environ | {"PYTHONPATH": str(site), "NUMBA_CACHE_DIR": str(tmp_path / "numba")}
+    printed = []
+    for number in (1.5, 1.5, 2.5):
+        if not printed or number == 2.5:
+            (kernels / "called.py").write_text(called.format(number))
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=tmp_path, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout.split())
+    assert printed == [["1.5", "0"], ["1.5", "1"], ["2.5", "0"]]

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.blockwise import Blockwise
 
+from bayesmodels.kernels.compiled import kernel
 from bayesmodels.kernels.linear_mixed.skewed import skewed
 
 NODES = np.linspace(-6.0, 6.0, 49)
@@ -29,7 +29,7 @@ SHARES = np.exp(-0.5 * NODES**2) / np.exp(-0.5 * NODES**2).sum()
 _ROOT_2, _PHI = math.sqrt(2.0), 1.0 / math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def clipped_mean(m, s, low, high):
     """Mean of a Normal(m, s^2) cut at `low` and `high`, either of which may be infinite."""
     if s <= 0.0:
@@ -44,7 +44,7 @@ def clipped_mean(m, s, low, high):
     return value
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _means(latent, along_g, along_z, spread, skew, sign, low, high, nodes, shares, out):
     """E[clip] at every (group, stratum or person, week); `spread` the SD given z."""
     groups, cells, weeks = latent.shape

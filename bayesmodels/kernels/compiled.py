@@ -7,6 +7,7 @@ once; what calls it compiles in a fraction of the time and, since its code holds
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 import llvmlite.binding
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.typing import signature
 from numba.experimental.function_type import _get_wrapper_address
@@ -28,8 +29,28 @@ VERSION = int(sha256(_SOURCES).hexdigest()[:15], 16)
 """Digest of the sources of all kernels and their Ops. PyTensor keeps the code of Ops, and so of models, under it: when
 a kernel changes, code that calls it by its old arguments is not found again."""
 
-COMPILE = {"cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
-"""How every kernel of the likelihood is compiled."""
+FAST = {"reassoc", "contract", "arcp", "nsz"}
+"""What the compiler may do with sums and products in kernels of the likelihood."""
+
+
+def kernel(fastmath: set[str] | bool) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: compile with numba, and keep the code on disk until any kernel's source changes.
+
+    Numba by itself compiles a function anew when the file that it stands in has changed, not when a function that it
+    calls has, in another file: that would be kept as it was, inside the caller.
+
+    Parameters
+    ----------
+    fastmath : set of str or bool
+        As of `numba.njit`.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        dispatcher = njit(cache=True, error_model="numpy", fastmath=fastmath)(function)
+        dispatcher._cache._cache_file._source_stamp = VERSION
+        return dispatcher
+
+    return compiled
 
 
 @cache

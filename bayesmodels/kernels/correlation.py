@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.tensor.blockwise import Blockwise
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def correlation_factor(partial, out):
     """Cholesky factor of a correlation matrix from its canonical partial correlations, row by row, into `out`."""
     position = 0
@@ -30,7 +29,7 @@ def correlation_factor(partial, out):
         out[i, i] = math.sqrt(rest)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def correlation_factor_gradient(partial, d_factor, out):
     """Gradient by the partial correlations into `out`, from the gradient by their Cholesky factor."""
     q = d_factor.shape[0]

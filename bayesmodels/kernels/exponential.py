@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from bayesmodels.kernels.compiled import kernel
 
 LOG2_HIGH, LOG2_LOW = float.fromhex("0x1.62e42feep-1"), 1.9082149292705878e-10
 """log 2 in two parts: n x LOG2_HIGH is exact."""
@@ -16,7 +17,7 @@ SMALLEST, LARGEST = -708.0, 709.0
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12 = (1.0 / math.factorial(k) for k in range(2, 13))
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})  # sums in another order would undo the rounding
+@kernel({"contract"})  # sums in another order would undo the rounding
 def exponentials(values, out):
     """exp(values) into `out`; NaN stays NaN.
 

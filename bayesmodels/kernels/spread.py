@@ -17,10 +17,10 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import VERSION
+from bayesmodels.kernels.compiled import VERSION, kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _spread(values, index):
     """values[index], zero where the index is negative."""
     out = np.zeros(index.shape)
@@ -31,7 +31,7 @@ def _spread(values, index):
     return out
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _collect(values, index, size):
     """Sum of the values at every index, (size,)."""
     out = np.zeros(size)

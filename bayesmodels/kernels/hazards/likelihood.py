@@ -12,13 +12,12 @@ point j of person i the log hazard of event e is
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 from bayesmodels.kernels.exponential import exponentials
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def exits(
     code, first, weight, design, offset, covariates, terms, coefficient, gamma, alpha, bases,
     columns, uses, predictor_of, term_of, varying_of, by_person, with_gradient,
@@ -89,14 +88,14 @@ def exits(
     return logp, d_terms, d_coefficient, d_gamma, d_alpha, d_bases
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def add_times(factor, values, out):
     """out += factor x values."""
     for j in range(out.shape[0]):
         out[j] += factor * values[j]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def inner(one, other):
     """Sum of products."""
     total = 0.0
@@ -105,7 +104,7 @@ def inner(one, other):
     return total
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def fill(by_person, first, out):
     """Each person's value at all of the person's points.
 
@@ -117,7 +116,7 @@ def fill(by_person, first, out):
             out[j] = value
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def add_along(by_person, first, values, out):
     """out += each person's value x values, at the person's points."""
     for i in range(by_person.shape[0]):
@@ -126,7 +125,7 @@ def add_along(by_person, first, values, out):
             out[j] += value * values[j]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def add_inner(one, other, first, out):
     """out += sum of products over each person's points."""
     for i in range(out.shape[0]):
@@ -136,7 +135,7 @@ def add_inner(one, other, first, out):
         out[i] += total
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def add_up(eta, rate, weight, first, code, event, by_person, d_level, logp):
     """Gradient by the log hazard, left in `eta`, its sum by person in `d_level`; adds to persons' log-likelihood."""
     for i in range(code.shape[0]):

@@ -20,22 +20,21 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 
 _CHUNK = 8
 """Visits whose variances are multiplied before a logarithm is taken."""
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def pair(k, other):
     """Place of the pair of outcomes in a symmetric matrix."""
     return k * (k + 1) // 2 + other if k >= other else other * (other + 1) // 2 + k
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def walk_correlation(partial, walking, out):
     """Correlations of the paths of all outcomes into `out`, from the partial ones of outcomes with a walk."""
     places = np.flatnonzero(walking)
@@ -53,7 +52,7 @@ def walk_correlation(partial, walking, out):
             out[places[b], places[a]] = value
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def walk_correlation_gradient(partial, walking, gradient, out):
     """Gradient by the partial correlations into `out`, from that by the correlations below the diagonal."""
     places = np.flatnonzero(walking)
@@ -68,7 +67,7 @@ def walk_correlation_gradient(partial, walking, gradient, out):
     correlation_factor_gradient(partial, d_factor, out)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def walk_rates(correlation, random_walk, rate):
     """rho_kl omega_k omega_l, (pair, lane), from correlations (outcome, outcome) and omega (outcome, lane)."""
     for k in range(random_walk.shape[0]):
@@ -77,7 +76,7 @@ def walk_rates(correlation, random_walk, rate):
                 rate[pair(k, other), w] = correlation[k, other] * random_walk[k, w] * random_walk[other, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def walk_rates_gradient(correlation, random_walk, d_rate, d_correlation, d_random_walk):
     """Gradients by correlations (outcome, outcome, lane; below the diagonal) and omega (outcome, lane)."""
     for k in range(random_walk.shape[0]):
@@ -92,7 +91,7 @@ def walk_rates_gradient(correlation, random_walk, d_rate, d_correlation, d_rando
                 d_correlation[k, other, w] = d_rate[at, w] * random_walk[k, w] * random_walk[other, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def joint_gains(months, seen, rate, noise, gain, root, spread, log_root):
     """K_j (outcome, visit, lane), 1 / sqrt(S_j) and sqrt(S_j) of every visit, and the sum of log sqrt(S_j).
 
@@ -141,7 +140,7 @@ def joint_gains(months, seen, rate, noise, gain, root, spread, log_root):
                 product[w] = 1.0
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def joint_whiten(rows, seen, gain, root, out):
     """Innovations of `rows` (visit, lane), zero where there is no visit, into `out`, which may be `rows` itself."""
     outcomes, visits, lanes = gain.shape[0], rows.shape[0], rows.shape[1]
@@ -159,7 +158,7 @@ def joint_whiten(rows, seen, gain, root, out):
             out[j, w] = innovation[w] * root[j, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def joint_unwhiten_gradient(gradient, white, seen, gain, root, spread, d_gain, d_root, out):
     """From the gradient by innovations `white` to that by the rows, into `out`; adds those by gain and root."""
     outcomes, visits, lanes = gain.shape[0], white.shape[0], white.shape[1]
@@ -179,7 +178,7 @@ def joint_unwhiten_gradient(gradient, white, seen, gain, root, spread, d_gain, d
             out[j, w] = by_innovation[w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def joint_gains_gradient(months, seen, rate, gain, root, spread, d_gain, d_root, d_months, d_rate, d_noise):
     """Gradient by `months`, `rate` and `noise`, from those by gain and root and of minus the sum of log sqrt(S_j)."""
     outcomes, visits, lanes = gain.shape[0], root.shape[0], root.shape[1]

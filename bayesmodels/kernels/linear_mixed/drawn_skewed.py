@@ -29,9 +29,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 from bayesmodels.kernels.linear_mixed.drawn_terms import pull, times, transposed_times
 from bayesmodels.kernels.linear_mixed.skewed import INNER, MOMENTS, exponent, integral, skewed
 
@@ -42,7 +41,7 @@ FARTHER = 28.0
 """`DROP` of these nodes: the gradient takes moments of zeta_n that the ends of the nodes count more for."""
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def draw_z(first, order, width, zeta, factor, k, sign, inner, work, value, moments, by_place, drawn):
     """Draw every person's z of a block from its mean and SD given y and the standard normal `zeta`[:, 0].
 
@@ -70,7 +69,7 @@ def draw_z(first, order, width, zeta, factor, k, sign, inner, work, value, momen
             moments[j, w], by_place[0, j, w], by_place[1, j, w] = means[j], changes[0, j], changes[1, j]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def _changes(used, moments, work, out):
     """Means of the moments times zeta_n and (zeta_n^2 - 1) / 2, into `out`; the SD of z."""
     z, g, by_k, share = work[0], work[1], work[2], work[3]
@@ -101,7 +100,7 @@ def _changes(used, moments, work, out):
     return sd
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def draw_skewed_terms(first, order, width, mu, factor, others, root, drawn, random_terms, z, terms):
     """As `draw_terms`, the first random term skewed: others (3, q - 1, lane) and root (q - 1, q - 1, lane) given z."""
     n_terms, q = mu.shape[0], random_terms.shape[0]
@@ -120,7 +119,7 @@ def draw_skewed_terms(first, order, width, mu, factor, others, root, drawn, rand
             terms[i, random_terms[a]] += deviation
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def pull_skewed_terms(
     first, order, width, z, by_terms, weights, share, random_terms, score, gram, gram_2, shared_2, factor, root,
     inverse, drawn, by_place, moments, at, by_c, by_gram, by_factor, by_skew, d_z,

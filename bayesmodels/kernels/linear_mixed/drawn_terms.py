@@ -13,12 +13,11 @@ uu' + X'X - 2 A*: `pull_terms` changes the two, and the likelihood's own gradien
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def draw_terms(first, order, width, mu, u, root, random_terms, z, terms):
     """Every person's terms at z, (term), then deviations of the random ones from their mean, (q), into `terms`."""
     n_terms, q = mu.shape[0], u.shape[0]
@@ -34,7 +33,7 @@ def draw_terms(first, order, width, mu, u, root, random_terms, z, terms):
             terms[i, random_terms[a]] += deviation
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def scores_left(c, gram, shared, u, out):
     """c - A u: what the random effects leave of the scores."""
     q, lanes = u.shape
@@ -47,7 +46,7 @@ def scores_left(c, gram, shared, u, out):
                     out[a, w] -= gram[a, b, w] * u[b, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def times(root, vector, out):
     """X v."""
     q, lanes = vector.shape
@@ -59,7 +58,7 @@ def times(root, vector, out):
                 out[a, w] += root[a, b, w] * vector[b, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def transposed_times(root, vector, out):
     """X'v."""
     q, lanes = vector.shape
@@ -71,7 +70,7 @@ def transposed_times(root, vector, out):
                 out[a, w] += root[b, a, w] * vector[b, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def pull(by_u, drawn_z, c, gram, shared, root, inverse, by_p, by_gram, by_factor):
     """Gradients of v'X'(X c + z) by A into `by_gram`, and by L, lower triangle, into `by_factor`; `by_p` is X v."""
     q, lanes = by_u.shape
@@ -117,7 +116,7 @@ def pull(by_u, drawn_z, c, gram, shared, root, inverse, by_p, by_gram, by_factor
                         by_gram[j, k, w] += half[j, m, w] * root[m, k, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def add_pulled(share, at, by_c, by_gram, by_factor, shared, u, covariance, d_factor):
     """Add gradients by c = Z'W(y - B mu - Z `at`), A and L to the first two moments of u and to `d_factor`.
 
@@ -143,7 +142,7 @@ def add_pulled(share, at, by_c, by_gram, by_factor, shared, u, covariance, d_fac
             u[j, w] += share[w] * by_c[j, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def pull_terms(
     first, order, width, z, by_terms, share, random_terms, c, gram, shared, root, inverse, u, covariance, d_factor, d_z
 ):  # fmt: skip

@@ -9,12 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def gram_times_lower(gram, shared, lower, out):
     """out = A L, for a lower triangular second factor."""
     q, lanes = lower.shape[0], lower.shape[2]
@@ -28,7 +27,7 @@ def gram_times_lower(gram, shared, lower, out):
                         out[i, j, w] += gram[i, k, w] * lower[k, j, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def one_plus(lower, product, out):
     """Lower triangle of I + L' `product`."""
     q, lanes = lower.shape[0], lower.shape[2]
@@ -42,7 +41,7 @@ def one_plus(lower, product, out):
                     out[i, j, w] += lower[k, i, w] * product[k, j, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def inverse_root(system, inverse, determinant):
     """Cholesky factor of `system` in its place, the factor's inverse, and the product of its diagonal."""
     q, lanes = system.shape[0], system.shape[2]
@@ -70,7 +69,7 @@ def inverse_root(system, inverse, determinant):
                 inverse[i, j, w] *= inverse[i, i, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def root_of_covariance(inverse, lower, out):
     """X = R^-1 L', both factors lower triangular."""
     q, lanes = lower.shape[0], lower.shape[2]
@@ -83,7 +82,7 @@ def root_of_covariance(inverse, lower, out):
                     out[i, j, w] += inverse[i, k, w] * lower[j, k, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def covariances(root, shared, out):
     """X'X of the pairs that meet in an outcome."""
     q, lanes = root.shape[0], root.shape[2]
@@ -101,7 +100,7 @@ def covariances(root, shared, out):
                     out[j, i, w] = out[i, j, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def person_terms(g, random_terms, root, u, deviance):
     """Mean u = X'X c of the random effects, c = g on the random terms; subtracts |X c|^2 from the deviance."""
     q, lanes = u.shape
@@ -122,7 +121,7 @@ def person_terms(g, random_terms, root, u, deviance):
             deviance[w] -= white[w] * white[w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def factor_gradient(gram, shared, root, inverse, score, factor, work, out):
     """Gradient by the covariance factor, s s'L - A X' R^-1, lower triangle; s the scores left by the random effects."""
     q, lanes = factor.shape[0], factor.shape[2]

@@ -36,9 +36,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 from bayesmodels.kernels.linear_mixed.correlated_walks import (
     joint_gains,
@@ -87,7 +86,7 @@ from bayesmodels.kernels.linear_mixed.skewed import (
 HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def marginal(
     order, y, bases, elapsed, seen, first_slot, count, stratum, group, covariates, mean, shift, slope, sd, partial,
     sigma, random_walk, walk_partial, decay, skew, outcome_of, term_of, random_terms, shifting, random_walks,

@@ -7,12 +7,11 @@ Notation of `likelihood.py`: residuals r = y - B mu (slot, lane), rows of the ba
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def residuals(y, bases, terms, mu, out):
     """y - B mu of one outcome, (slot, lane); `bases` its loadings, whose terms are `terms`."""
     for j in range(out.shape[0]):
@@ -23,7 +22,7 @@ def residuals(y, bases, terms, mu, out):
                 out[j, w] -= bases[m, j, w] * mu[terms[m], w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def reduced(rows, residual, precision, random, square, scores, cross):
     """r'Wr, B'Wr (loading) and B'WB (loading, loading; zero for two without random term) of one outcome."""
     slots, lanes = residual.shape
@@ -55,7 +54,7 @@ def reduced(rows, residual, precision, random, square, scores, cross):
                 cross[other, m, w] = line[w] * precision[w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def add_up(terms, random, scores, cross, g, gram):
     """Add one outcome's B'Wr to `g` (term) and B'WB to `gram` (random term, random term)."""
     lanes = g.shape[1]
@@ -68,7 +67,7 @@ def add_up(terms, random, scores, cross, g, gram):
                     gram[random[m], random[other], w] += cross[m, other, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def take_terms_out(terms, random, cross, u, g):
     """From B'Wr to B'W (r - Z u)."""
     for m in range(terms.shape[0]):
@@ -78,7 +77,7 @@ def take_terms_out(terms, random, cross, u, g):
                     g[terms[m], w] -= cross[m, other, w] * u[random[other], w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def expected_square(square, random, scores, cross, u, covariance, out):
     """Mean over the random effects of (r - Z u)'W(r - Z u), one outcome."""
     for w in range(out.shape[0]):
@@ -96,7 +95,7 @@ def expected_square(square, random, scores, cross, u, covariance, out):
                     out[w] += (u[a, w] * u[b, w] + covariance[a, b, w]) * cross[m, other, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def without_terms(rows, residual, random, u, precision, out):
     """W (r - Z u) of one outcome, (slot, lane)."""
     for j in range(out.shape[0]):
@@ -110,7 +109,7 @@ def without_terms(rows, residual, random, u, precision, out):
             out[j, w] *= precision[w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def by_random_row(m, rows, random, left, u, covariance, precision, out):
     """Gradient by the random rows of loading `m`, residuals held: left u_a - sum_b cov(a, b) W Z_b, (slot, lane)."""
     a = random[m]

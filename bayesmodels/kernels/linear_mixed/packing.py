@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 LANES = 64
 """Persons worked on at once: long enough to pay for each loop's set-up, short enough for the first cache."""
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def by_visits(count):
     """Persons by their number of visits, most first; of as many, in their own order."""
     n, most = count.shape[0], 0
@@ -31,7 +30,7 @@ def by_visits(count):
     return order
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def most_visits(count, order, blocks):
     """Most visits of a person of each block, (outcome, block)."""
     most = np.zeros((count.shape[1], blocks), np.int64)
@@ -41,7 +40,7 @@ def most_visits(count, order, blocks):
     return most
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def pack(source, order, filled, target, m, begin):
     """Copy (slot, person) into (block, `m`, slot, lane), by `order`: `filled[block]` slots from `begin` on."""
     lanes, n = target.shape[3], source.shape[1]
@@ -52,7 +51,7 @@ def pack(source, order, filled, target, m, begin):
                 target[block, m, j, i - first] = source[j, order[i]]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def unpack(source, order, m, target):
     """Copy (block, `m`, slot, lane) into (slot, person), by `order`."""
     lanes, n = source.shape[3], target.shape[1]
@@ -63,7 +62,7 @@ def unpack(source, order, m, target):
                 target[j, order[i]] = source[block, m, j, i - first]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def in_order_of_time(elapsed, count, first_slot, place, since):
     """Every person's visits of all outcomes in order of time, those of one time in the order of outcomes.
 
@@ -94,7 +93,7 @@ def in_order_of_time(elapsed, count, first_slot, place, since):
                 time[first] += elapsed[i, first_slot[first] + taken[first]]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def pack_in_order(source, order, place, begin, target, m):
     """Copy an outcome's (slot, person) into (block, `m`, visit, lane) at `place`; its slots begin at `begin`."""
     lanes = target.shape[3]
@@ -105,7 +104,7 @@ def pack_in_order(source, order, place, begin, target, m):
                 target[position // lanes, m, place[i, begin + j], position % lanes] = source[j, i]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def by_slot(values, order, place, begin, end, m):
     """Bring (block, `m`, visit, lane) from the order of time into the slots of an outcome, in place."""
     lanes, kept = values.shape[3], np.empty(values.shape[2])
@@ -119,7 +118,7 @@ def by_slot(values, order, place, begin, end, m):
                 values[block, m, j, w] = kept[place[i, begin + j]]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def load_persons(
     first, order, stratum, group, count, covariates, mean, shift, slope, sigma, random_walk, factors, shifting,
     mu, visits, noise, drift, factor,

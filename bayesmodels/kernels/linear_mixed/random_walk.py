@@ -15,15 +15,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 _CHUNK = 8
 """Slots whose variances are multiplied before a logarithm is taken: no overflow, an eighth of the logarithms."""
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def gains(elapsed, count, rate, noise, gain, root, spread, log_root):
     """K_j, 1 / sqrt(S_j) and sqrt(S_j) of every slot, and the sum of log sqrt(S_j) over visits."""
     slots, lanes = gain.shape
@@ -47,7 +46,7 @@ def gains(elapsed, count, rate, noise, gain, root, spread, log_root):
                 product[w] = 1.0
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def whiten(rows, gain, root, out):
     """Innovations of `rows` (slot, lane) into `out`, which may be `rows` itself."""
     slots, lanes = gain.shape
@@ -59,7 +58,7 @@ def whiten(rows, gain, root, out):
             out[j, w] = innovation * root[j, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def unwhiten_gradient(gradient, white, gain, root, spread, d_gain, d_root, out):
     """From the gradient by innovations `white` to that by the rows, into `out`; adds those by gain and root."""
     slots, lanes = gain.shape
@@ -74,7 +73,7 @@ def unwhiten_gradient(gradient, white, gain, root, spread, d_gain, d_root, out):
             out[j, w] = by_innovation
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def gains_gradient(elapsed, noise, gain, root, rate, d_gain, d_root, d_rate, d_noise, d_elapsed):
     """Gradient by path and error variance and `elapsed`, from that by gain and root and of minus sum log sqrt(S_j)."""
     slots, lanes = gain.shape

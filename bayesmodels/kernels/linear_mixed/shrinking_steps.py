@@ -13,15 +13,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 _SMALL = 0.3
 """Below it a series of 1 / (exp(x) - 1) - 1 / x; its next term is below 1e-15 of the sum."""
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def shrunk_months(elapsed, decay, out):
     """I of every step, from the months `elapsed` since the visit before or since randomisation."""
     visits, lanes = elapsed.shape
@@ -36,7 +35,7 @@ def shrunk_months(elapsed, decay, out):
             before[w] *= 1.0 + lost
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def shrunk_months_gradient(elapsed, decay, shrunk, gradient, out):
     """Gradient by `decay` of each lane, (lane,), from that by I: d I / d decay = I [d (1 / (exp(x) - 1) - 1 / x) - t0].
 

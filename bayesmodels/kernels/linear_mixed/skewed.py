@@ -21,9 +21,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 from bayesmodels.kernels.exponential import exponentials
 
 DROP = 20.0
@@ -50,7 +49,7 @@ SCAN, FARTHEST, OUTSIDE = 33, 8.0, 48
 WORK = MOST_NODES + 2 * OUTSIDE
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def skewed(z, k, sign):
     """g(z), dg/dz and dg/dk."""
     v = sign * z
@@ -68,7 +67,7 @@ def skewed(z, k, sign):
     return sign * (grown - 1.0) * scale, k * grown * scale, sign * by_k
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def skewed_nodes(z, k, sign, g, by_k):
     """g(z) and dg/dk of all nodes; `g` holds work before."""
     if k < SERIES_BELOW:
@@ -87,7 +86,7 @@ def skewed_nodes(z, k, sign, g, by_k):
         by_k[j] = scale * ((sign * z[j] - k) * grown - (grown - 1.0) * ratio)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def exponents(z, g, s, inner, out):
     """Log integrand at nodes."""
     for j in range(z.shape[0]):
@@ -95,7 +94,7 @@ def exponents(z, g, s, inner, out):
         out[j] = a * inner[2] + b * inner[3] - 0.5 * (a * a * inner[0] + b * b * (1.0 + inner[1])) - a * b * inner[4]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def exponent(z, s, k, sign, inner):
     """Log integrand, its slope, and a curvature that is never below 1, at z."""
     g, slope, _ = skewed(z, k, sign)
@@ -107,7 +106,7 @@ def exponent(z, s, k, sign, inner):
     return value, along * by_g + by_z, max(curvature, 1.0)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def _mode(at, s, k, sign, inner):
     """Mode of the log integrand near `at`, its value there, and the curvature."""
     value, gradient, curvature = exponent(at, s, k, sign, inner)
@@ -124,7 +123,7 @@ def _mode(at, s, k, sign, inner):
     return at, value, curvature
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def _edge(mode, top, reach, drop, s, k, sign, inner):
     """Where the log integrand lies about `drop` below `top`, from a first guess `reach` away from the mode."""
     near, far = 0.0, 0.0
@@ -144,7 +143,7 @@ def _edge(mode, top, reach, drop, s, k, sign, inner):
     return mode + reach
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def integral(s, k, sign, inner, drop, moments, work):
     """Log integral over z of phi(z) exp(f(z)), and the means over z given y.
 
@@ -230,7 +229,7 @@ def integral(s, k, sign, inner, drop, moments, work):
     return top + math.log(total) - HALF_LOG_2PI, used
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def given_skewed(gram, factor, score, root, others, inner):
     """Mean of the other random effects given u_0 and z, others[0] + others[1] u_0 + others[2] z, and inner products.
 
@@ -279,7 +278,7 @@ def given_skewed(gram, factor, score, root, others, inner):
             inner[4, w] += gram[0, a + 1, w] * others[2, a, w]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def integrals(width, factor, k, sign, inner, work, value, moments):
     """`integral` of every person of a block: its logarithm into `value` (lane,), the means into (`MOMENTS`, lane)."""
     products, means = np.empty(INNER), np.empty(MOMENTS)
@@ -291,7 +290,7 @@ def integrals(width, factor, k, sign, inner, work, value, moments):
             moments[j, w] = means[j]
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def effects_of_moments(factor, others, moments, spread, u, covariance):
     """Mean and covariance of all random effects given y, from moments of g and z; `spread` the others' given z."""
     q, lanes = u.shape
@@ -322,7 +321,7 @@ def effects_of_moments(factor, others, moments, spread, u, covariance):
                 )
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def skewed_factor_gradient(gram, factor, score, others, moments, given_z, out, d_skew):
     """Gradient by the covariance factor into `out`, lower triangle, and by the skewness into `d_skew` (lane,).
 
@@ -363,7 +362,7 @@ def skewed_factor_gradient(gram, factor, score, others, moments, given_z, out, d
                 )
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def places_of_z(sd, k, sign, inner, out):
     """Mean and SD of every person's z given y, and the log integral, into `out` (3, person); others as `draws_of_z`."""
     work, moments = np.empty((6, WORK)), np.empty(MOMENTS)
@@ -375,7 +374,7 @@ def places_of_z(sd, k, sign, inner, out):
         out[1, i] = math.sqrt(variance)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def draws_of_z(sd, k, sign, inner, uniform, out):
     """One draw of every person's z given y: from bins about the nodes, then an independence Metropolis step.
 

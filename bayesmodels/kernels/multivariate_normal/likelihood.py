@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from bayesmodels.kernels.compiled import COMPILE
+from bayesmodels.kernels.compiled import FAST, kernel
 
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def normal_by_pattern(y, pattern, seen, block, mean, covariance, weight, with_gradient):
     """Log density of every person's vector, and the gradient of its weighted sum.
 

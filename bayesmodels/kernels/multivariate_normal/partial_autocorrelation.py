@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import COMPILE, VERSION, array, by_name
+from bayesmodels.kernels.compiled import FAST, VERSION, array, by_name, kernel
 
 
 def pairs(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +41,7 @@ def pairs(size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.triu_indices(size, 1)
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def correlations(partial, size):
     """Correlation matrices (block, size, size) from partial autocorrelations (block, pair)."""
     blocks = partial.shape[0]
@@ -53,7 +52,7 @@ def correlations(partial, size):
     return out
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def correlations_gradient(partial, d_out):
     """Gradient by the partial autocorrelations (block, pair) from that by the matrices (block, size, size)."""
     blocks, size = d_out.shape[0], d_out.shape[1]
@@ -96,7 +95,7 @@ def correlations_gradient(partial, d_out):
     return found
 
 
-@njit(**COMPILE)
+@kernel(FAST)
 def _levinson(partial, matrix, ahead, back, f, g):
     """One correlation matrix into `matrix`; coefficients [s, t, j] of x_j and variances left into the others."""
     size = matrix.shape[0]

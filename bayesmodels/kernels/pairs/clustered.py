@@ -19,8 +19,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from bayesmodels.kernels.compiled import kernel
 from bayesmodels.kernels.correlation import correlation_factor, correlation_factor_gradient
 
 TERMS = 4
@@ -35,7 +35,7 @@ ARMS = np.array([[-0.5, 0.0, 1.0, 0.0], [0.0, -0.5, 0.0, 1.0], [0.5, 0.0, 1.0, 0
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _cholesky_and_inverse(v, root, inverse, q):
     """Lower Cholesky factor of the leading q x q block of v and the factor's inverse; half the log determinant."""
     half = 0.0
@@ -59,7 +59,7 @@ def _cholesky_and_inverse(v, root, inverse, q):
     return half
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def marginal(value, size, mean, sd, partial, residual_sd, residual_correlation, weight, with_gradient):
     """Log density of the pairs of every cluster, and the gradient of its weighted sum.
 

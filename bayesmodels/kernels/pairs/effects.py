@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit
 from pytensor.gradient import DisconnectedType
 from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-from bayesmodels.kernels.compiled import VERSION
+from bayesmodels.kernels.compiled import VERSION, kernel
 
 KNOWN, BELOW, ABOVE, UNKNOWN = 0, 1, 2, 3
 """Codes of what a value is: itself, a bound that it lies below or above, nothing."""
@@ -29,7 +28,7 @@ FAR = -30.0
 """Below this many SDs the normal tail is taken from its asymptotic series, exact there to ten digits."""
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _log_tail(z):
     """Logarithm of the standard normal CDF, and its derivative."""
     if z > FAR:
@@ -39,7 +38,7 @@ def _log_tail(z):
     return -0.5 * (z * z + LOG_TWO_PI) - math.log(-z) + math.log(series), -z / series
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _pair(e, v, c, kind, out):
     """Log density of one pair; `out` gets the derivatives by mean 1, mean 2, variance 1, variance 2, covariance.
 
@@ -81,7 +80,7 @@ def _pair(e, v, c, kind, out):
     return density
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _evaluate(value, mean, spread, correlation, se, within, kind, g, log_weight):
     """Log density (pair,) and its derivatives by mean, spread (pair, 2), correlation and within (pair,)."""
     n, nodes = value.shape[0], len(g)
@@ -115,12 +114,12 @@ def _evaluate(value, mean, spread, correlation, se, within, kind, g, log_weight)
     return density, by_mean, by_spread, by_correlation, by_within
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _density(value, mean, spread, correlation, se, within, kind, g, log_weight):
     return _evaluate(value, mean, spread, correlation, se, within, kind, g, log_weight)[0]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(False)
 def _weighted(weight, value, mean, spread, correlation, se, within, kind, g, log_weight):
     """Derivatives of the weighted sum of densities, in the shapes of mean, spread, correlation and within."""
     _, m, s, r, w = _evaluate(value, mean, spread, correlation, se, within, kind, g, log_weight)

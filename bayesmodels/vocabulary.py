@@ -451,7 +451,7 @@ _WINDOW = ("event", "landmark", "horizon")
 _EVENT_CURVES = (
     Variable("survival", _CELL, "probability", "without a terminal event, had nobody withdrawn", "event"),
     Variable("cumulative_incidence", ("event", *_CELL), "probability", "event so far, all events competing", "event"),
-    Variable("mean_alive", ("outcome", *_CELL), "{unit}", "mean course among the living", "event"),
+    Variable("mean_alive", ("outcome", *_CELL), "{unit}", "mean true value of the living, within limits", "event"),
     Variable(
         "mean_composite",
         ("outcome", *_CELL),

@@ -64,7 +64,7 @@ def model(*, death=None, withdrawal=None, **fields) -> JointEventModel:
         "associations": [{"outcome": "score", "form": "value"}],
     } | (withdrawal or {})  # fmt: skip
     common = {"person_sd": "common", "residual_sd": "common"}
-    return JointEventModel(outcomes=(outcome(),), events=(death, withdrawal), **common | fields)
+    return JointEventModel(**{"outcomes": (outcome(),), "events": (death, withdrawal)} | common | fields)
 
 
 WITHDRAWAL = np.array([-4.0, -3.6])

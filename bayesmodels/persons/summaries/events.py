@@ -67,9 +67,9 @@ def event_curves(
     xr.Dataset
         The variables of `vocabulary.EVENT_GROUPS["event_curves"]`, dims (chain, draw, ...). `survival` and `rmst`
         (months) count terminal events only, as if nobody withdrew; `cumulative_incidence` has all events compete.
-        `mean_alive` is the mean error-free course of those whom no terminal event has reached, nobody withdrawing,
-        modelling scale, not held within limits. For `mean_composite` and `win_probability` courses are cut at the
-        outcome's limits; death scores the worse limit in the mean, and is worse than any course in the probability.
+        `mean_alive` is the mean true value of those whom no terminal event has reached, nobody withdrawing, modelling
+        scale. True values, with their random walk, are held within the outcome's limits; death scores the worse limit
+        in `mean_composite`, and is worse than any course in `win_probability`.
         Without terminal event only the incidence, and the attribute `note` says why.
     """
     weeks = np.asarray(study.curve_weeks, float)
@@ -157,10 +157,12 @@ def _of_draw(
     found["survival"] = np.stack([members @ s for s in alive])
     found["rmst"] = np.stack([members @ s for s in spent])
     share = found["survival"]
-    found["mean_alive"] = np.stack(
-        [members @ (f.courses * s) / share[g] for g, (f, s) in enumerate(zip(futures, alive, strict=True))], axis=1
-    )
     states = [np.stack([np.clip(f.states[k], w.low, w.high) for k, w in enumerate(worst)]) for f in futures]
+    limited = np.array([np.isfinite([w.low, w.high]).any() for w in worst])[:, None, None]
+    true = [np.where(limited, y, f.courses) for y, f in zip(states, futures, strict=True)]
+    found["mean_alive"] = np.stack(
+        [members @ (y * s) / share[g] for g, (y, s) in enumerate(zip(true, alive, strict=True))], axis=1
+    )
     death = np.array([w.death for w in worst])[:, None, None]
     found["mean_composite"] = np.stack(
         [members @ (y * s) + (1 - share[g]) * death for g, (y, s) in enumerate(zip(states, alive, strict=True))], axis=1

@@ -61,6 +61,7 @@ class Effects(Chapter):
         """Posterior beside prior."""
         context, label = reading.context, reading.label
         effects = reading.tables["effects"].sort_values("outcome", key=places, kind="stable")
+        effects = effects[~_said_as_slowing(effects)]
         rows = []
         for row in effects.to_dict("records"):
             outcome = context.outcomes[row["outcome"]]
@@ -273,12 +274,17 @@ def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
     rows = table[
         table["name"].isin([name for name, row in EFFECTS.items() if row.would_teach]) & (table["sd"] > NOTHING)
     ].copy()
-    slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
-    rows = rows[~((rows["name"] == "drug_effect") & rows["outcome"].isin(slowing))]
+    rows = rows[~_said_as_slowing(rows)]
     same = ["name", "outcome", "contrast", "median", "lower", "upper"]
     shared = rows.duplicated(same, keep=False)
     rows.loc[shared, "stratum"] = ""
     return rows.drop_duplicates(same).to_dict("records")
+
+
+def _said_as_slowing(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of `drug_effect` repeat the outcome's proportional slowing, the word for the same share."""
+    slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
+    return (rows["name"] == "drug_effect") & rows["outcome"].isin(slowing)
 
 
 def _is_identified(row: dict[str, Any]) -> bool:

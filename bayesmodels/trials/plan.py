@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -234,6 +234,11 @@ def _plan_of(sent: Packed) -> Plan:
         return cloudpickle.loads(sent.content)
 
 
+@cache
+def _versions() -> str:
+    return json.dumps(versions())
+
+
 def run_fit(sent: Packed, number: int) -> Record:
     """The record of one fit; one that fails says why.
 
@@ -253,7 +258,7 @@ def run_fit(sent: Packed, number: int) -> Record:
 
 def _fitted(sent: Packed, number: int) -> Record:
     began, cpu = time.monotonic(), time.process_time()
-    record: Record = {"fit": number, "host": socket.gethostname(), "versions": json.dumps(versions())}
+    record: Record = {"fit": number, "host": socket.gethostname(), "versions": _versions()}
     try:
         plan = _plan_of(sent)
         record["seed"] = plan.seed_of(number)
@@ -276,6 +281,6 @@ def lost_fit(sent: Packed, number: int) -> Record:
     """
     why = "its process ended three times without an answer: out of memory, or killed"
     return {
-        "trial": number, "fit": number, "host": None, "versions": json.dumps(versions()), "status": "failed",
+        "trial": number, "fit": number, "host": None, "versions": _versions(), "status": "failed",
         "why": why, "seed": _plan_of(sent).seed_of(number), "rows": [],
     }  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadInput
+from bayesmodels.parts.lookup import unknown
 from bayesmodels.simulation import (
     DataLock,
     StartGroup,
@@ -132,6 +133,9 @@ class GeneratorTruth(BaseModel):
 
     @model_validator(mode="after")
     def _possible(self) -> GeneratorTruth:
+        strange = [name for name in self.changes if name not in Truth.model_fields]
+        if strange:
+            raise ValueError("\n".join(f"changes: {unknown('field', name, Truth.model_fields)}" for name in strange))
         try:
             _ = self.generator
         except BadInput as error:

@@ -224,7 +224,8 @@ def _posterior(
     path = truth.posterior if folder is None else folder / truth.posterior
     held = load(path)["posterior"].to_dataset()
     pm_model = fits.model.build(plan.trial(0))
-    shapes = {rv.name: tuple(pm_model.eval_rv_shapes()[rv.name]) for rv in pm_model.free_RVs}
+    known = pm_model.eval_rv_shapes()
+    shapes = {rv.name: tuple(int(size) for size in known[rv.name]) for rv in pm_model.free_RVs}
     where = f"[truth] posterior: {truth.posterior}"
     problems = []
     for name, shape in shapes.items():

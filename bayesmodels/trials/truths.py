@@ -116,6 +116,7 @@ class GeneratorTruth(BaseModel):
 
     Parameters
     ----------
+    type : {"generator"}
     drug_effect : bool
         False: a drug that does nothing, whatever is changed.
     exits : bool
@@ -158,6 +159,7 @@ class PriorTruth(BaseModel):
 
     Parameters
     ----------
+    type : {"prior"}
     exits : bool
         As of `GeneratorTruth`.
     """
@@ -178,9 +180,11 @@ class PosteriorTruth(PriorTruth):
 
     Parameters
     ----------
+    type : {"posterior"}
     posterior : Path
         A .nc file, relative to the configuration; with the same start groups, strata and outcomes as the trials.
     exits : bool
+        As of `GeneratorTruth`.
     """
 
     type: Literal["posterior"] = "posterior"  # type: ignore[assignment]

@@ -327,10 +327,13 @@ def check(
     with _answering(quiet, as_json) as answer:
         from bayesmodels.run.check import checked
         from bayesmodels.run.config import own_code_of
+        from bayesmodels.trials.config import is_of_trials, trials_problems
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
-        problems, warnings = ([str(line) for line in lines] for lines in checked(source))
+        problems, warnings = (
+            [str(line) for line in lines] for lines in (trials_problems if is_of_trials(source) else checked)(source)
+        )
         answer.document = {"source": str(source), "problems": problems, "warnings": warnings}
         answer.code = BAD_INPUT if problems else OK
         answer.lines = shown(problems, "problem")

@@ -152,6 +152,33 @@ def read_trials_config(path: str | Path) -> TrialsConfig:
     return TrialsConfig(path, text, sections, plan)
 
 
+def is_of_trials(path: Path) -> bool:
+    """Whether a file is the configuration of a study of many trials, by its sections.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    try:
+        return path.is_file() and bool({"trials", "truth", "design", "keep", "decide"} & set(read_toml(path)[1]))
+    except BadConfig:
+        return False
+
+
+def trials_problems(path: Path) -> tuple[list[str], list[str]]:
+    """Every problem of the configuration of a study of many trials, and no warnings: as of `run.check.checked`.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    try:
+        read_trials_config(path)
+    except BadConfig as error:
+        return list(error.problems), []
+    return [], []
+
+
 def plan_of(
     model: Any,
     *,

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import pandas as pd
 
-from bayesmodels.errors import BadInput, BayesmodelsError, expect_whole
+from bayesmodels.errors import BadInput, BayesmodelsError, expect, expect_whole
 from bayesmodels.files import made_folder, write_whole
 from bayesmodels.fitted import versions
 from bayesmodels.fitting import NutsSettings
@@ -27,7 +28,7 @@ from bayesmodels.trials.loop import run_study
 from bayesmodels.trials.operating import OperatingCharacteristics, rows_table
 from bayesmodels.trials.page import page
 from bayesmodels.trials.plan import Plan, lost_fit, packed, run_fit
-from bayesmodels.trials.truths import AnyTruth, Design, GeneratorTruth, Reading
+from bayesmodels.trials.truths import AnyTruth, Design, GeneratorTruth, PriorTruth, Reading
 
 MANIFEST, CONFIG, ROWS, REPORT, LOG = "manifest.json", "config.toml", "rows.parquet", "report.html", "log.jsonl"
 PARTS = "rows"
@@ -187,16 +188,50 @@ def simulate_trials(
         The model does not have what is kept, or the log is of another study.
     """
     settings = NutsSettings(chains=2, tune=500, draws=500) if settings is None else settings
+    design, truth, reading = design or Design(), truth or GeneratorTruth(), reading or Reading()
+    _check_call(model, keep, rules, design, truth, reading, settings, interval, log, executor, max_seconds)
+    expect_whole(fits, "fits", 1)
+    expect_whole(seed, "seed")
+    expect_whole(workers, "workers", 1)
     if settings.seed is not None:
         raise BadInput(
             "settings: expected none of a seed, since every fit has its own; give simulate_trials(..., seed=)"
         )
     plan = plan_of(
-        model, design=design or Design(), truth=truth or GeneratorTruth(), reading=reading or Reading(), keep=keep,
-        rules=rules, settings=settings, seed=seed, interval=interval,
+        model, design=design, truth=truth, reading=reading, keep=keep, rules=rules, settings=settings, seed=seed,
+        interval=interval,
     )  # fmt: skip
     doors: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "executor": executor}
     return characteristics(plan, fits, log, max_seconds=max_seconds, **doors)
+
+
+def _check_call(
+    model: Any, keep: Any, rules: Any, design: Any, truth: Any, reading: Any, settings: Any, interval: Any, log: Any,
+    executor: Any, max_seconds: Any,
+) -> None:  # fmt: skip
+    """Refuse arguments of other kinds than `simulate_trials` takes."""
+    if not callable(getattr(model, "build", None)) or isinstance(model, type):
+        raise BadInput(
+            f"model: expected one with a method build, got {type(model).__name__}; write LongitudinalModel(...)"
+        )
+    listed: tuple[tuple[str, Any, type], ...] = (("keep", keep, Kept), ("rules", rules, Rule))
+    for name, items, kind in listed:
+        if not isinstance(items, Sequence) or not all(isinstance(item, kind) for item in items):
+            raise BadInput(f"{name}: expected a list of {kind.__name__}(...), got {type(items).__name__}")
+    if not keep and not rules:
+        raise BadInput("keep, rules: expected one at least, found none; write keep=[Kept(variable=...)]")
+    expect(design, Design, "design", "write Design(n_early=72, n_delayed=36)")
+    expect(truth, (GeneratorTruth, PriorTruth), "truth", "write GeneratorTruth(changes={...})")
+    expect(reading, Reading, "reading", "write Reading(strata=True)")
+    expect(settings, NutsSettings, "settings", "write NutsSettings(draws=500)")
+    expect(log, (str, Path, NoneType), "log", "give the path of a file")
+    expect(max_seconds, (int, float, NoneType), "max_seconds", "give seconds")
+    if not isinstance(interval, float) or not 0.5 <= interval <= 0.999:
+        raise BadInput(f"interval: expected a number from .5 to .999, got {interval!r:.60}")
+    if log is not None and Path(log).is_dir():
+        raise BadInput(f"log: expected a file or nothing of that name, found the folder {log}; choose another name")
+    if executor is not None:
+        expect(executor, Executor, "executor", "give a concurrent.futures.Executor")
 
 
 def characteristics(

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bayesmodels.errors import BayesmodelsError
+from bayesmodels.errors import BadInput, BayesmodelsError
 from bayesmodels.processes import process_pool
 
 Record = dict[str, Any]
@@ -31,6 +31,9 @@ UNKNOWN_WIDTH = 500
 
 POLL = 1.0
 """Seconds between looks at how many workers a cluster has."""
+
+
+GOES_ON = "what was done is in the log, and the same again goes on from there"
 
 
 class WorkerLost(BayesmodelsError):
@@ -86,6 +89,8 @@ def run_study(
     ------
     ValueError
         The log is of another specification.
+    BadInput
+        No scheduler answers at the address.
     WorkerLost
         See `lost`; or `executor` broke.
     """
@@ -141,9 +146,7 @@ def _records(
         width = 2 * getattr(executor, "_max_workers", UNKNOWN_WIDTH)
         yield from _handed_out(timed, numbers, lambda: nullcontext(executor), lambda: width, late, lost, again=False)
     elif scheduler is not None:
-        from distributed import Client
-
-        with Client(scheduler) as client:
+        with _client(scheduler) as client:
             dask: Executor = client.get_executor()
             yield from _handed_out(
                 timed, numbers, lambda: nullcontext(dask), lambda: 2 * sum(client.nthreads().values()), late, lost
@@ -156,6 +159,18 @@ def _records(
     else:
         size = min(workers, len(numbers))
         yield from _handed_out(timed, numbers, lambda: process_pool(size), lambda: size, late, lost)
+
+
+def _client(scheduler: str) -> Any:
+    from distributed import Client
+
+    try:
+        return Client(scheduler)
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"scheduler: expected the address of a Dask scheduler that answers, such as tcp://host:8786, got "
+            f"{scheduler!r} ({type(error).__name__}); start one with `dask scheduler`"
+        ) from error
 
 
 def _handed_out(
@@ -187,6 +202,8 @@ def _handed_out(
                         broken = True
                 for future in wait(running, timeout=POLL, return_when=FIRST_COMPLETED).done:
                     number = running.pop(future)
+                    if future.cancelled():
+                        raise WorkerLost(f"trial {number}: given up by its executor or cluster; {GOES_ON}")
                     error = future.exception()
                     if error is None:
                         yield future.result()
@@ -200,7 +217,7 @@ def _handed_out(
                     elif lost is not None and again:
                         yield lost(number)
                     else:
-                        raise WorkerLost(f"trial {number}: its process ended ({error}); what was done is in the log")
+                        raise WorkerLost(f"trial {number}: its process ended ({error}); {GOES_ON}")
 
 
 def _ended_under(error: BaseException) -> bool:

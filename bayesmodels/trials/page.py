@@ -104,18 +104,23 @@ def _quantities(found: OperatingCharacteristics) -> Section | None:
             "SD of medians": table["sd_of_medians"],
             "Posterior SD": table["posterior_sd"],
             f"Width of {level} interval": table["width"],
-            f"Coverage of {level} interval": [_share(row, "coverage") for row in table.itertuples()],
-            "Coverage of 50 % interval": [_share(row, "coverage_50") for row in table.itertuples()],
         }
     )
     judged = table[table["coverage"].notna()]
-    pictures = []
+    tables, pictures = {"Over fits": rows}, []
     if len(judged):
+        tables["Intervals that cover the truth (95 % limits)"] = pd.DataFrame(
+            {
+                "Quantity": judged["quantity"],
+                f"{level} interval": [_share(row, "coverage") for row in judged.itertuples()],
+                "50 % interval": [_share(row, "coverage_50") for row in judged.itertuples()],
+            }
+        )
         alt = f"Share of trials whose {level} interval covers the truth, by quantity, with binomial 95 % limits."
         pictures.append(Picture(lambda: _coverage(judged.head(SHOWN), found.interval), alt, alt))
     return Section(
         "Estimates",
-        tables={"Over fits": rows},
+        tables=tables,
         figures=pictures,
         note="Estimates are posterior medians, intervals equal-tailed. Coverage is at the truth of the simulation; "
         "limits are for one quantity at a time.",
@@ -123,7 +128,7 @@ def _quantities(found: OperatingCharacteristics) -> Section | None:
 
 
 def _coverage(table: pd.DataFrame, interval: float) -> Figure:
-    figure = Figure(figsize=(7.5, 1.2 + 0.24 * len(table)), layout="constrained")
+    figure = Figure(figsize=(7.5, 1.6 + 0.28 * len(table)), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(table))[::-1]
     share = 100 * table["coverage"].to_numpy()
@@ -132,6 +137,7 @@ def _coverage(table: pd.DataFrame, interval: float) -> Figure:
     axes.errorbar(share, place, xerr=edges, fmt="o", ms=4, lw=1, color="#0b5fa5")
     axes.set_yticks(place, table["quantity"], fontsize=7)
     axes.set_xlim(0, 101)
+    axes.set_ylim(-0.8, len(table) - 0.2)
     axes.set_xlabel("Intervals that cover the truth, %", fontsize=8)
     return figure
 

@@ -145,6 +145,15 @@ def test_every_problem_of_a_file_is_a_line_with_its_key(config, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_check_reads_such_a_configuration(config):
+    done = invoke("check", config)
+    assert (done.exit_code, done.stdout) == (0, f"{config}: no problems found\n")
+    config.write_text(CONFIG.replace("fits = 4", "fits = 0"))
+    done = invoke("check", config)
+    assert done.exit_code == 2
+    assert "small.toml: [trials] fits:" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [

@@ -54,7 +54,9 @@ class Rule(BaseModel):
     at : mapping of str to label
         One label of every dim that has several.
     favours : {"up", "down"}, optional
-        Which sign of the quantity helps the decision; default the good direction of its outcome.
+        Which sign of the quantity helps the decision. Default for differences and drug effects: the good direction of
+        the outcome, of a difference that of the contrast's first group; of a share of the decline that the drug
+        removes, up. Of other quantities there is no default.
     beyond : float
         A quantity counts as favourable beyond this value, in its unit: 0 for differences, 1 for ratios.
     probability : float
@@ -97,7 +99,7 @@ class Rule(BaseModel):
         Raises
         ------
         BadInput
-            The rule leaves it open and the quantity has no outcome with a good direction.
+            The rule leaves it open and the quantity has no good sign as a matter of course.
         """
         towards = self.favours or cell["good"]
         if towards not in ("up", "down"):
@@ -156,7 +158,7 @@ def cells(item: Kept | Rule, values: xr.DataArray) -> Iterator[tuple[dict[str, A
     Yields
     ------
     tuple of dict and array (draw,)
-        `quantity`, its name with labels; `labels` by dim; `good`, the good direction of its outcome. Quantities without
+        `quantity`, its name with labels; `labels` by dim; `good`, its good sign or None. Quantities without
         a defined draw are left out.
 
     Raises
@@ -178,15 +180,34 @@ def cells(item: Kept | Rule, values: xr.DataArray) -> Iterator[tuple[dict[str, A
         if np.isnan(draws).all():
             continue
         named = ", ".join(f"week {said(label)}" if dim == "week" else said(label) for dim, label in labels.items())
-        good = values.coords.get("good_direction")
         yield (
             {
                 "quantity": f"{item.variable}[{named}]" if named else item.variable,
                 "labels": {dim: _plain(label) for dim, label in labels.items()},
-                "good": None if good is None else str(np.atleast_1d(good.to_numpy())[place[dims.index("outcome")]]),
+                "good": _good(item.variable, values, place),
             },
             draws,
         )
+
+
+COMPARISONS = ("difference", "latent_difference", "standardised_difference")
+"""Variables whose good sign is the outcome's: the contrast's first group does better."""
+
+
+def _good(name: str, values: xr.DataArray, place: Sequence[int]) -> str | None:
+    """The good sign of a quantity, where it is a matter of course (as `posterior.context.Outcome.effect_sign`)."""
+    variable = VARIABLES[name]
+    if variable.favours == "positive":
+        return "up"
+    if "outcome" not in variable.dims or (variable.favours != "outcome" and name not in COMPARISONS):
+        return None
+    told = {}
+    for key in ("good_direction", "effect_type"):
+        if key in values.coords:
+            told[key] = str(np.atleast_1d(values[key].to_numpy())[place[variable.dims.index("outcome")]])
+    if variable.favours == "outcome" and "proportional" in told.get("effect_type", ""):
+        return "up"
+    return told.get("good_direction")
 
 
 def _places(item: Kept | Rule, dim: str, labels: np.ndarray) -> list[int]:

@@ -58,6 +58,7 @@ _HOME = {
     "sample": "fitting",
     "save": "posterior.archive",
     "simulate": "simulation",
+    "simulate_trials": "trials.job",
     "single_trial": "surrogacy.person_level",
     "sod1_csf": "models.presets",
     "svc": "models.presets",

@@ -80,6 +80,7 @@ app = typer.Typer(
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print folder, verdict, reasons and warnings as JSON on stdout.")]
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
+JsonStudy = Annotated[bool, typer.Option("--json", help="Print folder, status, fits and rules as JSON on stdout.")]
 JsonPersons = Annotated[bool, typer.Option("--json", help="Print folder, verdicts and seed as JSON on stdout.")]
 JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
@@ -267,6 +268,56 @@ def simulate(
 
 
 @app.command()
+def trials(
+    config: Annotated[Path, typer.Argument(help="TOML file with a truth, a design, a model and what is kept.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the study; the same command again goes on there.")],
+    fits: Annotated[int | None, typer.Option(min=1, help="Instead of the file's; more extend a study.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
+    array: Annotated[str | None, typer.Option(help="K/N: the K-th of N parts; then `bayesmodels collect`.")] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", help="No fit is begun after it: 90s, 45m, 12h, or 12:00:00.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Make two fits, say what all would cost, write nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: JsonStudy = False,
+) -> None:
+    """Simulate many trials, fit a model to each: bias, coverage, power, type I error. These are not data."""
+    if scheduler is not None and workers > 1:
+        raise typer.BadParameter("give --workers or --scheduler, not both")
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.trials import job
+
+        answer.interrupted = f"interrupted; the same command goes on in {out}"
+        seconds = None if max_time is None else job.seconds_of(max_time)
+        if dry_run:
+            cost = job.dry_run(config, out, fits=fits)
+            answer.text, answer.document = cost.sentence(), cost.document()
+            return
+        made = job.run_trials(
+            config, out, fits=fits, array=array, workers=workers, scheduler=scheduler, max_seconds=seconds
+        )
+        answer.text, answer.document = made.sentence(), made.document()
+
+
+@app.command()
+def collect(
+    folder: Annotated[Path, typer.Argument(help="Folder of a study whose parts were run with --array.")],
+    partial: Annotated[bool, typer.Option("--partial", help="Report the fits that are there.")] = False,
+    quiet: Quiet = False,
+    as_json: JsonStudy = False,
+) -> None:
+    """Put the parts of a study of many trials together, and report them; exit 2 where fits are missing."""
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.trials.job import collect as collected
+
+        made = collected(folder, partial=partial)
+        answer.text, answer.document = made.sentence(), made.document()
+
+
+@app.command()
 def check(
     source: Annotated[Path, typer.Argument(help="A folder with persons, visits and events, or a TOML file.")],
     quiet: Quiet = False,
@@ -276,10 +327,13 @@ def check(
     with _answering(quiet, as_json) as answer:
         from bayesmodels.run.check import checked
         from bayesmodels.run.config import own_code_of
+        from bayesmodels.trials.config import is_of_trials, trials_problems
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
-        problems, warnings = ([str(line) for line in lines] for lines in checked(source))
+        problems, warnings = (
+            [str(line) for line in lines] for lines in (trials_problems if is_of_trials(source) else checked)(source)
+        )
         answer.document = {"source": str(source), "problems": problems, "warnings": warnings}
         answer.code = BAD_INPUT if problems else OK
         answer.lines = shown(problems, "problem")

@@ -39,12 +39,29 @@ def side_by_side[Item, Result](
     if workers == 1 or len(items) < 2:
         yield from enumerate(map(function, items))
         return
-    pool = ProcessPoolExecutor(min(workers, len(items)), mp_context=get_context("spawn"), initializer=_left_to_parent)
-    others = set(active_children())
-    try:
+    with process_pool(min(workers, len(items))) as pool:
         places = {pool.submit(function, item): place for place, item in enumerate(items)}
         for future in as_completed(places):
             yield places[future], future.result()
+
+
+@contextmanager
+def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Pool of fresh processes that is ended with the block, at once where an exception ends it.
+
+    Parameters
+    ----------
+    workers : int
+
+    Yields
+    ------
+    ProcessPoolExecutor
+        Its processes leave Ctrl-C to this one.
+    """
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_left_to_parent)
+    others = set(active_children())
+    try:
+        yield pool
     except BaseException:
         for process in set(active_children()) - others:
             process.terminate()

@@ -11,6 +11,7 @@ import xarray as xr
 
 import bayesmodels as b
 from bayesmodels.posterior.archive import SCHEMA
+from bayesmodels.trials import Kept
 
 STUDY = toy_model.study()
 TABLES = toy_model.tables()
@@ -37,6 +38,7 @@ NAN.attrs = {"schema": SCHEMA}
 EMPTY = xr.DataTree()
 SETTINGS = b.NutsSettings(draws=10, tune=10, seed=1, chains=1)
 DROPOUT = b.Dropout(outcome="alsfrs_r", week=8)
+KEPT = Kept(variable="difference")
 NUMBER, TEXT, LIST = 3, "nonsense", [1]
 
 
@@ -207,6 +209,18 @@ MISUSES = {
     "simulate, half a trial": lambda p: b.simulate(p / "out", seed=1, trials=0.5),
     "simulate, fewer than nobody": lambda p: b.simulate(p / "out", seed=1, n_early=-5),
     "simulate, truth as dict": lambda p: b.simulate(p / "out", seed=1, truth={}),
+    "simulate_trials of a class": lambda p: b.simulate_trials(b.LongitudinalModel, keep=[KEPT]),
+    "simulate_trials, nothing kept": lambda p: b.simulate_trials(MODEL),
+    "simulate_trials, kept as dict": lambda p: b.simulate_trials(MODEL, keep={"variable": "difference"}),
+    "simulate_trials, truth as dict": lambda p: b.simulate_trials(MODEL, keep=[KEPT], truth={"elasticity": 1}),
+    "simulate_trials, half a fit": lambda p: b.simulate_trials(MODEL, keep=[KEPT], fits=0.5),
+    "simulate_trials, no worker": lambda p: b.simulate_trials(MODEL, keep=[KEPT], workers=0),
+    "simulate_trials, log a folder": lambda p: b.simulate_trials(MODEL, keep=[KEPT], log=p),
+    "simulate_trials, executor as number": lambda p: b.simulate_trials(MODEL, keep=[KEPT], executor=NUMBER),
+    "simulate_trials, settings with a seed": lambda p: b.simulate_trials(
+        MODEL, keep=[KEPT], settings=b.NutsSettings(seed=1)
+    ),
+    "simulate_trials, interval as text": lambda p: b.simulate_trials(MODEL, keep=[KEPT], interval=TEXT),
     "LeavingRule, deaths as number": lambda p: b.LeavingRule(deaths=NUMBER),
     "LeavingRule, tolerance as text": lambda p: b.LeavingRule(tolerance_weeks=TEXT),
     "Evidence.select of a number": lambda p: _evidence().select(NUMBER),
@@ -215,6 +229,7 @@ MISUSES = {
 """Name to a function of a folder that holds an empty file named `file`."""
 
 VALUES = {
+    "ModelSensitivity, forms as number": lambda: b.ModelSensitivity(forms=NUMBER),
     "Dropout, before the start": lambda: b.Dropout(outcome="alsfrs_r", week=-1),
     "Dropout, unknown": lambda: b.Dropout(outcome="alsfrs_r", week=8, delta=(0, 1)),
     "Ranks, no outcome": lambda: b.Ranks(week=8),

@@ -17,6 +17,8 @@ from bayesmodels.parts.hazards import HAZARDS
 from bayesmodels.parts.trajectories import TRAJECTORIES
 from bayesmodels.run.check import checked
 from bayesmodels.run.config import read_config
+from bayesmodels.trials.config import StudyOfTrials, TrialsSections, read_trials_config
+from bayesmodels.trials.truths import Design, Reading
 
 MODEL_FIELDS = model_class("visit").model_fields
 ROOT = Path(__file__).parents[1]
@@ -42,7 +44,8 @@ def anchors(page):
 def whole_configurations():
     """TOML blocks that are a whole configuration: a model and its data."""
     found = [(page, block) for page in PAGES for block in blocks(page, "toml")]
-    return [(page, block) for page, block in found if {"study", "data"} & set(tomllib.loads(block))]
+    keys = [set(tomllib.loads(block)) for _, block in found]
+    return [each for each, own in zip(found, keys, strict=True) if {"study", "data"} & own and "trials" not in own]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -75,6 +78,19 @@ def test_whole_configurations_are_accepted(tmp_path):
         path = tmp_path / "trial.toml"
         path.write_text(block, encoding="utf-8")
         assert read_config(path).sections.model == tomllib.loads(block)["model"], page.name
+
+
+def test_the_configurations_of_many_trials_are_accepted(tmp_path):
+    (whole,) = blocks(ROOT / "docs" / "trials.md", "toml")
+    path = tmp_path / "trials.toml"
+    path.write_text(whole, encoding="utf-8")
+    read = read_trials_config(path)
+    said = tomllib.loads(whole)
+    assert read.sections.trials.fits == said["trials"]["fits"]
+    assert set(said) == set(TrialsSections.model_fields)
+    for name, section in (("trials", StudyOfTrials), ("design", Design), ("study", Reading)):
+        shown = set(said[name]) | ({"start_groups"} if name == "design" else set())
+        assert shown == set(section.model_fields), name
 
 
 def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(tmp_path):

@@ -53,6 +53,7 @@ NAMES = (
     "sample",
     "save",
     "simulate",
+    "simulate_trials",
     "single_trial",
     "sod1_csf",
     "svc",

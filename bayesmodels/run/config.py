@@ -152,7 +152,7 @@ def config_of(path: Path, text: str, raw: dict[str, Any]) -> Config:
     spec = raw.get("model")
     kind = _TRIALS if isinstance(spec, dict) and spec.get("type") == TRIAL_LEVEL else _OTHERS
     with modules_beside(path.parent):
-        model = _model(spec, path.name, problems)
+        model = checked_model(spec, path.name, problems)
         analyses = tuple(_analyses(raw, path.name, problems))
     try:
         sections = kind.model_validate(raw)
@@ -242,7 +242,18 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         raise BadConfig(f"{path}: not valid TOML: {plain(error, LONGEST)}") from error
 
 
-def _model(spec: Any, file: str, problems: list[str]) -> Any:
+def checked_model(spec: Any, file: str, problems: list[str]) -> Any:
+    """Return the model that a `[model]` describes, or None; what is wrong with it is added to the problems.
+
+    Parameters
+    ----------
+    spec : mapping
+        As read from TOML.
+    file : str
+        Name of the file, for the lines.
+    problems : list of str
+        Lines are appended.
+    """
     if not isinstance(spec, dict):
         return None  # the section is missing or not a table: said by the check of the whole file
     from bayesmodels.models import model_class, model_from_spec

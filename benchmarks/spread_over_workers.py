@@ -4,8 +4,9 @@
 
 Given the parameters persons are independent, so that log-density and gradient are sums over persons, and those of the
 prior. Each worker builds and compiles the model of its own persons once and keeps it; then only the vector of
-parameters goes out, and one number and one vector come back. Every part counts the prior, so the prior is taken off all parts but
-one; it is worked out by PyMC, without the compiled model. The sum is compared with the whole model's, in this process.
+parameters goes out, and one number and one vector come back. Every part counts the prior, so the prior is taken off all
+parts but one; it is worked out by PyMC, without the compiled model. The sum is compared with the whole model's, in this
+process.
 
 A worker here is a process of this machine; on a cluster give `Client` its scheduler's address.
 """

@@ -1,6 +1,6 @@
 """Registries of 100 to 100,000 persons, ten visits, two outcomes: a gradient, memory, the file, hours to a posterior.
 
-    python benchmarks/registry.py [--persons 100 1000 10000 100000] [--sampled 10000] [--draws 200 --tune 300]
+    python benchmarks/registry.py [--persons 100 1000 10000 100000] [--sampled N] [--draws 200 --tune 300]
         [--designs light default] [--out registry.json]
 
 Every measurement is a process of its own. A gradient is the whole compiled model's, CPU time of its thread, the least
@@ -8,10 +8,11 @@ of repeats. "Two at once": two threads call the compiled function as nutpie's ch
 `processors` is how many they had, near 2 on a quiet machine of two cores and at most 1 under a lock; `two_over_one` how
 much faster two are than one where both have a processor, from CPU time: 2 unless they wait for memory.
 
-The registry of `--sampled` persons is fitted by two chains, saved, and its file weighed. Hours are of sampling on two
-cores from the gradients that this fit took: at the default settings, and with draws until the worst bulk ESS is 400. At
-sizes that were not fitted they are extrapolated: a gradient is measured there, their number is taken from the fit. What
-is done after sampling is measured at the largest size too, at the draws of that fit (repeated or thinned).
+A registry of 10,000 persons, with the default model 2,000, or `--sampled`, is fitted by two chains, saved, and its file
+weighed. Hours are of sampling on two cores from the gradients that this fit took: at the default settings, and with
+draws until the worst bulk ESS is 400, which a fit that has not converged cannot say. At sizes that were not fitted they
+are extrapolated: a gradient is measured there, their number is taken from the fit. What is done after sampling is
+measured at the largest size too, at the draws of that fit (repeated or thinned).
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ DEFAULT = {"chains": 4, "tune": 1000, "draws": 1000}
 """Settings that hours are of."""
 AFTER = {"light": 1000, "default": 100}
 """Draws at which a person's density is evaluated at the largest size: a fit takes about 1,000."""
+SAMPLED = {"light": 10_000, "default": 2_000}
+"""Persons of the registry that is fitted."""
+WORST_RHAT = 1.05
+"""R-hat above which the draws of a fit say nothing of how many are needed."""
 ENOUGH = 400
 """Worst bulk ESS of a posterior whose verdict is ok."""
 
@@ -223,20 +228,21 @@ def after(design: str, persons: int, file: str, wanted: int) -> dict[str, Any]:
     }
 
 
-def gradients_needed(fit: dict[str, Any]) -> dict[str, float]:
+def gradients_needed(fit: dict[str, Any]) -> dict[str, float | None]:
     """Gradients of the default settings, and of the same tuning with draws until the worst ESS is enough.
 
-    `fit`: a row of `sampled`. Tuning of another length is taken to cost as much a draw.
+    `fit`: a row of `sampled`. Tuning of another length is taken to cost as much a draw. None of a fit whose chains
+    differ.
     """
     tuning = (fit["all_gradients"] - fit["kept_gradients"]) / (fit["chains"] * fit["tune"])
     default = DEFAULT["chains"] * (DEFAULT["tune"] * tuning + DEFAULT["draws"] * fit["gradients_a_draw"])
     enough = fit["chains"] * fit["tune"] * tuning + fit["kept_gradients"] * ENOUGH / fit["ess"]
-    return {"default": default, "enough": enough}
+    return {"default": default, "enough": enough if fit["rhat"] <= WORST_RHAT else None}
 
 
-def hours(gradients: float, gradient_s: float, two_over_one: float) -> float:
-    """Hours of wall time on two cores, chains two at once."""
-    return gradients * gradient_s / two_over_one / 3600
+def hours(gradients: float | None, gradient_s: float, two_over_one: float) -> float | None:
+    """Hours of wall time on two cores, chains two at once; None of an unknown number of gradients."""
+    return None if gradients is None else gradients * gradient_s / two_over_one / 3600
 
 
 def posterior_rows(growth: list[dict[str, Any]], fits: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -271,7 +277,9 @@ def child(*arguments: Any) -> Any:
     return found
 
 
-def measured(persons: list[int], designs: list[str], at: int, draws: int, tune: int) -> dict[str, Any]:
+def measured(
+    persons: list[int], designs: list[str], sampled_persons: int | None, draws: int, tune: int
+) -> dict[str, Any]:
     """All tables."""
     found: dict[str, Any] = {"growth": [], "visits": [], "fits": [], "after": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -279,6 +287,7 @@ def measured(persons: list[int], designs: list[str], at: int, draws: int, tune: 
             child("gradient", design, min(persons))  # compiles, so that none of the others does
             found["growth"] += [child("gradient", design, n) for n in persons]
             found["visits"] += child("growth_with_visits", design)
+            at = SAMPLED[design] if sampled_persons is None else sampled_persons
             if at:
                 file = str(Path(folder) / f"{design}.nc")
                 found["fits"].append(child("sampled", design, at, draws, tune, file))
@@ -292,7 +301,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--persons", nargs="+", type=int, default=list(PERSONS))
     parser.add_argument("--designs", nargs="+", choices=DESIGNS, default=list(DESIGNS))
-    parser.add_argument("--sampled", type=int, default=10_000, help="persons of the registry that is fitted; 0: none")
+    parser.add_argument("--sampled", type=int, help="persons of the registry that is fitted; 0: none")
     parser.add_argument("--draws", type=int, default=200)
     parser.add_argument("--tune", type=int, default=300)
     parser.add_argument("--out", type=Path)

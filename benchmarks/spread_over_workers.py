@@ -43,15 +43,15 @@ class Part:
         return float(value), np.array(gradient), time.perf_counter() - began
 
 
-def prior_of(pm_model: Any) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Function of the free vector to the log-density of the free variables alone, and its gradient."""
+def density_of(pm_model: Any, variables: Any) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Function of the free vector to the log-density of some of a model's variables, and its gradient; in Python."""
     import pytensor
     import pytensor.tensor as pt
 
     from bayesmodels.fitting.evaluate import python_mode
 
     values = pm_model.value_vars
-    density = pm_model.logp(vars=pm_model.free_RVs)
+    density = pm_model.logp(vars=variables)
     gradient = pt.concatenate([by.ravel() for by in pytensor.grad(density, values)])
     function = pytensor.function(values, [density, gradient], mode=python_mode(), on_unused_input="ignore")
     shapes = [pm_model.initial_point()[value.name].shape for value in values]
@@ -94,7 +94,8 @@ def measured(design: str, persons: int, workers: int, points: int) -> dict[str, 
     from distributed import Client, LocalCluster
 
     people, visits = tables(design, persons)
-    whole, prior = Part(design, people, visits), prior_of(model_of(design).build(study_of(design, people, visits)))
+    whole, pm_model = Part(design, people, visits), model_of(design).build(study_of(design, people, visits))
+    prior = density_of(pm_model, pm_model.free_RVs)
     vectors = [whole.compiled.start(seed) for seed in range(points)]
     trips, own, alone, apart = [], [], [], []
     with (

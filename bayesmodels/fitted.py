@@ -36,7 +36,7 @@ from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import NutsSettings, resolved
 from bayesmodels.models.doubtful_data import all_warnings
 from bayesmodels.models.visit_means.model import VisitModel
-from bayesmodels.persons.log_likelihood import person_log_likelihood
+from bayesmodels.persons.log_likelihood import likelihood_groups
 from bayesmodels.persons.summaries.means import means_summaries
 from bayesmodels.persons.summaries.nominal_visits import nominal_visit_summaries
 from bayesmodels.persons.summaries.trials import trial_summaries
@@ -105,9 +105,10 @@ def fit(
     -------
     xr.DataTree
         Groups `posterior`, `sample_stats`, `prior` (published variables, 1,000 draws), and where the model has them
-        `log_likelihood` [person], `observed_summary`, `predictive_summary`; of a model with events also `event_curves`,
-        `event_data`, `dynamic_prediction`; then those of the analyses. Root attributes describe model, data, warnings
-        about them, settings, versions, seconds and convergence; nested ones are JSON.
+        `log_likelihood` [person] (of more than 2,000 persons `person_elpd`), `observed_summary`, `predictive_summary`;
+        of a model with events also `event_curves`, `event_data`, `dynamic_prediction`; then those of the analyses. Root
+        attributes describe model, data, warnings about them, settings, versions, seconds and convergence; nested ones
+        are JSON.
 
     Raises
     ------
@@ -185,7 +186,7 @@ def _groups_of_every_fit(fitted: Fit) -> dict[str, xr.Dataset]:
     fitted.on_phase("prior")
     groups = {"prior": prior_draws(fitted.pm_model, fitted.seed("prior"))}
     fitted.on_phase("log-likelihood and predictive summaries")
-    groups["log_likelihood"] = person_log_likelihood(fitted.pm_model, draws)
+    groups |= likelihood_groups(fitted.pm_model, draws)
     seed = fitted.seed("predictive_summary")
     match fitted.data:
         case Study() if isinstance(fitted.model, VisitModel):

@@ -511,6 +511,7 @@ _GROUPS = (
     Group("sample_stats", "what the sampler records of each draw"),
     Group("prior", "draws of published variables from the prior", report="prior beside posterior"),
     Group("log_likelihood", "log-likelihood by person", report="comparison by person"),
+    Group("person_elpd", "in its place above 2,000 persons: density of each left out, and Pareto k"),
     Group("observed_summary", "what was observed, by visit and arm or by trial", report="predictive checks"),
     Group("predictive_summary", "the same of data drawn from the model", report="predictive checks"),
     Group(

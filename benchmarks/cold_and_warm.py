@@ -31,8 +31,11 @@ def compare(title: str, forms: dict[str, str]) -> None:
     """Print a table with two rows a form; `forms`: label to the name in `forms.FORMS`."""
     parser = argparse.ArgumentParser(description=title)
     add_sampling(parser)
+    parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    options = [part for name, value in vars(given).items() for part in (f"--{name}", str(value))]
+    sampling = {name: value for name, value in vars(given).items() if name != "out"}
+    options = [part for name, value in sampling.items() for part in (f"--{name}", str(value))]
+    rows = []
     table = Table(
         title=f"{title}; {given.chains} x ({given.tune} + {given.draws}) on {given.cores} cores; CPU seconds",
         caption="everything: imports, build, compile, sampling, published variables. ESS: worst rank-normalised bulk "
@@ -48,8 +51,11 @@ def compare(title: str, forms: dict[str, str]) -> None:
     for label, form in forms.items():
         with tempfile.TemporaryDirectory() as caches:
             for state in ("cold", "warm"):
-                table.add_row(label, state, *cells(measured(form, options, caches)))
+                rows.append({"form": label, "caches": state} | measured(form, options, caches))
+                table.add_row(label, state, *cells(rows[-1]))
     Console(width=200).print(table)
+    if given.out:
+        given.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def cells(found: dict) -> list[str]:

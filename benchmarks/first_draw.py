@@ -1,6 +1,6 @@
 """From the start of a process until every chain can take its first step, cold and warm, beside nutpie's own compiler.
 
-python benchmarks/first_draw.py [--models longitudinal joint means rates trials] [--nutpie]
+python benchmarks/first_draw.py [--models longitudinal joint means rates trials] [--nutpie] [--out FILE]
 
 Each row is a process of its own: cold with empty caches, then warm with the caches that it left. With `--nutpie` also
 the same model compiled by `nutpie.compile_pymc_model`. CPU seconds of the process, imports and building included.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 CHAINS = 4
@@ -122,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--nutpie", action="store_true", help="nutpie's own compiler too: minutes")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -141,17 +143,21 @@ def main() -> None:
         "gradient, us",
     ):
         table.add_column(column, justify="left" if column in ("model", "compiler", "caches") else "right")
+    rows = []
     for name in given.models:
         for compiler in ("bayesmodels", "nutpie") if given.nutpie else ("bayesmodels",):
             with tempfile.TemporaryDirectory() as caches:
                 for state in ("cold", "warm"):
                     found = measured(name, compiler, caches)
+                    rows.append({"model": name, "compiler": compiler, "caches": state} | found)
                     table.add_row(
                         name, compiler, state, f"{found['built']:.1f}", f"{found['ready'] - found['built']:.1f}",
                         f"{found['ready']:.1f}", f"{found['wall']:.1f}",
                         f"{found['gradient'] * 1e6:.0f}" if "gradient" in found else "",
                     )  # fmt: skip
     Console(width=140).print(table)
+    if given.out:
+        given.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return None
 
 

@@ -35,15 +35,43 @@ TYPICAL = {
 }
 
 
+def linear_table():
+    """A simulated registry of 108 persons and ten visits (`registries.py`), in the same columns."""
+    from registries import MONTH, tables
+
+    _, visits = tables("light", 108)
+    wide = visits.pivot(index=["person", "week"], columns="outcome", values="value").reset_index()
+    wide = wide.assign(person=wide["person"].factorize()[0], months=wide["week"] / MONTH)
+    return wide[["person", "months", "marker", "score"]].rename(columns={"marker": "log_bili", "score": "albumin"})
+
+
 def pbcseq_collapsed() -> Built:
     """Ours: person terms integrated out."""
+    return _collapsed(pbcseq_table())
+
+
+def pbcseq_textbook() -> Built:
+    """The same model and priors as PyMC's own pages write it."""
+    return _textbook(pbcseq_table())
+
+
+def linear_collapsed() -> Built:
+    """Ours, of the simulated registry."""
+    return _collapsed(linear_table())
+
+
+def linear_textbook() -> Built:
+    """The textbook model, of the simulated registry."""
+    return _textbook(linear_table())
+
+
+def _collapsed(rows) -> Built:
     import pandas as pd
 
     from bayesmodels.models.longitudinal import LongitudinalModel
     from bayesmodels.study import Study
     from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
-    rows = pbcseq_table()
     visits = pd.concat(
         pd.DataFrame(
             {
@@ -57,15 +85,14 @@ def pbcseq_collapsed() -> Built:
     )
     persons = pd.DataFrame({"person": visits["person"].unique(), "start_group": "all", "drug_start_week": np.nan})
     outcomes = [{"name": name, "good_direction": "up", "typical": typical} for name, typical in TYPICAL.items()]
-    model = LongitudinalModel(outcomes=tuple(outcomes)).build(Study.from_frames(persons, visits, name="pbcseq"))
+    model = LongitudinalModel(outcomes=tuple(outcomes)).build(Study.from_frames(persons, visits, name="peers"))
     return model, published_parameters
 
 
-def pbcseq_textbook() -> Built:
-    """The same model and priors as PyMC's own pages write it: LKJCholeskyCov, non-centred person effects sampled."""
+def _textbook(rows) -> Built:
+    """LKJCholeskyCov, non-centred person effects sampled."""
     import pymc as pm
 
-    rows = pbcseq_table()
     person, t = rows["person"].to_numpy(), rows["months"].to_numpy()
     typical = list(TYPICAL.values())
     spread, rate = ([abs(v[key]) for v in typical] for key in ("spread", "rate"))
@@ -119,5 +146,7 @@ def published_parameters(posterior) -> dict[str, np.ndarray]:
 FORMS = {
     "pbcseq collapsed": pbcseq_collapsed,
     "pbcseq textbook": pbcseq_textbook,
+    "linear collapsed": linear_collapsed,
+    "linear textbook": linear_textbook,
     "trial collapsed": trial_collapsed,
 }

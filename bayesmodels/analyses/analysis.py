@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bayesmodels.fitting.compiled_model import CompiledModel
 
 STANDARD_GROUPS = (
-    "posterior", "sample_stats", "prior", "log_likelihood", "observed_summary", "predictive_summary", "trial_terms",
+    "posterior", "sample_stats", "prior", "log_likelihood", "person_elpd", "observed_summary", "predictive_summary",
+    "trial_terms",
 )  # fmt: skip
 """Groups that a fit writes itself: no analysis may bear their names."""
 

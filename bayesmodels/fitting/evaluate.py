@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytensor.tensor import TensorVariable
 
 CHUNK = 250
-"""Draws evaluated at once: bounds the memory of intermediate results."""
+"""Draws evaluated at once, unless a caller asks for fewer: bounds the memory of intermediate results."""
 
 
 def python_mode() -> Any:
@@ -26,7 +26,9 @@ def python_mode() -> Any:
     return Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace", "BlasOpt")
 
 
-def evaluate(pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws: xr.Dataset) -> dict[str, np.ndarray]:
+def evaluate(
+    pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws: xr.Dataset, chunk: int = CHUNK
+) -> dict[str, np.ndarray]:
     """Evaluate variables of a model at draws of its free variables.
 
     Parameters
@@ -36,6 +38,8 @@ def evaluate(pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws:
         Graphs of the model's free variables.
     draws : xr.Dataset
         Free variables, each with dims (chain, draw, ...).
+    chunk : int
+        Draws evaluated at once.
 
     Returns
     -------
@@ -46,7 +50,8 @@ def evaluate(pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws:
         return {}
     inputs = [rv for rv in pm_model.free_RVs if rv.name in draws]
     n_chains, n_draws = draws.sizes["chain"], draws.sizes["draw"]
-    stacked = over_draws(inputs, list(variables.values()))([_flat(draws[rv.name], rv.type.dtype) for rv in inputs])
+    function = over_draws(inputs, list(variables.values()), chunk)
+    stacked = function([_flat(draws[rv.name], rv.type.dtype) for rv in inputs])
     return {
         name: block.reshape((n_chains, n_draws, *block.shape[1:]))
         for name, block in zip(variables, stacked, strict=True)
@@ -54,7 +59,7 @@ def evaluate(pm_model: pm.Model, variables: Mapping[str, TensorVariable], draws:
 
 
 def over_draws(
-    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], chunk: int = CHUNK
 ) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
     """Return a function that evaluates graphs at many draws.
 
@@ -62,6 +67,8 @@ def over_draws(
     ----------
     inputs, outputs : sequence of TensorVariable
         Of one draw.
+    chunk : int
+        Draws evaluated at once.
 
     Returns
     -------
@@ -74,7 +81,7 @@ def over_draws(
         if made:
             return made[0](values)
         try:
-            function = _vectorised(inputs, outputs)
+            function = _vectorised(inputs, outputs, chunk)
             stacked = function(values)
         except (NotImplementedError, ValueError, TypeError):
             function = _draw_by_draw(inputs, outputs)
@@ -118,7 +125,7 @@ def _flat(array: xr.DataArray, dtype: str) -> np.ndarray:
 
 
 def _vectorised(
-    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
+    inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], chunk: int
 ) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
     import pytensor
     from pytensor.graph.replace import vectorize_graph
@@ -134,7 +141,7 @@ def _vectorised(
     function = pytensor.function(batched, vectors, mode=python_mode(), on_unused_input="ignore", trust_input=True)
 
     def evaluated(values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        chunks = [slice(at, at + CHUNK) for at in range(0, len(values[0]), CHUNK)]
+        chunks = [slice(at, at + chunk) for at in range(0, len(values[0]), chunk)]
         blocks = [[np.array(b) for b in function(*(v[at] for v in values))] for at in chunks]
         return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
 

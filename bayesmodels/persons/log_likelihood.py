@@ -9,10 +9,11 @@ import xarray as xr
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 from scipy.stats import norm, qmc
 
-from bayesmodels.fitting.evaluate import evaluate, labelled
+from bayesmodels.fitting.evaluate import CHUNK, evaluate, labelled
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.linear_mixed.variable import SkewedTerms, person_terms
-from bayesmodels.persons.collapsed import Draw
+from bayesmodels.persons.collapsed import Draw, thinned
+from bayesmodels.persons.elpd import DRAWS, MOST_PERSONS, person_elpd
 from bayesmodels.persons.gaussian import Rows, Spread, means_at_z, regressed, rows_of, spread_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,26 @@ POINTS = 256
 
 REACH, Z_POINTS = 7.0, 41
 """SDs, and points of the trapezium rule over a skewed effect's z."""
+
+
+def likelihood_groups(pm_model: pm.Model, draws: xr.Dataset) -> dict[str, xr.Dataset]:
+    """What a posterior holds of each person's likelihood.
+
+    Parameters
+    ----------
+    pm_model : pm.Model
+    draws : xr.Dataset
+        Free variables, dims (chain, draw, ...).
+
+    Returns
+    -------
+    dict of str to xr.Dataset
+        `log_likelihood`; of more than `MOST_PERSONS` persons `person_elpd` in its place, from about `DRAWS` draws.
+    """
+    if len(pm_model.coords.get("person") or ()) <= MOST_PERSONS:
+        return {"log_likelihood": person_log_likelihood(pm_model, draws)}
+    found = person_log_likelihood(pm_model, thinned(draws, DRAWS))
+    return {"person_elpd": person_elpd(found)} if found.data_vars else {}
 
 
 def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
@@ -71,7 +92,9 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
         density = pm.logp(rv, pm_model.rvs_to_values[rv], warn_rvs=False)
         if density.ndim == 1:
             graphs[rv.name], units[rv.name] = density, unit
-    values = evaluate(pm_model, graphs, draws)
+    persons = len(pm_model.coords.get("person") or ())
+    at_once = max(1, CHUNK * MOST_PERSONS // max(persons, MOST_PERSONS))
+    values = evaluate(pm_model, graphs, draws, at_once)
     return labelled(pm_model, values, units)
 
 
@@ -79,7 +102,6 @@ def _integrated(name: str, likelihood: Collapsed, draws: xr.Dataset, pm_model: p
     """Log-likelihood by person where kernels leave something to integrate: exits, or values beyond limits."""
     from bayesmodels.fitting.progress import counted
     from bayesmodels.kernels.linear_mixed.variable import likelihood_and_terms
-    from bayesmodels.persons.collapsed import thinned
     from bayesmodels.persons.given_exits import tilted
 
     chosen = thinned(draws, COSTLY_DRAWS)

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from validation.speed import page as speed
 from validation.valor import study as valor
 from validation.valor_exits import page as valor_exits
 
@@ -25,6 +26,8 @@ PAGES = {
 }
 PAGES["reports/validation/valor"] = lambda: valor.page(ROOT / "reports/validation/valor")
 PAGES["reports/validation/valor_exits"] = lambda: valor_exits.page(ROOT / "reports/validation/valor_exits")
+if (ROOT / "reports/validation/speed/manifest.json").exists():
+    PAGES["reports/validation/speed"] = lambda: speed.page(ROOT / "reports/validation/speed")
 ROUNDED = {
     "reports/validation/joint_recovery": 1,
     "reports/validation/generator": 3,

@@ -61,7 +61,7 @@ def test_vectorised_and_draw_by_draw_agree():
     values = [prior_of_free_variables(model, 1, 7)["mean"].to_numpy()[0]]
     outputs = model.deterministics
     for one, other in zip(
-        _vectorised(model.free_RVs, outputs)(values), _draw_by_draw(model.free_RVs, outputs)(values), strict=True
+        _vectorised(model.free_RVs, outputs, 3)(values), _draw_by_draw(model.free_RVs, outputs)(values), strict=True
     ):
         np.testing.assert_allclose(one, other)
 

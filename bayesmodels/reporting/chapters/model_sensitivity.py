@@ -25,7 +25,7 @@ class ModelSensitivity(Chapter):
     """Differences under other forms of the model."""
 
     name = "other forms of the model"
-    needs = Needs(("difference",), (GROUP,))
+    needs = Needs(groups=(GROUP,))
     shows = "model_sensitivity"
 
     def tables(self, reading: Reading) -> Tables:
@@ -37,7 +37,8 @@ class ModelSensitivity(Chapter):
         """
         data = reading.tree[GROUP].to_dataset()
         fitted = reading.difference()
-        assert fitted is not None
+        if fitted is None:
+            return {"model_sensitivity": pd.DataFrame()}
         rows = [row for cell in reading.delta_cells(_POINTS) for row in _rows(reading, data, fitted, *cell)]
         return {"model_sensitivity": pd.DataFrame(rows)}
 

@@ -37,7 +37,7 @@ VISITS = (5, 10, 20, 40, 80)
 PERSONS_OF_VISITS = 1_000
 DEFAULT = {"chains": 4, "tune": 1000, "draws": 1000}
 """Settings that hours are of."""
-AFTER = {"light": 1000, "default": 100}
+AFTER = {"light": 1000, "default": 40}
 """Draws at which a person's density is evaluated at the largest size: a fit takes about 1,000."""
 SAMPLED = {"light": 10_000, "default": 2_000}
 """Persons of the registry that is fitted."""

@@ -14,6 +14,7 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,7 @@ def ours_and_textbook(data: str, options: list[str]) -> list[dict[str, Any]]:
                     row(data, label, state, found["total"], found["ess"], found["worst"])
                     | {"sampling_cpu_s": found["seconds"]["sample"], "rhat": found["rhat"], "wall_s": found["wall"]}
                 )
+                print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     return rows
 
 

@@ -5,8 +5,9 @@
 
 Every measurement is a process of its own. A gradient is the whole compiled model's, CPU time of its thread, the least
 of repeats. "Two at once": two threads call the compiled function as nutpie's chains do, without the interpreter's lock.
-`processors` is how many they had, near 2 on a quiet machine of two cores and at most 1 under a lock; `two_over_one` how
-much faster two are than one where both have a processor, from CPU time: 2 unless they wait for memory.
+`both_at_once` is the share of the time in which calls of both were under way, near 1 without a lock and 0 under one,
+however busy the machine; `processors` how many it gave them; `two_over_one` how much faster two are than one where both
+have a processor, from CPU time: 2 unless they wait for memory.
 
 A registry of 10,000 persons, with the default model 2,000, or `--sampled`, is fitted by two chains, saved, and its file
 weighed. Hours are of sampling on two cores from the gradients that this fit took: at the default settings, and with
@@ -62,23 +63,37 @@ def least(function: Any, seconds: float = 2.0, fewest: int = 3) -> float:
     return min(found)
 
 
-def at_once(compiled: Any, threads: int, seconds: float = 2.0) -> tuple[float, float]:
-    """CPU seconds of a gradient in threads that do not hold the interpreter's lock, and processors that they had."""
+def under_way(one: list[tuple[float, float]], other: list[tuple[float, float]]) -> float:
+    """Seconds in which a call of each thread was under way, from the times at which calls began and ended."""
+    total, place = 0.0, 0
+    for began, ended in one:
+        while place < len(other) and other[place][1] <= began:
+            place += 1
+        at = place
+        while at < len(other) and other[at][0] < ended:
+            total += min(ended, other[at][1]) - max(began, other[at][0])
+            at += 1
+    return total
+
+
+def at_once(compiled: Any, threads: int, seconds: float = 2.0) -> tuple[float, float, float]:
+    """CPU seconds of a gradient by threads without the interpreter's lock, processors they had, share of both."""
     import numpy as np
 
     ready = compiled.for_nutpie()
     pointers = (ctypes.c_void_p,) * 4
     function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *pointers)(ready.compiled_logp_func.address)
-    counts = [0] * threads
+    calls: list[list[tuple[float, float]]] = [[] for _ in range(threads)]
     until = time.perf_counter() + seconds
 
     def chain(number: int) -> None:
         vector, gradient, value = compiled.start(number), np.empty(compiled.size), np.empty(1)
         places = [array.ctypes.data for array in (vector, gradient, value, ready.user_data)]
-        while time.perf_counter() < until or not counts[number]:
+        while time.perf_counter() < until or not calls[number]:
+            entered = time.perf_counter()
             if function(compiled.size, *places):
                 raise SystemExit("a start has no finite gradient")
-            counts[number] += 1
+            calls[number].append((entered, time.perf_counter()))
 
     running = [threading.Thread(target=chain, args=(number,)) for number in range(threads)]
     began, used = time.perf_counter(), time.process_time()
@@ -87,7 +102,7 @@ def at_once(compiled: Any, threads: int, seconds: float = 2.0) -> tuple[float, f
     for thread in running:
         thread.join()
     used, wall = time.process_time() - used, time.perf_counter() - began
-    return used / sum(counts), used / wall
+    return used / sum(map(len, calls)), used / wall, under_way(calls[0], calls[-1]) / wall
 
 
 def gradient(design: str, persons: int) -> dict[str, Any]:
@@ -106,8 +121,8 @@ def gradient(design: str, persons: int) -> dict[str, Any]:
     marks["compile"] = time.process_time()
     start = compiled.start(0)
     seconds = least(lambda: compiled.evaluate(start, *compiled.data.values()))
-    one, _ = at_once(compiled, 1)
-    two, processors = at_once(compiled, 2)
+    one, *_ = at_once(compiled, 1)
+    two, processors, both = at_once(compiled, 2)
     times = list(marks.values())
     stages = {name: b - a for name, a, b in zip(marks, [0.0, *times], times, strict=False)}
     return found | {
@@ -117,6 +132,7 @@ def gradient(design: str, persons: int) -> dict[str, Any]:
         "gradient_s": seconds,
         "ns_a_person": seconds / persons * 1e9,
         "two_over_one": 2 * one / two,
+        "both_at_once": both,
         "processors": processors,
         "ready_cpu_s": times[-1],
         "study_cpu_s": stages["study"],

@@ -28,7 +28,7 @@ def benchmarks(monkeypatch):
 def growth(design: str, persons: int, ns: float) -> dict[str, float | str]:
     return {
         "design": design, "persons": persons, "gradient_s": ns * persons * 1e-9, "ns_a_person": ns, "two_over_one": 2.0,
-        "processors": 1.9, "ready_cpu_s": 36.0, "peak_mb": 512.0,
+        "both_at_once": 0.99, "processors": 1.9, "ready_cpu_s": 36.0, "peak_mb": 512.0,
     }  # fmt: skip
 
 
@@ -57,6 +57,15 @@ def test_hours_are_of_two_chains_at_once(benchmarks):
     assert one["hours_enough"] == pytest.approx(22_000 * 5e-3 / 2 / 3600)
     assert other["hours_enough"] == pytest.approx(10 * one["hours_enough"])
     assert (one["extrapolated"], other["extrapolated"]) == ("from draws", "from draws and size")
+
+
+def test_time_of_two_calls_at_once(benchmarks):
+    from registry import under_way
+
+    one, other = [(0.0, 2.0), (3.0, 5.0)], [(1.0, 4.0), (4.5, 6.0)]
+    assert under_way(one, other) == pytest.approx(1.0 + 1.0 + 0.5)
+    assert under_way(other, one) == under_way(one, other)
+    assert under_way([(0.0, 1.0), (2.0, 3.0)], [(1.0, 2.0), (3.0, 4.0)]) == 0.0
 
 
 def test_registries_hold_what_their_design_says(benchmarks):

@@ -26,6 +26,9 @@ def growth_figure(growth: pd.DataFrame, visits: pd.DataFrame) -> bytes:
             x, y = own[column].to_numpy(float), own["gradient_s"].to_numpy() * 1e3
             axes.loglog(x, y, "o-", color=COLOURS[design], label=LABELS[design], markersize=4)
             axes.loglog(x, y[-1] * x / x[-1], ":", color=COLOURS[design], linewidth=1)
+        ticks = sorted(table[column].unique())
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.minorticks_off()
         axes.set_xlabel(label)
         axes.set_ylabel("CPU ms a gradient")
         axes.spines[["top", "right"]].set_visible(False)

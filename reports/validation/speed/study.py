@@ -32,7 +32,7 @@ OWN_PROCESSES = 4.0
 SCRIPTS: Mapping[str, tuple[str, ...]] = {
     "first_draw": ("first_draw.py", "--models", "longitudinal"),
     "trial": ("trial108.py",),
-    "refits": ("refits.py",),
+    "refits": ("refits.py", "--fits", "2"),
     "peers": ("peers.py",),
     "registry": ("registry.py",),
     "workers": ("spread_over_workers.py",),

@@ -28,7 +28,7 @@ def benchmarks(monkeypatch):
 def growth(design: str, persons: int, ns: float) -> dict[str, float | str]:
     return {
         "design": design, "persons": persons, "gradient_s": ns * persons * 1e-9, "ns_a_person": ns, "two_over_one": 2.0,
-        "both_at_once": 0.99, "processors": 1.9, "ready_cpu_s": 36.0, "peak_mb": 512.0,
+        "both_at_once": 0.99, "page_faults": 10, "processors": 1.9, "ready_cpu_s": 36.0, "peak_mb": 512.0,
     }  # fmt: skip
 
 
@@ -53,6 +53,8 @@ def test_hours_are_of_two_chains_at_once(benchmarks):
     from registry import hours, posterior_rows
 
     assert hours(7_200, 1.0, 2.0) == pytest.approx(1.0)
+    assert hours(7_200, 1.0, 2.8) == pytest.approx(1.0)
+    assert hours(7_200, 1.0, 1.0) == pytest.approx(2.0)
     one, other = posterior_rows([growth("light", 10_000, 500.0), growth("light", 100_000, 500.0)], [FIT])
     assert one["hours_enough"] == pytest.approx(22_000 * 5e-3 / 2 / 3600)
     assert other["hours_enough"] == pytest.approx(10 * one["hours_enough"])

@@ -20,6 +20,7 @@ from bayesmodels.vocabulary import VARIABLES
 
 LAYOUT = two_strata(persons=((4, 3), (3, 2)), weeks=(0.0, 12.0, 28.0, 52.0, 148.0))
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
+WALKS = model_visits.the_model(model_visits.CORRELATED_WALKS)
 COMMITTED = [v for v in STUDY.variants if (Path(__file__).parents[2] / v.folder / "manifest.json").exists()]
 
 
@@ -28,14 +29,16 @@ def truth():
     return draw_truth(MODEL, np.random.default_rng(3))
 
 
-def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
+@pytest.mark.parametrize("model", [MODEL, WALKS], ids=["default", "correlated walks"])
+def test_truth_equals_what_the_model_publishes_and_its_likelihood(model):
     import pymc as pm
     import pytensor
     from scipy.stats import multivariate_normal
 
     from bayesmodels.fitting.evaluate import python_mode
 
-    pm_model = MODEL.build(model_visits.template_study(LAYOUT))
+    truth = draw_truth(model, np.random.default_rng(3))
+    pm_model = model.build(model_visits.template_study(LAYOUT))
     free = model_trials.free_variables(truth)
     refitted = [name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars]
     outputs = [pm_model[name] for name in refitted]
@@ -75,11 +78,31 @@ def test_truth_equals_what_the_model_publishes_and_its_likelihood(truth):
             path = truth.random_walk_sd[k, f] ** 2 * np.minimum.outer(own_months, own_months)
             errors.append(path + truth.residual_sd[k, f] ** 2 * np.eye(len(t)))
             y += list(outcome.values[i, there])
-        own = np.vstack(loadings)
-        spread = multivariate_normal(np.zeros(len(y)), own @ given @ own.T + block_diag(*errors))
+        own, covariance = np.vstack(loadings), block_diag(*errors)
+        first, second = (outcome.months[outcome.present[:, i] == 1, i] for outcome in design.outcomes)
+        common = [[path_covariance(truth, f, min(s, t)) for t in second] for s in first]
+        covariance[: len(first), len(first) :] = common
+        covariance[len(first) :, : len(first)] = np.transpose(common)
+        spread = multivariate_normal(np.zeros(len(y)), own @ given @ own.T + covariance)
         log = spread.logpdf(np.array(y) - np.hstack(means)) + stats.norm.logpdf(z)
         reference = log.max() + np.log(np.exp(log - log.max()).sum() * (z[1] - z[0]))
         np.testing.assert_allclose(by_person[i], reference, rtol=1e-6)
+
+
+def path_covariance(truth, f, t):
+    """Covariance of both outcomes' paths up to month t: the integral of the product of their SDs and correlation."""
+    product, _ = integrate.quad(lambda s: np.exp(-s / truth.walk_time_constant), 0.0, t)
+    return truth.walk_correlation * truth.random_walk_sd[0, f] * truth.random_walk_sd[1, f] * product
+
+
+def test_steps_of_simulated_paths_have_the_covariance_of_the_paths():
+    truth, t = draw_truth(WALKS, np.random.default_rng(8)), np.array([0.0, 0.0, 2.0, 9.0, 30.0])
+    correlation = model_trials.step_correlations(truth, t)
+    variances = [np.diff(model_trials.path_months(truth, k, t), prepend=0.0) for k in range(2)]
+    covariance = np.cumsum(correlation * np.sqrt(variances[0] * variances[1]))
+    sds = truth.random_walk_sd[0, 0] * truth.random_walk_sd[1, 0]
+    np.testing.assert_allclose(covariance * sds, [path_covariance(truth, 0, end) for end in t], rtol=1e-8)
+    assert np.all(np.abs(correlation) <= abs(truth.walk_correlation) + 1e-12)
 
 
 def test_nfl_drift_accrues_over_the_integral_of_what_the_drug_has_not_reached(truth):

@@ -35,6 +35,9 @@ from validation.calibration.ranks import ecdf_figure, ranks_of, uniformity_table
 
 MODELS: dict[str, Calibrated] = {
     "longitudinal": longitudinal.CALIBRATED,
+    "longitudinal_normal_rates": longitudinal.NORMAL_RATES,
+    "longitudinal_skewed_rates": longitudinal.SKEWED_RATES,
+    "longitudinal_correlated_walks": longitudinal.WALKS,
     "joint_piecewise": joint_event.PIECEWISE,
     "joint_weibull": joint_event.WEIBULL,
     "published_means": published_means.CALIBRATED,
@@ -67,6 +70,17 @@ def _variant(name: str, title: str, folder: str, trials: int, **settings: Any) -
 
 VARIANTS = (
     _variant("longitudinal", "LongitudinalModel", "LongitudinalModel", 200, seed=2, draws=600, kept=25),
+    *(
+        _variant(
+            f"longitudinal_{form}", f"LongitudinalModel, {said}", f"LongitudinalModel-{form}", 200, seed=2, draws=600,
+            kept=25,
+        )
+        for form, said in (
+            ("normal_rates", "rates known to be normal"),
+            ("skewed_rates", "rates of a known skewness of 1"),
+            ("correlated_walks", "correlated random walks"),
+        )
+    ),
     _variant("joint_piecewise", "JointEventModel, piecewise", "JointEventModel", 200, seed=4, draws=500, kept=25),
     _variant("joint_weibull", "JointEventModel, weibull", "JointEventModel-weibull", 200, seed=4, draws=500, kept=25),
     _variant(

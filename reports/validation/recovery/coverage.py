@@ -42,11 +42,12 @@ def is_prior_dominated(parameter: str) -> bool:
 def tidy(records: list[dict[str, Any]]) -> pd.DataFrame:
     """One row per trial and parameter: truth, lower_95, lower_50, median, upper_50, upper_95, and `_kept` of the same.
 
-    `_kept`: of the draws whose mean courses are plausible, the posterior under the prior that truths came from.
+    `_kept`: of the draws whose mean courses are plausible, the posterior under the prior that truths came from; of
+    trials of the model itself only.
     """
     columns = ["truth", *QUANTILES, *(f"{name}_kept" for name in QUANTILES)]
     rows = [
-        {"trial": record["trial"], "parameter": name, **dict(zip(columns, values, strict=True))}
+        {"trial": record["trial"], "parameter": name, **dict(zip(columns, values, strict=False))}
         for record in records
         for name, values in record["parameters"].items()
     ]
@@ -65,16 +66,18 @@ def coverage_table(rows: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         parameter, prior_dominated, covered_95, covered_50 (counts), lowest_95 ... highest_50 (limits), inside,
-        covered_95_kept, covered_50_kept, inside_kept (draws restricted as the truths were), bias (mean of median minus
-        truth), width_95 (mean), and z_bias (bias over its Monte-Carlo standard error).
+        bias (mean of median minus truth), width_95 (mean), and z_bias (bias over its Monte-Carlo standard error); and,
+        where the rows have quantiles of draws restricted as the truths were, covered_95_kept, covered_50_kept and
+        inside_kept.
     """
     n = rows["trial"].nunique()
     statements = 2 * rows["parameter"].nunique()
     limits = {level: binomial_limits(n, level / 100, statements) for level in (95, 50)}
+    forms = ("", "_kept") if "lower_95_kept" in rows else ("",)
     found = []
     for parameter, own in rows.groupby("parameter", sort=False):
         row: dict[str, Any] = {"parameter": parameter, "prior_dominated": is_prior_dominated(str(parameter))}
-        for suffix in ("", "_kept"):
+        for suffix in forms:
             fine = True
             for level, (low, high) in limits.items():
                 count = int(covered(own, f"{level}{suffix}").sum())
@@ -113,12 +116,13 @@ def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
     rows, fits = tidy(records), fits_table(records)
     table = coverage_table(rows)
     judged = judged_rows(spec.variant, table)
-    shares = {f"mean_coverage_{name}": table[f"covered_{name}"].mean() for name in ("95", "50", "95_kept", "50_kept")}
+    restricted = ("95_kept", "50_kept") if "inside_kept" in table else ()
+    shares = {f"mean_coverage_{name}": table[f"covered_{name}"].mean() for name in ("95", "50", *restricted)}
     counts = {
         "parameters": len(table),
         "judged": len(judged),
         "inside": int(judged["inside"].sum()),
-        "inside_kept": int(table["inside_kept"].sum()),
+        **({"inside_kept": int(table["inside_kept"].sum())} if restricted else {}),
         "limits_95": [int(table["lowest_95"].iloc[0]), int(table["highest_95"].iloc[0])],
         "limits_50": [int(table["lowest_50"].iloc[0]), int(table["highest_50"].iloc[0])],
         **{name: round(float(covered / len(fits)), 4) for name, covered in shares.items()},

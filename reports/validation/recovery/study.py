@@ -75,8 +75,8 @@ def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        `parameters`: label to [truth, five quantiles `LEVELS`, the same five of the draws whose mean courses are
-        plausible]; and the refit's convergence.
+        `parameters`: label to [truth, five quantiles `LEVELS`], and in trials of the model itself the same five of the
+        draws whose mean courses are plausible; and the refit's convergence.
     """
     rng = spec.stream(number)
     if spec.variant == "model":
@@ -96,8 +96,9 @@ def recover(spec: FitsSpec, number: int) -> dict[str, Any]:
     parameters = {}
     for name, truth_value in truths.items():
         own = draws[name]
-        kept = own[inside] if inside.any() else own
-        row = [truth_value, *np.quantile(own, LEVELS), *np.quantile(kept, LEVELS)]
+        row = [truth_value, *np.quantile(own, LEVELS)]
+        if spec.variant == "model":
+            row += [*np.quantile(own[inside] if inside.any() else own, LEVELS)]
         parameters[name] = [float(f"{value:.5g}") for value in row]
     return {
         "refused": refused,

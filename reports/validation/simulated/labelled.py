@@ -36,6 +36,8 @@ def scalars(values: Mapping[str, Array]) -> dict[str, Array]:
             found[_label(name, [axis[j] for axis, j in zip(labels, place, strict=True)])] = values[name][..., *place]
     for name in ("deceleration", "rate_skewness"):
         found[_label(name, [OUTCOMES[1]])] = values[name][..., 1]
+    if "walk_correlation" in values:
+        found[_label("walk_correlation", list(OUTCOMES))] = values["walk_correlation"][..., 0, 1]
     for i in range(len(TERMS)):
         for j in range(i):
             found[_label("person_correlation", [TERMS[j], TERMS[i]])] = values["person_correlation"][..., j, i]

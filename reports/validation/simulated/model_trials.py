@@ -72,7 +72,7 @@ class Truth:
     walk_time_constant : float
         Months in which the steps of NfL's path shrink to 1 / e.
     walk_correlation : float
-        Between the outcomes' paths.
+        Between the outcomes' paths at any moment; 0 where the model has none.
     """
 
     level: Array
@@ -130,13 +130,25 @@ def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
         function_lag=positive(drug.lag, rng),
         deceleration=positive(score.trajectory.rho, rng),
         nfl_deceleration=nfl.trajectory.rho,
-        skewness=abs(rng.normal(0.0, score.rate_skewness.sd)),
+        skewness=_skewness(score.rate_skewness, rng),
         person_sd=person_sd.T,
         correlation=lkj_onion(len(TERMS), model.correlation_shape, rng),
         residual_sd=spreads([k.residual_sd_prior for k in model.outcomes]),
         random_walk_sd=spreads([k.random_walk_sd for k in model.outcomes]),
         walk_time_constant=positive(nfl.random_walk_time_constant, rng),
+        walk_correlation=_walk_correlation(model, rng),
     )
+
+
+def _skewness(prior: Any, rng: np.random.Generator) -> float:
+    """A draw of a half-normal prior, or a value that the model knows."""
+    return float(prior) if isinstance(prior, int | float) else abs(rng.normal(0.0, prior.sd))
+
+
+def _walk_correlation(model: LongitudinalModel, rng: np.random.Generator) -> float:
+    """A draw of the correlation of two paths under LKJ, which is 2 Beta(a, a) - 1; 0 where the model has none."""
+    shape = model.walk_correlation
+    return 0.0 if isinstance(shape, str) else 2.0 * rng.beta(shape, shape) - 1.0
 
 
 def positive(prior: Any, rng: np.random.Generator) -> float:
@@ -181,12 +193,26 @@ def late(t: Array, start: Array) -> Array:
 def skewed(truth: Truth, z: Array) -> Array:
     """Deviations, in SDs, of rates that are a shifted log-normal of standard normal z, the long tail below."""
     k = truth.skewness
+    if k == 0.0:
+        return z
     return -(np.exp(-k * z) - np.exp(k**2 / 2)) / np.sqrt(np.exp(k**2) * (np.exp(k**2) - 1.0))
 
 
 def path_months(truth: Truth, k: int, t: Array) -> Array:
     """Variance of a path of SD 1 per square root of a month at months t: the integral of exp(-2 t / tau)."""
     return truth.walk_time_constant / 2 * -np.expm1(-2 * t / truth.walk_time_constant) if k == 0 else t
+
+
+def step_correlations(truth: Truth, t: Array) -> Array:
+    """Correlations of the two paths' steps between months t, the first from 0; 0 where no time has passed.
+
+    The covariance of two steps is the integral of the product of the paths' SDs, exp(-t / tau) here, so that steps of
+    paths that do not shrink alike are less correlated than the paths are at any moment.
+    """
+    both = np.diff(-truth.walk_time_constant * np.expm1(-t / truth.walk_time_constant), prepend=0.0)
+    own = [np.diff(path_months(truth, k, t), prepend=0.0) for k in range(2)]
+    whole = np.sqrt(own[0] * own[1])
+    return truth.walk_correlation * np.divide(both, whole, out=np.zeros(len(t)), where=whole > 0)
 
 
 def person_courses(truth: Truth, k: int, f: Array, g: Array, own: Array, t: Array) -> Array:
@@ -258,9 +284,11 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
     slowing = np.stack([np.full(2, np.nan), truth.share.mean(axis=1)])
     k = truth.skewness
     pearson = truth.correlation.copy()
-    pearson[0, 1:] *= k / np.sqrt(np.expm1(k**2))
+    pearson[0, 1:] *= k / np.sqrt(np.expm1(k**2)) if k else 1.0
     pearson[1:, 0] = pearson[0, 1:]
-    return {
+    rho = truth.walk_correlation
+    walks = {"walk_correlation": np.array([[1.0, rho], [rho, 1.0]])} if rho else {}
+    return walks | {
         "population_level": np.hstack([truth.level, nothing]),
         "population_rate": np.hstack([truth.rate, nothing]),
         "drug_effect": np.hstack([effect.mean(axis=2), nothing]),
@@ -284,7 +312,7 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
 
 
 def free_variables(truth: Truth) -> dict[str, Array]:
-    """The truth as the model's free random variables, for its log-likelihood."""
+    """The truth as free random variables, for its log-likelihood; those too that only other forms of the model have."""
     drug = alsfrs_r().effect
     between, common = drug.group_sd**2, drug.share.sd**2 * drug.correlation
     own = drug.share.sd**2 * (1 - drug.correlation) + between / 2
@@ -302,6 +330,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
         "error_sd": truth.residual_sd.T,
         "path_sd": truth.random_walk_sd.T,
+        "walk_partial_correlation": np.array([(truth.walk_correlation + 1.0) / 2.0]),
         "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
         "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
         "alsfrs_r_effect_lag": np.array(truth.function_lag),

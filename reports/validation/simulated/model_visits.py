@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from bayesmodels.fitting.refit import Refit, refit_of
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import alsfrs_r, replaced
 from bayesmodels.models.visits.design import NEVER, Design, OutcomeDesign
 from bayesmodels.simulation.design import VISIT_WEEKS
 from bayesmodels.study import Study
@@ -23,6 +25,7 @@ from validation.simulated.model_trials import (
     path_months,
     person_courses,
     skewed,
+    step_correlations,
     two_strata,
 )
 
@@ -45,8 +48,8 @@ def simulate_visits(truth: Truth, layout: Layout, rng: np.random.Generator) -> D
     designs, steps = [], np.zeros((n, len(weeks)))
     for k in range(len(OUTCOMES)):
         mean = person_courses(truth, k, stratum, group, own, t)
-        rho = truth.walk_correlation if k else 0.0
-        steps = rho * steps + np.sqrt(1 - rho**2) * rng.standard_normal(mean.shape)
+        rho = step_correlations(truth, months(weeks)) if k else 0.0
+        steps = rho * steps + np.sqrt(1 - np.square(rho)) * rng.standard_normal(mean.shape)
         path = np.cumsum(np.sqrt(np.diff(path_months(truth, k, months(weeks)), prepend=0.0)) * steps, axis=1)
         y = mean + truth.random_walk_sd[k, stratum][:, None] * path
         y += truth.residual_sd[k, stratum][:, None] * rng.standard_normal(mean.shape)
@@ -84,13 +87,24 @@ def template_study(layout: Layout) -> Study:
     )
 
 
+FIXED_SKEWNESS: Mapping[str, float] = {"normal_rates": 0.0, "skewed_rates": 1.0}
+"""Log SD of the rates of ALSFRS-R in forms of the model that know it."""
+CORRELATED_WALKS = "correlated_walks"
+"""The form in which the correlation of the outcomes' random walks is a parameter, uniform from -1 to 1."""
+
+
 @cache
-def the_model() -> LongitudinalModel:
-    """NfL and ALSFRS-R by their presets, partial pooling between start groups."""
+def the_model(form: str = "") -> LongitudinalModel:
+    """NfL and ALSFRS-R by their presets, partial pooling between start groups; or another form of it."""
+    if form == CORRELATED_WALKS:
+        return LongitudinalModel(outcomes=OUTCOMES, walk_correlation=1.0)
+    if form in FIXED_SKEWNESS:
+        score = replaced(alsfrs_r(), {"rate_skewness": FIXED_SKEWNESS[form]})
+        return LongitudinalModel(outcomes=(OUTCOMES[0], score))
     return LongitudinalModel(outcomes=OUTCOMES)
 
 
 @cache
-def the_refit() -> Refit:
+def the_refit(form: str = "") -> Refit:
     """The model compiled, once per process."""
-    return refit_of(the_model(), template_study(VALOR_LAYOUT))
+    return refit_of(the_model(form), template_study(VALOR_LAYOUT))

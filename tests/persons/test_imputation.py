@@ -87,7 +87,7 @@ def test_what_was_seen_stays_and_the_rest_is_conditional_normal():
 
 def test_imputed_scores_are_held_within_their_limits():
     study, values = simulated(3, n=20)
-    low, high = 0.0, float(np.nanmax(values)) + 0.1
+    low, high = float(np.nanmin(values)) - 0.1, float(np.nanmax(values)) + 0.1
     (outcome,) = model().outcomes
     limited = LongitudinalModel(outcomes=(replaced(outcome, {"limits": (low, high)}),), pooling="complete")
     wide = posterior()

@@ -28,7 +28,7 @@ from bayesmodels.fitting.prior import prior_of_free_variables
 from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.design import as_data
-from bayesmodels.posterior.context import read_context
+from bayesmodels.posterior.context import Contrast, read_context
 from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.study import Study
 from bayesmodels.surrogacy.criteria import courses
@@ -60,6 +60,7 @@ LAYOUT = Layout(
     persons=((72,), (36,)), groups=START_GROUPS, start_weeks=START_WEEKS, weeks=(0.0, 4.0, 12.0, 20.0, WEEK, 52.0),
     shortest_weeks=104.0, longest_weeks=200.0, missed=0.03, dropout=0.015,
 )  # fmt: skip
+CONTRAST = Contrast("early - delayed", *START_GROUPS, *START_GROUPS)
 DRIFT_PART, RESPONSE_PART = 0.6, 0.8
 """Correlation with the rate of ALSFRS-R, as shares of r, of the drift and of the response of NfL."""
 
@@ -170,7 +171,7 @@ def associations(found: Mapping[str, Array]) -> Array:
         for group, persons in zip(LAYOUT.groups, LAYOUT.persons, strict=True)
     }
     read = courses.read_courses(tree, context, ObservedPersons(counts))
-    return read.arms(*OUTCOMES, WEEK, WEEK, context.contrasts[0]).favourable.adjusted_association
+    return read.arms(*OUTCOMES, WEEK, WEEK, CONTRAST).favourable.adjusted_association
 
 
 @cache

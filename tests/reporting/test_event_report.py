@@ -139,7 +139,7 @@ def test_dropout_tables_of_a_score_with_limits(events):
     section = Dropout().section(reading)
     strategies, points = (next(t for name, t in section.tables.items() if name.startswith(k)) for k in ("Diff", "Tip"))
     assert strategies["Without limits (latent)"].str.startswith("1.5").tolist()[0]
-    assert points["Without limits (latent)"].tolist() == ["0.6 points per month", "none in the grid"]
+    assert points["Without limits (latent)"].tolist() == ["0.600 points per month", "none in the grid"]
     assert "Limits: within 0 to 48." in section.paragraphs
     assert "latent_median" not in reading_of(events, Dropout()).tables["dropout_strategies"]
 

@@ -226,8 +226,13 @@ def _build(model: Any, people: Persons, reference: str, left: Leaving, asked: np
     first = np.concatenate([left.exit_week[asked], left.exit_week[asked], np.zeros(len(average))])
     visits["week"] = np.where(visits["week"] == week, week, first[visits["person"].to_numpy()])
     later = replace(people, persons=table, visits=visits)
-    curves, *rest = (model.build(each) for each in (replace(people, curve_weeks=(0.0, week)), other, later))
-    return _Likelihoods(*(collapsed_or_error(built) for built in (curves, *rest)), curves)
+    curves = model.build(replace(people, curve_weeks=(0.0, week)))
+    return _Likelihoods(
+        collapsed_or_error(curves),
+        collapsed_or_error(model.build(other)),
+        collapsed_or_error(model.build(later)),
+        curves,
+    )
 
 
 def _bounded_means(built: _Likelihoods, draws: xr.Dataset, request: DropoutRequest) -> np.ndarray:

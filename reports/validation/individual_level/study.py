@@ -263,7 +263,7 @@ STUDY = TrialsStudy(
     (
         Variant(
             "Verdicts of the individual level", "reports/validation/individual_level",
-            FitsSpec(chains=2, tune=300, draws=300, target_accept=0.8), 100 * len(KINDS), least=len(KINDS),
+            FitsSpec(chains=2, tune=300, draws=600, target_accept=0.8), 100 * len(KINDS), least=len(KINDS),
         ),
     ),
     judge,

@@ -535,7 +535,7 @@ _GROUPS = (
         made_by='[model_sensitivity] draws = 500', report="other forms of the model",
     ),
     Group(
-        "dropout_sensitivity", "differences at a week under assumptions on those who left",
+        "dropout_sensitivity", "means and differences at a week under assumptions on those who left",
         made_by='[dropout] outcome = "alsfrs_r"  week = 52', report="dropout sensitivity",
     ),
     Group(

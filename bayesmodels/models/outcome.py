@@ -179,6 +179,14 @@ class Outcome(BaseModel):
         return "ln" if self.scale == "log" else self.unit
 
     @property
+    def modelling_limits(self) -> tuple[float, float] | None:
+        """Limits on the modelling scale, None without; the logarithm of a lowest value of 0 is minus infinity."""
+        if self.limits is None or self.scale != "log":
+            return self.limits
+        low, high = (math.log(limit) if limit > 0 else -math.inf for limit in self.limits)
+        return low, high
+
+    @property
     def has_rate(self) -> bool:
         """Whether a typical rate, or a prior of the rate, is stated."""
         return self.rate is not None or (self.typical is not None and self.typical.rate is not None)

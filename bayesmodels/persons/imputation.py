@@ -2,8 +2,9 @@
 
 A missing value is drawn from the model given what it knows of the person, one posterior draw an imputation: the visits,
 proper under missing at random if the model holds; in a model with events the exit too, proper if the visits are missing
-at random given both. A value beyond an assay's limit is drawn beyond it. Deaths are no exception: the dead get
-the value they would have had if alive and followed, which is the hypothetical estimand.
+at random given both. A value beyond an assay's limit is drawn beyond it; all are held within the outcome's own limits.
+Deaths are no exception: the dead get the value they would have had if alive and followed, which is the hypothetical
+estimand.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class ImputedTables:
     weeks : tuple of float
     values : array (imputation, person, week)
         Observed where observed, else imputed, beyond an assay's limit where the visit is known to lie there; natural
-        unit. Persons in the order of the study's table. Imputed values are not rounded, nor cut at the outcome's
-        limits.
+        unit. Persons in the order of the study's table. Imputed values are held within the outcome's limits, as scores
+        are, and not rounded.
     observed : array (person, week) of bool
     """
 
@@ -154,6 +155,8 @@ def impute(
         latent = np.array([by_week(rows.assign(value=by_draw[m])) for m in used])
         values = np.where(~observed & np.isfinite(latent), latent, values)
     made = spec[outcome]
+    if made.limits is not None:  # latent values of censored visits lie beyond them
+        values = np.where(observed, values, np.clip(values, *made.limits))
     return ImputedTables(outcome, made.unit, made.scale, made.good_direction, wanted, values, observed)
 
 

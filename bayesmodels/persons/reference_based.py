@@ -1,4 +1,4 @@
-"""Later means of persons who left, missing at random or reference-based, by conditional normal distributions.
+"""Later values of persons who left, missing at random or reference-based: conditional normal distributions.
 
 With o a person's visits up to the exit, w the week asked for and L the exit; mu_a, C_a mean and covariance under the
 person's own start of the drug, mu_r, C_r under the reference's; and R_a = C_a,wo C_a,oo^-1, R_r likewise:
@@ -7,6 +7,10 @@ person's own start of the drug, mu_r, C_r under the reference's; and R_a = C_a,w
     jump to reference        mu_r(w) + R_r (y_o - mu_a(o))
     copy increments          mu_a(L) + mu_r(w) - mu_r(L) + R_r (y_o - mu_a(o))
     copy reference           mu_r(w) + R_r (y_o - mu_r(o))
+
+are the means; the variance is what regression leaves, C_a,ww - R_a C_a,ow missing at random, that of the reference for
+the others. Of a score with limits each person's mean is that of the normal variable cut at the limits
+(`kernels.bounded_mean`), not its mean cut there.
 
 References
 ----------
@@ -17,8 +21,12 @@ has the person's own mean (jump, copy increments) or the reference's (copy refer
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
+from bayesmodels.kernels.bounded_mean import clipped_mean
 from bayesmodels.persons.gaussian import Rows, Spread, regressed
 
 MISSING_AT_RANDOM = "missing_at_random"
@@ -36,7 +44,40 @@ AS_MODELLED = "those who left go on as the model has it, which lets exits depend
 """The first strategy, where exits are modelled and depend on the course."""
 
 
-def later_means(
+_clipped_means = np.vectorize(clipped_mean, otypes=[float])
+
+
+@dataclass(frozen=True)
+class Later:
+    """Distribution of the value at a week or visit, normal given a draw, by strategy.
+
+    Parameters
+    ----------
+    mean, sd : dict of str to (person,)
+        For each of `STRATEGIES`, modelling scale.
+    """
+
+    mean: dict[str, np.ndarray]
+    sd: dict[str, np.ndarray]
+
+    def means(
+        self, strategy: str, limits: tuple[float, float] | None = None, moved: np.ndarray | float = 0.0
+    ) -> np.ndarray:
+        """Mean of every person's value under a strategy, (person,) or as it broadcasts with `moved`.
+
+        Parameters
+        ----------
+        strategy : str
+        limits : (float, float), optional
+            Of the scale: then the mean of the value held within them.
+        moved : array, optional
+            Added to the value, before it is held within the limits.
+        """
+        mean = self.mean[strategy] + moved
+        return mean if limits is None else _clipped_means(mean, self.sd[strategy], *limits)
+
+
+def later_values(
     spread: Spread,
     own: Rows,
     reference: Rows,
@@ -44,8 +85,8 @@ def later_means(
     reference_later: Rows,
     present: np.ndarray,
     y: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Conditional mean of every person's true value at a week, by strategy.
+) -> Later:
+    """Distribution of every person's true value at a week given the visits, by strategy.
 
     Parameters
     ----------
@@ -57,20 +98,23 @@ def later_means(
     present : (person, visit) bool
         Visits up to the exit.
     y : (person, visit)
-
-    Returns
-    -------
-    dict of str to ndarray
-        (person,) for each of `STRATEGIES`.
     """
-    at_random, _ = regressed(spread, own_later, own, present, y - own.mean)
-    own_past, _ = regressed(spread, reference_later, reference, present, y - own.mean)
+    at_random, own_left = regressed(spread, own_later, own, present, y - own.mean)
+    own_past, reference_left = regressed(spread, reference_later, reference, present, y - own.mean)
     copied, _ = regressed(spread, reference_later, reference, present, y - reference.mean)
     exit_, week = 0, 1
     increment = reference_later.mean[:, week] - reference_later.mean[:, exit_]
-    return {
-        MISSING_AT_RANDOM: own_later.mean[:, week] + at_random[:, week],
-        "jump_to_reference": reference_later.mean[:, week] + own_past[:, week],
-        "copy_increments": own_later.mean[:, exit_] + increment + own_past[:, week],
-        "copy_reference": reference_later.mean[:, week] + copied[:, week],
-    }
+    means = (
+        own_later.mean[:, week] + at_random[:, week],
+        reference_later.mean[:, week] + own_past[:, week],
+        own_later.mean[:, exit_] + increment + own_past[:, week],
+        reference_later.mean[:, week] + copied[:, week],
+    )
+    sds = (np.sqrt(np.maximum(left[:, week, week], 0.0)) for left in (own_left, reference_left))
+    return by_strategy(means, *sds)
+
+
+def by_strategy(means: Sequence[np.ndarray], own_sd: np.ndarray, reference_sd: np.ndarray) -> Later:
+    """Distributions with means in the order of `STRATEGIES`, and SDs as regression on the past leaves them."""
+    sd = {name: own_sd if name == MISSING_AT_RANDOM else reference_sd for name in STRATEGIES}
+    return Later(dict(zip(STRATEGIES, means, strict=True)), sd)

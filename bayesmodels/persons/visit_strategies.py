@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayesmodels.kernels.multivariate_normal.op import NormalInputs
-from bayesmodels.persons.reference_based import MISSING_AT_RANDOM, STRATEGIES
+from bayesmodels.persons.reference_based import Later, by_strategy
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,6 @@ class Patterns:
         return found[self.of_person], left[self.of_person]
 
 
-@dataclass(frozen=True)
-class Later:
-    """Distribution of the value at a visit, normal given a draw, by strategy.
-
-    Parameters
-    ----------
-    mean, sd : dict of str to (person,)
-        For each of `STRATEGIES`.
-    """
-
-    mean: dict[str, np.ndarray]
-    sd: dict[str, np.ndarray]
-
-
 def later_values(moments: Moments, y: np.ndarray, past: np.ndarray, last: np.ndarray, slot: int) -> Later:
     """Value of persons at a slot given their past, by strategy.
 
@@ -115,6 +101,4 @@ def later_values(moments: Moments, y: np.ndarray, past: np.ndarray, last: np.nda
         jump + np.where(last == slot, 0.0, own[person, last] - reference[person, last]),
         reference[:, slot] + (by_reference * off_reference).sum(axis=1),
     )
-    mean = dict(zip(STRATEGIES, means, strict=True))
-    sd = {name: np.sqrt(own_left if name == MISSING_AT_RANDOM else reference_left) for name in STRATEGIES}
-    return Later(mean, sd)
+    return by_strategy(means, np.sqrt(own_left), np.sqrt(reference_left))

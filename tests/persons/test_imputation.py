@@ -10,6 +10,7 @@ from same_draw import same_draw
 
 from bayesmodels.errors import BadInput
 from bayesmodels.models.longitudinal import LongitudinalModel
+from bayesmodels.models.presets import replaced
 from bayesmodels.persons.imputation import impute, imputed_ancova
 from bayesmodels.statistics import ancova
 from bayesmodels.study import Study
@@ -82,6 +83,18 @@ def test_what_was_seen_stays_and_the_rest_is_conditional_normal():
     assert abs(z.mean()) < 4 / np.sqrt(z.size)
     assert abs(z.std() - 1) < 4 / np.sqrt(2 * z.size)
     assert (np.abs(z.mean(axis=0)) < 4.5 / np.sqrt(DRAWS)).all()
+
+
+def test_imputed_scores_are_held_within_their_limits():
+    study, values = simulated(3, n=20)
+    low, high = float(np.nanmin(values)) - 0.1, float(np.nanmax(values)) + 0.1
+    (outcome,) = model().outcomes
+    limited = LongitudinalModel(outcomes=(replaced(outcome, {"limits": (low, high)}),), pooling="complete")
+    wide = posterior()
+    wide["posterior"]["term_sd"] = wide["posterior"]["term_sd"] * 4  # so that some would lie beyond
+    plain, found = (impute(m, wide, study, "score", WEEKS, seed=2, imputations=DRAWS) for m in (model(), limited))
+    assert ((plain.values < low) | (plain.values > high)).any()
+    np.testing.assert_array_equal(found.values, np.clip(plain.values, low, high))
 
 
 def test_pooled_ancova_finds_the_truth_that_completers_miss():

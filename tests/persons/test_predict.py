@@ -13,7 +13,9 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitted import fit
 from bayesmodels.kernels.linear_mixed.walk_covariance import RandomWalks
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.persons.prediction.predict import draw_paths, predict
+from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.presets import replaced
+from bayesmodels.persons.prediction.predict import draw_paths, in_natural_units, predict
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import MONTH_IN_WEEKS
 
@@ -61,6 +63,45 @@ def test_given_visits_the_courses_are_the_conditional_normals(person):
         assert (np.abs(draws.mean(axis=0) - mean) < 4.5 * sd / np.sqrt(DRAWS)).all()
         error = np.sqrt((np.outer(sd, sd) ** 2 + expected**2) / DRAWS)
         assert (np.abs(np.cov(draws.T) - expected) < 4.5 * error).all()
+
+
+def test_scores_are_held_within_their_limits_draw_by_draw():
+    """The mean over draws of the bounded course is that of a normal variable cut at the limits, by quadrature."""
+    low, high = 24.0, 35.5
+    (outcome,) = model().outcomes
+    limited = LongitudinalModel(outcomes=(replaced(outcome, {"limits": (low, high)}),))
+    number = 1000
+    plain, found = (predict(m, posterior(), study(), WEEKS, seed=1, draws=number) for m in (model(), limited))
+    assert "latent_trajectory" not in plain
+    np.testing.assert_array_equal(found["latent_trajectory"], plain["trajectory"])
+    for name in ("trajectory", "observation"):
+        np.testing.assert_array_equal(found[name], plain[name].clip(low, high))
+        assert found[name].min() == low  # someone reaches it
+    t = np.array(WEEKS) / MONTH_IN_WEEKS
+    s = np.array(SEEN["b"]) / MONTH_IN_WEEKS
+    gain = course_covariance(t, s) @ np.linalg.inv(course_covariance(s, s) + ERROR**2 * np.eye(len(s)))
+    mean = MEAN[0] + MEAN[1] * t + gain @ (np.array(VALUES["b"]) - MEAN[0] - MEAN[1] * s)
+    sd = np.sqrt(np.diag(course_covariance(t, t) - gain @ course_covariance(s, t)))
+    z = np.linspace(-8.0, 8.0, 4001)
+    share = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
+    expected = np.clip(mean[:, None] + sd[:, None] * z, low, high) @ share
+    drawn = found["trajectory"].to_numpy()[0, :, 0, 1]
+    assert (np.abs(drawn.mean(axis=0) - expected) < 4.5 * drawn.std(axis=0) / np.sqrt(number)).all()
+    assert (np.abs(expected - np.clip(mean, low, high)) > 0.3).any()  # not the mean cut at the limits
+
+
+def test_outcomes_without_limits_have_no_latent_course_of_their_own():
+    score, other = ({"name": name, "good_direction": "up", "scale": scale, "limits": limits,
+                     "typical": {"level": 30.0, "spread": 0.5, "rate": 0.1}}
+                    for name, scale, limits in (("a", "identity", (29.0, 31.0)), ("b", "log", None)))  # fmt: skip
+    made = [Outcome(**score), Outcome(**other)]
+    course = np.log(np.array([20.0, 30.0, 40.0])) * np.ones((1, 1, 2, 1, 1))
+    course[:, :, 0] = np.array([20.0, 30.0, 40.0])
+    found = in_natural_units(made, course.copy(), course.copy() + 0.0)
+    np.testing.assert_allclose(found["trajectory"][0, 0, :, 0], [[29.0, 30.0, 31.0], [20.0, 30.0, 40.0]])
+    np.testing.assert_allclose(found["observation"], found["trajectory"])
+    np.testing.assert_allclose(found["latent_trajectory"][0, 0, 0, 0], [20.0, 30.0, 40.0])
+    assert np.isnan(found["latent_trajectory"][0, 0, 1]).all()
 
 
 def test_weeks_come_back_in_order():

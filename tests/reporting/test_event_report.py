@@ -123,6 +123,27 @@ def test_dropout_tables(events):
     assert found["dropout_tipping"]["tipping_point"].tolist() == pytest.approx([0.4, np.nan], nan_ok=True)
 
 
+def test_dropout_tables_of_a_score_with_limits(events):
+    """Latent differences half a point larger, with a tipping point of their own, in a column beside."""
+    both = events.copy()
+    data = both["dropout_sensitivity"].to_dataset()
+    more = {"latent_difference": data["difference"] + 0.5, "latent_tipping_point": data["tipping_point"] + 0.2,
+            "latent_tipping_status": data["tipping_status"]}  # fmt: skip
+    both["dropout_sensitivity"] = data.assign(more).assign_attrs(limits_in_words="within 0 to 48")
+    reading = reading_of(both, Dropout())
+    rows = reading.tables["dropout_strategies"]
+    np.testing.assert_allclose(rows["latent_median"], rows["median"] + 0.5)
+    np.testing.assert_allclose(rows["latent_lower"], rows["lower"] + 0.5)
+    tipping = reading.tables["dropout_tipping"]
+    assert tipping["latent_tipping_point"].tolist() == pytest.approx([0.6, np.nan], nan_ok=True)
+    section = Dropout().section(reading)
+    strategies, points = (next(t for name, t in section.tables.items() if name.startswith(k)) for k in ("Diff", "Tip"))
+    assert strategies["Without limits (latent)"].str.startswith("1.5").tolist()[0]
+    assert points["Without limits (latent)"].tolist() == ["0.600 points per month", "none in the grid"]
+    assert "Limits: within 0 to 48." in section.paragraphs
+    assert "latent_median" not in reading_of(events, Dropout()).tables["dropout_strategies"]
+
+
 def test_no_probability_of_those_who_left_where_too_few_are_observed(events):
     later = events.copy()
     later["dropout_sensitivity"].attrs["week"] = 148.0

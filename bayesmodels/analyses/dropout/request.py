@@ -23,6 +23,19 @@ from bayesmodels.vocabulary import months
 NEVER_TREATED = "never_treated"
 """The reference that nobody was randomised to: a course on which the drug is never started."""
 
+TRUE_SCORES = (
+    "means and differences are of true scores, without visit error, held within {low:g} to {high:g}; those who left "
+    "have their expected score given the visits and what is supposed; delta moves the course, and the score as far as "
+    "the limits let it; differences of latent means, which know no limits, stand beside"
+)
+"""Of a model of courses and an outcome with limits."""
+
+RECORDED_SCORES = (
+    "means are of scores as recorded, with visit error; what is supposed of those who left is normal and not held "
+    "within {low:g} to {high:g}"
+)
+"""Of a model of means by visit."""
+
 DeltaUnit = Literal["per_month", "once"]
 
 
@@ -62,6 +75,11 @@ class DropoutRequest:
     deaths: str
     untreated_course_of: str = ""
 
+    @property
+    def worse(self) -> np.ndarray:
+        """Deltas with the sign that makes the outcome worse when subtracted, (delta,)."""
+        return self.deltas if self.outcome.good_direction == "up" else -self.deltas
+
     def attributes(self, model: Any) -> dict[str, Any]:
         """Attributes of the dataset, which say in words what was asked."""
         outcome = self.outcome
@@ -94,6 +112,10 @@ class DropoutRequest:
             "less than by multiple imputation with Rubin's rules, whose information-anchored interval is about as wide "
             "as the one without any supposition",
         }
+        if self.outcome.limits is not None:
+            low, high = self.outcome.limits
+            words = RECORDED_SCORES if isinstance(model, VisitModel) else TRUE_SCORES
+            found["limits_in_words"] = words.format(low=low, high=high)
         if has_free_baseline(model):
             found["baseline_in_words"] = (
                 "means and differences are of changes since randomisation, from the mean of all persons of a group at "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,23 +14,35 @@ import xarray as xr
 from bayesmodels.analyses.dropout.request import (
     NEVER_TREATED,
     DeltaUnit,
+    DropoutRequest,
     dropout_request,
     exits_follow_course,
     has_free_baseline,
 )
-from bayesmodels.analyses.dropout.tables import sensitivity_dataset
+from bayesmodels.analyses.dropout.tables import Cells, Totals, sensitivity_dataset
 from bayesmodels.analyses.dropout.visit_sensitivity import visit_dropout_sensitivity
 from bayesmodels.errors import BadInput, expect, expect_whole
+from bayesmodels.fitting.evaluate import evaluate
 from bayesmodels.fitting.progress import counted
 from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.collapsed import Collapsed, Draw, collapsed_or_error, thinned
 from bayesmodels.persons.gaussian import given_z, rows_of, spread_of
 from bayesmodels.persons.prepared import Persons, every_visit, persons_of, without_events
-from bayesmodels.persons.reference_based import AS_MODELLED, IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, later_means
+from bayesmodels.persons.reference_based import (
+    AS_MODELLED,
+    IN_WORDS,
+    MISSING_AT_RANDOM,
+    STRATEGIES,
+    Later,
+    later_values,
+)
 from bayesmodels.posterior.archive import FROM_FIT, require
 from bayesmodels.study import Study
 from bayesmodels.study.leaving import Leaving, LeavingRule
 from bayesmodels.vocabulary import months
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,14 @@ class _Likelihoods:
     """Collapsed likelihoods of the visits as they were, of the same visits under the reference, and of what is asked.
 
     `later` holds those asked about twice, on their own start and on the reference's, at their exit and at the week;
-    then one average person a start group and stratum, stratum running fastest.
+    then one average person a start group and stratum, stratum running fastest. `curves` is the built model of the
+    visits as they were, with its own means at week 0 and at the week.
     """
 
     own: Collapsed
     reference: Collapsed
     later: Collapsed
+    curves: pm.Model
 
 
 def dropout_sensitivity(
@@ -67,6 +81,10 @@ def dropout_sensitivity(
     persons of what a strategy changes for those who left. That change is exact given a posterior draw: conditional
     means of the model's normal distribution (`reference_based`); persons are weighted by a Bayesian bootstrap within
     start group and stratum, so that chance in who left, and when, is in the intervals.
+
+    Of an outcome with limits means are of true scores held within them: the model's own is `curve`, and a person's is
+    that of the conditional normal cut at the limits. Strategies and deltas act on the latent course, which knows no
+    limits; what they say of it has the prefix ``latent_``. A `VisitModel` has means of scores as recorded only.
 
     Parameters
     ----------
@@ -101,13 +119,13 @@ def dropout_sensitivity(
     -------
     xr.Dataset
         `mean` [strategy, start_group, stratum] and `difference` [strategy, contrast, stratum] with (chain, draw), on
-        the modelling scale, of courses not held within an outcome's limits; `delta_difference` [delta_group,
-        delta_reference, contrast, stratum] with (chain, draw): delta in the contrast's first group and in its reference
-        group; `tipping_point` and `tipping_status` [delta_path, contrast, stratum]: smallest delta at which the
-        interval has come to no difference, delta in the first group only, in the reference group only, or in both. With
-        a free baseline means and differences are of changes since randomisation. `share_missing`, `share_dead`,
-        `share_ended` [start_group, stratum]. Where there are strata, "all" is the trial's mixture for means and
-        differences, and plainly all persons for the shares.
+        the modelling scale, within an outcome's limits; `delta_difference` [delta_group, delta_reference, contrast,
+        stratum] with (chain, draw): delta in the contrast's first group and in its reference group; `tipping_point` and
+        `tipping_status` [delta_path, contrast, stratum]: smallest delta at which the interval has come to no
+        difference, delta in the first group only, in the reference group only, or in both. Of an outcome with limits
+        the same five of latent courses, with the prefix ``latent_``. With a free baseline means and differences are of
+        changes since randomisation. `share_missing`, `share_dead`, `share_ended` [start_group, stratum]. Where there
+        are strata, "all" is the trial's mixture for means and differences, and plainly all persons for the shares.
         Of a `VisitModel` also `pooled_difference`, `pooled_se`, `pooled_lower`, `pooled_upper` [strategy, contrast]:
         the information-anchored answer of multiple imputation with Rubin's rules, all persons together.
         Attributes say all this in words; `direction` is a coordinate of `contrast`.
@@ -147,32 +165,38 @@ def dropout_sensitivity(
     built = _build(model, persons_of(model, chosen, study), request.reference, left, asked, week)
 
     shape = (chosen.sizes["chain"], chosen.sizes["draw"])
-    base, exposure, alive, at_start = (np.empty((*shape, *cells.shape)) for _ in range(4))
-    total = np.empty((*shape, len(STRATEGIES), *cells.shape))
+    limits = request.outcome.modelling_limits
+    kinds: dict[str, tuple[float, float] | None] = {"": limits} if limits is None else {"": limits, "latent_": None}
+    bounded = None if limits is None else _bounded_means(built, chosen, request)
+    totals = {prefix: Totals.empty(shape, len(request.deltas), cells) for prefix in kinds}
+    alive = np.empty((*shape, *cells.shape))
     since_exit = months(week - left.exit_week) if delta_unit == "per_month" else np.ones(len(left.missing))
+    moved = -request.worse[:, None] * since_exit[asked]
+    changes = has_free_baseline(model)
     gone = left.dead if rule.deaths == "left_out" else np.zeros(len(left.dead), bool)
     rng = np.random.default_rng(seed)
     triples = zip(built.own.at(chosen), built.reference.at(chosen), built.later.at(chosen), strict=True)
     for own, other, later in counted(triples, shape[0] * shape[1], "dropout sensitivity, draws"):
-        means, (first, average) = _at_draw(
-            built, own, other, later, request.position, asked, months(left.exit_week), rng
-        )
+        values, latent = _at_draw(built, own, other, later, request.position, asked, months(left.exit_week), rng)
         at = (own.chain, own.draw)
         weights = cells.bootstrap(rng)
-        at_random = _spread_out(means[MISSING_AT_RANDOM], asked)
-        at_start[at] = first.reshape(cells.shape)
-        base[at] = average.reshape(cells.shape) - cells.total(weights * np.where(gone, at_random, 0.0))
-        for j, name in enumerate(STRATEGIES):
-            shift = _spread_out(means[name], asked) - at_random
-            total[(*at, j)] = base[at] + cells.total(weights * np.where(left.missing, shift, 0.0))
-        exposure[at] = cells.total(weights * np.where(left.missing, since_exit, 0.0))
+        of_missing = (weights * left.missing)[asked]
         alive[at] = 1.0 - cells.total(weights * gone)
-    if has_free_baseline(model):
-        total -= (at_start * alive)[:, :, None]
+        for prefix, held in kinds.items():
+            first, average = latent.reshape(2, *cells.shape) if bounded is None or held is None else bounded[at]
+            at_random = values.means(MISSING_AT_RANDOM, held)
+            base = average - _in_cells(cells, asked, (weights * gone)[asked] * at_random[None])[0]
+            if changes:
+                base = base - first * alive[at]
+            supposed = np.stack([values.means(name, held) for name in STRATEGIES])
+            worse = values.means(MISSING_AT_RANDOM, held, moved)
+            totals[prefix].by_strategy[at] = base + _in_cells(cells, asked, of_missing * (supposed - at_random))
+            totals[prefix].by_delta[at] = base + _in_cells(cells, asked, of_missing * (worse - at_random))
     return sensitivity_dataset(
         cells,
         (chosen["chain"].to_numpy(), chosen["draw"].to_numpy()),
-        (total, exposure, alive),
+        totals,
+        alive,
         left,
         request.deltas,
         interval,
@@ -202,7 +226,19 @@ def _build(model: Any, people: Persons, reference: str, left: Leaving, asked: np
     first = np.concatenate([left.exit_week[asked], left.exit_week[asked], np.zeros(len(average))])
     visits["week"] = np.where(visits["week"] == week, week, first[visits["person"].to_numpy()])
     later = replace(people, persons=table, visits=visits)
-    return _Likelihoods(*(collapsed_or_error(model.build(each)) for each in (people, other, later)))
+    curves = model.build(replace(people, curve_weeks=(0.0, week)))
+    return _Likelihoods(
+        collapsed_or_error(curves),
+        collapsed_or_error(model.build(other)),
+        collapsed_or_error(model.build(later)),
+        curves,
+    )
+
+
+def _bounded_means(built: _Likelihoods, draws: xr.Dataset, request: DropoutRequest) -> np.ndarray:
+    """The model's own means of true scores within their limits, (chain, draw, week 0 and the week, group, stratum)."""
+    found = evaluate(built.curves, {"curve": built.curves["curve"]}, draws)["curve"]
+    return np.moveaxis(found[:, :, request.position, :, : len(request.cells.strata)], -1, 2)
 
 
 def _under_reference(people: Persons, reference: str) -> Persons:
@@ -236,18 +272,19 @@ def _at_draw(
     asked: np.ndarray,
     exits: np.ndarray,
     rng: np.random.Generator,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Conditional means of those asked about by strategy; marginal means of the average persons at week 0, the week.
+) -> tuple[Later, np.ndarray]:
+    """Distributions of those asked about by strategy; latent means of the average persons at week 0 and the week.
 
-    Where a random effect is skewed, means are given one draw of its z given the visits, under the person's own start of
-    the drug; copy reference has a draw under the reference's.
+    Where a random effect is skewed, distributions are given one draw of its z given the visits, under the person's own
+    start of the drug; copy reference has a draw under the reference's.
     """
     given = partial(_given, built, own, other, later, k, asked, exits)
-    means = given(given_z(built.own.layout, own, rng))
+    values = given(given_z(built.own.layout, own, rng))
     if built.own.layout.skewed:
-        means["copy_reference"] = given(given_z(built.reference.layout, other, rng))["copy_reference"]
+        copied = given(given_z(built.reference.layout, other, rng)).mean["copy_reference"]
+        values = replace(values, mean=values.mean | {"copy_reference": copied})
     average = rows_of(built.later.layout, later)
-    return means, average.at(average.outcome == k).mean[2 * int(asked.sum()) :].T
+    return values, average.at(average.outcome == k).mean[2 * int(asked.sum()) :].T
 
 
 def _given(
@@ -259,8 +296,8 @@ def _given(
     asked: np.ndarray,
     exits: np.ndarray,
     effects: np.ndarray | None,
-) -> dict[str, np.ndarray]:
-    """Conditional means of those asked about, given what is known of every person's random effects."""
+) -> Later:
+    """Distributions of those asked about, given what is known of every person's random effects."""
     visits, n = rows_of(built.own.layout, own, effects), int(asked.sum())
     present = own.present(built.own.layout) & (visits.months <= exits[:, None] + 1e-9)
     spread = spread_of(built.own.layout, own).of(asked)
@@ -270,7 +307,7 @@ def _given(
         later_effects = np.concatenate([effects[asked], effects[asked], average])
     targets = rows_of(built.later.layout, later, later_effects)
     targets = targets.at(targets.outcome == k)
-    return later_means(
+    return later_values(
         spread,
         visits.of(asked),
         rows_of(built.reference.layout, other, effects).of(asked),
@@ -281,8 +318,8 @@ def _given(
     )
 
 
-def _spread_out(values: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Values of those asked about among all persons, zero for the others."""
-    out = np.zeros(len(asked))
-    out[asked] = values
-    return out
+def _in_cells(cells: Cells, asked: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Sums of rows (row, person asked about) in every start group and stratum, (row, start group, stratum)."""
+    out = np.zeros((len(values), len(asked)))
+    out[:, asked] = values
+    return np.stack([cells.total(row) for row in out])

@@ -105,10 +105,35 @@ class Cells:
         return np.concatenate([values, (values * self.shares).sum(axis=-1, keepdims=True)], axis=-1)
 
 
+@dataclass(frozen=True)
+class Totals:
+    """Totals of an outcome over the persons of each start group and stratum, a person weighing 1 / the cell's persons.
+
+    Parameters
+    ----------
+    by_strategy : (chain, draw, strategy, start group, stratum)
+    by_delta : (chain, draw, delta, start group, stratum)
+        Missing at random, and worse by each delta.
+    """
+
+    by_strategy: np.ndarray
+    by_delta: np.ndarray
+
+    @classmethod
+    def empty(cls, draws: tuple[int, int], deltas: int, cells: Cells) -> Totals:
+        """Totals still to be filled in."""
+        return cls(*(np.empty((*draws, number, *cells.shape)) for number in (len(STRATEGIES), deltas)))
+
+    def less(self, total: np.ndarray) -> Totals:
+        """Totals less one (chain, draw, start group, stratum) of each cell."""
+        return Totals(self.by_strategy - total[:, :, None], self.by_delta - total[:, :, None])
+
+
 def sensitivity_dataset(
     cells: Cells,
     draws: tuple[np.ndarray, np.ndarray],
-    totals: tuple[np.ndarray, np.ndarray, np.ndarray],
+    totals: dict[str, Totals],
+    alive: np.ndarray,
     left: Leaving,
     deltas: np.ndarray,
     interval: float,
@@ -121,48 +146,45 @@ def sensitivity_dataset(
     ----------
     cells : Cells
     draws : labels of chains and draws
-    totals : tuple of ndarray
-        Total of the outcome by strategy (chain, draw, strategy, start group, stratum); exposure to delta, and share
-        alive (chain, draw, start group, stratum): means are totals over the share alive.
+    totals : dict of str to Totals
+        By prefix of the names of what is made from them: nothing, or ``latent_`` too.
+    alive : (chain, draw, start group, stratum)
+        Share alive: means are totals over it.
     left : Leaving
     deltas : (delta,)
     interval : float
     attributes : dict
-        Attributes of the dataset; `good_direction` is read.
+        Attributes of the dataset.
     in_words : dict of str to str
         What each strategy assumes.
     """
-    total, exposure, alive = totals
-    living = cells.mixed(alive)
-    mean = cells.mixed(total) / living[:, :, None]
-    burden = cells.mixed(exposure) / living
     sign = 1.0 if attributes["good_direction"] == "up" else -1.0
     reference = cells.groups.index(cells.reference)
     compared = [g for g in range(len(cells.groups)) if g != reference]
-    difference = mean[:, :, :, compared] - mean[:, :, :, [reference]]
-    worse = sign * deltas
-    at_delta = (
-        difference[:, :, None, None, 0]
-        - worse[:, None, None, None] * burden[:, :, None, None, compared]
-        + worse[:, None, None] * burden[:, :, None, None, [reference]]
-    )
-    point, status = tipping(at_delta, deltas, interval)
-    gone = _share(cells, left.missing) > 0
-    either = gone[compared] | gone[[reference]]
-    moved = np.stack([gone[compared], np.broadcast_to(gone[[reference]], either.shape), either])
-    status = np.where((status == BEYOND) & ~moved, NOBODY_LEFT, status)
+    living = cells.mixed(alive)[:, :, None]
     of_cell = ("start_group", "stratum")
     of_contrast = ("contrast", "stratum")
-    shares = {"missing": left.missing, "dead": left.dead, "ended": left.ended}
-    return xr.Dataset(
-        {
+    found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for prefix, total in totals.items():
+        mean, at = cells.mixed(total.by_strategy) / living, cells.mixed(total.by_delta) / living
+        at_delta = at[:, :, :, None, compared] - at[:, :, None, :, [reference]]
+        point, status = tipping(at_delta, deltas, interval)
+        status = np.where((status == BEYOND) & ~_somebody_moves(cells, left, compared, reference), NOBODY_LEFT, status)
+        own = {
             "mean": (("chain", "draw", "strategy", *of_cell), mean),
-            "difference": (("chain", "draw", "strategy", *of_contrast), difference),
+            "difference": (
+                ("chain", "draw", "strategy", *of_contrast),
+                mean[:, :, :, compared] - mean[:, :, :, [reference]],
+            ),
             "delta_difference": (("chain", "draw", "delta_group", "delta_reference", *of_contrast), at_delta),
             "tipping_point": (("delta_path", *of_contrast), point),
             "tipping_status": (("delta_path", *of_contrast), status),
-            **{f"share_{name}": (of_cell, _share(cells, which)) for name, which in shares.items()},
-        },
+        }
+        found |= {f"{prefix}{name}": value for name, value in own.items()}
+    shares = {"missing": left.missing, "dead": left.dead, "ended": left.ended}
+    found |= {f"share_{name}": (of_cell, _share(cells, which)) for name, which in shares.items()}
+    return xr.Dataset(
+        found,
         coords={
             "chain": draws[0],
             "draw": draws[1],
@@ -206,6 +228,13 @@ def tipping(at_delta: np.ndarray, deltas: np.ndarray, interval: float) -> tuple[
     point = np.where(found & ~at_once, deltas[paths.argmax(axis=1)], np.nan)
     status = np.where(at_once, NOT_APPLICABLE, np.where(found, FOUND, BEYOND))
     return point, status
+
+
+def _somebody_moves(cells: Cells, left: Leaving, compared: list[int], reference: int) -> np.ndarray:
+    """Whether anyone left to whom delta applies, (path, contrast, stratum), paths as in `DELTA_PATHS`."""
+    gone = _share(cells, left.missing) > 0
+    either = gone[compared] | gone[[reference]]
+    return np.stack([gone[compared], np.broadcast_to(gone[[reference]], either.shape), either])
 
 
 def _share(cells: Cells, which: np.ndarray) -> np.ndarray:

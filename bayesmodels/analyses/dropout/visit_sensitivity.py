@@ -20,14 +20,14 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from bayesmodels.analyses.dropout.tables import sensitivity_dataset
+from bayesmodels.analyses.dropout.tables import Totals, sensitivity_dataset
 from bayesmodels.fitting.progress import counted
 from bayesmodels.models.visit_means.design import VisitDesign, visit_design
 from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.collapsed import thinned
 from bayesmodels.persons.normal_vectors import normal_vectors
-from bayesmodels.persons.reference_based import IN_WORDS, MISSING_AT_RANDOM, STRATEGIES
-from bayesmodels.persons.visit_strategies import Later, Moments, Patterns, later_values
+from bayesmodels.persons.reference_based import IN_WORDS, MISSING_AT_RANDOM, STRATEGIES, Later
+from bayesmodels.persons.visit_strategies import Moments, Patterns, later_values
 from bayesmodels.statistics.pooling import rubin
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
@@ -83,8 +83,8 @@ def visit_dropout_sensitivity(
     shape = (chosen.sizes["chain"], chosen.sizes["draw"])
     gone = left.dead if rule.deaths == "left_out" else np.zeros(len(left.dead), bool)
     since_exit = months(request.week - left.exit_week) if request.delta_unit == "per_month" else np.ones(len(gone))
-    base, exposure, alive = (np.empty((*shape, *cells.shape)) for _ in range(3))
-    total = np.empty((*shape, len(STRATEGIES), *cells.shape))
+    alive = np.empty((*shape, *cells.shape))
+    totals = Totals.empty(shape, len(request.deltas), cells)
     analysis = _Analysis.of(design, asked, request.position, ~gone)
     estimates, variances = (np.empty((*shape, len(STRATEGIES), len(design.layout.groups) - 1)) for _ in range(2))
     rng = np.random.default_rng(seed)
@@ -95,17 +95,18 @@ def visit_dropout_sensitivity(
         later = later_values(moments, y, asked.past, asked.last, asked.slot)
         weights = cells.bootstrap(rng)
         at_random = later.mean[MISSING_AT_RANDOM]
-        base[at] = curve[at] - cells.total(weights * np.where(gone, at_random, 0.0))
+        base = curve[at] - cells.total(weights * np.where(gone, at_random, 0.0))
         completed, start = _completed(design, asked, moments, later, left.missing, rng)
         for j, name in enumerate(STRATEGIES):
             change = np.where(left.missing, later.mean[name] - at_random, 0.0)
-            total[(*at, j)] = base[at] + cells.total(weights * change)
+            totals.by_strategy[(*at, j)] = base + cells.total(weights * change)
             estimates[(*at, j)], variances[(*at, j)] = analysis.differences(completed[name], start)
-        exposure[at] = cells.total(weights * np.where(left.missing, since_exit, 0.0))
+        exposure = cells.total(weights * np.where(left.missing, since_exit, 0.0))
+        totals.by_delta[at] = totals.by_strategy[(*at, 0)] - request.worse[:, None, None] * exposure
         alive[at] = 1.0 - cells.total(weights * gone)
     labels = (chosen["chain"].to_numpy(), chosen["draw"].to_numpy())
     found = sensitivity_dataset(
-        cells, labels, (total, exposure, alive), left, request.deltas, interval, request.attributes(model), IN_WORDS
+        cells, labels, {"": totals}, alive, left, request.deltas, interval, request.attributes(model), IN_WORDS
     )
     return _with_pooled(found, estimates, variances, analysis.freedom, interval)
 

@@ -217,8 +217,7 @@ class _Courses:
     def _bounded(self, k: int, weeks: Sequence[float]) -> Any:
         """Outcome k, (start_group, stratum, week): the mean over persons of the true value cut at the limits."""
         a, p, outcome = self.a, self.p, self.model.outcomes[k]
-        assert outcome.limits is not None
-        low, high = np.log(outcome.limits) if outcome.scale == "log" else outcome.limits
+        assert outcome.modelling_limits is not None
         basis = self._basis(k, weeks)
         strata, t = len(a.strata), months(np.asarray(weeks, float))
         loadings = [
@@ -238,7 +237,7 @@ class _Courses:
             self._by_covariates(k, weeks),
             self.design.stratum if self.design.covariates.shape[1] else self.design.stratum[:0],
             *self._share_by_covariates(k, own, weeks),
-            limits=(float(low), float(high)),
+            limits=outcome.modelling_limits,
             sign=a.skewed_sign if own and a.random_terms[own[0]] == a.skewed_term else 0,
         )
         return pt.specify_shape(found, (len(a.groups), strata, len(weeks)))  # one week broadcasts over the others

@@ -61,9 +61,11 @@ def predict(
     xr.Dataset
         Dims (chain, draw, outcome, person, week), natural units: `trajectory`, the person's error-free course, with
         the Brownian path of an outcome with a random walk, and `observation`, a visit about it with residual error, not
-        rounded or limited to the outcome's range. As if alive and followed. Persons are numbered in the order of their
-        table. With a model of events, persons of the fitted study are predicted given visits and exit, others given
-        their visits only; `predict_events` predicts the events of those still at risk.
+        rounded. Both are held within an outcome's limits, as a score is, so that the mean over draws of `trajectory` is
+        that of the bounded score; `latent_trajectory`, where any outcome has limits, is the course that knows none (NaN
+        for outcomes without, whose `trajectory` it is). As if alive and followed. Persons are numbered in the order of
+        their table. With a model of events, persons of the fitted study are predicted given visits and exit, others
+        given their visits only; `predict_events` predicts the events of those still at risk.
 
     Raises
     ------
@@ -90,10 +92,9 @@ def predict(
         here = past.chain, past.draw
         deviations, _ = draw_deviations(given, past, rng)
         trajectory[here], observation[here] = courses_and_visits(wanted.layout, past, future, deviations, rng)
-    to_natural_units(model.outcomes, trajectory, observation)
     dims = ("chain", "draw", "outcome", "person", "week")
     return xr.Dataset(
-        {"trajectory": (dims, trajectory), "observation": (dims, observation)},
+        {name: (dims, values) for name, values in in_natural_units(model.outcomes, trajectory, observation).items()},
         coords={
             "outcome": [k.name for k in model.outcomes],
             "unit": ("outcome", [k.unit for k in model.outcomes]),
@@ -127,12 +128,22 @@ def fitted_digest(posterior: xr.DataTree) -> str:
     return str(json.loads(posterior.attrs.get("data", "{}")).get("digest", ""))
 
 
-def to_natural_units(outcomes: Sequence[Any], *values: np.ndarray) -> None:
-    """Logarithms back to natural units, in place; values (chain, draw, outcome, ...)."""
+def in_natural_units(outcomes: Sequence[Any], trajectory: np.ndarray, observation: np.ndarray) -> dict[str, np.ndarray]:
+    """Courses and visits (chain, draw, outcome, ...) as `predict` returns them, from the modelling scale, in place.
+
+    `latent_trajectory` is added where an outcome has limits.
+    """
+    latent = np.full_like(trajectory, np.nan) if any(k.limits is not None for k in outcomes) else None
     for k, outcome in enumerate(outcomes):
-        if outcome.scale == "log":
-            for array in values:
-                array[:, :, k] = np.exp(array[:, :, k])
+        for values in (trajectory, observation):
+            if outcome.scale == "log":
+                values[:, :, k] = np.exp(values[:, :, k])
+        if latent is not None and outcome.limits is not None:
+            latent[:, :, k] = trajectory[:, :, k]
+            for values in (trajectory, observation):
+                values[:, :, k] = np.clip(values[:, :, k], *outcome.limits)
+    found = {"trajectory": trajectory, "observation": observation}
+    return found if latent is None else found | {"latent_trajectory": latent}
 
 
 def courses_and_visits(

@@ -14,7 +14,7 @@ from bayesmodels.fitting.progress import counted
 from bayesmodels.persons.collapsed import thinned
 from bayesmodels.persons.given_exits import CANDIDATES
 from bayesmodels.persons.prediction.futures import known_so_far, person_futures
-from bayesmodels.persons.prediction.predict import expect_prediction, fitted_digest, to_natural_units
+from bayesmodels.persons.prediction.predict import expect_prediction, fitted_digest, in_natural_units
 from bayesmodels.persons.prepared import has_events
 from bayesmodels.study import Study
 
@@ -64,8 +64,9 @@ def predict_events(
         Dims (chain, draw, ..., person, week), persons numbered in the order of their table and NaN where not at risk:
         `cumulative_incidence` [event], the probability of each event after the landmark up to the week, all events
         competing; `survival`, that of no terminal event, had nobody withdrawn, where the model has terminal events;
-        `trajectory` and `observation` [outcome], natural unit, as of `predict`, as if alive and followed. Coordinates
-        `at_risk` and `last_week` by person. Attribute `fewest_effective_candidates` as of `draw_person_terms`.
+        `trajectory`, `observation` and `latent_trajectory` [outcome] as of `predict`, as if alive and followed.
+        Coordinates `at_risk` and `last_week` by person. Attribute `fewest_effective_candidates` as of
+        `draw_person_terms`.
 
     Raises
     ------
@@ -95,13 +96,11 @@ def predict_events(
         fewest = min(fewest, now.fewest)
         incidence[here][:, at], survival[here][at] = futures.chances(now, *shares, terminal)
         course[here][:, at], observed[here][:, at] = futures.visits(now, rng)
-    to_natural_units(model.outcomes, course, observed)
     dims, of_outcome = ("chain", "draw", "person", "week"), ("chain", "draw", "outcome", "person", "week")
     found: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         "cumulative_incidence": (("chain", "draw", "event", "person", "week"), incidence),
-        "trajectory": (of_outcome, course),
-        "observation": (of_outcome, observed),
     }
+    found |= {name: (of_outcome, v) for name, v in in_natural_units(model.outcomes, course, observed).items()}
     if terminal.any():
         found["survival"] = (dims, survival)
     return xr.Dataset(

@@ -231,7 +231,5 @@ def _wins(
 
 
 def _worst(outcome: Any) -> Worst:
-    low, high = outcome.limits if outcome.limits is not None else (-np.inf, np.inf)
-    if outcome.scale == "log":
-        low, high = (float(np.log(v)) if v > 0 else -np.inf for v in (low, high))
+    low, high = outcome.modelling_limits or (-np.inf, np.inf)
     return Worst(1.0 if outcome.good_direction == "up" else -1.0, low, high)

@@ -101,10 +101,8 @@ def _at_limits(model: Any, likelihood: Collapsed, point: Draw, y: np.ndarray) ->
     """Visits (person, slot) with those beyond the limits of a censored outcome at the limit."""
     for k, outcome in enumerate(getattr(model, "outcomes", ())):
         if getattr(outcome, "censor_at_limits", False):
-            with np.errstate(divide="ignore"):
-                low, high = np.log(outcome.limits) if outcome.scale == "log" else outcome.limits
             slots = point.slots(likelihood.layout, k)
-            y[:, slots] = np.clip(y[:, slots], low, high)
+            y[:, slots] = np.clip(y[:, slots], *outcome.modelling_limits)
     return y
 
 

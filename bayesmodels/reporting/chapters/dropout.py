@@ -43,6 +43,9 @@ PATHS = {
 }
 """Where delta grows."""
 
+WITHOUT_LIMITS = "Without limits (latent)"
+"""Column of what is said of courses that know no limits."""
+
 SHARES = {"share_missing": "Left", "share_dead": "Died", "share_ended": "Not seen, not left"}
 """What became of persons before the week."""
 
@@ -59,10 +62,12 @@ class Dropout(Chapter):
 
         `dropout_strategies`: `outcome`, `week`, `strategy`, `supposes`, `contrast`, `stratum`, `unit`, `mean`, `sd`,
         `median`, `lower`, `upper`, `probability_favours` (the earlier start; NaN where withheld), `direction`,
-        `withheld` (why: too few are still observed at the week). `dropout_tipping`: `outcome`,
-        `week`, `contrast`, `stratum`, `delta_path`, `tipping_point`, `unit`, `status`. `dropout_missing`: shares of
-        persons by start group and stratum. `dropout_pooled`: `difference`, `se`, `lower`, `upper` of multiple
-        imputation with Rubin's rules by `strategy` and `contrast`, with `outcome`, `week`, `unit`, `direction`.
+        `withheld` (why: too few are still observed at the week); of an outcome with limits `latent_median`,
+        `latent_lower`, `latent_upper`, of courses that know none. `dropout_tipping`: `outcome`, `week`, `contrast`,
+        `stratum`, `delta_path`, `tipping_point`, `unit`, `status`, `latent_tipping_point`, `latent_status`.
+        `dropout_missing`: shares of persons by start group and stratum. `dropout_pooled`: `difference`, `se`, `lower`,
+        `upper` of multiple imputation with Rubin's rules by `strategy` and `contrast`, with `outcome`, `week`, `unit`,
+        `direction`.
         """
         data, outcome = _data(reading)
         week, shares = _week(data), [name for name in data.data_vars if str(name).startswith("share_")]
@@ -88,16 +93,18 @@ class Dropout(Chapter):
                         "probability_favours": math.nan if silent else probability(sign * draws > 0),
                         "direction": contrast.direction(outcome),
                         "withheld": reason,
+                        **_latent(data, where, reading.prob),
                     }
                 )
         found = {"dropout_strategies": pd.DataFrame(strategies)}
         if "pooled_difference" in data:
             found["dropout_pooled"] = _pooled(data, reading.context, outcome)
         if "tipping_point" in data:
-            names = [name for name in ("tipping_point", "tipping_status") if name in data]
+            own = ("tipping_point", "tipping_status")
+            names = [name for name in (*own, *(f"latent_{name}" for name in own)) if name in data]
             found["dropout_tipping"] = (
                 data[names].reset_coords(drop=True).to_dataframe().reset_index()
-                .rename(columns={"tipping_status": "status"})
+                .rename(columns=lambda name: str(name).replace("tipping_status", "status"))
                 .assign(**about, unit=data.attrs.get("delta_unit", ""))
             )  # fmt: skip
         if shares:
@@ -200,6 +207,7 @@ def tipping_figure(reading: Reading, contrast: Contrast, stratum: str) -> Figure
 
 
 _LEADS = {
+    "limits_in_words": "Limits",
     "reference_in_words": "Reference-based strategies",
     "delta_in_words": "Delta",
     "deaths": "Deaths",
@@ -230,7 +238,16 @@ def _title(strategy: str, context: FitContext) -> str:
     return TITLES.get(strategy, strategy.replace("_", " "))
 
 
+def _latent(data: xr.Dataset, where: dict[str, str], prob: float) -> dict[str, float]:
+    """Difference of latent means: nothing of an outcome without limits."""
+    if "latent_difference" not in data:
+        return {}
+    numbers = summarise(flat(data["latent_difference"].sel(where)), prob)
+    return {f"latent_{name}": float(numbers[name]) for name in ("median", "lower", "upper")}
+
+
 def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: str) -> pd.DataFrame:
+    latent = "latent_median" in tables["dropout_strategies"]
     return pd.DataFrame(
         {
             "Supposition": _title(row.strategy, context),
@@ -242,6 +259,7 @@ def _strategy_rows(context: FitContext, tables: dict[str, pd.DataFrame], label: 
             f"P(favours {context.sides[0]})": "withheld"
             if row.withheld
             else chance_of(row.probability_favours, row.direction),
+            **({WITHOUT_LIMITS: estimate(row.latent_median, row.latent_lower, row.latent_upper)} if latent else {}),
         }
         for row in tables["dropout_strategies"].itertuples()
     )
@@ -286,16 +304,25 @@ def _tipping_rows(context: FitContext, table: pd.DataFrame) -> pd.DataFrame:
     for row in table.to_dict("records"):
         point, (group, _, reference) = row["tipping_point"], str(row["contrast"]).partition(" - ")
         path = PATHS.get(str(row.get("delta_path", "group_only")), "{group}").format(group=group, reference=reference)
-        there = not math.isnan(point)
         rows.append(
             {
                 "Delta grows": path,
                 "Outcome": f"{context.outcomes[row['outcome']].label}, {stratum_label(row['stratum'])}",
                 "Contrast": str(row["contrast"]).replace(" - ", " minus "),
-                "Tipping point": f"{cell(float(point))} {row['unit']}" if there else str(row.get("status", "none")),
+                "Tipping point": _point(point, row["unit"], row.get("status", "none")),
+                **(
+                    {WITHOUT_LIMITS: _point(row["latent_tipping_point"], row["unit"], row["latent_status"])}
+                    if "latent_tipping_point" in row
+                    else {}
+                ),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _point(point: float, unit: str, status: str) -> str:
+    """A tipping point, or why there is none."""
+    return status if math.isnan(point) else f"{cell(float(point))} {unit}"
 
 
 def _data(reading: Reading) -> tuple[xr.Dataset, Outcome]:

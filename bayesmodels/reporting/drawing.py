@@ -272,13 +272,17 @@ def _up_fits(axes: Axes, figure: Figure) -> bool:
 
 def _notes_fit(axes: Axes, figure: Figure) -> bool:
     """Move a note inside the panel off the one that it covers, away from the edge that both stand at."""
-    notes = [text for text in axes.texts if axes.bbox.contains(*_centre(text)) and text.get_va() in ("top", "bottom")]
+    notes = [
+        text
+        for text in axes.texts
+        if axes.bbox.contains(*_centre(text)) and text.get_verticalalignment() in ("top", "bottom")
+    ]
     for place, note in enumerate(notes):
         box = note.get_window_extent()
         others = [other.get_window_extent() for other in notes[:place]]
         covered = [other for other in others if box.overlaps(other)]
         if covered:
-            step = max(other.height for other in covered) * (1.1 if note.get_va() == "bottom" else -1.1)
+            step = max(other.height for other in covered) * (1.1 if note.get_verticalalignment() == "bottom" else -1.1)
             note.set_transform(note.get_transform() + ScaledTranslation(0, step / figure.dpi, figure.dpi_scale_trans))
             return True
     return False

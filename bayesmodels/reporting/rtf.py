@@ -22,11 +22,23 @@ LIBRARY = "rtflite"
 LONGEST_SLUG = 50
 """Characters of a section's title in the name of a file."""
 
-MOST_WEIGHT, LEAST_WEIGHT = 34, 7
-"""Characters that make a column no wider, and no narrower."""
+MOST_WEIGHT = 34
+"""Characters of a cell that make its column no wider."""
 
-PORTRAIT = 75
+PADDING = 5
+"""Characters that the sides of a cell, and a wider font of the reader's, take."""
+
+PORTRAIT = 90
 """Characters of all columns up to which a table stands upright."""
+
+MARGINS = (0.75, 0.75, 1.0, 0.75, 0.5, 0.4)
+"""Inches: left, right, top, bottom, header, footer."""
+
+PAGES = {"portrait": (7.0, 42), "landscape": (9.5, 26)}
+"""Width of a table in inches, and lines a page; fewer than there is room for, since a reader's font may be wider."""
+
+FONT_SIZE = 8
+"""Points."""
 
 
 def require_rtflite() -> None:
@@ -112,19 +124,18 @@ def _rtf(heads: Sequence[str], table: pd.DataFrame, notes: Sequence[str], source
     widths = _widths(text)
     numeric = [all(_is_number(value) for value in text[name]) for name in text.columns]
     sides = ["c" if number else "l" for number in numeric]
+    orientation = "portrait" if sum(widths) <= PORTRAIT else "landscape"
+    width, lines = PAGES[orientation]
+    small = {"text_font_size": FONT_SIZE, "text_convert": False}
+    columns = {"col_rel_width": widths, "text_justification": sides, **small}
     document = rtflite.RTFDocument(
         df=polars.DataFrame({name: [escaped(value) for value in text[name]] for name in text.columns}),
-        rtf_page=rtflite.RTFPage(orientation="portrait" if sum(widths) <= PORTRAIT else "landscape"),
-        rtf_title=rtflite.RTFTitle(text=[escaped(line) for line in heads], text_convert=False),
-        rtf_column_header=rtflite.RTFColumnHeader(
-            text=[escaped(name) for name in text.columns],
-            col_rel_width=widths,
-            text_justification=sides,
-            text_convert=False,
-        ),
-        rtf_body=rtflite.RTFBody(col_rel_width=widths, text_justification=sides, text_convert=False),
-        rtf_footnote=rtflite.RTFFootnote(text=[escaped(line) for line in notes], text_convert=False) if notes else None,
-        rtf_source=rtflite.RTFSource(text=[escaped(source)], text_convert=False),
+        rtf_page=rtflite.RTFPage(orientation=orientation, margin=list(MARGINS), col_width=width, nrow=lines),
+        rtf_title=rtflite.RTFTitle(text=[escaped(line) for line in heads], text_font_size=10, text_convert=False),
+        rtf_column_header=rtflite.RTFColumnHeader(text=[escaped(name) for name in text.columns], **columns),
+        rtf_body=rtflite.RTFBody(**columns),
+        rtf_footnote=rtflite.RTFFootnote(text=[escaped(line) for line in notes], **small) if notes else None,
+        rtf_source=rtflite.RTFSource(text=[escaped(source)], **small),
     )
     return document.rtf_encode().encode("ascii", "strict")
 
@@ -138,11 +149,12 @@ def _slug(title: str) -> str:
 
 
 def _widths(text: pd.DataFrame) -> list[float]:
-    """Relative widths of the columns, by the longest cell and the longest word of the header."""
+    """Relative widths of the columns: by the longest cell up to a limit, and so that no word is broken."""
     found = []
     for name in text.columns:
-        longest = max([len(value) for value in text[name]] + [max(map(len, name.split()), default=0)])
-        found.append(float(min(max(longest, LEAST_WEIGHT), MOST_WEIGHT)))
+        words = [len(word) for value in (str(name), *text[name]) for word in value.split()]
+        cells = max((len(value) for value in text[name]), default=0)
+        found.append(float(max(max(words, default=0) + PADDING, min(cells, MOST_WEIGHT))))
     return found
 
 

@@ -250,14 +250,14 @@ def _legend_below(axes: Axes, columns: int) -> None:
 
 def _across_fits(axes: Axes, figure: Figure) -> bool:
     """Move a label of the horizontal axis that runs off the figure to the axis's right end, and then break it."""
-    label, pixels, page = axes.xaxis.label, figure.dpi / 72, figure.bbox
-    box = label.get_window_extent()
-    if not label.get_text() or (box.x0 >= page.x0 and box.x1 <= page.x1):
+    label, room, page = axes.xaxis.label, GAP * figure.dpi / 72, figure.bbox
+    box, moved = label.get_window_extent(), label.get_horizontalalignment() == "right"
+    if not label.get_text() or (box.x0 >= page.x0 + room / 2 and (moved or box.x1 <= page.x1 - room / 2)):
         return False
-    if label.get_horizontalalignment() != "right":
+    if not moved:
         axes.set_xlabel(label.get_text(), loc="right")
         return True
-    return _broken(label, box.width, axes.bbox.x1 - page.x0 - GAP * pixels)
+    return _broken(label, box.width, axes.bbox.x1 - page.x0 - room)
 
 
 def _up_fits(axes: Axes, figure: Figure) -> bool:

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from functools import cache
 
 import jsonschema
 import numpy as np
@@ -21,6 +22,10 @@ from bayesmodels import analysis_results
 from bayesmodels.errors import BadInput
 from bayesmodels.reporting import CHAPTERS, Chapter, Layout, ReportSettings, Statistic, report
 from bayesmodels.reporting.ard import COLUMNS, INFINITE, VERDICTS, schema
+from bayesmodels.reporting.chapters.events.prediction import Prediction
+from bayesmodels.reporting.chapters.events.survival import Survival
+from bayesmodels.reporting.chapters.predictive_checks import PredictiveChecks
+from bayesmodels.reporting.chapters.ranks import Ranks
 from bayesmodels.reporting.layout import CONTEXTS, INTERVALS, STATISTICS, statistic_of
 
 DECLARED = ReportSettings(surrogate="nfl_plasma", outcome="alsfrs_r", important_difference={"alsfrs_r": 2.0})
@@ -31,16 +36,22 @@ def whole(tree, settings=None, chapters=CHAPTERS):
     return made, json.loads(made.results.as_json())
 
 
+@cache
+def small_posterior():
+    return one_outcome(fake_posterior())
+
+
 @pytest.fixture(scope="module")
 def joint(events):
-    """Deaths, withdrawals, hazards, dropout, ranks, predictions; ALSFRS-R and NfL of everyone."""
-    return part_of(events, stratum=["all"])
+    """Deaths, withdrawals, hazards, dropout, ranks, predictions; ALSFRS-R and NfL of everyone at four weeks."""
+    tree = part_of(events, stratum=["all"], week=[0.0, 28.0, 76.0, 148.0])
+    return tree, *whole(tree)
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ard") / "report"
-    tree = part_of(persons_posterior(), stratum=["all"])
+    tree = part_of(persons_posterior(), stratum=["all"], week=[0.0, 12.0, 28.0, 76.0, 148.0])
     tree.attrs["run"] = "made-up-12345678"
     made = report(tree, settings=DECLARED)
     for name in ("ard.parquet", "ard.json", "summary.json"):
@@ -60,7 +71,7 @@ def test_the_schema_is_one_and_lists_what_the_code_lists():
 
 
 def test_a_joint_model_obeys_the_schema(joint):
-    made, content = whole(joint)
+    _, made, content = joint
     checked(content)
     assert set(made.ard["context"]) == set(CONTEXTS) - {"imputed"}
     results_of_tables = {name for name, table in made.tables.items() if len(table)}
@@ -181,7 +192,6 @@ def test_both_files_say_the_same(saved):
     text = (folder / "ard.json").read_text()
     assert "NaN" not in text
     assert "Infinity" not in text
-    assert made.results.as_json() == analysis_results(saved[1], DECLARED).as_json()  # the same at every call
 
 
 def test_a_number_that_is_withheld_has_a_row_that_says_why(saved):
@@ -225,7 +235,7 @@ def with_table(table, layout=None):
         def layouts(self, reading):
             return {} if layout is None else {"mine": layout}
 
-    content = whole(one_outcome(fake_posterior()), chapters=(Mine(),))[1]
+    content = whole(small_posterior(), chapters=(Mine(),))[1]
     checked(content)
     return [row for row in content["results"] if row["table"] == "mine"]
 
@@ -272,19 +282,19 @@ def test_probabilities_without_a_direction_are_not_said_to_favour_anyone():
 
 def test_tables_of_persons_are_left_out(saved, joint):
     assert with_table(pd.DataFrame({"person": ["P-17", "P-18"], "median": [1.0, 2.0]})) == []
-    for tree, settings in ((saved[1], DECLARED), (joint, None)):
-        ard = analysis_results(tree, settings).table
+    for made in (saved[2], joint[1]):
+        ard = made.ard
         named = ard[[name for name in ard if str(name).startswith("group") and "_" not in str(name)]]
         assert not named.isin(["person", "example"]).any().any()
 
 
 def test_levels_and_kinds_follow_settings_and_analyses(joint):
-    nine = ReportSettings(interval=0.9)
-    ard = analysis_results(joint, nine).table
+    nine, chapters = ReportSettings(interval=0.9), (Survival(), Ranks(), Prediction(), PredictiveChecks())
+    ard = analysis_results(joint[0], nine, chapters).table
     limits = ard[ard["stat_name"].isin(["lower", "upper"])]
     ranks = limits[limits["table"] == "rank_analyses"]
     assert set(map(tuple, ranks[["context", "interval_kind", "interval_level"]].to_numpy())) == {
-        ("data", "ci", float(joint["rank_analyses"].attrs["level"])),
+        ("data", "ci", float(joint[0]["rank_analyses"].attrs["level"])),
         ("predictive", "eti_predictive", 0.9),
     }
     others = limits[~limits["table"].isin(["rank_analyses", "dropout_pooled"])]

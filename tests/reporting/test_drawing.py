@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from fake import fake_posterior, one_outcome
 from fake_arms import regrouped
+from readings import reading_of
 
 from bayesmodels.demo.valor import MAIN
 from bayesmodels.demo.valor_figures import week_148_figure
-from bayesmodels.reporting import report
+from bayesmodels.reporting.chapters.curves import Curves
+from bayesmodels.reporting.chapters.start_groups.chapter import StartGroups
 from bayesmodels.reporting.drawing import add_title, laid_out, new_panel, pdf_bytes, week_axis
 
 LONG = {"early": "started at randomisation", "delayed": "started at the switch, week 28"}
@@ -98,8 +100,8 @@ def test_the_label_of_the_switch_stays_inside(switch):
 
 def test_the_figures_of_a_report_with_long_names_are_laid_out():
     tree = regrouped(one_outcome(fake_posterior()), {LONG[group]: group for group in LONG}, (0.0, 28.0))
-    made = report(tree)
-    found = {name: problems(made.figures[name]) for name in ("curve_alsfrs_r_all", "difference_alsfrs_r_all")}
+    figures = reading_of(tree, Curves(), StartGroups()).figures
+    found = {name: problems(figures[name]) for name in ("curve_alsfrs_r_all", "difference_alsfrs_r_all")}
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 

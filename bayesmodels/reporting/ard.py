@@ -198,7 +198,7 @@ def _rows(name: str, table: pd.DataFrame, layout: Layout, prob: float) -> list[d
                     "fmt": None
                     if number is None
                     else _pattern(one, number, decimals.get((one.of, one.context)), place),
-                    "unit": one.unit if one.unit is not None else words.get("unit") if scaled else None,
+                    "unit": (one.unit or None) if one.unit is not None else words.get("unit") if scaled else None,
                     "interval_kind": limits[0] if one.name in ("lower", "upper") else None,
                     "interval_level": limits[1] if one.name in ("lower", "upper") else None,
                     **(_NO_WORDS if about_chains else {kind: words.get(kind) for kind in _NO_WORDS}),

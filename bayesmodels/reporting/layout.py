@@ -113,7 +113,7 @@ class Statistic:
     context : str
         Of `CONTEXTS`; blank: the table's.
     unit : str, optional
-        By default that of the row, for statistics on the quantity's scale.
+        By default that of the row, for statistics on the quantity's scale; blank: none.
     interval : (str, float or None), optional
         Kind (`INTERVALS`) and level, of limits; by default the table's.
     withheld : str

@@ -128,7 +128,11 @@ def results_of(reading: Reading, chapters: Sequence[Chapter], verdicts: Iterable
         layout = layouts.get(name, Layout())
         if layout is not None and not PERSONS & set(map(str, table.columns)):
             rows += _rows(name, table.reset_index(drop=True), layout, reading.prob)
-    rows += [_verdict_row(verdict, reading) for verdict in verdicts]
+    chosen, trials = reading.settings, reading.trials
+    ends = {"surrogate": chosen.surrogate, "outcome": chosen.outcome}
+    rows += [_verdict_row(verdict.rung, verdict.answer, ends) for verdict in verdicts]
+    if trials is not None:
+        rows.append(_verdict_row("trial", trials.verdict.verdict, trials.labels))
     if context.stamp:
         for row in rows:
             row["warning"] = "; ".join(filter(None, (_UNCONVERGED, row.get("warning"))))
@@ -298,20 +302,19 @@ def _pattern(one: Statistic, number: float, decimals: np.ndarray | None, place: 
     return f"x.{'x' * shown}" if shown else "x"
 
 
-def _verdict_row(verdict: Verdict, reading: Reading) -> dict[str, Any]:
-    """The answer of one rung."""
-    chosen = reading.settings
+def _verdict_row(rung: str, answer: str, ends: Mapping[str, str | None]) -> dict[str, Any]:
+    """The answer of one rung on a surrogate for an outcome."""
     group = dict[str, str]()
-    for place, name in enumerate(("surrogate", "outcome") if chosen.surrogate else (), start=1):
-        group |= {f"group{place}": name, f"group{place}_level": str(getattr(chosen, name))}
+    for place, (name, label) in enumerate(((name, label) for name, label in ends.items() if label), start=1):
+        group |= {f"group{place}": name, f"group{place}_level": str(label)}
     return {
         **group,
-        "variable": f"surrogate, {verdict.rung} level",
+        "variable": f"surrogate, {rung} level",
         "context": "posterior",
         "table": VERDICTS,
         "stat_name": "verdict",
         "stat_label": STATISTICS["verdict"][0],
-        "stat_text": verdict.answer,
+        "stat_text": answer,
     }
 
 

@@ -33,6 +33,7 @@ _HOME = {
     "VisitModel": "models.visit_means.model",
     "alsaq5": "models.presets",
     "alsfrs_r": "models.presets",
+    "analysis_results": "reporting",
     "convergence": "posterior.convergence",
     "dropout_sensitivity": "analyses.dropout.sensitivity",
     "eq5d5l": "models.presets",

@@ -236,6 +236,9 @@ def report(
     source: Annotated[Path, typer.Argument(help="Run folder, or the .nc file of a posterior.")],
     out: Annotated[Path | None, typer.Option("--out", help="Where the report goes; default the run folder.")] = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file whose [report] is used.")] = None,
+    submission: Annotated[
+        bool, typer.Option("--submission", help="Also tables as RTF and figures as PDF; needs the extra submission.")
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -243,7 +246,7 @@ def report(
     with _answering(quiet, as_json) as answer:
         from bayesmodels.run.job import report_again
 
-        answer.of_run(report_again(source, out, config))
+        answer.of_run(report_again(source, out, config, submission=submission))
 
 
 @app.command()

@@ -168,6 +168,8 @@ MISUSES = {
     "convergence of a path": lambda p: b.convergence(str(p)),
     "convergence of an empty tree": lambda p: b.convergence(EMPTY),
     "convergence of draws that are NaN": lambda p: b.convergence(NAN),
+    "analysis_results of None": lambda p: b.analysis_results(None),
+    "analysis_results, settings as dict": lambda p: b.analysis_results(NAN, settings={"interval": 0.9}),
     "report of draws that are NaN": lambda p: b.report(NAN),
     "report of None": lambda p: b.report(None),
     "report of a study": lambda p: b.report(STUDY),

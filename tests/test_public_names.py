@@ -28,6 +28,7 @@ NAMES = (
     "VisitModel",
     "alsaq5",
     "alsfrs_r",
+    "analysis_results",
     "convergence",
     "draw_person_terms",
     "dropout_sensitivity",

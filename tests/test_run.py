@@ -38,7 +38,10 @@ chains = 3
 cores = 1
 {seed}
 """
-FILES = {"config.toml", "manifest.json", "posterior.nc", "summary.json", "curves.csv", "report.html", "log.txt"}
+FILES = {
+    "config.toml", "manifest.json", "posterior.nc", "summary.json", "curves.csv", "ard.parquet", "ard.json",
+    "report.html", "log.txt",
+}  # fmt: skip
 
 
 def environment():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from ard_rows import checked, groups_of
 from test_run import invoke
 from typer.testing import Result
 
@@ -22,7 +23,7 @@ SAMPLING = ("--draws", 1200, "--tune", 400, "--chains", 3, "--seed", 3)
 GOOD = ("--surrogate-good", "down", "--outcome-good", "up")
 FILES = {
     "config.toml", "manifest.json", "posterior.nc", "summary.json", "curves.csv", "report.html", "log.txt", "chains",
-    "figures", "tables", ".lock",
+    "ard.parquet", "ard.json", "figures", "tables", ".lock",
 }  # fmt: skip
 
 
@@ -105,6 +106,24 @@ def test_the_summary_has_the_parameters_and_the_rung(run, summary):
     ]
     assert trial["threshold_reason"] == ""
     assert trial["unused"] == [{"row": 6, "trial": "trial 5", "reason": "no standard error of the outcome effect"}]
+
+
+def test_the_analysis_results_hold_effects_thresholds_and_the_verdict(run, summary):
+    content = json.loads((run[1] / "run" / "ard.json").read_text())
+    checked(content)
+    rows, trial = content["results"], summary["surrogacy"]["trial"]
+    (verdict,) = (row for row in rows if row["table"] == "verdicts")
+    assert (verdict["variable"], verdict["stat_text"]) == ("surrogate, trial level", trial["verdict"])
+    found = [row for row in rows if row["table"] == "trial_thresholds" and row["variable"] == "surrogate_effect"]
+    assert [row.get("stat") for row in found] == [row["surrogate_effect"] for row in trial["threshold"]]
+    assert [row.get("warning", "") for row in found] == [row["reason"] for row in trial["threshold"]]
+    assert [groups_of(row)["level"] for row in found] == [f"{row['level']:g}" for row in trial["threshold"]]
+    (reported,) = (
+        row for row in rows
+        if row["table"] == "trial_effects" and groups_of(row)["trial"] == "trial 1"
+        and (row["variable"], row["stat_name"]) == ("surrogate", "se")
+    )  # fmt: skip
+    assert (reported["stat"], reported["context"]) == (0.1, "data")
 
 
 def test_each_programme_is_left_out_once_and_its_strata_together(summary):

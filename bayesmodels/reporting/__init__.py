@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bayesmodels.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .ard import AnalysisResults as AnalysisResults
     from .chapter import Chapter as Chapter
     from .chapter import LeadLines as LeadLines
     from .chapter import Needs as Needs
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from .chapters.effects import EffectTable as EffectTable
     from .document import CHAPTERS as CHAPTERS
     from .document import Report as Report
+    from .document import analysis_results as analysis_results
     from .document import report as report
+    from .layout import Layout as Layout
+    from .layout import Statistic as Statistic
     from .page import Block as Block
     from .page import Lead as Lead
     from .page import Picture as Picture
@@ -27,9 +31,11 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CHAPTERS": "document",
+    "AnalysisResults": "ard",
     "Block": "page",
     "Chapter": "chapter",
     "EffectTable": "chapters.effects",
+    "Layout": "layout",
     "Lead": "page",
     "LeadLines": "chapter",
     "Needs": "chapter",
@@ -38,6 +44,8 @@ _HOME = {
     "Report": "document",
     "ReportSettings": "settings",
     "Section": "page",
+    "Statistic": "layout",
+    "analysis_results": "document",
     "compose": "page",
     "report": "document",
 }

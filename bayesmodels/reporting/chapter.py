@@ -18,6 +18,7 @@ from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.estimand import all_persons, open_label
 from bayesmodels.posterior.observed import ObservedPersons, observed_persons
 from bayesmodels.reporting.drawing import LazyFigures
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.surrogacy.evidence import SurrogateEvidence, surrogate_evidence
@@ -30,6 +31,9 @@ Tables = Mapping[str, pd.DataFrame]
 
 Makers = Mapping[str, Callable[[], Figure]]
 """What draws each figure, by name."""
+
+Layouts = Mapping[str, Layout | None]
+"""How tables are read as analysis results, by name of the table; None of one that holds no results."""
 
 
 @dataclass(frozen=True)
@@ -288,6 +292,21 @@ class Chapter(Protocol):
         """
         return {}
 
+    def layouts(self, reading: Reading) -> Layouts:
+        """Say how its tables are read as analysis results (`ard`), where the names of their columns do not.
+
+        Parameters
+        ----------
+        reading : Reading
+            With the tables of every chapter.
+
+        Returns
+        -------
+        mapping of str to Layout or None
+            By table; None of a table that holds no results.
+        """
+        return {}
+
     def figures(self, reading: Reading) -> Makers:
         """Make its figures.
 
@@ -349,7 +368,7 @@ class Chapter(Protocol):
         return {}
 
 
-_WORDS = ("name", "needs", "shows", "tables", "figures", "section", "lead", "summary")
+_WORDS = ("name", "needs", "shows", "tables", "layouts", "figures", "section", "lead", "summary")
 """What a chapter has; all but `name` it inherits."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from itertools import chain
@@ -17,6 +17,7 @@ import xarray as xr
 from bayesmodels.errors import expect
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import FROM_FIT, load, needs
+from bayesmodels.reporting.ard import AnalysisResults, results_of
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, fill, read
 from bayesmodels.reporting.chapters.convergence import Convergence
 from bayesmodels.reporting.chapters.curves import Curves
@@ -45,9 +46,10 @@ from bayesmodels.reporting.chapters.surrogate.persons import Persons
 from bayesmodels.reporting.chapters.surrogate.two_effects import TwoEffects
 from bayesmodels.reporting.chapters.surrogate.verdicts import Verdicts
 from bayesmodels.reporting.chapters.trial_level.chapter import TrialLevel
-from bayesmodels.reporting.drawing import LazyFigures, png_bytes
+from bayesmodels.reporting.drawing import LazyFigures, pdf_bytes, png_bytes
 from bayesmodels.reporting.first_screen import first_screen
 from bayesmodels.reporting.page import Block, Lead, Section, compose
+from bayesmodels.reporting.rtf import require_rtflite, rtf_files
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.reporting.summary import checked_json, summary
 from bayesmodels.safe_labels import file_names, table_csv
@@ -109,6 +111,8 @@ class Report:
         Of a report on a surrogate, where one is declared.
     run : str or None
         Name of the run that made the posterior; None where none did.
+    results : AnalysisResults
+        Every number of the tables, one row a statistic: `ard.parquet` and `ard.json`.
     """
 
     title: str
@@ -121,6 +125,12 @@ class Report:
     convergence: dict[str, Any]
     checklist: Checklist | None = None
     run: str | None = None
+    results: AnalysisResults = field(default_factory=lambda: AnalysisResults(pd.DataFrame()))
+
+    @property
+    def ard(self) -> pd.DataFrame:
+        """Analysis results data: the table of `results`."""
+        return self.results.table
 
     @property
     def block(self) -> Block:
@@ -143,8 +153,8 @@ class Report:
             lines += ["", f"{heading}:", *(f"  {line}" for line in found or [none])]
         return "\n".join(lines)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``summary.json``, ``curves.csv``, ``report.html``, ``tables/*.csv`` and ``figures/*.png|svg``.
+    def save(self, folder: str | Path, *, submission: bool = False) -> Path:
+        """Write page, ``summary.json``, ``ard.parquet``, ``ard.json``, ``curves.csv``, ``tables/``, ``figures/``.
 
         With a declared surrogate also ``checklist.json``. The folder is made if it is not there, and gets a
         ``manifest.json`` with the list of these files. Every file is written under a temporary name, flushed to disk,
@@ -154,6 +164,9 @@ class Report:
         Parameters
         ----------
         folder : str or Path
+        submission : bool
+            Also ``rtf/*.rtf``, the tables that the page shows open, and ``figures/*.pdf``; needs the extra
+            `submission`.
 
         Returns
         -------
@@ -163,21 +176,31 @@ class Report:
         Raises
         ------
         BadInput
-            Files of these names are there that the package did not write, or the folder holds another run.
+            Files of these names are there that the package did not write, or the folder holds another run; or the
+            extra is not installed.
         BayesmodelsError
             The summary breaks its schema.
         """
         expect(folder, (str, Path), "folder", "give the folder to write the report to")
-        ListedFolder(Path(folder)).write_report(self.files(), self.run)
+        ListedFolder(Path(folder)).write_report(self.files(submission=submission), self.run)
         return Path(folder)
 
-    def files(self, seconds: Callable[[], dict[str, float]] | None = None) -> dict[str, Callable[[], bytes]]:
+    def files(
+        self, seconds: Callable[[], dict[str, float]] | None = None, *, submission: bool = False
+    ) -> dict[str, Callable[[], bytes]]:
         """Return the files of the report by name, each with what makes its content; the page last.
 
         Parameters
         ----------
         seconds : callable, optional
             Gives the seconds that ``summary.json`` says were spent; by default what the posterior says.
+        submission : bool
+            Also tables as RTF and figures as PDF.
+
+        Raises
+        ------
+        BadInput
+            `submission`, without its extra.
         """
         files: dict[str, Callable[[], bytes]] = {}
         if self.checklist is not None:
@@ -188,12 +211,23 @@ class Report:
         for name, file in file_names(self.figures).items():
             files[f"figures/{file}.png"] = partial(self._png, name)
             files[f"figures/{file}.svg"] = partial(self.figures.svg, name)
+        if submission:
+            require_rtflite()
+            files |= {
+                f"figures/{file}.pdf": partial(self._pdf, name) for name, file in file_names(self.figures).items()
+            }
+            files |= rtf_files(self.title, self.sections, self.results.about, self.stamp)
+        files["ard.parquet"] = self.results.as_parquet
+        files["ard.json"] = self.results.as_json
         files["summary.json"] = partial(self._summary_json, seconds)
         files["report.html"] = lambda: self.html.encode()
         return files
 
     def _png(self, name: str) -> bytes:
         return png_bytes(self.figures[name])
+
+    def _pdf(self, name: str) -> bytes:
+        return pdf_bytes(self.figures[name])
 
     def _summary_json(self, seconds: Callable[[], dict[str, float]] | None) -> bytes:
         spent = {} if seconds is None else seconds()
@@ -258,9 +292,11 @@ def report(
     reading = read(tree, settings)
     shown = fill(reading, chapters)
     summaries = {chapter.name: content for chapter in shown if (content := chapter.summary(reading))}
+    leads = [chapter.lead(reading) for chapter in shown]
+    verdicts = tuple(chain.from_iterable(lead.verdicts for lead in leads))
     result = Report(
         title=f"{reading.context.data.get('name') or 'Unnamed data'}: {reading.context.model_type} model",
-        lead=first_screen(reading, [chapter.lead(reading) for chapter in shown]),
+        lead=first_screen(reading, leads),
         sections=(
             *chain.from_iterable(_sections(chapter, reading) for chapter in shown),
             *_left_out(reading, chapters),
@@ -272,10 +308,39 @@ def report(
         convergence=reading.context.convergence,
         checklist=single_checklist(reading),
         run=tree.attrs.get("run"),
+        results=results_of(reading, [chapter for chapter in chapters if chapter.needs.met(tree)], verdicts),
     )
     if out is not None:
         result.save(out)
     return result
+
+
+def analysis_results(
+    posterior: xr.DataTree | str | Path,
+    settings: ReportSettings | None = None,
+    chapters: Sequence[Chapter] = CHAPTERS,
+) -> AnalysisResults:
+    """Turn a posterior into analysis results data (ARD): every number of its report as one row.
+
+    Parameters
+    ----------
+    posterior : xr.DataTree or path
+        A posterior, or its NetCDF file.
+    settings : ReportSettings, optional
+    chapters : sequence of Chapter
+        As of `report`.
+
+    Returns
+    -------
+    AnalysisResults
+        Its `table` has a row for each statistic: groups, variable, context, name, number, format, interval, direction.
+
+    Raises
+    ------
+    BadInput, MissingVariable
+        As of `report`.
+    """
+    return report(posterior, settings=settings, chapters=chapters).results
 
 
 def _sections(chapter: Chapter, reading: Reading) -> Iterable[Section]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 COLOURS = ("#0b5fa5", "#c8500a", "#3a7d44", "#7a3e9d", "#8a6d00", "#555555")
 """One colour per start group; blue and orange stay apart for colour-blind readers and in grey print."""
@@ -24,6 +28,7 @@ SIZE = (4.8, 3.7)
 STYLE = {
     "svg.fonttype": "path",
     "svg.hashsalt": "bayesmodels",
+    "pdf.fonttype": 42,
     "font.size": 9.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -58,7 +63,7 @@ def new_panel(height: float = SIZE[1]) -> tuple[Figure, Axes]:
 
 
 def add_title(axes: Axes, title: str) -> None:
-    """Title at the left, legend at the right of the same line.
+    """Title at the left, legend at the right of the same line; below the title where both have no room (`laid_out`).
 
     Parameters
     ----------
@@ -68,10 +73,16 @@ def add_title(axes: Axes, title: str) -> None:
     axes.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        axes.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1.01, 0.99), ncols=len(handles), frameon=False,
-            fontsize=8.5, borderpad=0.3, columnspacing=1.0, handlelength=1.4, handletextpad=0.5,
-        )  # fmt: skip
+        _legend(axes, handles, labels, len(handles))
+
+
+def _legend(axes: Axes, handles: Sequence[Any], labels: Sequence[str], columns: int) -> None:
+    """A legend right above the axes, in the title's room: with its own it would narrow the panel where it is wide."""
+    legend = axes.legend(
+        handles, labels, loc="lower right", bbox_to_anchor=(1.01, 0.99), ncols=columns, frameon=False,
+        fontsize=8.5, borderpad=0.3, columnspacing=1.0, handlelength=1.4, handletextpad=0.5,
+    )  # fmt: skip
+    legend.set_in_layout(False)
 
 
 def no_difference(axes: Axes, vertical: bool = False) -> None:
@@ -110,9 +121,11 @@ def switch_line(axes: Axes, week: float, labelled: bool = True) -> None:
     """A line at the week of the switch."""
     axes.axvline(week, color="#777777", linestyle=":", linewidth=1.2)
     if labelled:
+        first, last = axes.get_xlim()
+        late = week - first > LATE * (last - first)
         axes.text(
-            week, 0.99, f" switch, week {week:g}", transform=axes.get_xaxis_transform(), fontsize=8, color="#555555",
-            va="top", ha="left",
+            week, 0.99, f" switch, week {week:g} ", transform=axes.get_xaxis_transform(), fontsize=8, color="#555555",
+            va="top", ha="right" if late else "left",
         )  # fmt: skip
 
 
@@ -164,6 +177,132 @@ def median_and_band(
             axes.plot(weeks[part], numbers["median"][part], style, color=colour, linewidth=1.8, label=named)
 
 
+def laid_out(figure: Figure) -> Figure:
+    """The figure with its panels laid out, once and for all, so that nothing it says is covered or cut off.
+
+    Where a title and a legend have no room on one line the legend goes below the title, in as many lines as it needs;
+    an axis label that would run off the figure is moved inside it, and broken into lines where it is too long.
+
+    Parameters
+    ----------
+    figure : Figure
+
+    Returns
+    -------
+    Figure
+        The same.
+    """
+    if figure.get_layout_engine() is None or isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine):
+        return figure
+    for _ in range(MOST_CHANGES):
+        figure.draw_without_rendering()
+        if not any([_made_to_fit(axes, figure) for axes in figure.axes]):
+            break
+    if any(not axes.bbox.contains(*_centre(text)) for axes in figure.axes for text in axes.texts):
+        figure.draw_without_rendering()  # text beside a panel moves with it: the layout settles at the second time
+    figure.set_layout_engine("none")
+    return figure
+
+
+MOST_CHANGES = 8
+"""Changes to one figure: each moves or breaks what did not fit after the one before."""
+
+LATE = 0.6
+"""Share of an axis of weeks from which on the label of the switch stands before it."""
+
+GAP = 4.0
+"""Points between what must not touch."""
+
+
+def _made_to_fit(axes: Axes, figure: Figure) -> bool:
+    """Make the first thing fit that does not; whether there was one."""
+    fits = (_legend_fits, _across_fits, _up_fits, _notes_fit)
+    return any(fit(axes, figure) for fit in fits)
+
+
+def _legend_fits(axes: Axes, figure: Figure) -> bool:
+    """Move a legend that touches the title below it, and then give it fewer columns."""
+    legend, title = axes.get_legend(), axes._left_title  # type: ignore[attr-defined]
+    pixels, page = figure.dpi / 72, figure.bbox
+    heading = title.get_window_extent()
+    if heading.x1 > page.x1:
+        return _broken(title, heading.width, page.x1 - heading.x0 - GAP * pixels)
+    if legend is None:
+        return False
+    box = legend.get_window_extent()
+    if legend._ncols > 1 and (box.x0 < page.x0 or box.width > page.width):  # type: ignore[attr-defined]
+        _legend_below(axes, max(legend._ncols - 1, 1))  # type: ignore[attr-defined]
+        return True
+    beside = box.x0 >= heading.x1 + GAP * pixels
+    if beside or heading.y0 >= box.y1 - pixels:
+        return False
+    _legend_below(axes, legend._ncols)  # type: ignore[attr-defined]
+    return True
+
+
+def _legend_below(axes: Axes, columns: int) -> None:
+    """The legend in so many columns right above the axes, the title above it, whose room is the legend's as well."""
+    handles, labels = axes.get_legend_handles_labels()
+    _legend(axes, handles, labels, columns)
+    rows = math.ceil(len(labels) / columns)
+    axes.set_title(axes.get_title("left"), loc="left", fontweight="bold", fontsize=10.5, pad=8.0 + 13.5 * rows)
+
+
+def _across_fits(axes: Axes, figure: Figure) -> bool:
+    """Move a label of the horizontal axis that runs off the figure to the axis's right end, and then break it."""
+    label, room, page = axes.xaxis.label, GAP * figure.dpi / 72, figure.bbox
+    box, moved = label.get_window_extent(), label.get_horizontalalignment() == "right"
+    if not label.get_text() or (box.x0 >= page.x0 + room / 2 and (moved or box.x1 <= page.x1 - room / 2)):
+        return False
+    if not moved:
+        axes.set_xlabel(label.get_text(), loc="right")
+        return True
+    return _broken(label, box.width, axes.bbox.x1 - page.x0 - room)
+
+
+def _up_fits(axes: Axes, figure: Figure) -> bool:
+    """Break a label of the vertical axis that runs off the figure."""
+    label, pixels, page = axes.yaxis.label, figure.dpi / 72, figure.bbox
+    box = label.get_window_extent()
+    if not label.get_text() or (box.y0 >= page.y0 and box.y1 <= page.y1):
+        return False
+    middle = (axes.bbox.y0 + axes.bbox.y1) / 2
+    return _broken(label, box.height, 2 * min(middle - page.y0, page.y1 - middle) - GAP * pixels)
+
+
+def _notes_fit(axes: Axes, figure: Figure) -> bool:
+    """Move a note inside the panel off the one that it covers, away from the edge that both stand at."""
+    notes = [
+        text
+        for text in axes.texts
+        if axes.bbox.contains(*_centre(text)) and text.get_verticalalignment() in ("top", "bottom")
+    ]
+    for place, note in enumerate(notes):
+        box = note.get_window_extent()
+        others = [other.get_window_extent() for other in notes[:place]]
+        covered = [other for other in others if box.overlaps(other)]
+        if covered:
+            step = max(other.height for other in covered) * (1.1 if note.get_verticalalignment() == "bottom" else -1.1)
+            note.set_transform(note.get_transform() + ScaledTranslation(0, step / figure.dpi, figure.dpi_scale_trans))
+            return True
+    return False
+
+
+def _centre(text: Text) -> tuple[float, float]:
+    box = text.get_window_extent()
+    return (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+
+
+def _broken(text: Text, length: float, room: float) -> bool:
+    """Break a text into lines that have room; whether that changed it."""
+    before = text.get_text()
+    longest = max(map(len, before.split("\n")))
+    width = max(int(longest * room / length), 8)
+    lines = [part for line in before.split("\n") for part in wrap(line, width, break_long_words=False)]
+    text.set_text("\n".join(lines))
+    return text.get_text() != before
+
+
 class LazyFigures(Mapping[str, Figure]):
     """Figures by name, each made when it is first asked for.
 
@@ -186,10 +325,7 @@ class LazyFigures(Mapping[str, Figure]):
     def __getitem__(self, name: str) -> Figure:
         """Return the figure, drawing it the first time."""
         if name not in self._made:
-            figure = self._makers[name]()
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # laid out once, not again at each saving
-            self._made[name] = figure
+            self._made[name] = laid_out(self._makers[name]())
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -225,8 +361,13 @@ def png_bytes(figure: Figure, dpi: int = 150) -> bytes:
     return _saved(figure, "png", dpi=dpi)
 
 
+def pdf_bytes(figure: Figure) -> bytes:
+    """The figure as PDF, its fonts inside."""
+    return _saved(figure, "pdf", metadata={"CreationDate": None})
+
+
 def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     buffer = BytesIO()
     with matplotlib.rc_context(STYLE):
-        figure.savefig(buffer, format=kind, **options)
+        laid_out(figure).savefig(buffer, format=kind, **options)
     return buffer.getvalue()

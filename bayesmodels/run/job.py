@@ -153,7 +153,9 @@ def _built(config: Config, data: Any) -> pm.Model | None:
         return None
 
 
-def report_again(source: str | Path, out: str | Path | None = None, config: str | Path | None = None) -> RunResult:
+def report_again(
+    source: str | Path, out: str | Path | None = None, config: str | Path | None = None, *, submission: bool = False
+) -> RunResult:
     """Make the report of a run folder, or of a posterior's file, without fitting.
 
     Parameters
@@ -165,15 +167,21 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
         list of its files (an earlier version's).
     config : str or Path, optional
         A TOML file whose `[report]` is used; default the run folder's own.
+    submission : bool
+        Also tables as RTF and figures as PDF.
 
     Raises
     ------
     BadInput
         There is no posterior, it cannot be read, or it is not the one that the run wrote; `out` has files of the same
-        names that the package did not write there.
+        names that the package did not write there; the extra `submission` is asked for and not installed.
     """
     from bayesmodels.reporting import report
+    from bayesmodels.reporting.rtf import require_rtflite
     from bayesmodels.reporting.settings import ReportSettings
+
+    if submission:
+        require_rtflite()
 
     source = Path(source)
     folder = RunFolder(source)
@@ -190,7 +198,8 @@ def report_again(source: str | Path, out: str | Path | None = None, config: str 
     beside = source.resolve().with_name(f"{source.resolve().name if source.is_dir() else source.stem}-report")
     target = Path(out) if out is not None else source if listed else beside
     made_folder(target)  # said before the report is made, not after
-    made = report(tree, target, settings)
+    made = report(tree, settings=settings)
+    made.save(target, submission=submission)
     return RunResult(target, made.convergence, _warnings(tree))
 
 

@@ -58,7 +58,8 @@ def test_a_converged_fit_has_no_stamp(saved):
 def test_files(saved):
     folder, made = saved
     names = {path.name for path in folder.iterdir()}
-    assert names == {"summary.json", "curves.csv", "report.html", "tables", "figures", "manifest.json"}
+    files = {"summary.json", "ard.parquet", "ard.json", "curves.csv", "report.html", "manifest.json"}
+    assert names == files | {"tables", "figures"}
     assert {path.name for path in (folder / "figures").iterdir()} == {
         f"{name}.{kind}" for name in made.figures for kind in ("png", "svg")
     }

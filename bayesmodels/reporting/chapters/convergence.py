@@ -8,7 +8,8 @@ import pandas as pd
 
 from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.wording import fixed
-from bayesmodels.reporting.chapter import Chapter, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Reading, Tables
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section
 
 
@@ -20,6 +21,10 @@ class Convergence(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`convergence`."""
         return {"convergence": convergence_table(reading.context)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """A row is a diagnostic; limits are no results."""
+        return {"convergence": Layout("chains", statistic="diagnostic", left_out=("threshold", "not_converged"))}
 
     def section(self, reading: Reading) -> Section:
         """The table, and what ran."""

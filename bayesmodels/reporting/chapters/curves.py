@@ -20,7 +20,7 @@ from bayesmodels.posterior.context import FitContext, Outcome, stratum_label, un
 from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.estimand import CHANGES, OPEN_LABEL, all_persons, compared, missing_data
 from bayesmodels.posterior.intervals import STATISTICS, blank_labels, flat, long_table, summarise
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import (
     COLOURS,
     MARKERS,
@@ -30,6 +30,7 @@ from bayesmodels.reporting.drawing import (
     new_panel,
     week_axis,
 )
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL, VARIABLES
 
@@ -48,6 +49,10 @@ class Curves(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`curves`."""
         return {"curves": curve_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """`observed` is of persons."""
+        return {"curves": Layout(columns={"observed": Statistic("n", of="observed")})}
 
     def figures(self, reading: Reading) -> Makers:
         """``curve_<outcome>_<stratum>``."""

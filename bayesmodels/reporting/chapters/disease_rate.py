@@ -15,8 +15,9 @@ from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.intervals import beside_prior, flat
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import chance, estimate
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, LeadLines, Needs, Reading, Tables
 from bayesmodels.reporting.first_screen import LEARNED
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section
 
 Verdict = Literal["success", "no success", "futility", "continue"]
@@ -137,6 +138,10 @@ class DiseaseRates(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`disease_rates`."""
         return {"disease_rates": disease_rate_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """All are of the disease rate ratio."""
+        return {"disease_rates": Layout("disease_rate_ratio")}
 
     def section(self, reading: Reading) -> Section:
         """Prior beside posterior, with the probabilities that decisions are made on."""

@@ -18,8 +18,9 @@ from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum
 from bayesmodels.posterior.estimand import open_label, withheld
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.wording import cell, chance_of, estimate, signed
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, interval_rows, new_panel
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL
 
@@ -111,6 +112,23 @@ class Dropout(Chapter):
             frame = data[shares].reset_coords(drop=True).to_dataframe().reset_index()
             found["dropout_missing"] = frame.assign(**about)
         return found
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Strategies are draws; pooled differences are of multiple imputation; shares are of the data."""
+        data, _ = _data(reading)
+        level = str(data.attrs.get("interval", "")).partition(" ")[0]
+        shares = [str(name) for name in data.data_vars if str(name).startswith("share_")]
+        return {
+            "dropout_strategies": Layout("difference", left_out=("supposes",)),
+            "dropout_tipping": Layout(columns={"tipping_point": Statistic("estimate", withheld="status")}),
+            "dropout_missing": Layout(columns={name: Statistic("share", of=name) for name in shares}, context="data"),
+            "dropout_pooled": Layout(
+                columns={"difference": Statistic("estimate", of="difference")}
+                | {name: Statistic(name, of="difference") for name in ("se", "lower", "upper")},
+                context="imputed",
+                interval=("ci", float(level) if level else None),
+            ),
+        }
 
     def figures(self, reading: Reading) -> Makers:
         """``dropout_<outcome>_<stratum>`` and ``tipping_<outcome>_<stratum>``, with the group where several.

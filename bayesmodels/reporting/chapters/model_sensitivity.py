@@ -11,7 +11,8 @@ import xarray as xr
 from bayesmodels.posterior.context import stratum_label
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.wording import fixed
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section, chance_or_why, limits_cell
 
 GROUP = "model_sensitivity"
@@ -41,6 +42,10 @@ class ModelSensitivity(Chapter):
             return {"model_sensitivity": pd.DataFrame()}
         rows = [row for cell in reading.delta_cells(_POINTS) for row in _rows(reading, data, fitted, *cell)]
         return {"model_sensitivity": pd.DataFrame(rows)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """All are of differences."""
+        return {"model_sensitivity": Layout("difference")}
 
     def section(self, reading: Reading) -> Section:
         """A table for each outcome and comparison, a row a form and stratum."""

@@ -12,7 +12,8 @@ from bayesmodels.posterior.estimand import all_persons, withheld
 from bayesmodels.posterior.intervals import NOTHING, PRIOR_COLUMNS, STATISTICS, beside_prior, flat, probability
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import estimate, places
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section, chance_or_why
 
 PERIODS = {"before_switch": "before the switch", "after_switch": "after the switch", "last_year": "last year"}
@@ -35,6 +36,10 @@ class PeriodRates(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`period_rates`."""
         return {"period_rates": period_rate_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """All are of average rates."""
+        return {"period_rates": Layout("period_rate")}
 
     def section(self, reading: Reading) -> Section:
         """Rates of start groups, and their differences."""

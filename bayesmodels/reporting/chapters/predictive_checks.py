@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.context import Outcome, stratum_label
 from bayesmodels.posterior.intervals import flat
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, new_panel, no_difference
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 
 
@@ -32,6 +33,24 @@ class PredictiveChecks(Chapter):
         return {
             "predictive_checks": predictive_cells(reading.tree, reading.prob),
             "predictive_coverage": coverage_table(reading.tree, reading.prob),
+        }
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Observed means are data, predicted ones are what the model draws."""
+        cells = {
+            "observed": Statistic("mean", of="observed", context="data"),
+            "se": Statistic("se", of="observed", context="data"),
+            "predicted": Statistic("median", of="predicted", context="predictive"),
+            "lower": Statistic("lower", of="predicted", context="predictive"),
+            "upper": Statistic("upper", of="predicted", context="predictive"),
+            "position": Statistic("share", of="predicted", event="below the observed", context="predictive"),
+        }
+        within = ("inside", "inside_50")
+        counts = {"cells": Statistic("n", of="cells")} | {name: Statistic("n", of=name) for name in within}
+        shares = {name: Statistic("share", of=of) for name, of in zip(("share", "share_50"), within, strict=True)}
+        return {
+            "predictive_checks": Layout(columns=cells, context="data"),
+            "predictive_coverage": Layout(columns=counts | shares, context="predictive"),
         }
 
     def figures(self, reading: Reading) -> Makers:

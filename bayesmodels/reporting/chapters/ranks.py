@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.wording import cell, chance, estimate, signed
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 
 GROUP = "rank_analyses"
@@ -46,6 +47,15 @@ class Ranks(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`rank_analyses`."""
         return {GROUP: rank_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Estimates are of the data; replicated ones are what the model draws."""
+        level = float(reading.tree[GROUP].attrs["level"])
+        columns = {
+            "replicates": Statistic("n", of="replicates", context="predictive"),
+            "share_below": Statistic("share", event="below the observed", context="predictive"),
+        }
+        return {GROUP: Layout(named_by="quantity", columns=columns, context="data", interval=("ci", level))}
 
     def figures(self, reading: Reading) -> Makers:
         """``rank_joint_rank`` and ``rank_ancova``: replicated estimates and the observed one."""

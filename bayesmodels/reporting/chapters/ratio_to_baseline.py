@@ -10,7 +10,8 @@ from bayesmodels.posterior.estimand import all_persons
 from bayesmodels.posterior.intervals import long_table
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import estimate
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section
 
 
@@ -24,6 +25,14 @@ class RatioToBaseline(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`ratio_to_baseline`."""
         return {"ratio_to_baseline": ratio_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Of the ratio, and of the change in percent."""
+        columns = {"monte_carlo_error": Statistic("mcse_median", of="ratio")}
+        for kind in ("ratio", "percent"):
+            for end, name in (("", "median"), ("_lower", "lower"), ("_upper", "upper")):
+                columns[f"{kind}{end}"] = Statistic(name, of=kind, unit=kind)
+        return {"ratio_to_baseline": Layout(columns=columns)}
 
     def section(self, reading: Reading) -> Section:
         """Ratio and percent."""

@@ -19,7 +19,8 @@ from bayesmodels.posterior.context import FitContext, stratum_label
 from bayesmodels.posterior.intervals import flat, probability, summarise
 from bayesmodels.posterior.reweighting import Reweighted, k_limit, reweighted
 from bayesmodels.posterior.wording import chance, estimate, fixed
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section, chance_or_why
 
 NOT_KNOWN = "not known without a refit"
@@ -151,6 +152,10 @@ class SharePriors(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`share_priors`."""
         return {"share_priors": share_prior_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """The prior is told in words."""
+        return {"share_priors": Layout(named_by="quantity", left_out=("prior_mean", "prior_sd"))}
 
     def section(self, reading: Reading) -> Section:
         """A table for each outcome and comparison."""

@@ -14,8 +14,9 @@ import pandas as pd
 from bayesmodels.posterior.context import Outcome, units
 from bayesmodels.posterior.intervals import beside_prior, flat, probability
 from bayesmodels.posterior.wording import chance, estimate, places
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
 from bayesmodels.reporting.first_screen import how_learned
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section
 
 YEAR = 12.0
@@ -35,6 +36,15 @@ class Associations(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`associations`."""
         return {"associations": association_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Of the log hazard ratio, and of the hazard ratio per step."""
+        columns = {
+            "hazard_ratio": Statistic("median", of="hazard_ratio", unit="ratio"),
+            "ratio_lower": Statistic("lower", of="hazard_ratio", unit="ratio"),
+            "ratio_upper": Statistic("upper", of="hazard_ratio", unit="ratio"),
+        }
+        return {"associations": Layout("association", columns=columns)}
 
     def section(self, reading: Reading) -> Section:
         """Hazard ratios per step towards the worse."""

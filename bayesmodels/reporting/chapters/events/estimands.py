@@ -19,7 +19,8 @@ from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.estimand import compared, withheld
 from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
 from bayesmodels.posterior.wording import chance_of, estimate
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section
 
 NOBODY_DIED, LIVING, COMPOSITE, WINS = "had nobody died", "among the living", "composite", "win probability"
@@ -100,6 +101,10 @@ class Estimands(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`estimands`."""
         return {"estimands": estimand_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Named by estimand."""
+        return {"estimands": Layout(named_by="estimand", left_out=("strategy", "meaning", "is_not"))}
 
     def section(self, reading: Reading) -> Section:
         """One row per comparison, one column per estimand."""

@@ -9,7 +9,8 @@ from bayesmodels.posterior.context import units
 from bayesmodels.posterior.estimand import open_label
 from bayesmodels.posterior.intervals import beside_prior, flat, probability
 from bayesmodels.posterior.wording import chance, estimate
-from bayesmodels.reporting.chapter import Chapter, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section
 
 
@@ -23,6 +24,15 @@ class Hazards(Chapter):
     def tables(self, reading: Reading) -> Tables:
         """`hazard_effects`."""
         return {"hazard_effects": hazard_table(reading)}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Of the log hazard ratio, and of the hazard ratio."""
+        columns = {
+            "hazard_ratio": Statistic("median", of="hazard_ratio", unit="ratio"),
+            "ratio_lower": Statistic("lower", of="hazard_ratio", unit="ratio"),
+            "ratio_upper": Statistic("upper", of="hazard_ratio", unit="ratio"),
+        }
+        return {"hazard_effects": Layout("hazard_effect", columns=columns)}
 
     def section(self, reading: Reading) -> Section:
         """Cause-specific hazard ratios."""

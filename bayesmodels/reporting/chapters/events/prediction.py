@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior.context import Outcome
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.wording import estimate, fixed
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, week_axis
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section
 
 GROUP = "dynamic_prediction"
@@ -69,6 +70,19 @@ class Prediction(Chapter):
             table = predicted.merge(observed[[*labels, "observed"]], on=labels)
             tables["prediction_calibration"] = table.dropna(subset="predicted").reset_index(drop=True)
         return tables
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Of risks: predicted by the model, observed in the data."""
+        risks = {
+            "predicted": Statistic("median", of="predicted_risk"),
+            "predicted_lower": Statistic("lower", of="predicted_risk"),
+            "predicted_upper": Statistic("upper", of="predicted_risk"),
+            "observed": Statistic("estimate", of="observed_risk", context="data"),
+        }
+        return {
+            "prediction_accuracy": Layout(named_by="quantity"),
+            "prediction_calibration": Layout(columns=risks),
+        }
 
     def figures(self, reading: Reading) -> Makers:
         """``calibration_<event>_<landmark>`` and, where archived, ``example_<number>_<outcome or survival>``."""

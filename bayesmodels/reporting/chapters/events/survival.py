@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import stratum_label
 from bayesmodels.posterior.intervals import flat, long_table, summarise
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, add_title, counts_under_axis, new_panel, week_axis
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.vocabulary import ALL, EVENT_GROUPS
 
@@ -41,6 +42,13 @@ class Survival(Chapter):
             counts = tree["event_data"]["n_events"].reset_coords(drop=True)
             found["event_counts"] = counts.to_dataframe("events").reset_index()
         return found
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Counts are of the data."""
+        return {
+            "event_curves": Layout(left_out=("meaning",)),
+            "event_counts": Layout(columns={"events": Statistic("n", of="events")}),
+        }
 
     def figures(self, reading: Reading) -> Makers:
         """``survival_<stratum>`` and ``incidence_<event>_<stratum>``."""

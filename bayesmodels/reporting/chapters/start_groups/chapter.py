@@ -17,7 +17,7 @@ from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, W
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors
 from bayesmodels.posterior.wording import as_percent, chance, estimate, percents, signed, weeks_saved
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.chapters.start_groups.after_switch import (
     SETTLED,
     WEEKS_AFTER_SWITCH,
@@ -32,6 +32,7 @@ from bayesmodels.reporting.chapters.start_groups.differences import (
 )
 from bayesmodels.reporting.drawing import COLOURS, add_title, median_and_band, new_panel, no_difference, week_axis
 from bayesmodels.reporting.first_screen import LEARNED
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section, chance_or_why
 from bayesmodels.vocabulary import ALL
 
@@ -58,6 +59,19 @@ class StartGroups(Chapter):
             "parallel": parallel_table(reading),
             "time_saved": time_saved_table(reading),
             "at_randomisation": randomisation_table(reading),
+        }
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """All are of differences, rates or weeks; `observed_*` are of persons."""
+        seen = {f"observed_{side}": Statistic("n", of=f"observed_{side}") for side in ("group", "reference")}
+        difference = Layout("difference", columns=seen)
+        return {
+            "differences": difference,
+            "deltas": difference,
+            "persistence": Layout("difference", keys=("share", "week_1", "week_2")),
+            "parallel": Layout("rate", keys=("from_week", "to_week", "margin")),
+            "time_saved": Layout(columns={"not_reached": Statistic("prob", event="not reached")}),
+            "at_randomisation": difference,
         }
 
     def figures(self, reading: Reading) -> Makers:

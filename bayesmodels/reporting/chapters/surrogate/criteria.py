@@ -7,7 +7,8 @@ import math
 import pandas as pd
 
 from bayesmodels.posterior.wording import chance
-from bayesmodels.reporting.chapter import Chapter, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Reading, Tables
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section, limits_cell
 
 _CRITERIA = {
@@ -33,6 +34,10 @@ class Criteria(Chapter):
         if evidence is None or evidence.prentice is None:
             return {}
         return {"surrogacy_criteria": evidence.criteria, "surrogacy_prentice": evidence.prentice.table}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Named by quantity; `name` says it in words."""
+        return {"surrogacy_criteria": Layout(named_by="quantity", left_out=("name",))}
 
     def section(self, reading: Reading) -> Section:
         """Probabilities of the criteria, and quantities."""

@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.wording import chance
-from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.declared import Declared
 from bayesmodels.surrogacy.earliness import earliest, earliness_table
@@ -36,6 +37,18 @@ class Earliness(Chapter):
                 evidence.settings, evidence.level, evidence.compared,
             )
         }  # fmt: skip
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """By the surrogate's visit."""
+        edges = ("median", "lower", "upper")
+        columns = {
+            f"explained_{edge}": Statistic(edge, of="explained", withheld="explained_withheld") for edge in edges
+        }
+        columns |= {
+            "r2_fair": Statistic("prob", of="r2", event="fair"),
+            "prentice_joint": Statistic("prob", of="prentice", event="joint"),
+        }
+        return {"surrogacy_earliness": Layout(columns=columns)}
 
     def figures(self, reading: Reading) -> Makers:
         """``surrogacy_earliness``."""

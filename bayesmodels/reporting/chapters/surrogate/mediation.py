@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.estimand import OPEN_LABEL
 from bayesmodels.posterior.wording import chance, fixed
-from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference, switch_line
+from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.criteria.mediation import ASSUMPTION, exposure_arms, mediation_curve, sensitivity_table
 from bayesmodels.surrogacy.declared import Declared
@@ -40,6 +41,10 @@ class Mediation(Chapter):
             return {"surrogacy_mediation": curve}
         moved = sensitivity_table(exposure, chosen.confounding, level, evidence.guard, evidence.compared)
         return {"surrogacy_mediation": curve, "surrogacy_sensitivity": moved}
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """One of them is by the correlation of errors."""
+        return {"surrogacy_sensitivity": Layout(keys=("error_correlation",))}
 
     def figures(self, reading: Reading) -> Makers:
         """``surrogacy_mediation``."""

@@ -14,8 +14,9 @@ from matplotlib.patches import Ellipse
 from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.posterior.observed import ObservedPersons
 from bayesmodels.posterior.wording import chance, fixed
-from bayesmodels.reporting.chapter import Chapter, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.criteria.arms import Arms
 from bayesmodels.surrogacy.criteria.courses import Courses, in_months
@@ -53,6 +54,18 @@ class Persons(Chapter):
         if evidence.arms is not None:
             tables["surrogacy_prediction"] = _predictions(evidence.arms, evidence)
         return tables
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Of correlations and shares between persons, and of new persons."""
+        predicted: Any = ("eti_predictive", reading.prob)
+        new = {edge: Statistic(edge, of="new_person", interval=predicted) for edge in ("lower", "upper")}
+        positive = {"positive": Statistic("prob", event="positive")}
+        return {
+            "surrogacy_correlations": Layout("person_correlation", columns=positive),
+            "surrogacy_slope_r2": Layout("slope_r2"),
+            "surrogacy_vectors": Layout(named_by="metric"),
+            "surrogacy_prediction": Layout(keys=("surrogate_change",), columns=new),
+        }
 
     def figures(self, reading: Reading) -> Makers:
         """``surrogacy_persons``."""

@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayesmodels.posterior.wording import chance, fixed
-from bayesmodels.reporting.chapter import Chapter, Makers, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, Makers, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Section, limits_cell
 from bayesmodels.surrogacy.criteria.causal_association import BRIDGE
 
@@ -30,6 +31,16 @@ class TwoEffects(Chapter):
         return {
             "surrogacy_causal_association": trial.causal_association.table,
             "surrogacy_principal_strata": trial.principal_strata,
+        }
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """The range from ignorance alone is no interval of draws."""
+        edges = ("lower", "upper")
+        ignorance = {f"ignorance_{edge}": Statistic(edge, of="ignorance", interval=("range", None)) for edge in edges}
+        right = {"g1_right_sign": Statistic("prob", of="g1", event="right sign")}
+        return {
+            "surrogacy_causal_association": Layout("causal_association", columns=ignorance, left_out=("meaning",)),
+            "surrogacy_principal_strata": Layout(columns=right),
         }
 
     def figures(self, reading: Reading) -> Makers:

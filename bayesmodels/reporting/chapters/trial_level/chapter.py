@@ -11,13 +11,17 @@ import pandas as pd
 
 from bayesmodels.posterior.monte_carlo import ERROR
 from bayesmodels.posterior.wording import chance, estimate, fixed
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.chapters.trial_level.figures import described, trial_figures
 from bayesmodels.reporting.chapters.trial_level.first_screen import ENDS, trial_lead
 from bayesmodels.reporting.drawing import LazyFigures
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
+
+ALWAYS = 0.95
+"""Level of the intervals of refits, which are computed with the fit."""
 
 KINDS = {0: "", 1: "below ", 2: "above ", 3: ""}
 
@@ -40,6 +44,10 @@ class TrialLevel(Chapter):
             "leave_one_out": evidence.leave_one_out,
             "trials_needed": evidence.needed,
         }
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Reported effects are data; units are those of the endpoints."""
+        return {} if reading.trials is None else _layouts(reading.trials, reading.prob)
 
     def figures(self, reading: Reading) -> Makers:
         """Bubbles, R2, threshold, leave-one-out and influence, those that the evidence allows."""
@@ -70,6 +78,38 @@ class TrialLevel(Chapter):
         parameters = reading.tables.get("parameters", pd.DataFrame(columns=["name", ERROR])).set_index("name")
         r2_error = float(parameters[ERROR].get("trial_r2", math.nan))
         return trial_lead(reading.trials, reading.label, reading.prob, r2_error)
+
+
+def _layouts(evidence: TrialEvidence, prob: float) -> Layouts:
+    """What the columns of the tables are."""
+    effects: dict[str, Statistic] = {"within_correlation": Statistic("value", of="within_correlation", context="data")}
+    for end, unit in evidence.units.items():
+        effects |= {f"{end}_{name}": Statistic(name, of=end, unit=unit, context="data") for name in ("estimate", "se")}
+        effects |= {f"{end}_{name}": Statistic(name, of=end, unit=unit) for name in ("median", "lower", "upper")}
+        effects[f"{end}_kind"] = Statistic("value", of=f"{end}_kind", context="data")
+    surrogate, outcome = evidence.units["surrogate"], evidence.units["outcome"]
+    threshold = Statistic("estimate", of="surrogate_effect", unit=surrogate)
+    true = {
+        column: Statistic(name, of="predicted", unit=outcome)
+        for column, name in (("predicted", "median"), ("lower", "lower"), ("upper", "upper"))
+    }
+    found = {
+        f"observed_{edge}": Statistic(edge, of="predicted_estimate", unit=outcome, interval=("eti_predictive", ALWAYS))
+        for edge in ("lower", "upper")
+    }
+    return {
+        "trial_effects": Layout("trial_effect", columns=effects, interval=("eti", prob)),
+        "trial_thresholds": Layout(
+            keys=("level", "margin", "surrogate_effect_known", "surrogate_se"),
+            columns={"surrogate_effect": threshold},
+            left_out=("ranges",),
+        ),
+        "unused_rows": None,
+        "leave_one_out": Layout(
+            columns={**true, **found, "r2": Statistic("median", of="r2")}, interval=("eti", ALWAYS)
+        ),
+        "trials_needed": Layout(keys=("programmes",)),
+    }
 
 
 def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, prob: float) -> Section:

@@ -93,7 +93,7 @@ def magnitude_of_trials(
     spread = "normal" if np.isinf(evidence.draws.degrees_of_freedom) else "t"
     level = Level(
         name="trials",
-        title="Trial level, a new trial",
+        title="Trial level",
         endpoint=evidence.labels["outcome"],
         unit=evidence.units["outcome"],
         good=SIGNS[outcome_good],
@@ -177,8 +177,8 @@ def _each_trial(evidence: TrialEvidence, prob: float) -> Iterator[Level]:
     for row in rows.to_dict("records"):
         level = Level(
             name="one trial",
-            title=f"One trial ({row['trial']}), line from the origin",
-            endpoint=f"{evidence.labels['outcome']}, {row['trial']}",
+            title=f"One trial: {row['trial']}",
+            endpoint=evidence.labels["outcome"],
             unit=evidence.units["outcome"],
             good=float(good[1]),
             interval=f"{100 * prob:g} % interval of the reported effects",
@@ -252,7 +252,7 @@ def _of_effects(
         return
     level = Level(
         name="one trial",
-        title="One trial, line from the origin",
+        title="One trial",
         endpoint=_change(d),
         unit=d.outcome.unit,
         good=d.outcome.sign,
@@ -381,7 +381,7 @@ def _between_persons(evidence: SurrogateEvidence) -> Iterator[Level]:
     d, arms, prior = evidence.declared, evidence.persons, evidence.prior_persons
     level = Level(
         name="persons",
-        title="Individual level, persons of an arm",
+        title="Individual level",
         endpoint=_change(d),
         unit=d.outcome.unit,
         good=d.outcome.sign,
@@ -427,7 +427,7 @@ def _hazards(tree: xr.DataTree, d: Declared, evidence: SurrogateEvidence) -> Ite
         prior = None if before is None else flat(before.sel(event=event))
         yield Level(
             name="persons",
-            title="Individual level, persons of an arm",
+            title="Individual level",
             endpoint=f"hazard of {event}",
             unit="ln hazard ratio",
             good=-1.0,

@@ -140,6 +140,7 @@ class Level:
     ----------
     name : {"trials", "one trial", "link", "persons"}
     title : str
+        For readers; of one trial of a table with the trial's label.
     endpoint, unit : str
         Of the effect on the outcome, on the scale that it is modelled on.
     good : float
@@ -239,10 +240,10 @@ class Magnitude:
     def table(self) -> pd.DataFrame:
         """One row per level and reduction.
 
-        Columns `level`, `endpoint`, `reduction`, `surrogate_effect` (ln), `median`, `lower`, `upper`, `line_median`,
-        `line_lower`, `line_upper` (mean of new trials; trial level only), `prior_median`, `prior_lower`, `prior_upper`,
-        `probability_benefit`, `observed` (whether such reductions were), `interval`, `unit`, `direction`. Hazard ratios
-        are ratios.
+        Columns `level`, `title`, `endpoint`, `reduction`, `surrogate_effect` (ln), `median`, `lower`, `upper`,
+        `line_median`, `line_lower`, `line_upper` (mean of new trials; trial level only), `prior_median`, `prior_lower`,
+        `prior_upper`, `probability_benefit`, `observed` (whether such reductions were), `interval`, `unit`,
+        `direction`. Hazard ratios are ratios.
         """
         return pd.DataFrame([self._row(level, x) for level in self.shown for x in self.reductions])
 
@@ -250,8 +251,8 @@ class Magnitude:
     def sufficient(self) -> pd.DataFrame:
         """One row per level and question, those without a number among them.
 
-        Columns `level`, `endpoint`, `margin` (0: any benefit), `probability`, `reduction` (NaN: does not exist; 0:
-        every one), `extrapolated`, `reason`, `unit`.
+        Columns `level`, `title`, `endpoint`, `margin` (0: any benefit), `probability`, `reduction` (NaN: does not
+        exist; 0: every one), `extrapolated`, `reason`, `unit`.
         """
         rows = []
         for level in self.levels:
@@ -260,6 +261,7 @@ class Magnitude:
                 rows.append(
                     {
                         "level": level.name,
+                        "title": level.title,
                         "endpoint": level.endpoint,
                         "margin": found.margin,
                         "probability": found.probability,
@@ -296,6 +298,7 @@ class Magnitude:
             row |= dict(zip((f"{prefix}median", f"{prefix}lower", f"{prefix}upper"), three, strict=True))
         return {
             "level": level.name,
+            "title": level.title,
             "endpoint": level.endpoint,
             "reduction": x,
             "surrogate_effect": effect,
@@ -378,7 +381,7 @@ def why_none(level: Level, margin: float, probability: float) -> str:
     parts = [
         f"{chance(level.effect.beyond(ln_effect(x), margin, level.good))} at {100 * x:.0f} %{w}" for x, w in points
     ]
-    return f"the probability of {what} is {', and '.join(parts)}; {probability:g} is asked for"
+    return f"the probability of {what} is {', and '.join(parts)}, not {probability:g}"
 
 
 def _asked(level: Level, found: Sufficient) -> str:

@@ -16,13 +16,6 @@ from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.simulation.responder_trap import RANDOMISED, RESPONDERS
 from bayesmodels.surrogacy.magnitude.result import Implied, Level, Magnitude, ln_effect
 
-KINDS = {
-    "trials": "Trial level",
-    "one trial": "One trial",
-    "link": "Link in the model",
-    "persons": "Individual level",
-}
-
 OUTSIDE = "*"
 
 
@@ -112,9 +105,10 @@ class Magnitudes(Chapter):
 def _implied_section(reading: Reading, found: Magnitude) -> Section:
     outside = any(not level.seen(x) for level in found.shown for x in found.reductions)
     rows = [row for level in found.levels for row in _rows(level, found)]
+    least = f"Smallest reduction that would suffice, it and every larger one with probability {(1 + found.prob) / 2:g}"
     stated = [
         {
-            "Level": KINDS[level.name],
+            "Level": level.title,
             "Outcome": level.endpoint,
             "What the number is": level.says,
             "What it stands on": level.assumes,
@@ -136,7 +130,7 @@ def _implied_section(reading: Reading, found: Magnitude) -> Section:
         ],
         {
             f"Implied effect of a lower {found.surrogate}: median and interval": pd.DataFrame(rows).fillna(""),
-            "Smallest reduction that would suffice": pd.DataFrame([_smallest(level, found) for level in found.levels]),
+            least: pd.DataFrame([_smallest(level, found) for level in found.levels]),
             "What each number is, and what it stands on": pd.DataFrame(stated),
         },
         [_picture(reading, found, level) for level in found.shown],
@@ -146,15 +140,15 @@ def _implied_section(reading: Reading, found: Magnitude) -> Section:
 
 def _rows(level: Level, found: Magnitude) -> Iterator[dict[str, str]]:
     """A level's row of implied effects, the mean of new trials and the same before the data under it."""
-    head = {"Level": KINDS[level.name], "Outcome": level.endpoint}
+    head = {"Level": level.title, "Outcome": level.endpoint}
     if level.effect is None:
         yield {**head, "Interval": f"not shown: {level.why_not}"}
         return
-    line_interval = f"{100 * found.prob:g} % credible interval of the mean of new trials"
+    first = ", a new trial" if level.name == "trials" else ""
     kinds: tuple[tuple[str, Implied | None, str], ...] = (
-        ("", level.effect, level.interval),
-        ("", level.line, line_interval),
-        (", before the data", level.prior, level.interval.replace("credible", "prior")),
+        (first, level.effect, level.interval),
+        (", mean of new trials", level.line, f"{100 * found.prob:g} % credible interval"),
+        (f"{first}, before the data", level.prior, level.interval.replace("credible", "prior")),
     )
     for words, implied, interval in kinds:
         if implied is None:
@@ -175,9 +169,14 @@ def _rows(level: Level, found: Magnitude) -> Iterator[dict[str, str]]:
 
 
 def _smallest(level: Level, found: Magnitude) -> dict[str, str]:
-    row = {"Level": KINDS[level.name], "Outcome": level.endpoint}
+    row = {"Level": level.title, "Outcome": level.endpoint}
     if level.effect is None:
-        return row | {"For any benefit": "not shown", "For an important difference": "–", "Observed": "–", "Why": ""}
+        return row | {
+            "For any benefit": "not shown",
+            "For an important difference": "–",
+            "Observed": "–",
+            "Why": level.why_not,
+        }
     any_benefit = level.sufficient[0]
     important = level.sufficient[1] if len(level.sufficient) > 1 else None
     low, high = level.observed
@@ -188,7 +187,7 @@ def _smallest(level: Level, found: Magnitude) -> dict[str, str]:
         if important is None
         else f"{important.words} (for {important.margin:g} {level.unit})",
         "Observed": "–" if high != high else f"{100 * low:.0f} to {100 * high:.0f} %: {level.observed_words}",
-        "Why": f"{100 * any_benefit.probability:g} % asked for. " + " ".join(_sentences(reasons)),
+        "Why": " ".join(_sentences(reasons)),
     }
 
 
@@ -274,8 +273,8 @@ def _why_not(reading: Reading) -> Iterator[Section]:
 def _picture(reading: Reading, found: Magnitude, level: Level) -> Picture:
     return Picture(
         reading.figures.maker(f"magnitude_{_file(level, found)}"),
-        f"{KINDS[level.name]}: effect on {level.endpoint} against the reduction of the surrogate.",
-        f"{KINDS[level.name]}: median and {level.interval}. Grey: reductions observed, {level.observed_words}. "
+        f"{level.title}: effect on {level.endpoint} against the reduction of the surrogate.",
+        f"{level.title}: median and {level.interval}. Grey: reductions observed, {level.observed_words}. "
         f"{level.direction[:1].upper().replace('-', '−')}{level.direction[1:]}.",
     )
 

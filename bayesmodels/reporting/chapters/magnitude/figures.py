@@ -15,12 +15,6 @@ from bayesmodels.surrogacy.magnitude.result import Implied, Level, Magnitude, Ne
 
 BLUE, ORANGE, GREEN, PURPLE, _, GREY = COLOURS
 LEVEL_COLOURS = {"trials": BLUE, "one trial": ORANGE, "link": PURPLE, "persons": GREEN}
-TITLES = {
-    "trials": "Trial level: a new trial",
-    "one trial": "One trial: line from the origin",
-    "link": "Link in the model",
-    "persons": "Individual level",
-}
 FURTHEST = 0.8
 """Largest reduction drawn, unless a larger one is shown in the tables."""
 
@@ -58,13 +52,15 @@ def level_figure(found: Magnitude, level: Level) -> Figure:
     axes.set_xlim(0, 100 * last)
     axes.set_xlabel(f"Reduction of {found.surrogate}, %")
     axes.set_ylabel(f"{_broken(level.endpoint)},\n{level.shown_unit}")
-    add_title(axes, TITLES[level.name])
+    axes.set_title(_short(level.title), loc="left", fontweight="bold", fontsize=10.5)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best", frameon=False, fontsize=8.5)
     return figure
 
 
 def trap_figure(traps: Sequence[tuple[str, ResponderTrap]]) -> Figure:
     """Mean and range over simulated trials of both comparisons, a pair of lines per scenario."""
-    figure, axes = new_panel(height=1.4 + 0.42 * len(traps))
+    figure, axes = new_panel(height=1.3 + 0.34 * len(traps))
     places = -np.arange(len(traps), dtype=float)
     for name, colour, shift, label in (
         (RESPONDERS, ORANGE, 0.13, "responders"),
@@ -98,6 +94,10 @@ def _band(implied: Implied, level: Level, grid: np.ndarray, prob: float) -> np.n
 
 def _fewer(implied: Implied) -> Implied:
     return replace(implied, draws=implied.draws.thinned(DRAWS)) if isinstance(implied, NewTrial) else implied
+
+
+def _short(title: str, longest: int = 44) -> str:
+    return title if len(title) <= longest else f"{title[: longest - 1]}…"
 
 
 def _broken(text: str, longest: int = 34) -> str:

@@ -316,7 +316,7 @@ def _linked(
         level,
         effect=DrawnEffect(lambda effect: draws["posterior"].effect(effect, t)),
         prior=None if prior is None else DrawnEffect(lambda effect: prior.effect(effect, t)),
-        observed=(min(medians), max(medians)),
+        observed=(min(0.0, *medians), max(0.0, *medians)),
         observed_words=f"the effect on {d.surrogate.label} in the strata of this trial",
     )
 

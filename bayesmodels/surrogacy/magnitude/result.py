@@ -201,9 +201,13 @@ class Level:
         return "hazard ratio" if "hazard" in self.unit or "HR" in self.unit else "ratio"
 
     def seen(self, reduction: float) -> bool:
-        """Whether a reduction lies within those observed."""
+        """Whether a reduction lies within those observed; False where these are not known."""
         low, high = self.observed
         return bool(low - 1e-9 <= reduction <= high + 1e-9)
+
+    def extrapolated(self, reduction: float) -> bool:
+        """Whether a reduction lies outside those observed; False where these are not known."""
+        return not math.isnan(self.observed[1]) and not self.seen(reduction)
 
     def shown(self, values: tuple[float, float, float]) -> tuple[float, float, float]:
         """Median and limits as they are read: hazard ratios, not their logarithms."""

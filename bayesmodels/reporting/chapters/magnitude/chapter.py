@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayesmodels.posterior.wording import chance, estimate
+from bayesmodels.posterior.wording import chance, estimate, fixed
 from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Reading, Tables
 from bayesmodels.reporting.chapters.magnitude.figures import level_figure, trap_figure
 from bayesmodels.reporting.chapters.magnitude.trap import traps_of
@@ -103,7 +103,7 @@ class Magnitudes(Chapter):
 
 
 def _implied_section(reading: Reading, found: Magnitude) -> Section:
-    outside = any(not level.seen(x) for level in found.shown for x in found.reductions)
+    outside = any(level.extrapolated(x) for level in found.shown for x in found.reductions)
     rows = [row for level in found.levels for row in _rows(level, found)]
     least = f"Smallest reduction that would suffice, it and every larger one with probability {(1 + found.prob) / 2:g}"
     stated = [
@@ -130,7 +130,7 @@ def _implied_section(reading: Reading, found: Magnitude) -> Section:
         ],
         {
             f"Implied effect of a lower {found.surrogate}: median and interval": pd.DataFrame(rows).fillna(""),
-            least: pd.DataFrame([_smallest(level, found) for level in found.levels]),
+            least: _without_blanks(pd.DataFrame([_smallest(level, found) for level in found.levels])),
             "What each number is, and what it stands on": pd.DataFrame(stated),
         },
         [_picture(reading, found, level) for level in found.shown],
@@ -155,7 +155,7 @@ def _rows(level: Level, found: Magnitude) -> Iterator[dict[str, str]]:
             continue
         cells = {
             f"{100 * x:g} % lower": estimate(*level.shown(implied.limits(ln_effect(x), found.prob)))
-            + ("" if level.seen(x) else f" {OUTSIDE}")
+            + (f" {OUTSIDE}" if level.extrapolated(x) else "")
             for x in found.reductions
         }
         unit = f"{level.shown_unit}, {level.direction.replace('-', '−')}"
@@ -191,6 +191,11 @@ def _smallest(level: Level, found: Magnitude) -> dict[str, str]:
     }
 
 
+def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without columns that are blank throughout."""
+    return table[[name for name in table if (table[name] != "").any()]]
+
+
 def _survival(reading: Reading, found: Magnitude) -> Iterator[str]:
     """What is said where nothing here is about survival."""
     if any(level.ratio for level in found.levels):
@@ -216,10 +221,10 @@ def _trap_section(reading: Reading) -> Section:
         rows.append(
             {
                 "Scenario": name,
-                "Correlation": f"{trap.correlation:.2f}".replace("-", "−"),
+                "Correlation": fixed(trap.correlation, 2),
                 "Respond": f"{100 * trap.share:.0f} %",
                 "Responders minus all controls": shown[RESPONDERS],
-                "By formula": f"{trap.expected:+.2f}".replace("-", "−"),
+                "By formula": fixed(trap.expected, 2),
                 "Called a benefit": favours[RESPONDERS],
                 "As randomised": shown[RANDOMISED],
                 "Called a benefit, as randomised": favours[RANDOMISED],
@@ -237,7 +242,7 @@ def _trap_section(reading: Reading) -> Section:
             f"Simulated: {len(first.estimates[RANDOMISED]):,} trials a scenario of {first.treated} treated and "
             f"{first.controls} controls; a responder is a treated person whose NfL fell by {100 * first.reduction:g} % "
             "or more. A person's change of log NfL and slope are bivariate normal. The correlations are assumptions"
-            + (", but that of this fit" if any("this fit" in name for name, _ in traps) else "")
+            + (", except in the last scenario" if any("this fit" in name for name, _ in traps) else "")
             + ".",
         ],
         {
@@ -271,11 +276,13 @@ def _why_not(reading: Reading) -> Iterator[Section]:
 
 
 def _picture(reading: Reading, found: Magnitude, level: Level) -> Picture:
+    known = level.observed[1] > 0
     return Picture(
         reading.figures.maker(f"magnitude_{_file(level, found)}"),
         f"{level.title}: effect on {level.endpoint} against the reduction of the surrogate.",
-        f"{level.title}: median and {level.interval}. Grey: reductions observed, {level.observed_words}. "
-        f"{level.direction[:1].upper().replace('-', '−')}{level.direction[1:]}.",
+        f"{level.title}: median and {level.interval}."
+        + (f" Grey: reductions observed, {level.observed_words}." if known else "")
+        + f" {level.direction[:1].upper().replace('-', '−')}{level.direction[1:]}.",
     )
 
 

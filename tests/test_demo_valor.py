@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from bayesmodels.demo.fits import fitted
-from bayesmodels.demo.valor import MAIN, VARIANTS, other_fall_priors, valor_jobs, valor_results
+from bayesmodels.demo.valor import LINK, MAIN, VARIANTS, other_fall_priors, valor_jobs, valor_results
 from bayesmodels.demo.valor_lead import nfl_response, percent, valor_lead
 from bayesmodels.demo.valor_page import valor_sections
 from bayesmodels.fitting import NutsSettings
@@ -43,9 +43,11 @@ def prior_instead_of_posterior(pm_model: pm.Model) -> xr.DataTree:
 @pytest.fixture(scope="module")
 def results():
     jobs = valor_jobs()
-    assert len(jobs) == 10
+    assert len(jobs) == 11
     trees = {name: prior_instead_of_posterior(job.model.build(job.data)) for name, job in jobs.items()}
-    trees[MAIN]["prior"] = xr.DataTree(trees[MAIN]["posterior"].to_dataset())
+    for name in (MAIN, LINK):
+        trees[name]["prior"] = xr.DataTree(trees[name]["posterior"].to_dataset())
+        trees[name].attrs["model"] = jobs[name].model.model_dump_json()
     return valor_results(trees, 3)
 
 
@@ -78,7 +80,7 @@ def test_page_leads_with_what_is_and_is_not_identified(results) -> None:
 
 
 def test_short_chains_are_named(results) -> None:
-    assert len(results.not_converged) + len(results.short) == 10  # 200 draws are too few by the thresholds
+    assert len(results.not_converged) + len(results.short) == 11  # 200 draws are too few by the thresholds
     assert MAIN in results.not_converged[0]
     assert all("Short chains: " in line and "draws per chain would do" in line for line in results.short)
 

@@ -17,6 +17,7 @@ import xarray as xr
 from bayesmodels.demo.fits import Job, Tell, fitted
 from bayesmodels.demo.valor import MAIN, ValorResults, valor_jobs, valor_results
 from bayesmodels.demo.valor_lead import nfl_response, valor_lead
+from bayesmodels.demo.valor_magnitude import magnitude_sections, magnitude_tables
 from bayesmodels.demo.valor_page import valor_sections
 from bayesmodels.errors import BadInput
 from bayesmodels.files import made_folder
@@ -78,7 +79,9 @@ def run_demo(out: Path, quiet: bool = False, settings: NutsSettings | None = Non
             if results.not_converged:
                 said = " ".join(results.not_converged)
                 stamp = f"Chains that did not converge: {said} Do not act on the numbers they give."
-            page = compose(TITLE, valor_lead(results), [*valor_sections(results), block], stamp)
+            page = compose(
+                TITLE, valor_lead(results), [*valor_sections(results), *magnitude_sections(results), block], stamp
+            )
             folder.write("report.html", page.encode())
     lines = [f"simulated trial: {reason}" for reason in simulated["reasons"]]
     failed = [*results.not_converged, *(lines if simulated["verdict"] == "not_converged" else ())]
@@ -147,6 +150,7 @@ def _tables(results: ValorResults) -> dict[str, pd.DataFrame]:
         "inside_by_start": results.starts,
         "trap_week_148": results.trap,
         "nfl_fall_by_prior": results.fall_priors,
+        **magnitude_tables(results),
     }
 
 

@@ -41,6 +41,9 @@ VARIANTS: dict[str, tuple[FunctionEffect, Literal["linear", "decelerating"]]] = 
 }
 """Models of function: effect of the drug, and the untreated course."""
 
+LINK = "rate follows NfL, decelerating"
+"""The model in which the whole effect on function goes through NfL (`RatioPower`): for its magnitude only."""
+
 LAST_FITTED_WEEK = 28
 START_WEEKS = (30.0, 28.0)
 """Week from which the delayed group counts as on the drug: the main analysis, and the nominal switch."""
@@ -78,6 +81,8 @@ class ValorResults:
         Fits to week 76 and week 148: slowing and highest log-likelihood by model.
     fall_priors : DataFrame
         Fall of NfL by stratum (ln; median, lower, upper) by prior of the fall.
+    link : MeansFit
+        NfL and ALSFRS-R to week 28, the rate of function tied to NfL.
     not_converged : tuple of str
         One sentence per fit whose chains did not converge.
     short : tuple of str
@@ -91,6 +96,7 @@ class ValorResults:
     starts: pd.DataFrame
     trap: pd.DataFrame
     fall_priors: pd.DataFrame
+    link: MeansFit
     not_converged: tuple[str, ...]
     short: tuple[str, ...] = ()
 
@@ -115,9 +121,11 @@ FALLS, TRAP = "fall of NfL, {}", "week 148, {}"
 
 
 def valor_jobs() -> dict[str, Job]:
-    """The ten fits: to week 28 under every model of function, NfL under other priors, and the trap at week 148."""
+    """The eleven fits: to week 28 under every model of function, NfL under other priors, the trap at week 148."""
     main = valor_means_model(*VARIANTS[MAIN], curve_weeks=CURVE_WEEKS)
     jobs = {MAIN: Job("VALOR: NfL and ALSFRS-R to week 28", main, fitted_means(BOTH), described=True)}
+    linked = valor_means_model("ratio_power", curve_weeks=(0.0, 28.0))
+    jobs[LINK] = Job(f"VALOR: NfL and ALSFRS-R to week 28, {LINK}", linked, fitted_means(BOTH), described=True)
     for variant in VARIANTS:
         if variant != MAIN:
             told = f"VALOR: ALSFRS-R to week 28, {variant}"
@@ -150,7 +158,8 @@ def valor_results(posteriors: Mapping[str, xr.DataTree], seed: int) -> ValorResu
     others = [made(FALLS.format(label), label) for label in other_fall_priors()]
     falls = [dataclasses.replace(fits[MAIN], label="as stated"), *others]
     trapped = [made(TRAP.format(variant), variant) for variant in VARIANTS]
-    every = (*fits.values(), *others, *trapped)
+    linked = made(LINK, LINK)
+    every = (*fits.values(), linked, *others, *trapped)
     whole = {fitted.label: _whole(fitted, seed) for fitted in fits.values()}
     return ValorResults(
         fits=fits,
@@ -160,6 +169,7 @@ def valor_results(posteriors: Mapping[str, xr.DataTree], seed: int) -> ValorResu
         starts=_starts(fits, seed),
         trap=pd.DataFrame([_trap_row(fitted) for fitted in trapped]),
         fall_priors=pd.concat([_falls(fitted) for fitted in falls], ignore_index=True),
+        link=linked,
         not_converged=tuple(line for fitted in every for line in not_converged(fitted)),
         short=tuple(line for fitted in every for line in short(fitted)),
     )

@@ -22,6 +22,8 @@ from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.reporting.settings import ReportSettings
 from bayesmodels.surrogacy.evidence import SurrogateEvidence, surrogate_evidence
+from bayesmodels.surrogacy.magnitude.levels import magnitude_of_fit, magnitude_of_trials
+from bayesmodels.surrogacy.magnitude.result import Magnitude
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, trial_evidence
 from bayesmodels.surrogacy.verdict import Verdict
 from bayesmodels.vocabulary import made_by
@@ -256,6 +258,17 @@ class Reading:
         return trial_evidence(
             self.tree, chosen.interval, chosen.margin, chosen.trial_verdict, not self.context.unconverged
         )
+
+    @cached_property
+    def magnitude(self) -> Magnitude | None:
+        """What reductions of the surrogate imply; None without a surrogate, or where percent mean nothing of it."""
+        chosen = self.settings
+        if self.trials is not None:
+            return magnitude_of_trials(self.trials, chosen.interval, chosen.reductions)
+        if self.surrogate is None:
+            return None
+        important = chosen.important_difference.get(self.surrogate.declared.outcome.name)
+        return magnitude_of_fit(self.tree, self.context, self.observed, self.surrogate, chosen.reductions, important)
 
 
 class Chapter(Protocol):

@@ -30,6 +30,7 @@ from bayesmodels.reporting.chapters.events.hazards import Hazards
 from bayesmodels.reporting.chapters.events.prediction import Prediction
 from bayesmodels.reporting.chapters.events.survival import Survival
 from bayesmodels.reporting.chapters.from_posterior import FromPosterior
+from bayesmodels.reporting.chapters.magnitude.chapter import Magnitudes
 from bayesmodels.reporting.chapters.model_sensitivity import ModelSensitivity
 from bayesmodels.reporting.chapters.parameters import Parameters
 from bayesmodels.reporting.chapters.period_rates import PeriodRates
@@ -63,6 +64,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     TwoEffects(),
     Mediation(),
     Earliness(),
+    Magnitudes(),
     ChecklistItems(),
     DiseaseRates(),
     Effects(),

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import in_full
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
-from bayesmodels.surrogacy.settings import SurrogacySettings
+from bayesmodels.surrogacy.settings import REDUCTIONS, SurrogacySettings
 from bayesmodels.surrogacy.trial_level.cuts import TrialVerdictSettings
 
+Fraction = Annotated[float, Field(gt=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -45,6 +46,8 @@ class ReportSettings(BaseModel):
         Sentences for the first screen, e.g. which prior was informed by this trial.
     surrogate, outcome : str, optional
         The biomarker to evaluate as a surrogate, and for which outcome; both, or neither.
+    reductions : tuple of float
+        Reductions of the surrogate whose consequences for the outcome are shown: one to six fractions between 0 and 1.
     surrogacy : SurrogacySettings
         `[report.surrogacy]`.
     convergence : ConvergenceLimits
@@ -66,6 +69,7 @@ class ReportSettings(BaseModel):
     notes: tuple[str, ...] = ()
     surrogate: str | None = None
     outcome: str | None = None
+    reductions: tuple[Fraction, ...] = Field(REDUCTIONS, min_length=1, max_length=6)
     surrogacy: SurrogacySettings = SurrogacySettings()
     convergence: ConvergenceLimits = ConvergenceLimits()
 

@@ -13,6 +13,7 @@ from bayesmodels.simulation.platform_trial import (
     simulate_platform_trial,
 )
 from bayesmodels.simulation.population import parameter_table, population_truth
+from bayesmodels.simulation.responder_trap import ResponderTrap, responder_trap
 from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
 from bayesmodels.simulation.trial_collections import (
     COLLECTIONS,
@@ -31,6 +32,7 @@ __all__ = [
     "PlatformDesign",
     "PlatformTrial",
     "PlatformTruth",
+    "ResponderTrap",
     "SimulatedTrial",
     "StartGroup",
     "TrialDesign",
@@ -38,6 +40,7 @@ __all__ = [
     "parameter_table",
     "population_truth",
     "published_truth",
+    "responder_trap",
     "simulate",
     "simulate_effects",
     "simulate_patients",

@@ -49,7 +49,11 @@ class SurrogateEvidence:
     courses, prior : Courses or None
         Persons' courses a posteriori and a priori; None without persons.
     arms : Arms or None
-        True values at the declared weeks.
+        True values at the declared weeks, of two start groups.
+    persons, prior_persons : Arms or None
+        The same where persons of one group only can be compared with one another, too; a posteriori and a priori.
+    effects : Arms or None
+        Both effects at the declared weeks, of persons or of means without persons; None without a comparison.
     trial : SingleTrial or None
         Criteria on true values; None without a comparison or without persons.
     follows : bool
@@ -66,6 +70,9 @@ class SurrogateEvidence:
     courses: Courses | None = None
     prior: Courses | None = None
     arms: Arms | None = None
+    persons: Arms | None = None
+    prior_persons: Arms | None = None
+    effects: Arms | None = None
     trial: SingleTrial | None = None
     follows: bool = False
 
@@ -127,16 +134,17 @@ def surrogate_evidence(
     if d.contrast is None:  # one start group: persons can be compared, groups cannot
         group = courses.groups[0]
         alone = (surrogate, outcome, d.surrogate_week, d.outcome_week, Contrast(group, group, group, group, group))
-        single = _single(courses.arms(*alone), None if prior is None else prior.arms(*alone), none)
-        verdicts = (_no_comparison(none), single.verdicts[1], SINGLE_TRIAL)
-        return replace(none, verdicts=verdicts, courses=courses, prior=prior)
+        persons, before = courses.arms(*alone), None if prior is None else prior.arms(*alone)
+        verdicts = (_no_comparison(none), _single(persons, before, none).verdicts[1], SINGLE_TRIAL)
+        return replace(none, verdicts=verdicts, courses=courses, prior=prior, persons=persons, prior_persons=before)
     pair = (surrogate, outcome, d.surrogate_week, d.outcome_week, d.contrast)
     arms = courses.arms(*pair)
     if (
         context.switch_week is None or not (d.weeks > context.switch_week).any()
     ):  # nobody is seen both before and after a late start: no bridge
         arms = replace(arms, cross=None)
-    single = _single(arms, None if prior is None else prior.arms(*pair), none)
+    before = None if prior is None else prior.arms(*pair)
+    single = _single(arms, before, none)
     measured = courses.arms(*pair, observed=True)
     share = proportion_explained(measured, level, none.guard, none.compared)
     of_measured = single_table(measured, None, level, relative_effect(measured, level, none.guard), share)
@@ -149,6 +157,9 @@ def surrogate_evidence(
         courses=courses,
         prior=prior,
         arms=arms,
+        persons=arms,
+        prior_persons=before,
+        effects=arms,
         trial=single,
         follows=_follows(context, d),
     )
@@ -227,6 +238,7 @@ def _of_means(tree: xr.DataTree, context: FitContext, e: SurrogateEvidence) -> S
         verdicts=(response, individual, SINGLE_TRIAL),
         criteria=table[table["quantity"].isin(["alpha", "beta", "relative_effect"])].assign(scale="mean"),
         prentice=prentice(arms, d.regions, e.guard, e.compared),
+        effects=arms,
     )
 
 

@@ -11,6 +11,9 @@ from bayesmodels.surrogacy.criteria.prentice import Regions
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
+REDUCTIONS = (0.2, 0.4, 0.6)
+"""Reductions of the surrogate whose consequences are shown, as fractions, unless others are declared."""
+
 SOURCES = {
     "effect_probability": "convention: one-sided 2.5 %, as a posterior probability",
     "individual_supported": "BSES3: 'good', and 'excellent', ask for R2 within arms of .4 (PMC10401605, table 3)",

@@ -1,0 +1,1 @@
+"""What a reduction of the surrogate implies for the outcome, on each level of evidence."""

@@ -1,0 +1,143 @@
+"""The chapter on magnitude: levels kept apart, what is not shown and why, the responder trap where it belongs."""
+
+import json
+
+import numpy as np
+import pytest
+from fake import fake_posterior, part_of
+from fake_events import with_events
+from fake_persons import persons_posterior
+from pydantic import ValidationError
+from readings import reading_of
+
+from bayesmodels.reporting import ReportSettings, report
+from bayesmodels.reporting.chapters.magnitude.chapter import Magnitudes
+from bayesmodels.reporting.summary import checked_json
+from bayesmodels.simulation.responder_trap import RESPONDERS
+
+DECLARED = {"surrogate": "nfl_plasma", "outcome": "alsfrs_r"}
+CHAPTER = Magnitudes()
+
+
+def page_of(tree, **settings):
+    reading = reading_of(tree, CHAPTER, settings=ReportSettings(**DECLARED | settings))
+    return reading, list(CHAPTER.section(reading))
+
+
+def words_of(section):
+    cells = [" ".join(map(str, table.to_numpy().ravel())) for table in section.tables.values()]
+    return " ".join([*section.paragraphs, *cells, section.note])
+
+
+@pytest.fixture(scope="module")
+def persons():
+    return page_of(persons_posterior(), important_difference={"alsfrs_r": 2.0})
+
+
+def test_every_level_says_what_it_stands_on(persons):
+    reading, (implied, _) = persons
+    text = words_of(implied)
+    assert implied.title == "What a reduction of Plasma NfL implies for ALSFRS-R"
+    assert "Only the trial level predicts" in text
+    assert "Never a prediction for a trial" in text
+    assert "effects of other drugs lie on one line" in text
+    assert "Survival is not in this fit" in text
+    assert "nan" not in text.lower()
+    smallest = next(table for caption, table in implied.tables.items() if caption.startswith("Smallest"))
+    assert list(smallest["Level"]) == ["One trial", "Individual level"]
+    assert all("for 2 points" in cell for cell in smallest["For an important difference"])
+    first = next(iter(implied.tables.values()))
+    assert list(first["Level"]) == ["One trial", "Individual level", "Individual level, before the data"]
+    assert first["Unit"].str.contains("favours").all()
+    assert first["Interval"].str.contains("95 %").all()
+    beyond = reading.tables["magnitude"].query("not observed")
+    assert first[[c for c in first if "lower" in c]].map(lambda cell: "*" in cell).to_numpy().sum() >= len(beyond)
+
+
+def test_the_trap_has_this_fits_own_persons_and_is_called_simulated(persons):
+    reading, (_, trap) = persons
+    assert trap.title == "The responder trap (simulated, not data)"
+    table = reading.tables["responder_trap"]
+    own = table[table["scenario"].str.contains("this fit")].set_index("comparison")
+    arms = reading.surrogate.courses.arms(
+        "nfl_plasma", "alsfrs_r", 28.0, 28.0, reading.surrogate.declared.contrast, True
+    )
+    sigma = np.median(arms.pooled, axis=0)
+    assert own.loc[RESPONDERS, "correlation"] == pytest.approx(sigma[0, 1] / np.sqrt(sigma[0, 0] * sigma[1, 1]))
+    assert own.loc[RESPONDERS, "expected"] > 0
+    assert own.loc[RESPONDERS, "mean"] == pytest.approx(
+        own.loc[RESPONDERS, "expected"], abs=4 * own.loc[RESPONDERS, "monte_carlo_se"]
+    )
+    assert (table["true_effect"] == 0).all()
+    assert reading.figures.svg("responder_trap").startswith(b"<?xml")
+
+
+def test_figures_are_one_a_level(persons):
+    reading, (implied, _) = persons
+    names = [name for name in reading.figures if name.startswith("magnitude")]
+    assert names == ["magnitude_one_trial", "magnitude_persons"]
+    assert len(implied.figures) == 2
+    for name in names:
+        assert reading.figures.svg(name).startswith(b"<?xml")
+
+
+def test_the_lead_is_one_line_and_not_identified(persons):
+    reading, _ = persons
+    lead = CHAPTER.lead(reading)
+    assert not lead.identified
+    (line,) = lead.not_identified
+    assert "40 % lower Plasma NfL" in line
+    assert "Smallest reduction that would suffice" in line
+
+
+def test_a_hazard_is_a_ratio():
+    reading, (implied, *_) = page_of(with_events())
+    first = next(iter(implied.tables.values()))
+    row = first[(first["Outcome"] == "hazard of withdrawal") & ~first["Level"].str.contains("before")].iloc[0]
+    assert row["Unit"] == "hazard ratio, below 1 favours the person with the reduction"
+    assert row["40 % lower"].startswith("0.86")  # .6^.3
+    assert "Survival is not" not in words_of(implied)
+    assert reading.figures.svg("magnitude_persons").startswith(b"<?xml")
+
+
+def test_reductions_are_the_readers_choice():
+    reading, (implied, *_) = page_of(part_of(fake_posterior(), stratum=["all"]), reductions=(0.1, 0.7))
+    assert sorted(set(reading.tables["magnitude"]["reduction"])) == [0.1, 0.7]
+    assert {"10 % lower", "70 % lower"} < set(next(iter(implied.tables.values())))
+    for wrong in ((), (0.0,), (20,), (1.0,), (0.1,) * 7):
+        with pytest.raises(ValidationError, match="reductions"):
+            ReportSettings(reductions=wrong)
+
+
+def test_nothing_without_a_declared_surrogate_and_no_trap_of_another_one():
+    bare = reading_of(fake_posterior(), CHAPTER, settings=ReportSettings())
+    assert list(CHAPTER.section(bare)) == []
+    assert (bare.tables, CHAPTER.summary(bare)) == ({}, {})
+    turned, (why,) = page_of(part_of(fake_posterior(), stratum=["all"]), surrogate="alsfrs_r", outcome="nfl_plasma")
+    assert "natural log scale with down good" in why.paragraphs[0]
+    assert turned.tables == {}
+    other = renamed(part_of(fake_posterior(), stratum=["all"]))
+    reading, sections = page_of(other, outcome="grip")
+    assert [section.title for section in sections] == ["What a reduction of Plasma NfL implies for grip"]
+    assert "responder_trap" not in reading.tables
+
+
+def renamed(tree):
+    """ALSFRS-R under the name of another outcome."""
+    made = tree.copy()
+    for name, node in tree.children.items():
+        data = node.to_dataset()
+        if "outcome" in data.coords:
+            labels = ["grip" if label == "alsfrs_r" else label for label in data["outcome"].values.tolist()]
+            made[name] = type(node)(data.assign_coords(outcome=labels))
+    return made
+
+
+def test_numbers_are_in_the_summary():
+    tree = part_of(fake_posterior(), stratum=["all"])
+    made = report(tree, settings=ReportSettings(**DECLARED), chapters=(CHAPTER,))
+    content = json.loads(checked_json(made.summary))["chapters"]["magnitude"]
+    assert [level["level"] for level in content["levels"]] == ["one trial", "persons"]
+    assert len(content["reductions"]) == 3
+    assert content["sufficient"][1]["reduction"] is None
+    assert content["sufficient"][1]["reason"] == "the fit holds no covariance between persons"

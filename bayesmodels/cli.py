@@ -341,7 +341,7 @@ def adam(
             from bayesmodels.files import write_whole
             from bayesmodels.study.adam import draft_mapping
 
-            draft = draft_mapping(files)
+            draft = draft_mapping(files, Path() if out is None else out.parent)
             answer.document, answer.text = {"out": None if out is None else str(out), "exit": OK}, draft
             if out is None:
                 answer.document["mapping"] = draft

@@ -13,7 +13,7 @@ from bayesmodels.run.config import read_toml
 from bayesmodels.run.config_problems import config_problems
 from bayesmodels.run.folder import RunFolder, check_new
 from bayesmodels.study.adam.conversion import convert
-from bayesmodels.study.adam.mapping import AdamMapping
+from bayesmodels.study.adam.mapping import KINDS, AdamMapping
 from bayesmodels.study.converted import ConvertedTables
 from bayesmodels.study.problem import Problem
 
@@ -88,7 +88,7 @@ def read_mapping(path: Path) -> AdamMapping:
     try:
         return AdamMapping.model_validate(raw)
     except ValidationError as error:
-        raise BadConfig(config_problems(error, path.name, AdamMapping, raw)) from error
+        raise BadConfig(config_problems(error, path.name, AdamMapping, raw, hidden=KINDS)) from error
 
 
 def _convert(mapping: AdamMapping, path: Path, folder: Path) -> ConvertedTables:

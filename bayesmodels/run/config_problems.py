@@ -34,7 +34,12 @@ _EXPECTED = {
 
 
 def config_problems(
-    error: ValidationError, file: str, root: type[BaseModel], raw: Any = None, prefix: Sequence[str] = ()
+    error: ValidationError,
+    file: str,
+    root: type[BaseModel],
+    raw: Any = None,
+    prefix: Sequence[str] = (),
+    hidden: Sequence[str] = (),
 ) -> list[str]:
     """Turn a pydantic error into plain lines.
 
@@ -49,9 +54,11 @@ def config_problems(
         What it was validated from: the `type` of a part says which keys are known.
     prefix : sequence of str
         Keys above it, such as ``("model",)``.
+    hidden : sequence of str
+        Tags of unions, which stand in places and are no keys.
     """
     found = error.errors(include_url=False)
-    places = [tuple(item["loc"]) for item in found]
+    places = [tuple(part for part in item["loc"] if part not in hidden) for item in found]
     lines = []
     for item, place in zip(found, places, strict=True):
         if item["type"] == "too_short" and any(other[: len(place)] == place != other for other in places):

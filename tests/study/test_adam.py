@@ -349,6 +349,22 @@ def test_further_rows_are_left_out_by_a_rule(tmp_path):
     assert read.visits["week"].max() == 4
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("drug_start_week = 0", 'drug_start_week = "..."', "Drug, drug_start_week: expected a week since day 1"),
+        ("drug_start_week = 0", "drug_start_week = -1", "greater than or equal to 0"),
+        ('{start_group = "early", drug_start_week = 0}', '"early"', "Drug: expected a table {start_group"),
+        ("covariates = {", "covariates = {x = 3, ", "covariates, x: expected a variable in quotes"),
+        ('derived = "leave_out"', 'derived = "LOCF"', 'derived: expected "leave_out", "keep", or a list'),
+        ('time = "ADY"', 'time = "AVISITN"', "weeks: expected the week of each AVISITN"),
+        ('reason = ["DCSREAS", "EOSSTT"]', "", "[events] reason: expected a value, found none"),
+    ],
+)
+def test_a_value_of_another_kind_has_one_plain_line(tmp_path, old, new, said):
+    assert said in one(write(tmp_path, changed=[(old, new)]))
+
+
 def test_unknown_keys_and_wrong_names_are_refused_with_the_nearest(tmp_path):
     assert "did you mean 'population'?" in one(write(tmp_path, changed=[("population", "popualtion")]))
     assert 'is it "ITTFL"?' in lines(write(tmp_path, changed=[("ITTFL", "ittfl")]))[0]
@@ -437,7 +453,7 @@ def test_the_command_refuses_bad_input_with_exit_2(tmp_path):
     assert invoke("adam", path).exit_code == 2
 
 
-def test_a_draft_names_what_is_there_and_leaves_the_choices(tmp_path):
+def test_a_draft_names_what_is_there_and_leaves_the_choices(tmp_path, monkeypatch):
     write(tmp_path)
     files = [tmp_path / f"{name}.csv" for name in ("adsl", "frs", "adtte")]
     text = draft_mapping(files)
@@ -449,6 +465,9 @@ def test_a_draft_names_what_is_there_and_leaves_the_choices(tmp_path):
     done = invoke("adam", "--suggest", *files, "--out", tmp_path / "written.toml")
     assert done.exit_code == 0
     assert (tmp_path / "written.toml").read_text() == text
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mappings").mkdir()
+    assert 'adsl = "../adsl.csv"' in draft_mapping(["adsl.csv", "frs.csv"], "mappings")
     assert invoke("adam", "--suggest", files[1]).exit_code == 2
 
 

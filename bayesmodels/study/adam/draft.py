@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from bayesmodels.errors import BadInput
-from bayesmodels.study.adam.cells import counted, texts, toml_text
+from bayesmodels.study.adam.cells import counted, first_filled, texts, toml_text, toml_value
 from bayesmodels.study.adam.datasets import DataSet, read_data_set
 from bayesmodels.study.adam.events import ENDS, REASONS
 from bayesmodels.study.adam.mapping import ADSL, DataFile
@@ -26,13 +27,15 @@ FEW = 30
 """Values of a variable that are listed."""
 
 
-def draft_mapping(files: Sequence[str | Path]) -> str:
+def draft_mapping(files: Sequence[str | Path], folder: str | Path = ".") -> str:
     """A mapping in TOML with what the data sets hold; it is refused until its choices are made.
 
     Parameters
     ----------
     files : sequence of path
         ADSL, told by its name or by having no PARAMCD, and data sets by visit or of times of events.
+    folder : path
+        Where the mapping will be: its paths begin there.
 
     Returns
     -------
@@ -58,13 +61,18 @@ def draft_mapping(files: Sequence[str | Path]) -> str:
     names = {file: _name(Path(file).stem) for file in sets}
     lines = [HEAD, f"name = {toml_text('study')}"]
     ends = [name for name in ENDS if name in adsl.cells]
-    lines += ['# events = "none"   # or the section [events] below', "", "[data]", f"adsl = {toml_text(chosen[0])}"]
-    lines += [f"{name} = {toml_text(file)}" for file, name in names.items()]
+    lines += ['# events = "none"   # or the section [events] below', "", "[data]", f"adsl = {_path(chosen[0], folder)}"]
+    lines += [f"{name} = {_path(file, folder)}" for file, name in names.items()]
     lines += ["", *_persons(adsl), "", *_clock(adsl), ""]
     for file, data in sets.items():
         lines += _time_to_event(data, names[file]) if "CNSR" in data.cells else _visits(data, names[file])
     lines += _events(adsl, ends)
     return "\n".join(lines) + "\n"
+
+
+def _path(file: str, folder: str | Path) -> str:
+    """The path of a file as it stands in a mapping in `folder`."""
+    return toml_text(file if Path(file).is_absolute() else Path(os.path.relpath(file, folder)).as_posix())
 
 
 def _name(stem: str) -> str:
@@ -165,19 +173,18 @@ def _time_to_event(data: DataSet, name: str) -> list[str]:
 
 def _events(adsl: DataSet, ends: Sequence[str]) -> list[str]:
     reasons = [name for name in REASONS if name in adsl.cells]
-    end = " or ".join(toml_text(name) for name in ends) or '"..."'
-    reason = " or ".join(toml_text(name) for name in reasons) or '"..."'
     lines = [
         "# how and when follow-up ended, one row per person",
         "# [events]",
-        f"# end = {end}   # a list takes the first that is filled",
-        f"# reason = {reason}",
+        f"# end = {toml_value(ends or ['...'])}   # the first that is filled",
+        f"# reason = {toml_value(reasons or ['...'])}   # the first that is filled",
         '# visits_after_end = "leave_out"   # or "extend"',
         "# [events.labels]   # every value of the reason; none: nothing happened",
     ]
     if reasons:
-        lines += [f'# {toml_text(value)} = "..."' for value in list(dict.fromkeys(texts(adsl.cells[reasons[0]])))[:FEW]]
-        lines += [f"# {_counts(adsl, name)}" for name in reasons]
+        values = first_filled([texts(adsl.cells[name]) for name in reasons])
+        counts = values.value_counts()
+        lines += [f'# {toml_text(value)} = "..."   # {counts[value]:,}' for value in counts.index[:FEW]]
     if "DTHDT" in adsl.cells:
         filled = int(texts(adsl.cells["DTHDT"]).ne("").sum())
         lines += ["# [events.death]", f'# date = "DTHDT"   # {filled:,} filled', "# days_after_end = 0"]

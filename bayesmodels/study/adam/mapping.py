@@ -6,9 +6,10 @@ is not given where the data sets need it, and says what to write.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -17,6 +18,33 @@ Value = str | int | float
 
 Condition = dict[str, Value | tuple[Value, ...]]
 """Variable to the value, or the values, that its cells must have; all variables together. "" is a blank cell."""
+
+KINDS = ("table", "word", "number", "list")
+"""Tags of values that may be of several kinds; no keys of the file."""
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping | BaseModel):
+        return "table"
+    if isinstance(value, str):
+        return "word"
+    return "list" if isinstance(value, list | tuple) else "number"
+
+
+def _only(*words: str, expected: str) -> Callable[[str], str]:
+    """A check that a word is one of these."""
+
+    def check(value: str) -> str:
+        if value not in words:
+            raise ValueError(f"expected {expected}")
+        return value
+
+    return check
+
+
+def _by_kind(expected: str) -> Discriminator:
+    return Discriminator(_kind, custom_error_type="kind", custom_error_message=f"expected {expected}")
+
 
 ADSL = "adsl"
 """Name of the data set of persons."""
@@ -61,6 +89,16 @@ class FromDate(BaseModel):
     date: str
 
 
+_START = 'a week since day 1, "never", or {date = "TR02SDT"}'
+
+DrugStart = Annotated[
+    Annotated[float, Field(ge=0), Tag("number")]
+    | Annotated[str, AfterValidator(_only("never", expected=_START)), Tag("word")]
+    | Annotated[FromDate, Tag("table")],
+    _by_kind(_START),
+]
+
+
 class StartGroup(BaseModel):
     """What a value of the treatment variable stands for.
 
@@ -75,7 +113,7 @@ class StartGroup(BaseModel):
     model_config = _STRICT
 
     start_group: Annotated[str, Field(min_length=1)]
-    drug_start_week: Annotated[float, Field(ge=0)] | Literal["never"] | FromDate
+    drug_start_week: DrugStart
 
 
 class Coded(BaseModel):
@@ -92,6 +130,17 @@ class Coded(BaseModel):
 
     variable: str
     values: dict[str, float]
+
+
+_GROUP = 'a table {start_group = "...", drug_start_week = ...}, or "leave_out"'
+_COVARIATE = 'a variable in quotes, or {variable = "SEX", values = {F = 0, M = 1}}'
+
+GroupOrOut = Annotated[
+    Annotated[StartGroup, Tag("table")]
+    | Annotated[str, AfterValidator(_only("leave_out", expected=_GROUP)), Tag("word")],
+    _by_kind(_GROUP),
+]
+Covariate = Annotated[Annotated[str, Tag("word")] | Annotated[Coded, Tag("table")], _by_kind(_COVARIATE)]
 
 
 class Persons(BaseModel):
@@ -122,9 +171,9 @@ class Persons(BaseModel):
     id: str = "USUBJID"
     population: Condition | None = None
     treatment: str | None = None
-    start_groups: dict[str, StartGroup | Literal["leave_out"]] | None = None
+    start_groups: dict[str, GroupOrOut] | None = None
     stratum: str | tuple[str, ...] | None = None
-    covariates: dict[str, str | Coded] = {}
+    covariates: dict[str, Covariate] = {}
     not_in_adsl: Literal["refuse", "leave_out"] = "refuse"
     without_visits: Literal["refuse", "leave_out"] = "refuse"
 
@@ -164,6 +213,15 @@ class LeaveOut(BaseModel):
 
     where: Annotated[Condition, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
+
+
+_DERIVED = '"leave_out", "keep", or a list of the DTYPE to keep'
+
+Derived = Annotated[
+    Annotated[str, AfterValidator(_only("leave_out", "keep", expected=_DERIVED)), Tag("word")]
+    | Annotated[tuple[str, ...], Tag("list")],
+    _by_kind(_DERIVED),
+]
 
 
 class Visits(BaseModel):
@@ -212,7 +270,7 @@ class Visits(BaseModel):
     unit: str | None = None
     param: str | None = None
     analysis: Condition | None = None
-    derived: Literal["leave_out", "keep"] | tuple[str, ...] | None = None
+    derived: Derived | None = None
     unscheduled: Literal["leave_out", "keep"] | None = None
     time: Literal["ADY", "ADT", "AVISITN", "AVISIT"] | None = None
     weeks: dict[str, float] | Literal["as_numbered"] | None = None
@@ -284,6 +342,14 @@ class Events(BaseModel):
     visits_after_end: Literal["leave_out", "extend"] | None = None
 
 
+_EVENTS = 'a section [events], or events = "none"'
+
+EventsOrNone = Annotated[
+    Annotated[Events, Tag("table")] | Annotated[str, AfterValidator(_only("none", expected=_EVENTS)), Tag("word")],
+    _by_kind(_EVENTS),
+]
+
+
 class TimeToEvent(BaseModel):
     """`[[time_to_event]]`: one PARAMCD of ADTTE, for statistics of survival; it ends nobody's follow-up.
 
@@ -341,7 +407,7 @@ class AdamMapping(BaseModel):
     persons: Persons = Persons()
     clock: Clock = Clock()
     visits: tuple[Visits, ...] = ()
-    events: Events | Literal["none"] | None = None
+    events: EventsOrNone | None = None
     time_to_event: tuple[TimeToEvent, ...] = ()
 
     @model_validator(mode="after")

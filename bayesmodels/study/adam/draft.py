@@ -23,6 +23,9 @@ HEAD = """\
 # Then: bayesmodels adam THIS_FILE --out study
 """
 
+POPULATIONS = ("ITTFL", "FASFL", "RANDFL", "SAFFL", "EFFFL", "PPROTFL", "COMPLFL", "ENRLFL")
+"""Usual flags of populations (ADaM Implementation Guide; EFFFL in older data)."""
+
 FEW = 30
 """Values of a variable that are listed."""
 
@@ -87,10 +90,12 @@ def _counts(data: DataSet, name: str, rows: pd.Series | None = None) -> str:
 
 def _persons(adsl: DataSet) -> list[str]:
     lines = ["[persons]", 'id = "USUBJID"', "# population: who enters; {} is everyone"]
-    lines += [f'# population = {{{name} = "Y"}}   # {_counts(adsl, name)}' for name in flags(adsl)[:12]]
+    there = flags(adsl)
+    lines += [f'# population = {{{name} = "Y"}}   # {_counts(adsl, name)}' for name in there if name in POPULATIONS]
     lines += ["# population = {}"]
-    there = [name for name in TREATMENTS if name in adsl.cells]
-    lines += [f"# treatment = {toml_text(name)}   # {_counts(adsl, name)}" for name in there]
+    lines += [f"# another flag: {_counts(adsl, name)}" for name in there if name not in POPULATIONS]
+    arms = [name for name in TREATMENTS if name in adsl.cells]
+    lines += [f"# treatment = {toml_text(name)}   # {_counts(adsl, name)}" for name in arms]
     lines += [
         '# stratum = "..."   # or several: ["STRAT1R", "STRAT2R"]',
         '# covariates = {age = "AGE", male = {variable = "SEX", values = {F = 0, M = 1}}}',
@@ -100,8 +105,8 @@ def _persons(adsl: DataSet) -> list[str]:
         '# (a number, "never", or {date = "TR02SDT"}); or "leave_out"',
         "[persons.start_groups]",
     ]
-    if there:
-        for value in list(dict.fromkeys(texts(adsl.cells[there[0]])))[:FEW]:
+    if arms:
+        for value in list(dict.fromkeys(texts(adsl.cells[arms[0]])))[:FEW]:
             lines.append(
                 f'# {toml_text(value)} = {{start_group = {toml_text(value.lower())}, drug_start_week = "..."}}'
             )

@@ -197,6 +197,15 @@ def test_a_baseline_after_day_1_is_refused(tmp_path):
     assert read_adam(write(tmp_path, frs=frs, changed=changed)).visits["week"].iloc[0] == 0
 
 
+def test_a_baseline_without_the_flag_of_the_analysis_is_refused_or_exempt(tmp_path, made):
+    frs = bds()
+    frs.loc[frs["ABLFL"] == "Y", "ANL01FL"] = ""
+    line = one(write(tmp_path, frs=frs))
+    assert 'none of the 6 rows with ABLFL = "Y" is kept' in line
+    changed = [('baseline = "ABLFL"', 'baseline = "ABLFL"\nbaseline_exempt = true')]
+    pd.testing.assert_frame_equal(read_adam(write(tmp_path, frs=frs, changed=changed)).visits, made.visits)
+
+
 def test_two_records_of_a_visit_are_refused_with_their_rows(tmp_path):
     frs = pd.concat([bds(), bds().iloc[[1]].assign(AVAL=37)], ignore_index=True)
     line = one(write(tmp_path, frs=frs))

@@ -13,7 +13,7 @@ from bayesmodels.study.adam.cells import counted, first_filled, texts, toml_text
 from bayesmodels.study.adam.datasets import DataSet, read_data_set
 from bayesmodels.study.adam.events import ENDS, REASONS
 from bayesmodels.study.adam.mapping import ADSL, DataFile
-from bayesmodels.study.adam.persons import DAYS_1, TREATMENTS, flags
+from bayesmodels.study.adam.persons import DAYS_1, POPULATIONS, TREATMENTS, flags
 from bayesmodels.study.adam.visits import ANALYSIS_FLAG
 from bayesmodels.study.problem import Problem, in_order, plain
 
@@ -22,9 +22,6 @@ HEAD = """\
 # What is commented out is a choice: take one line of each kind, change it where needed, and remove the # before it.
 # Then: bayesmodels adam THIS_FILE --out study
 """
-
-POPULATIONS = ("ITTFL", "FASFL", "RANDFL", "SAFFL", "EFFFL", "PPROTFL", "COMPLFL", "ENRLFL")
-"""Usual flags of populations (ADaM Implementation Guide; EFFFL in older data)."""
 
 FEW = 30
 """Values of a variable that are listed."""
@@ -154,6 +151,7 @@ def _visits(data: DataSet, name: str) -> list[str]:
             lines += [f"# time = {toml_text(each)}   # {_counts(data, each, rows)}", f"# weeks = {{{weeks}}}"]
         if "ABLFL" in data.cells:
             lines.append(f'# baseline = "ABLFL"   # {_counts(data, "ABLFL", rows)}')
+            lines.append("# baseline_exempt = true   # where the flags of analysis are of later visits only")
         lines += ['# baseline = "last_before"', '# baseline = "as_timed"', ""]
     more = code.nunique() - FEW
     return lines if more <= 0 else [*lines, f"# and {more:,} more PARAMCD of {plain(data.file)}", ""]

@@ -256,6 +256,8 @@ class Visits(BaseModel):
         before are left out.
     baseline_last_day : int
         Last day on which a row with ABLFL = "Y" may have been measured.
+    baseline_exempt : bool
+        Whether rows with ABLFL = "Y" enter whatever `analysis` says: for data sets that flag later visits only.
     duplicates : {"refuse", "first", "last"}
         Two rows of a person, outcome and week.
     leave_out : list of LeaveOut
@@ -277,6 +279,7 @@ class Visits(BaseModel):
     other_visits: Literal["refuse", "leave_out"] = "refuse"
     baseline: Literal["ABLFL", "last_before", "as_timed"] | None = None
     baseline_last_day: Annotated[int, Field(ge=1)] = 1
+    baseline_exempt: bool = False
     duplicates: Literal["refuse", "first", "last"] = "refuse"
     leave_out: tuple[LeaveOut, ...] = ()
 

@@ -27,6 +27,9 @@ from bayesmodels.study.problem import Problem, quoted
 FLAG = r"[A-Z0-9]*FL"
 """Names of flags."""
 
+POPULATIONS = ("ITTFL", "FASFL", "RANDFL", "SAFFL", "EFFFL", "PPROTFL", "COMPLFL", "ENRLFL")
+"""Usual flags of populations (ADaM Implementation Guide; EFFFL in older data)."""
+
 TREATMENTS = ("TRT01P", "TRT01PN", "TRT01A", "ARM", "ACTARM")
 DAYS_1 = ("RANDDT", "TRTSDT", "TR01SDT", "RFSTDTC")
 
@@ -131,9 +134,10 @@ def _population(mapping: AdamMapping, adsl: DataSet, reasons: pd.Series, found: 
     """Who is not in the population: the reason names variable and value."""
     wanted = mapping.persons.population
     if wanted is None:
-        there = {name: counted(texts(adsl.cells[name])) for name in flags(adsl)}
+        usual_first = sorted(flags(adsl), key=lambda name: name not in POPULATIONS)
+        there = {name: counted(texts(adsl.cells[name])) for name in usual_first}
         choices = "; ".join(f"{name}: {counts}" for name, counts in list(there.items())[:8]) or "no flags found"
-        first = next((name for name in ("ITTFL", "FASFL", "RANDFL", *there) if name in there), "ITTFL")
+        first = next((name for name in POPULATIONS if name in there), "ITTFL")
         text = (
             f'which persons enter? Write population = {{{first} = "Y"}} under [persons], or population = {{}} for '
             f"everyone in {adsl.file} ({choices})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,13 @@ def visits_of(
             found.append(Problem(data.file, text))
     reasons[~code.isin([entry.paramcd for entry in chosen])] = "PARAMCD is not in the mapping"
     strangers(mapping, data, label, persons, reasons, found)
-    parts = [_outcome(mapping, data, entry, label, code, persons, reasons, found) for entry in chosen]
+    parts = []
+    for entry in chosen:
+        mine = code == entry.paramcd
+        own = reasons[mine].copy()
+        rows = replace(data, cells=data.cells[mine])
+        parts.append(_outcome(mapping, rows, entry, label[mine], persons, own, found))
+        reasons[mine] = own
     visits = pd.concat(parts) if parts else nothing.visits
     return Kept(visits[["person", "week", "outcome", "value"]], reasons)
 
@@ -124,19 +131,17 @@ def _outcome(
     data: DataSet,
     entry: Visits,
     label: pd.Series,
-    code: pd.Series,
     persons: AdslPersons,
     reasons: pd.Series,
     found: list[Problem],
 ) -> pd.DataFrame:
-    """The rows of one outcome that are kept: person, week, outcome, value."""
-    mine = code == entry.paramcd
+    """Of the rows of one outcome those that are kept: person, week, outcome, value."""
     key = f"[[visits]] {plain(entry.outcome)}"
 
     def open_rows() -> pd.Series:
-        return mine & (reasons == "")
+        return reasons == ""
 
-    _analysis(data, entry, key, mine, reasons, found)
+    _analysis(data, entry, key, reasons, found)
     for rule in entry.leave_out:
         out = meets(data, rule.where, f"{key}, leave_out", found) & open_rows()
         reasons[out] = rule.reason
@@ -158,13 +163,11 @@ def _outcome(
     return _once(data, entry, visits, reasons, found)
 
 
-def _analysis(
-    data: DataSet, entry: Visits, key: str, mine: pd.Series, reasons: pd.Series, found: list[Problem]
-) -> None:
+def _analysis(data: DataSet, entry: Visits, key: str, reasons: pd.Series, found: list[Problem]) -> None:
     if entry.analysis is None:
         there = flags(data, ANALYSIS_FLAG)
         if there:
-            counts = "; ".join(f"{name}: {counted(texts(data.cells[name])[mine])}" for name in there)
+            counts = "; ".join(f"{name}: {counted(texts(data.cells[name]))}" for name in there)
             text = (
                 f'{key}: which rows are for the analysis? Write analysis = {{{there[0]} = "Y"}}, or analysis = '
                 f"{{}} for all "
@@ -175,7 +178,9 @@ def _analysis(
     meets(data, entry.analysis, f"{key}, analysis", found)
     for name, wanted in entry.analysis.items():
         if name in data.cells:
-            out = mine & (reasons == "") & ~texts(data.cells[name]).isin(wanted_values(wanted))
+            out = (reasons == "") & ~texts(data.cells[name]).isin(wanted_values(wanted))
+            if entry.baseline_exempt and "ABLFL" in data.cells:
+                out &= texts(data.cells["ABLFL"]) != "Y"
             reasons[out] = f"{name} is not {quoted(wanted_values(wanted))}".replace(", ", " or ")
 
 
@@ -363,7 +368,7 @@ def _baseline(
     """The weeks with the baseline at 0; what else is on day 1 or before gets a reason."""
     before = rows & (weeks <= 0)
     if entry.baseline is None:
-        there = f"ABLFL: {counted(texts(data.cells['ABLFL'])[rows])}" if "ABLFL" in data.cells else "no ABLFL there"
+        there = f"ABLFL: {counted(texts(data.cells['ABLFL']))}" if "ABLFL" in data.cells else "no ABLFL there"
         text = (
             f'{key}: what is the baseline, at week 0? Write baseline = "ABLFL" ({there}), "last_before" (the last '
             f"row on "
@@ -381,7 +386,15 @@ def _baseline(
         flag = column(data, "ABLFL", f"{key}, baseline", found)
         if flag is None:
             return weeks
-        chosen = rows & texts(flag).eq("Y")
+        flagged = texts(flag).eq("Y")
+        chosen = rows & flagged
+        if flagged.any() and rows.any() and not chosen.any():
+            text = (
+                f'{key}: none of the {int(flagged.sum()):,} rows with ABLFL = "Y" is kept '
+                f"({counted(reasons[flagged])}); "
+                "write baseline_exempt = true to keep them whatever analysis says, or change what leaves them out"
+            )
+            found.append(Problem("mapping", text))
         limit = (entry.baseline_last_day - 1) / 7
         for row in chosen.index[chosen & (weeks > limit + NEAR)]:
             day = round(weeks[row] * 7) + 1

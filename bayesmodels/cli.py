@@ -82,6 +82,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print folder, verdict, reaso
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
 JsonStudy = Annotated[bool, typer.Option("--json", help="Print folder, status, fits and rules as JSON on stdout.")]
 JsonPersons = Annotated[bool, typer.Option("--json", help="Print folder, verdicts and seed as JSON on stdout.")]
+JsonTables = Annotated[bool, typer.Option("--json", help="Print folder, counts and warnings as JSON on stdout.")]
 JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
@@ -318,6 +319,48 @@ def collect(
 
         made = collected(folder, partial=partial)
         answer.text, answer.document = made.sentence(), made.document()
+
+
+@app.command()
+def adam(
+    files: Annotated[
+        list[Path], typer.Argument(help="A mapping (TOML); with --suggest data sets: ADSL and those by visit.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the tables; with --suggest the file of the draft.")
+    ] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Draft a mapping for the data sets, to stdout or --out.")
+    ] = False,
+    again: Again = False,
+    quiet: Quiet = False,
+    as_json: JsonTables = False,
+) -> None:
+    """From analysis data sets (CDISC ADaM) to persons, visits and events, with a list of every row left out and why."""
+    if not suggest and (len(files) != 1 or out is None):
+        raise typer.BadParameter("give one mapping and --out FOLDER; or --suggest with the data sets")
+    with _answering(quiet, as_json) as answer:
+        if suggest:
+            from bayesmodels.files import write_whole
+            from bayesmodels.study.adam import draft_mapping
+
+            draft = draft_mapping(files, Path() if out is None else out.parent)
+            answer.document, answer.text = {"out": None if out is None else str(out), "exit": OK}, draft
+            if out is None:
+                answer.document["mapping"] = draft
+                return
+            if out.exists() and not again:
+                raise RunExists(f"{out}: is there already; choose another --out, or give --again to replace it")
+            write_whole(out, draft.encode())
+            answer.text = f"{out}: a draft; make its choices, then give bayesmodels adam {out} --out FOLDER"
+            return
+        from bayesmodels.run.adam import write_adam
+
+        assert out is not None
+        done = write_adam(files[0], out, again=again)
+        answer.text, answer.document = done.sentence(), done.document()
+        notes = [f"note: {line}" for line in done.made.notes] + [f"warning: {line}" for line in done.made.warnings]
+        answer.lines = [] if quiet else shown(notes, "line")
 
 
 @app.command()

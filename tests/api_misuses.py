@@ -86,6 +86,28 @@ MISUSES = {
     "TrialTable of text": lambda p: b.TrialTable.from_frame(TEXT),
     "TrialTable of a frame of another kind": lambda p: b.TrialTable.from_frame(FRAME),
     "TrialTable, one_sided as True": lambda p: b.TrialTable.from_frame(FRAME, one_sided=True),
+    "read_adam of None": lambda p: b.read_adam(None),
+    "read_adam of nothing": lambda p: b.read_adam(p / "no.toml"),
+    "read_adam of an empty file": lambda p: b.read_adam(p / "file"),
+    "read_adam, folder as number": lambda p: b.read_adam(p / "file", NUMBER),
+    "read_wide of None": lambda p: b.read_wide(None, person="a", start_group="b", drug_start_week={}, pattern="x"),
+    "read_wide, outcomes as list": lambda p: b.read_wide(
+        FRAME, person="a", start_group="a", drug_start_week={}, outcomes=LIST
+    ),
+    "read_wide, pattern as number": lambda p: b.read_wide(
+        FRAME, person="a", start_group="a", drug_start_week={}, pattern=NUMBER
+    ),
+    "read_wide, weeks as text": lambda p: b.read_wide(
+        FRAME, person="a", start_group="a", drug_start_week=TEXT, outcomes={"x": {"a": 0}}
+    ),
+    "read_wide, person as number": lambda p: b.read_wide(
+        FRAME, person=NUMBER, start_group="a", drug_start_week={}, outcomes={"x": {"a": 0}}
+    ),
+    "read_pro_act of None": lambda p: b.read_pro_act(None),
+    "read_pro_act of nothing": lambda p: b.read_pro_act(p / "nothing"),
+    "read_pro_act, outcomes as text": lambda p: b.read_pro_act(p, outcomes=TEXT),
+    "read_pro_act, arms as number": lambda p: b.read_pro_act(p, arms=NUMBER),
+    "read_pro_act, duplicates as text": lambda p: b.read_pro_act(p, duplicates=TEXT),
     "read_clusters of None": lambda p: b.read_clusters(None, active=1),
     "read_clusters of nothing": lambda p: b.read_clusters(p / "no.csv", active=1),
     "ClusterTable of None": lambda p: b.ClusterTable.from_frame(None, active=1),

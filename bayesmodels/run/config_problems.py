@@ -34,7 +34,12 @@ _EXPECTED = {
 
 
 def config_problems(
-    error: ValidationError, file: str, root: type[BaseModel], raw: Any = None, prefix: Sequence[str] = ()
+    error: ValidationError,
+    file: str,
+    root: type[BaseModel],
+    raw: Any = None,
+    prefix: Sequence[str] = (),
+    hidden: Sequence[str] = (),
 ) -> list[str]:
     """Turn a pydantic error into plain lines.
 
@@ -49,14 +54,17 @@ def config_problems(
         What it was validated from: the `type` of a part says which keys are known.
     prefix : sequence of str
         Keys above it, such as ``("model",)``.
+    hidden : sequence of str
+        Tags of unions, which stand in places and are no keys.
     """
     found = error.errors(include_url=False)
-    places = [tuple(item["loc"]) for item in found]
+    places = [tuple(part for part in item["loc"] if part not in hidden) for item in found]
     lines = []
     for item, place in zip(found, places, strict=True):
         if item["type"] == "too_short" and any(other[: len(place)] == place != other for other in places):
             continue  # a list whose items were refused counts as empty: the items have lines of their own
         key = _key([*prefix, *place])
+        where = f"{file}: {key}" if key else file  # of the whole file
         if item["type"] == "extra_forbidden":
             *above, name = place
             lines.append(f"{file}: {key}: unknown key; {_nearest(str(name), _known(root, above, raw))}")
@@ -66,7 +74,7 @@ def config_problems(
             message = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {plain(repr(item['input']))}"
             told = f"{message[:1].lower()}{message[1:]}".splitlines() or ["cannot be used"]
-            lines += [f"{file}: {key}: {plain(line, LONGEST)}{came}" for line in told]
+            lines += [f"{where}: {plain(line, LONGEST)}{came}" for line in told]
     return lines
 
 
@@ -101,7 +109,9 @@ def number_problems(value: Any, file: str, place: Sequence[int | str] = ()) -> I
 def _key(parts: Sequence[int | str]) -> str:
     """Write a place in the file: [sampling] draws; [model] outcomes, no. 2, trajectory, rho."""
     words = [f"no. {part + 1}" if isinstance(part, int) else plain(part) or '""' for part in parts]
-    return words[0] if len(words) == 1 else plain(f"[{words[0]}] {', '.join(words[1:])}", 160)
+    if len(words) < 2:
+        return "".join(words)
+    return plain(f"[{words[0]}] {', '.join(words[1:])}", 160)
 
 
 def _known(root: type[BaseModel], place: Sequence[int | str], raw: Any) -> tuple[str, ...]:

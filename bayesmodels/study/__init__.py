@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from .checks.limits import Limits as Limits
     from .cluster_table import ClusterTable as ClusterTable
     from .cluster_table import read_clusters as read_clusters
+    from .converted import ConvertedTables as ConvertedTables
     from .means import MeansTable as MeansTable
     from .means import read_means as read_means
+    from .pro_act import read_pro_act as read_pro_act
     from .problem import Problem as Problem
     from .reading import problems as problems
     from .reading import read_study as read_study
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
     from .trials import Endpoint as Endpoint
     from .trials import TrialTable as TrialTable
     from .trials import read_trials as read_trials
+    from .wide import read_wide as read_wide
 
 _HOME = {
     "ClusterTable": "cluster_table",
+    "ConvertedTables": "converted",
     "Endpoint": "trials",
     "LIMITS": "checks.limits",
     "Limits": "checks.limits",
@@ -37,8 +41,10 @@ _HOME = {
     "problems": "reading",
     "read_clusters": "cluster_table",
     "read_means": "means",
+    "read_pro_act": "pro_act",
     "read_study": "reading",
     "read_trials": "trials",
+    "read_wide": "wide",
     "warnings": "reading",
 }
 

@@ -37,8 +37,8 @@ _NO_DIGEST = {"sha256": None, "bytes": None}
 Status = Literal["running", "finished", "failed", "interrupted", "replacing"]
 STATUSES: tuple[Status, ...] = ("running", "finished", "failed", "interrupted", "replacing")
 
-Kind = Literal["run", "report", "demo"]
-"""What a folder holds: a run that can be resumed, a report of a posterior kept elsewhere, or the demo."""
+Kind = Literal["run", "report", "demo", "dossier"]
+"""What a folder holds: a run that can be resumed, a report of a posterior kept elsewhere, the demo, or a dossier."""
 
 ELSEWHERE = "choose another --out"
 OR_DELETE = f"{ELSEWHERE}, or delete the folder yourself"
@@ -106,7 +106,7 @@ class ListedFolder:
 
         Parameters
         ----------
-        kind : {"run", "report", "demo"}
+        kind : {"run", "report", "demo", "dossier"}
         run : str or None
             What the files belong to.
         **facts

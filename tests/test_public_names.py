@@ -35,6 +35,7 @@ NAMES = (
     "fit",
     "hhd",
     "load",
+    "make_dossier",
     "nfl_plasma",
     "predict",
     "predict_events",

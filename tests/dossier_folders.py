@@ -72,7 +72,9 @@ def shifted(tree: xr.DataTree, by: float) -> xr.DataTree:
     return moved
 
 
-def write_study(path: Path, effects, *, se=0.8, rule=None, model=MODEL, truth=None, fits=None, name="a study") -> Path:
+def write_study(
+    path: Path, effects, *, se=0.8, rule=None, model=MODEL, truth=None, fits=None, name="a study", strata=False
+) -> Path:
     """The folder of `bayesmodels trials`, each trial a normal estimate with standard error `se` and a flat prior.
 
     `effects`: the true difference of each trial.
@@ -99,7 +101,7 @@ def write_study(path: Path, effects, *, se=0.8, rule=None, model=MODEL, truth=No
         "design": {"start_groups": [{"name": "early", "drug_start_week": 0.0, "faster": 40, "slower": 32},
                                     {"name": "delayed", "drug_start_week": 28.0, "faster": 20, "slower": 16}]},
         "truth": truth or {"type": "generator", "drug_effect": True, "exits": True, "changes": {}},
-        "study": {"strata": False},
+        "study": {"strata": strata},
     }  # fmt: skip
     manifest = {
         "kind": "trials", "name": name, "digest": "abcd1234", "planned": fits or len(effects), "seed": 7,
@@ -175,8 +177,9 @@ def write_evidence(folder: Path) -> Path:
     changed = json.loads(json.dumps(MODEL))
     changed["outcomes"][0]["rate"] = {"sd": 1.0, "source": "b"}
     write_run(folder / "less", shifted(made_up(model=changed), -1.0))
-    write_study(folder / "effect", np.full(60, 2.5), name="effect")
-    write_study(folder / "nothing", np.zeros(60), truth=NO_EFFECT, name="nothing")
-    write_study(folder / "varies", np.random.default_rng(0).normal(0, 2, 60), truth={"type": "prior"}, name="varies")
+    write_study(folder / "effect", np.full(60, 2.5), name="effect", strata=True)
+    write_study(folder / "nothing", np.zeros(60), truth=NO_EFFECT, name="nothing", strata=True)
+    truths = np.random.default_rng(0).normal(0, 2, 60)
+    write_study(folder / "varies", truths, truth={"type": "prior"}, name="varies", strata=True)
     (folder / "dossier.toml").write_text(CONFIG_TOML)
     return folder

@@ -94,19 +94,16 @@ def read_contents(config: DossierConfig) -> Contents:
     """
     sections, problems = config.sections, list[str]()
 
-    def got[T](read: Callable[[], T]) -> T | None:
+    def got[T](read: Callable[..., T], *given: Any) -> T | None:
         try:
-            return read()
+            return read(*given)
         except BadInput as error:
             problems.extend(f"{config.path.name}: {problem}" for problem in error.problems)
             return None
 
-    run = got(lambda: read_run(config.place(sections.dossier.run), MAIN, CHAPTERS))
-    others = [got(lambda item=item: read_run(config.place(item.run), item.name)) for item in sections.sensitivity]
-    read_studies = [
-        got(lambda item=item: read_trials_study(config.place(item.folder), item.name, item.why))
-        for item in sections.trials
-    ]
+    run = got(read_run, config.place(sections.dossier.run), MAIN, CHAPTERS)
+    others = [got(read_run, config.place(item.run), item.name) for item in sections.sensitivity]
+    read_studies = [got(read_trials_study, config.place(item.folder), item.name, item.why) for item in sections.trials]
     studies = tuple(study for study in read_studies if study is not None)
     names = [study.name for study in studies]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -114,9 +111,9 @@ def read_contents(config: DossierConfig) -> Contents:
     if run is None or problems:
         raise BadInput(problems)
     runs = tuple(other for other in others if other is not None)
-    found = got(lambda: tuple(decided(run, sections.success)))
-    sensitivity = got(lambda: _sensitivity_table(config, run, runs))
-    priors = got(lambda: priors_table(run, config))
+    found = got(decided, run, sections.success)
+    sensitivity = got(_sensitivity_table, config, run, runs)
+    priors = got(priors_table, run, config)
     if found is None or sensitivity is None or priors is None or problems:
         raise BadInput(problems)
     tables = {
@@ -136,7 +133,7 @@ def read_contents(config: DossierConfig) -> Contents:
             columns=["run", "what", "value"],
         ),
     }
-    return Contents(config, run, runs, studies, found, tables)
+    return Contents(config, run, runs, studies, tuple(found), tables)
 
 
 ATTRIBUTES = {
@@ -164,12 +161,10 @@ def question_table(config: DossierConfig) -> pd.DataFrame:
     config : DossierConfig
     """
     said, estimand = config.sections.dossier, config.sections.estimand
-    rows = [("question", "Question", said.question, "")]
+    rows: list[tuple[str, str, str | None, str]] = [("question", "Question", said.question, "")]
     rows += [(name, words, getattr(estimand, name), "") for name, words in ATTRIBUTES.items()]
-    events = [
-        ("intercurrent event", event.event, event.why, event.strategy) for event in estimand.intercurrent_events
-    ] or [("intercurrent event", "Intercurrent events", None, "")]
-    rows[-1:-1] = events
+    events = [(event.event, event.why, str(event.strategy)) for event in estimand.intercurrent_events]
+    rows[-1:-1] = [("intercurrent event", *event) for event in events or [("Intercurrent events", "", "")]]
     rows += [(name, words, getattr(said, name), "") for name, words in DECLARED.items()]
     rows += [("threshold", f"Why {item.name!r} and its threshold", item.why, "") for item in config.sections.success]
     return pd.DataFrame(rows, columns=["item", "what", "words", "strategy"]).fillna("")

@@ -138,7 +138,7 @@ def _decided(reading: Reading, criterion: Criterion) -> Decided:
     (cell, draws), sizes = chosen[0], reading.tree["posterior"].sizes
     before = np.array([])
     if "prior" in reading.tree.children and name in reading.tree["prior"].data_vars:
-        ((_, before),) = list(cells(criterion, stacked(reading.tree["prior"][name]))) or [(None, before)]
+        before = next((drawn for _, drawn in cells(criterion, stacked(reading.tree["prior"][name]))), before)
     shaped = draws.reshape(sizes["chain"], sizes["draw"])
     return Decided(criterion, cell, criterion.sign(cell), shaped, before)
 

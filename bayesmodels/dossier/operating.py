@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -41,7 +41,7 @@ def studies_table(run: Run, studies: Sequence[TrialsStudy]) -> pd.DataFrame:
     rows = []
     for study in studies:
         n, plan = study.found.computation, study.manifest["plan"]
-        differ = differences(run.reading.context.model, study.model)
+        differ = [*differences(run.reading.context.model, study.model), *_read_otherwise(run, plan.get("study", {}))]
         lower, upper = n["converged_limits"]
         rows.append(
             {
@@ -67,6 +67,13 @@ def studies_table(run: Run, studies: Sequence[TrialsStudy]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=None if rows else list(STUDY_COLUMNS))
+
+
+def _read_otherwise(run: Run, reading: Mapping[str, Any]) -> Iterator[str]:
+    """What of the tables is read by one of the two only: strata."""
+    own, there = run.tree["posterior"].sizes.get("stratum", 1) > 1, reading.get("strata")
+    if there is not None and bool(there) != own:
+        yield f"strata are used: {'yes' if own else 'no'}, there {'yes' if there else 'no'}"
 
 
 def run_sizes(run: Run) -> dict[str, int]:

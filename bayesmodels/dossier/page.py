@@ -114,7 +114,11 @@ def _question(c: Contents) -> Section:
         f"{strategy}{'' if text == NOT_STATED else f': {text}'}" if strategy else text
         for text, strategy in zip(words, table["strategy"], strict=True)
     ]
-    shown = pd.DataFrame({ROW: [row_of(place) for place in range(len(table))], "What": table["what"], "In words": both})
+    named = [
+        f"Intercurrent event: {what}" if strategy else what
+        for what, strategy in zip(table["what"], table["strategy"], strict=True)
+    ]
+    shown = pd.DataFrame({ROW: [row_of(place) for place in range(len(table))], "What": named, "In words": both})
     estimated = c.tables["success"]
     lines = [
         Statement(

@@ -22,12 +22,15 @@ class Statement:
         As a spreadsheet numbers them: the heading is row 1. None for the whole table.
     loud : bool
         Whether it is said in the terminal too, before anything else.
+    mark : str
+        Part of the text that the page sets in bold.
     """
 
     text: str
     table: str
     row: int | None = None
     loud: bool = False
+    mark: str = ""
 
     @property
     def file(self) -> str:
@@ -45,7 +48,10 @@ class Statement:
 
     def html(self) -> str:
         """The sentence with a link to its table; text is escaped."""
-        return Markup('{} <a class="place" href="{}">[{}]</a>').format(self.text, self.file, self.place)
+        before, mark, after = self.text.partition(self.mark) if self.mark else (self.text, "", "")
+        bold = Markup("<strong>{}</strong>").format(mark) if mark else ""
+        link = Markup('<a class="place" href="{}">[{}]</a>').format(self.file, self.place)
+        return Markup("{}{}{} {}").format(before, bold, after, link)
 
 
 def row_of(position: int) -> int:

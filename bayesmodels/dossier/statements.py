@@ -139,6 +139,7 @@ def _success(c: Contents) -> Iterator[Statement]:
             f"{caution}",
             "success",
             row_of(place),
+            mark=f"{answer}.",
         )
 
 
@@ -193,6 +194,18 @@ def _operating(c: Contents) -> Iterator[Statement]:
             "operating_rules",
             row_of(place),
         )
+    asked = {each.cell["quantity"] for each in c.found}
+    for place, row in enumerate(c.tables["operating_quantities"].to_dict("records")):
+        if row["quantity"] in asked and not math.isnan(row["bias"]):
+            yield Statement(
+                f"{row['quantity']}, {row['study']}: bias {cell(row['bias'])} (Monte-Carlo error "
+                f"{cell(row['bias_se'])}); {row['coverage_count']:,} of {row['fits']:,} equal-tailed "
+                f"{100 * row['interval']:g} % intervals cover the truth, {row['coverage']:.3f} (exact "
+                f"95 % limits {row['coverage_lower']:.3f} to {row['coverage_upper']:.3f}); mean width "
+                f"{cell(row['width'])}.",
+                "operating_quantities",
+                row_of(place),
+            )
     for place, row in enumerate(c.tables["operating_studies"].to_dict("records")):
         notes = []
         if row["persons"] and row["run_persons"] and row["persons"] != row["run_persons"]:
@@ -245,6 +258,8 @@ def _missing(c: Contents) -> Iterator[Statement]:
             yield Statement(f"{words}: {name}, {row['value']}.", "data", row_of(place))
     if c.has("dropout_strategies"):
         yield Statement("The comparison if those who left did otherwise:", "dropout_strategies")
+    else:
+        yield Statement("No analysis varies this assumption; the list of what is missing says what would.", "checklist")
 
 
 def _computation(c: Contents) -> Iterator[Statement]:

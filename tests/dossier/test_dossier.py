@@ -165,9 +165,12 @@ def test_every_statement_names_a_row_that_is_there_and_its_numbers(made, saved):
             row = table.iloc[each.row - 2]
             assert f"{float(row['share']):.3f} (exact 95 % limits {float(row['lower']):.3f} to" in each.text
             assert f"{row['successes']} of {row['fits']}" in each.text
+        if each.table == "operating_quantities":
+            row = table.iloc[each.row - 2]
+            assert f"{row['coverage_count']} of {row['fits']} equal-tailed 95 % intervals" in each.text
         if each.table == "success" and each.row is not None:
             row = table.iloc[each.row - 2]
-            assert f"“{row['criterion']}”" in each.text
+            assert f"“{row['criterion']}”: {row['answer']}." in each.text
     links = set(re.findall(r'href="(tables/[^"]+)"', (saved / "dossier.html").read_text()))
     assert {each.file for each in made.stated} <= links
     assert all((saved / link).is_file() for link in links)
@@ -222,12 +225,12 @@ def test_the_folder(made, saved):
 def test_another_model_in_the_simulated_trials_is_said_loudly(small, tmp_path):
     shutil.copytree(small / "main", tmp_path / "main")
     other = json.loads(json.dumps(MODEL)) | {"pooling": "complete"}
-    write_study(tmp_path / "trials", np.zeros(5), model=other, truth=NO_EFFECT, fits=8)
+    write_study(tmp_path / "trials", np.zeros(5), model=other, truth=NO_EFFECT, fits=8, strata=True)
     (tmp_path / "dossier.toml").write_text(MINIMAL + '[[trials]]\nfolder = "trials"\n')
     made = make_dossier(tmp_path)
     assert not made.tables["operating_studies"]["same_model"].any()
     assert "ANOTHER MODEL" in made.sentence()
-    assert "pooling: partial, there complete" in made.html
+    assert "pooling: partial, there complete; strata are used: no, there yes" in made.html
     assert "3 of 8 fits are missing" in "\n".join(map(str, made.lead.cautions))
     status = {item.asked: item.status for item in made.items}
     assert status["simulated trials were analysed with the model of this trial"] == "absent"
@@ -379,7 +382,7 @@ def test_the_example_is_a_configuration_and_its_trials_decide_as_it_does():
 
     said = read_dossier_config(EXAMPLE).sections
     run = read_toml(EXAMPLE / "analysis.toml")[1]
-    for name in ("effect", "no_effect", "prior"):
+    for name in ("effect", "no_effect"):
         trials = read_toml(EXAMPLE / f"{name}.toml")[1]
         assert trials["model"] == run["model"]
         rules = [Rule.model_validate(rule) for rule in trials["decide"]]

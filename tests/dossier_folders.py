@@ -77,9 +77,9 @@ def write_study(
 ) -> Path:
     """The folder of `bayesmodels trials`, each trial a normal estimate with standard error `se` and a flat prior.
 
-    `effects`: the true difference of each trial.
+    `effects`: the true difference of each trial; `rule`: one, or a tuple of rules.
     """
-    rule = rule or Rule(name="function", variable="difference", at=AT)
+    rules = rule if isinstance(rule, tuple) else (rule or Rule(name="function", variable="difference", at=AT),)
     records = []
     for number, effect in enumerate(effects):
         mean = np.random.default_rng(number).normal(effect, se)
@@ -90,8 +90,8 @@ def write_study(
             coords=labels | {"good_direction": ("outcome", ["up"])},
         )
         quantity = "difference[alsfrs_r, early - delayed, all, week 28]"
-        rows = fit_rows(values, [], [rule], {quantity: float(effect)}, 0.95)
-        rows = [{**row, "kind": "quantity", "rule": None, "success": None, "favourable": None} for row in rows] + rows
+        rows = fit_rows(values, [], rules, {quantity: float(effect)}, 0.95)
+        rows = [{**rows[0], "kind": "quantity", "rule": None, "success": None, "favourable": None}, *rows]
         facts = {"status": "ok", "why": None, "seed": number, "converged": number != 0, "verdict": "ok"}
         records.append({"fit": number, "cpu_seconds": 1.0, "seconds": 1.0, **facts, "rows": rows})
     path.mkdir(parents=True)
@@ -105,7 +105,8 @@ def write_study(
     }  # fmt: skip
     manifest = {
         "kind": "trials", "name": name, "digest": "abcd1234", "planned": fits or len(effects), "seed": 7,
-        "interval": 0.95, "keep": [], "rules": [json.loads(rule.model_dump_json())], "sampling": {"draws": 1000},
+        "interval": 0.95, "keep": [], "rules": [json.loads(rule.model_dump_json()) for rule in rules],
+        "sampling": {"draws": 1000},
         "plan": plan, "truths": {}, "status": "finished",
     }  # fmt: skip
     (path / "manifest.json").write_text(json.dumps(manifest))

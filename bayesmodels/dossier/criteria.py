@@ -52,10 +52,19 @@ class Decided:
     draws: np.ndarray
     prior: np.ndarray
 
+    def favourable(self, values: Any) -> Any:
+        """Whether values are favourable.
+
+        Parameters
+        ----------
+        values : float or array
+        """
+        return self.criterion.favourable(values, self.sign)
+
     @property
     def hits(self) -> np.ndarray:
         """Whether each draw (chain, draw) is favourable."""
-        return self.criterion.favourable(self.draws, self.sign)
+        return self.favourable(self.draws)
 
     @property
     def probability(self) -> float:
@@ -76,7 +85,7 @@ class Decided:
     @property
     def prior_probability(self) -> float:
         """The same probability before the data; NaN where the prior is not archived."""
-        return float(self.criterion.favourable(self.prior, self.sign).mean()) if len(self.prior) else math.nan
+        return float(self.favourable(self.prior).mean()) if len(self.prior) else math.nan
 
     @property
     def met(self) -> bool:

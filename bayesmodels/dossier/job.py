@@ -86,7 +86,7 @@ class Dossier:
 
     def sentence(self) -> str:
         """Say what must be known first, whether the criteria were met, and what is missing."""
-        shown = [each.plain() for each in self.stated if each.table in ("success", "checklist")]
+        shown = [each.plain() for each in self.stated if each.mark or each.table == "checklist"]
         urgent = [each.plain() for each in self.stated if each.loud]
         return "\n".join([*([self.stamp] if self.stamp else []), *urgent, *shown])
 

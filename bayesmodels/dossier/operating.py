@@ -130,16 +130,20 @@ def rules_table(studies: Sequence[TrialsStudy], found: Sequence[Decided]) -> pd.
     -------
     DataFrame
         study, criterion (the one that the rule is; blank where none), rule, quantity, measure, successes, fits, share,
-        lower, upper. Measures as `trials.operating.rule_table` has them; where the truth of a quantity is not known
-        and the generator's drug does nothing, a success is a type I error. Where truths vary, "wrong among successes":
-        trials without a favourable truth among those that decided for success. Of several criteria also "all criteria
-        met" and "any criterion met", over all trials of a study that decides by each of them.
+        lower, upper. Measures as `trials.operating.rule_table` has them; where the truth of a criterion's quantity is
+        not known, the generator's drug does nothing and no effect (0) is not favourable, a success is a type I error.
+        Where truths vary, "wrong among successes": trials without a favourable truth among those that decided for
+        success. Of several criteria also "all criteria met" and "any criterion met", over all trials of a study that
+        decides by each of them.
     """
     rows = []
     for study in studies:
-        names = {name: each.criterion.name for each in found if (name := same_rule(study, each))}
+        decides = {name: each for each in found if (name := same_rule(study, each))}
+        names = {name: each.criterion.name for name, each in decides.items()}
         for row in [*study.found.table.to_dict("records"), *_wrong(study)]:
-            measure = TYPE_I if row["measure"] == "success" and study.without_effect else row["measure"]
+            own, measure = decides.get(str(row["rule"])), row["measure"]
+            if measure == "success" and own is not None and study.without_effect and not own.favourable(0.0):
+                measure = TYPE_I
             rows.append({"study": study.name, "criterion": names.get(str(row["rule"]), ""), **row, "measure": measure})
         if len(names) == len(found) > 1:
             rows += [{"study": study.name, "criterion": "all", **row} for row in _together(study, list(names))]

@@ -259,7 +259,7 @@ def _missing(c: Contents) -> Iterator[Statement]:
     if c.has("dropout_strategies"):
         yield Statement("The comparison if those who left did otherwise:", "dropout_strategies")
     else:
-        yield Statement("No analysis varies this assumption; the list of what is missing says what would.", "checklist")
+        yield Statement("No analysis varies this assumption ([dropout] does).", "data")
 
 
 def _computation(c: Contents) -> Iterator[Statement]:
@@ -279,8 +279,8 @@ def _computation(c: Contents) -> Iterator[Statement]:
 def _counted(items: tuple[Item, ...]) -> Statement:
     counts = {status: sum(item.status == status for item in items) for status in ("present", "partly", "absent")}
     return Statement(
-        f"Of {len(items)} items asked for, {counts['present']} are present, {counts['partly']} are there in part and "
-        f"{counts['absent']} are absent. Present means there to be judged, not sufficient.",
+        f"Items asked for: {len(items)}; present {counts['present']}, in part {counts['partly']}, absent "
+        f"{counts['absent']}. Present means there to be judged, not sufficient.",
         "checklist",
     )
 

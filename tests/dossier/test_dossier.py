@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,42 @@ def test_a_rule_that_decides_otherwise_is_not_the_criterion(tmp_path, criterion,
     else:
         study.found.rows["quantity"] = "difference[alsfrs_r, early - delayed, all, week 52]"
         assert same_rule(study, criterion) == ""
+
+
+def test_several_criteria_are_also_counted_together(tmp_path, criterion):
+    from bayesmodels.dossier.config import Criterion
+    from bayesmodels.dossier.evidence import read_trials_study
+    from bayesmodels.dossier.operating import rules_table
+
+    said = {"variable": "difference", "at": AT}
+    rules = tuple(Rule.model_validate({**said, "name": name, "beyond": k}) for name, k in (("any", 0), ("large", 1)))
+    found = [replace(criterion, criterion=Criterion.model_validate(rule.model_dump())) for rule in rules]
+    study = read_trials_study(write_study(tmp_path / "both", np.full(40, 2.0), rule=rules))
+    table = rules_table([study], found).set_index("measure")
+    means = np.array([np.random.default_rng(k).normal(2.0, 0.8) for k in range(40)])
+    small, large = (means - k > 0.8 * norm.ppf(0.975) for k in (0, 1))
+    assert 0 < large.sum() < small.sum() < 40
+    assert table.loc["all criteria met", "successes"] == (small & large).sum()
+    assert table.loc["any criterion met", "successes"] == (small | large).sum()
+    assert table.loc["all criteria met", "criterion"] == "all"
+    assert table.loc["power", "successes"].tolist() == [small.sum(), large.sum()]
+
+
+def test_a_success_without_a_drug_effect_is_a_type_i_error_unless_no_effect_is_favourable(tmp_path, criterion):
+    from bayesmodels.dossier.evidence import read_trials_study
+    from bayesmodels.dossier.operating import rules_table
+
+    def measured(name, truth, found):
+        rule = Rule.model_validate(found.criterion.model_dump(exclude={"why"}))
+        study = read_trials_study(write_study(tmp_path / name, np.zeros(5), rule=rule, truth=truth))
+        study.found.rows["favourable"] = pd.NA  # as where the generator does not know the quantity
+        return rules_table([study], [found])["measure"].tolist()
+
+    not_worse = replace(criterion, criterion=criterion.criterion.model_copy(update={"beyond": -1.0}))
+    effect = {"type": "generator", "drug_effect": True}
+    assert measured("no", NO_EFFECT, criterion) == ["type I error"]
+    assert measured("yes", effect, criterion) == ["success"]
+    assert measured("not worse", NO_EFFECT, not_worse) == ["success"]
 
 
 def test_a_run_that_did_not_converge_decides_nothing(tmp_path):

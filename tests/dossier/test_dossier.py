@@ -326,6 +326,17 @@ def test_a_folder_above_one_run_will_do(small, tmp_path):
         make_dossier(tmp_path)
 
 
+def test_a_run_alone_makes_a_dossier_that_says_what_is_missing(small):
+    (small / "bare.toml").write_text('[dossier]\nrun = "main"\n')
+    made = make_dossier(small / "bare.toml")
+    assert made.answers == {}
+    assert "No success criterion is stated" in made.html
+    status = {item.asked: item.status for item in made.items}
+    assert status["success criterion: quantity, side and probability threshold"] == "absent"
+    assert status["type I error of every criterion, by simulation"] == "absent"
+    assert status["convergence of the chains, with the limits that it was judged by"] == "present"
+
+
 def test_every_problem_of_the_file_is_a_line(tmp_path):
     wrong = MINIMAL.replace('run = "main"', 'runs = "main"').replace("difference", "differences")
     (tmp_path / "dossier.toml").write_text(wrong + '[[prior]]\nwhy = "so"\n')

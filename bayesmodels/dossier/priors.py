@@ -171,11 +171,10 @@ def _note(size: PriorSize, persons: float) -> str:
         return "not known: the prior is not archived, or has no width"
     if size.variance_ratio >= 1:
         return "not known: the posterior is not narrower than the prior, so these data taught nothing about it"
-    if size.variance_ratio > 0.5:
-        return "most of what is known is the prior"
+    notes = ["most of what is known is the prior"] if size.variance_ratio > 0.5 else []
     if not math.isfinite(size.by_width) or not 0.5 <= size.by_width / size.persons <= 2:
-        return "far from normal: the two sizes differ by more than a factor of 2"
-    return ""
+        notes.append("far from normal: the two sizes differ by more than a factor of 2")
+    return "; ".join(notes)
 
 
 def prior_predictive_table(run: Run, found: Sequence[Decided]) -> pd.DataFrame:

@@ -326,6 +326,13 @@ def _of_studies(c: Contents) -> Iterator[Statement]:
                 "operating_studies",
                 row_of(place),
             )
+        if row["not_converged"]:
+            yield Statement(
+                f"{row['not_converged']:,} of {row['fits'] - row['failed']:,} fits of {study.name} did not converge; "
+                "they count in its shares.",
+                "operating_studies",
+                row_of(place),
+            )
         lacking = [each.criterion.name for each in c.found if not same_rule(study, each)]
         if lacking:
             yield Statement(

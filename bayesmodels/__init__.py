@@ -40,6 +40,7 @@ _HOME = {
     "fit": "fitted",
     "hhd": "models.presets",
     "load": "posterior.archive",
+    "make_dossier": "dossier.job",
     "nfl_plasma": "models.presets",
     "draw_person_terms": "persons.random_effects",
     "predict": "persons.prediction.predict",

@@ -83,6 +83,7 @@ JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number o
 JsonStudy = Annotated[bool, typer.Option("--json", help="Print folder, status, fits and rules as JSON on stdout.")]
 JsonPersons = Annotated[bool, typer.Option("--json", help="Print folder, verdicts and seed as JSON on stdout.")]
 JsonTables = Annotated[bool, typer.Option("--json", help="Print folder, counts and warnings as JSON on stdout.")]
+JsonDossier = Annotated[bool, typer.Option("--json", help="Print folder, success and what is missing as JSON.")]
 JsonProblems = Annotated[bool, typer.Option("--json", help="Print source, problems and warnings as JSON on stdout.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")]
 Again = Annotated[bool, typer.Option("--again", help="Replace a run that is there.")]
@@ -364,6 +365,26 @@ def adam(
 
 
 @app.command()
+def dossier(
+    source: Annotated[Path, typer.Argument(help="TOML file, or folder with dossier.toml, that names the evidence.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the dossier; default `dossier` beside it.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: JsonDossier = False,
+) -> None:
+    """Make one folder and page for regulators from a run, its sensitivity runs and studies of simulated trials."""
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.dossier.job import PAGE, make_dossier
+
+        place = out if out is not None else (source if source.is_dir() else source.parent) / "dossier"
+        made = make_dossier(source, place)
+        answer.code = NOT_CONVERGED if made.verdict == "not_converged" else OK
+        answer.text = f"{place / PAGE}\n{made.sentence()}"
+        answer.document = {"out": str(place), **made.document(), "exit": answer.code}
+
+
+@app.command()
 def check(
     source: Annotated[Path, typer.Argument(help="A folder with persons, visits and events, or a TOML file.")],
     quiet: Quiet = False,
@@ -371,15 +392,16 @@ def check(
 ) -> None:
     """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _answering(quiet, as_json) as answer:
+        from bayesmodels.dossier.config import dossier_problems, is_of_dossier
         from bayesmodels.run.check import checked
         from bayesmodels.run.config import own_code_of
         from bayesmodels.trials.config import is_of_trials, trials_problems
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
-        problems, warnings = (
-            [str(line) for line in lines] for lines in (trials_problems if is_of_trials(source) else checked)(source)
-        )
+        of_trials = trials_problems if is_of_trials(source) else checked
+        find = dossier_problems if is_of_dossier(source) else of_trials
+        problems, warnings = ([str(line) for line in lines] for lines in find(source))
         answer.document = {"source": str(source), "problems": problems, "warnings": warnings}
         answer.code = BAD_INPUT if problems else OK
         answer.lines = shown(problems, "problem")

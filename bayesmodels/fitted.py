@@ -35,6 +35,7 @@ from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.sampling import Phase, no_phases, sample
 from bayesmodels.fitting.settings import NutsSettings, resolved
 from bayesmodels.models.doubtful_data import all_warnings
+from bayesmodels.models.prior_table import prior_table
 from bayesmodels.models.visit_means.model import VisitModel
 from bayesmodels.persons.log_likelihood import likelihood_groups
 from bayesmodels.persons.summaries.means import means_summaries
@@ -43,6 +44,7 @@ from bayesmodels.persons.summaries.trials import trial_summaries
 from bayesmodels.persons.summaries.visits import visit_summaries
 from bayesmodels.posterior.archive import SCHEMA
 from bayesmodels.posterior.convergence import convergence
+from bayesmodels.processes import usable_cores
 from bayesmodels.study import MeansTable, Study, TrialTable
 
 if TYPE_CHECKING:
@@ -107,8 +109,8 @@ def fit(
         Groups `posterior`, `sample_stats`, `prior` (published variables, 1,000 draws), and where the model has them
         `log_likelihood` [person] (of more than 2,000 persons `person_elpd`), `observed_summary`, `predictive_summary`;
         of a model with events also `event_curves`, `event_data`, `dynamic_prediction`; then those of the analyses. Root
-        attributes describe model, data, warnings about them, settings, versions, seconds and convergence; nested ones
-        are JSON.
+        attributes describe model, its priors, data, warnings about them, settings, versions, machine, seconds and
+        convergence; nested ones are JSON.
 
     Raises
     ------
@@ -148,7 +150,9 @@ def fit(
         "warnings": json.dumps(
             [line.without_person for line in all_warnings(model, data, event_parts(model, analyses))]
         ),
+        "priors": json.dumps(stated_priors(model, data)),
         "versions": json.dumps(versions()),
+        "machine": json.dumps(machine()),
         "convergence": json.dumps(convergence(tree).summary()),
     }
     fitted = Fit(model, pm_model, data, tree, compile_once, on_phase)
@@ -239,6 +243,35 @@ def describe_data(data: Any) -> dict[str, Any]:
     if hasattr(data, "unused"):
         described["unused"] = data.unused.to_dict("records")
     return json.loads(json.dumps(described, default=_plain))
+
+
+def stated_priors(model: Any, data: Any) -> list[dict[str, Any]]:
+    """Return the rows of a model's table of priors (`prior_table`); empty where the model does not tell them.
+
+    Parameters
+    ----------
+    model : Model
+    data : Study, MeansTable or what the model takes
+    """
+    if not callable(getattr(model, "prior_rows", None)):
+        return []
+    try:
+        table = prior_table(model, data)
+    except Exception:  # whatever a model of one's own does: a table for readers costs no fit
+        return []
+    return json.loads(table.to_json(orient="records"))
+
+
+def machine() -> dict[str, str]:
+    """Return what the numbers may depend on besides versions: kind of processor, system, processors. No host's name."""
+    found = {"system": f"{platform.system()} {platform.release()}", "architecture": platform.machine()}
+    try:
+        listed = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        listed = []
+    names = [line.partition(":")[2].strip() for line in listed if line.startswith("model name")]
+    processor = names[0] if names else platform.processor()
+    return found | ({"processor": processor} if processor else {}) | {"processors usable": str(usable_cores())}
 
 
 def versions() -> dict[str, str]:

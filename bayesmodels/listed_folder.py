@@ -37,8 +37,8 @@ _NO_DIGEST = {"sha256": None, "bytes": None}
 Status = Literal["running", "finished", "failed", "interrupted", "replacing"]
 STATUSES: tuple[Status, ...] = ("running", "finished", "failed", "interrupted", "replacing")
 
-Kind = Literal["run", "report", "demo", "study"]
-"""What a folder holds: a run that can be resumed, a report of a posterior kept elsewhere, the demo, or tables."""
+Kind = Literal["run", "report", "demo", "study", "dossier"]
+"""What a folder holds: a run that can be resumed, a report of a posterior kept elsewhere, the demo, tables, or a dossier."""
 
 ELSEWHERE = "choose another --out"
 OR_DELETE = f"{ELSEWHERE}, or delete the folder yourself"
@@ -106,7 +106,7 @@ class ListedFolder:
 
         Parameters
         ----------
-        kind : {"run", "report", "demo", "study"}
+        kind : {"run", "report", "demo", "study", "dossier"}
         run : str or None
             What the files belong to.
         **facts

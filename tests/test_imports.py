@@ -35,7 +35,19 @@ def test_nothing_heavy_is_imported(code):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"], ["trial-level"], ["person-level"], ["adam"]]
+    "command",
+    [
+        [],
+        ["fit"],
+        ["report"],
+        ["simulate"],
+        ["check"],
+        ["demo"],
+        ["trial-level"],
+        ["person-level"],
+        ["adam"],
+        ["dossier"],
+    ],
 )
 def test_help_imports_nothing_heavy(command):
     code = f"""

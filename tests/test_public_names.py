@@ -36,6 +36,7 @@ NAMES = (
     "fit",
     "hhd",
     "load",
+    "make_dossier",
     "nfl_plasma",
     "predict",
     "predict_events",

@@ -38,7 +38,7 @@ Status = Literal["running", "finished", "failed", "interrupted", "replacing"]
 STATUSES: tuple[Status, ...] = ("running", "finished", "failed", "interrupted", "replacing")
 
 Kind = Literal["run", "report", "demo", "study", "dossier"]
-"""What a folder holds: a run that can be resumed, a report of a posterior kept elsewhere, the demo, tables, or a dossier."""
+"""What a folder holds: a run to resume, a report of a posterior kept elsewhere, the demo, study tables, a dossier."""
 
 ELSEWHERE = "choose another --out"
 OR_DELETE = f"{ELSEWHERE}, or delete the folder yourself"

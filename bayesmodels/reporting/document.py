@@ -18,6 +18,7 @@ from bayesmodels.errors import expect
 from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import FROM_FIT, load, needs
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, fill, read
+from bayesmodels.reporting.chapters.borrowing import Borrowing
 from bayesmodels.reporting.chapters.convergence import Convergence
 from bayesmodels.reporting.chapters.curves import Curves
 from bayesmodels.reporting.chapters.disease_rate import DiseaseRates
@@ -63,6 +64,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Earliness(),
     ChecklistItems(),
     DiseaseRates(),
+    Borrowing(),
     Effects(),
     Curves(),
     StartGroups(),

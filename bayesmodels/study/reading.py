@@ -28,6 +28,7 @@ def read_study(
     distinct_labels: DistinctLabels = (),
     event_labels: Mapping[str, str] | None = None,
     new_persons: bool = False,
+    trial: str | None = None,
 ) -> Study:
     """A study from files.
 
@@ -38,7 +39,8 @@ def read_study(
         files. csv: UTF-8, with comma, semicolon or tab between cells and a point in decimals.
     name : str, optional
         Default: the folder's name, or "study".
-    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels, new_persons
+    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels, new_persons,
+    trial
         As in `Study.from_frames`.
 
     Raises
@@ -51,7 +53,7 @@ def read_study(
         name = "study" if isinstance(source, Mapping) else Path(source).resolve().name
     settings = check_settings(
         wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels,
-        new_persons,
+        new_persons, trial,
     )  # fmt: skip
     return assemble(*tables, name, settings, wrong)
 

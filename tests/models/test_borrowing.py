@@ -11,7 +11,7 @@ import pymc as pm
 import pytensor
 import pytest
 import xarray as xr
-from borrowed_study import MONTH, model, outcome, study
+from borrowed_study import MONTH, model, outcome, study, tables
 from scipy.special import expit, logsumexp
 from scipy.stats import multivariate_normal, norm
 from small_study import published, random_point
@@ -25,6 +25,7 @@ from bayesmodels.parts.priors import HalfNormal
 from bayesmodels.persons.collapsed import collapsed
 from bayesmodels.persons.log_likelihood import person_log_likelihood
 from bayesmodels.statistics.borrowing import share_used
+from bayesmodels.study import Study
 
 OURS = {"trial": "ours"}
 DOCS = Path(__file__).parents[2] / "docs"
@@ -167,10 +168,10 @@ def rate_and_external(tau, data):
 
 
 def one_external_trial():
-    def edit(persons, visits):
-        visits["gone"] = visits["person"].map(persons.set_index("person")["trial"]) == "old"
-
-    return study(edit, strata=False)
+    persons, visits = tables()
+    persons = persons[persons["trial"] != "old"]
+    visits = visits[visits["person"].isin(persons["person"])]
+    return Study.from_frames(persons, visits, reference_group="control", trial="ours", curve_weeks=(0, 12, 30))
 
 
 def test_share_used_is_exact_in_the_normal_case_from_pooled_to_separate():

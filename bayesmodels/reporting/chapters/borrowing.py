@@ -126,7 +126,7 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
         n = external.get(row["external_trial"], {}).get("informative", {}).get(row["outcome"], {})
         persons = float(n.get(row["stratum"], np.nan))
         used = share_used(rate, theirs)
-        found = {"external_persons": persons, "share_used": used, "counts_as": used * persons}
+        found: dict[str, Any] = {"external_persons": persons, "share_used": used, "counts_as": used * persons}
         for name, draws in (("our", rate), ("external", theirs)):
             numbers = summarise(draws, reading.prob)
             found |= {f"{name}_{edge}": float(numbers[edge]) for edge in ("median", "lower", "upper")}

@@ -8,11 +8,14 @@ posterior probability that it slows the decline is above .975. `no_effect`: how 
 nothing (type I error); `effect`: of one that does (power). Each trial is analysed on its own, and with external
 controls whose rate is that of ours or faster: faster ones make the drug look better than it is. External controls of
 one trial differ between drifts by the drift alone, so that drifts are compared within trials.
+
+The posterior is that of `LongitudinalModel`, computed without its sampler (`exact`); a test compares the two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,29 +24,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.outcome import Outcome, Typical
-from bayesmodels.models.visits.design import as_data, design_of
-from bayesmodels.models.visits.external import external_data, external_design, external_persons
 from bayesmodels.parts.borrowing import Commensurate, RobustMixture
 from bayesmodels.parts.effects import SlopeChange
 from bayesmodels.parts.priors import HalfNormal, Normal
 from bayesmodels.reporting.drawing import COLOURS, MARKERS, png_bytes
-from bayesmodels.statistics.borrowing import share_used
 from bayesmodels.study import Study
-from bayesmodels.trials.results import Results, convergence_counts, fits_table
-from bayesmodels.trials.specification import FitsSpec, TrialsSpec
+from bayesmodels.trials.results import Results
+from bayesmodels.trials.specification import TrialsSpec
 from bayesmodels.trials.study import TrialsStudy, Variant
+from validation.borrowing import exact
 
 ACTIVE, CONTROL, EXTERNAL = 27, 13, 100
 WEEKS = (0.0, 8.0, 16.0, 24.0)
-RATE, RATE_SD, LEVEL, LEVEL_SD, ERROR_SD = -1.0, 0.8, 37.0, 6.0, 2.0
+TRUE_RATE, TRUE_RATE_SD, TRUE_LEVEL, TRUE_LEVEL_SD, TRUE_ERROR_SD = -1.0, 0.8, 37.0, 6.0, 2.0
 EXTERNAL_LEVEL = 35.0
 EFFECTS = {"no_effect": 0.0, "effect": 0.6}
 """Points a month that the drug adds to the rate, by variant."""
 
-PRIOR_SD = 0.5
+PRIOR_SD = exact.RATE[1]
 """Of our untreated rate, points a month; drifts are given in these units."""
 
 DRIFTS = (0.0, 0.25, 0.5, 1.0)
@@ -55,9 +55,11 @@ OURS = "ours"
 
 SCORE = Outcome(
     name="score", unit="points", good_direction="up", typical=Typical(level=37.0, spread=6.0, rate=1.0),
-    rate=Normal(mean=-1.0, sd=PRIOR_SD, source="study"), rate_sd=HalfNormal(sd=1.0, source="study"),
-    residual_sd=HalfNormal(sd=2.5, source="study"),
-    effect=SlopeChange(size=Normal(mean=0.0, sd=2.0, source="study: wide, so that it does not hold type I error down")),
+    level=Normal(mean=exact.LEVEL[0], sd=exact.LEVEL[1], source="study"),
+    rate=Normal(mean=exact.RATE[0], sd=exact.RATE[1], source="study"),
+    level_sd=HalfNormal(sd=exact.LEVEL_SD, source="study"), rate_sd=HalfNormal(sd=exact.RATE_SD, source="study"),
+    residual_sd=HalfNormal(sd=exact.ERROR_SD, source="study"),
+    effect=SlopeChange(size=Normal(mean=exact.EFFECT[0], sd=exact.EFFECT[1], source="study: wide")),
 )  # fmt: skip
 
 METHODS: Mapping[str, Any] = {
@@ -68,119 +70,125 @@ METHODS: Mapping[str, Any] = {
 }
 
 
-def tables(rng: np.random.Generator, effect: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Persons and visits of a trial and of external controls without drift; visits have months, and no drift yet."""
-    n = ACTIVE + CONTROL + EXTERNAL
+@dataclass(frozen=True, kw_only=True)
+class BorrowingSpec(TrialsSpec):
+    """Specification of the study.
+
+    Parameters
+    ----------
+    variant, seed
+        As of every study.
+    draws : int
+        Importance draws of SDs and correlation.
+    """
+
+    draws: int = 400
+
+
+def visits_of(rng: np.random.Generator, effect: float) -> list[np.ndarray]:
+    """Visits (person, visit) of active, control and external persons, these without drift."""
+    months, found = np.array(WEEKS) / MONTH_IN_WEEKS, []
+    groups = ((ACTIVE, TRUE_LEVEL, effect), (CONTROL, TRUE_LEVEL, 0.0), (EXTERNAL, EXTERNAL_LEVEL, 0.0))
+    for n, mean, more in groups:
+        level = mean + TRUE_LEVEL_SD * rng.standard_normal(n)
+        rate = TRUE_RATE + more + TRUE_RATE_SD * rng.standard_normal(n)
+        error = TRUE_ERROR_SD * rng.standard_normal((n, len(WEEKS)))
+        found.append(level[:, None] + rate[:, None] * months + error)
+    return found
+
+
+def drifted(groups: list[np.ndarray], drift: float) -> list[np.ndarray]:
+    """The same with external persons whose rate is faster by `drift` prior SDs."""
+    active, control, external = groups
+    return [active, control, external - drift * PRIOR_SD * np.array(WEEKS) / MONTH_IN_WEEKS]
+
+
+def study_of(groups: list[np.ndarray]) -> Study:
+    """The study of our trial beside the external controls, as an analyst would have it."""
+    sizes = [len(group) for group in groups]
     persons = pd.DataFrame(
         {
-            "person": np.arange(n).astype(str),
-            "start_group": ["active"] * ACTIVE + ["control"] * (CONTROL + EXTERNAL),
-            "drug_start_week": [0.0] * ACTIVE + [np.nan] * (CONTROL + EXTERNAL),
-            "trial": [OURS] * (ACTIVE + CONTROL) + ["earlier"] * EXTERNAL,
+            "person": np.arange(sum(sizes)).astype(str),
+            "start_group": np.repeat(["active", "control", "control"], sizes),
+            "drug_start_week": np.repeat([0.0, np.nan, np.nan], sizes),
+            "trial": np.repeat([OURS, OURS, "earlier"], sizes),
         }
     )
-    ours = (persons["trial"] == OURS).to_numpy()
-    level = np.where(ours, LEVEL, EXTERNAL_LEVEL) + LEVEL_SD * rng.standard_normal(n)
-    rate = RATE + RATE_SD * rng.standard_normal(n) + effect * (persons["start_group"] == "active").to_numpy()
-    months = np.array(WEEKS) / MONTH_IN_WEEKS
-    values = level[:, None] + rate[:, None] * months + ERROR_SD * rng.standard_normal((n, len(WEEKS)))
     visits = pd.DataFrame(
         {
             "person": np.repeat(persons["person"].to_numpy(), len(WEEKS)),
-            "week": np.tile(WEEKS, n),
+            "week": np.tile(WEEKS, len(persons)),
             "outcome": SCORE.name,
-            "value": values.ravel(),
+            "value": np.concatenate(groups).ravel(),
         }
     )
-    return persons, visits
-
-
-def study_of(persons: pd.DataFrame, visits: pd.DataFrame, drift: float) -> Study:
-    """The study of our trial, beside external controls whose rate is faster by `drift` prior SDs."""
-    external = visits["person"].map(persons.set_index("person")["trial"]).to_numpy() != OURS
-    moved = visits["value"] - np.where(external, drift * PRIOR_SD * visits["week"] / MONTH_IN_WEEKS, 0.0)
     return Study.from_frames(
-        persons, visits.assign(value=moved), name="simulated", reference_group="control", curve_weeks=WEEKS, trial=OURS
+        persons, visits, name="simulated", reference_group="control", curve_weeks=WEEKS, trial=OURS
     )
 
 
 @cache
 def the_model(method: str) -> LongitudinalModel:
-    """The analysis by this method."""
+    """The package's model of an analysis."""
     return LongitudinalModel(outcomes=(SCORE,), borrowing=METHODS[method])
 
 
-@cache
-def the_refit(method: str) -> Refit:
-    """Its model compiled, once per process."""
-    study = study_of(*tables(np.random.default_rng(0), 0.0), 0.0)
-    more = () if METHODS[method] is None else ("trial_drift",)
-    narrow = ("narrow_drift_probability",) if method == "robust mixture" else ()
-    return refit_of(the_model(method), study, ("drug_effect", "population_rate", *more, *narrow))
+def sds_of(method: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the drift's SD and their weights, of an analysis that borrows."""
+    borrowing = METHODS[method]
+    if isinstance(borrowing, RobustMixture):
+        return exact.drift_sds(mixture=(borrowing.weight, borrowing.narrow, borrowing.wide))
+    if isinstance(borrowing.tau, HalfNormal):
+        return exact.drift_sds(tau=borrowing.tau.sd)
+    return exact.drift_sds(fixed=borrowing.tau)
 
 
-def arrays_of(method: str, study: Study) -> dict[str, np.ndarray]:
-    """Data of a study for the compiled model."""
-    model = the_model(method)
-    design = design_of(study, model.outcomes, ())
-    found = as_data(design, [SCORE.name])
-    if METHODS[method] is not None:
-        found |= external_data(model, external_design(model, external_persons(model, study, design)))
-    return found
-
-
-def analyse(spec: FitsSpec, number: int) -> dict[str, Any]:
-    """Simulate one trial with its external controls, and fit every analysis at every drift.
+def analyse(spec: BorrowingSpec, number: int) -> dict[str, Any]:
+    """Simulate one trial with its external controls, and analyse it by every method at every drift.
 
     Returns
     -------
     dict
-        `fits`: a row for each, with method, drift (NaN without borrowing), posterior of the effect and convergence.
+        `rows`: one for each, with method, drift (None without borrowing) and the posterior of the effect.
     """
     rng = spec.stream(number)
-    persons, visits = tables(rng, EFFECTS[spec.variant])
-    rows = []
-    for method in METHODS:
-        for drift in DRIFTS if METHODS[method] is not None else (None,):
-            study = study_of(persons, visits, drift or 0.0)
-            row = _fitted(method, arrays_of(method, study), spec, rng)
-            rows.append({"method": method, "drift": drift, **row})
-    return {"fits": rows}
+    months, truth = np.array(WEEKS) / MONTH_IN_WEEKS, EFFECTS[spec.variant]
+    groups = visits_of(rng, truth)
+    own = exact.summary_of(groups[:2], months)
+    rows = [{"method": "no borrowing", "drift": None, **_row(own, exact.spread_of(own, spec.draws, rng), truth)}]
+    spread = exact.spread_of(exact.summary_of(groups, months), spec.draws, rng)  # a drift does not change the scatter
+    for method in list(METHODS)[1:]:
+        for drift in DRIFTS:
+            data = exact.summary_of(drifted(groups, drift), months)
+            rows.append({"method": method, "drift": drift, **_row(data, spread, truth, method)})
+    return {"rows": rows}
 
 
-def _fitted(method: str, arrays: Mapping[str, np.ndarray], spec: FitsSpec, rng: np.random.Generator) -> dict[str, Any]:
-    refit = the_refit(method)
-    tree = refit.sample(arrays, spec.settings(rng))
-    found = refit.published(stacked(tree["posterior"].to_dataset(), refit.names))
-    effect, rate = found["drug_effect"].ravel(), found["population_rate"].ravel()
-    row: dict[str, Any] = {
-        "above_zero": float((effect > 0).mean()), "mean": float(effect.mean()), "sd": float(effect.std(ddof=1)),
-        "lower": float(np.quantile(effect, 0.025)), "upper": float(np.quantile(effect, 0.975)),
-    }  # fmt: skip
-    if "trial_drift" in found:
-        row["share_used"] = share_used(rate, rate + found["trial_drift"].ravel())
-    if "narrow_drift_probability" in found:
-        row["narrow"] = float(found["narrow_drift_probability"].mean())
-    return {k: float(f"{v:.5g}") for k, v in row.items()} | judged(tree, refit, found)
+def _row(data: exact.Summary, spread: exact.Spread, truth: float, method: str = "") -> dict[str, float]:
+    found = exact.posterior(data, spread, *sds_of(method)) if method else exact.posterior(data, spread)
+    row = {name: found[name] for name in ("above_zero", "mean", "sd", "share_used", "ess") if name in found}
+    row["below_truth"] = found["cdf"](truth)
+    if method and isinstance(METHODS[method], RobustMixture):
+        row["narrow"] = float(found["of_sd"][0])
+    return exact.rounded(row)
 
 
 def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
-    """A row a fit; how often each analysis finds an effect at each drift; and a figure of it."""
-    rows = [{"trial": record["trial"], **row} for record in records for row in record["fits"]]
-    fits = fits_table(rows)
-    truth = EFFECTS[spec.variant]
-    table = characteristics(fits, truth)
-    counts = {"fits": len(fits), "true_effect": truth, **convergence_counts(fits)}
-    return Results(
-        {"fits": fits, "characteristics": table}, counts, {"found": png_bytes(figure(table, spec.variant), dpi=90)}
-    )
+    """A row an analysis, how often each finds an effect at each drift, and a figure of it."""
+    rows = pd.DataFrame([{"trial": record["trial"], **row} for record in records for row in record["rows"]])
+    table = characteristics(rows, EFFECTS[spec.variant])
+    counts = {
+        "analyses": len(rows), "true_effect": EFFECTS[spec.variant], "smallest_ess": float(rows["ess"].min()),
+        "median_ess": float(rows["ess"].median()),
+    }  # fmt: skip
+    return Results({"characteristics": table}, counts, {"found": png_bytes(figure(table, spec.variant), dpi=90)})
 
 
-def characteristics(fits: pd.DataFrame, truth: float) -> pd.DataFrame:
+def characteristics(rows: pd.DataFrame, truth: float) -> pd.DataFrame:
     """Share of trials in which the drug is found to help, bias, and coverage, a row an analysis and drift."""
     found = []
-    whole = fits.assign(drift=fits["drift"].fillna(-1.0), helped=fits["above_zero"] > RULE)
-    whole["covered"] = (whole["lower"] <= truth) & (truth <= whole["upper"])
+    whole = rows.assign(drift=rows["drift"].astype(float).fillna(-1.0), helped=rows["above_zero"] > RULE)
+    whole["covered"] = whole["below_truth"].between(1 - RULE, RULE)
     alone = whole.loc[whole["method"] == "no borrowing"].set_index("trial")["helped"]
     for (method, drift), own in whole.groupby(["method", "drift"], sort=False):
         n, share = len(own), float(own["helped"].mean())
@@ -239,18 +247,25 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     by_method = {str(method): own for method, own in table.groupby("method", sort=False)}
     alone = by_method.pop("no borrowing").iloc[0]
     worst = {method: own.sort_values("share").iloc[-1] for method, own in by_method.items()}
+    last = {method: own.sort_values("drift").iloc[-1] for method, own in by_method.items()}
     without = {method: own[own["drift"] == 0].iloc[0] for method, own in by_method.items()}
     far = table[table["share"] - 1.96 * table["error"] > 1 - RULE]
     return {
         "inflated": list(dict.fromkeys(far["method"])),
-        "table": table, "alone": alone, "worst": worst, "without": without, "prior_sd": PRIOR_SD, "rule": RULE,
+        "table": table, "alone": alone, "last": last, "worst": worst,
+        "without": without, "prior_sd": PRIOR_SD, "rule": RULE,
         "sizes": (ACTIVE, CONTROL, EXTERNAL), "weeks": WEEKS, "truth": EFFECTS[variant.spec.variant],
-        "drawn": {"rate": RATE, "rate_sd": RATE_SD, "level_sd": LEVEL_SD, "error_sd": ERROR_SD},
+        "drawn": {
+            "rate": TRUE_RATE,
+            "rate_sd": TRUE_RATE_SD,
+            "level_sd": TRUE_LEVEL_SD,
+            "error_sd": TRUE_ERROR_SD,
+        },
     }  # fmt: skip
 
 
 def _variant(name: str, title: str, trials: int) -> Variant:
-    spec = FitsSpec(variant=name, chains=1, tune=400, draws=1000, target_accept=0.8)
+    spec = BorrowingSpec(variant=name)
     return Variant(f"Borrowing under drift: {title}", f"reports/validation/borrowing/{name}", spec, trials)
 
 
@@ -258,8 +273,8 @@ STUDY = TrialsStudy(
     "validation.borrowing",
     __doc__,
     (
-        _variant("no_effect", "type I error of a drug that does nothing", 200),
-        _variant("effect", "power for a drug that slows the decline", 100),
+        _variant("no_effect", "type I error of a drug that does nothing", 400),
+        _variant("effect", "power for a drug that slows the decline", 400),
     ),
     analyse,
     results,

@@ -139,7 +139,7 @@ def test_the_exact_posterior_is_that_of_the_package(method):
         assert used == pytest.approx(expected["share_used"], abs=0.08)
 
 
-def test_a_study_without_trials_that_found_anything_says_so(tmp_path):
+def test_the_page_and_the_table_are_of_the_records(tmp_path):
     spec = study.BorrowingSpec(variant="no_effect", draws=100)
     records = [{"trial": n, "cpu_seconds": 0.1, **study.analyse(spec, n)} for n in range(3)]
     said = study.STUDY.write(records, spec, tmp_path, 3)

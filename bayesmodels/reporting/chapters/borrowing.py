@@ -53,7 +53,8 @@ class Borrowing(Chapter):
     def section(self, reading: Reading) -> Section:
         """Rates, drift and effective sample size."""
         table, label = reading.tables["borrowing"], reading.label
-        rows = [_shown(reading, row) for row in table.to_dict("records")]
+        of = table.to_dict("records")
+        rates = shown_with_errors([_shown(reading, row) for row in of], table[ERROR], "Drift")
         counted = (
             "Share used: the slope of the external rate on ours over the draws. 1 would be pooling, 0 nothing "
             "borrowed; below 0 the external persons have made our rate less certain. Counts as: that share of the "
@@ -68,9 +69,10 @@ class Borrowing(Chapter):
         return Section(
             "Borrowing from external persons",
             (NOT_RANDOMISED, _prior_said(reading), counted, shared),
-            {f"Untreated rate at week 0, ours and external: median and {label}": pd.DataFrame(
-                shown_with_errors(rows, table[ERROR], "Drift")
-            )},
+            {
+                f"Untreated rate at week 0, ours and external: median and {label}": pd.DataFrame(rates),
+                "What was borrowed": pd.DataFrame([_borrowed(reading, row) for row in of]),
+            },
             (
                 *reading.pictures("borrowing_rates", "Posterior of our untreated rate and of the external one"),
                 *reading.pictures("borrowing_drift", "Posterior of the drift beside its prior"),
@@ -90,8 +92,8 @@ class Borrowing(Chapter):
                 f"{row['unit']}; {_counts_as(row)}."
             )
             text += error_in_brackets(row[ERROR])
-            learned = row["width_ratio"] < LEARNED
-            (known if learned else unknown).append(text if learned else f"{text} The drift is {_why(row)}.")
+            learned = row["width_ratio"] < LEARNED and (row["lower"] > 0 or row["upper"] < 0)
+            (known if learned else unknown).append(text if learned else f"{text} {_why(row)}")
         return LeadLines(known, unknown)
 
     def summary(self, reading: Reading) -> dict[str, Any]:
@@ -141,24 +143,32 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
     return with_errors(whole, {"trial_drift": drift}, reading.context, "trial_drift")
 
 
+def _whom(reading: Reading, row: dict[str, Any]) -> dict[str, str]:
+    label = reading.context.outcomes[row["outcome"]].label
+    return {"Rate of": label, "Persons": stratum_label(row["stratum"]), "External trial": row["external_trial"]}
+
+
 def _shown(reading: Reading, row: dict[str, Any]) -> dict[str, str]:
-    whose = {"Rate of": reading.context.outcomes[row["outcome"]].label, "Persons": stratum_label(row["stratum"])}
-    found = {
-        **whose,
-        "External trial": row["external_trial"],
+    return {
+        **_whom(reading, row),
         "Ours": estimate(row["our_median"], row["our_lower"], row["our_upper"]),
         "External": estimate(row["external_median"], row["external_lower"], row["external_upper"]),
         "Drift": estimate(row["median"], row["lower"], row["upper"]),
         "Drift, prior": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
         "Unit": row["unit"],
     }
-    if not np.isnan(row["narrow_probability"]):
-        found["Probability of the narrow component"] = chance(row["narrow_probability"])
-    return found | {
+
+
+def _borrowed(reading: Reading, row: dict[str, Any]) -> dict[str, str]:
+    found = {
+        **_whom(reading, row),
         "External persons": f"{row['external_persons']:,.0f}",
         "Share used": fixed(row["share_used"], 2),
         "Counts as": f"{fixed(row['counts_as'], 0)} persons",
     }
+    if not np.isnan(row["narrow_probability"]):
+        found["Narrow component"] = chance(row["narrow_probability"])
+    return found
 
 
 def _prior_said(reading: Reading) -> str:
@@ -194,7 +204,10 @@ def _counts_as(row: dict[str, Any]) -> str:
 
 
 def _why(row: dict[str, Any]) -> str:
-    return f"{how_learned(row['width_ratio'])} beside its prior"
+    """Why a drift is an open question."""
+    if row["width_ratio"] < LEARNED:
+        return "The interval of the drift contains 0."
+    return f"The drift is {how_learned(row['width_ratio'])} beside its prior."
 
 
 def _draws(reading: Reading, row: dict[str, Any], name: str, group: str = "posterior") -> np.ndarray:

@@ -128,43 +128,40 @@ def test_without_drift_and_with_a_common_level_external_persons_are_as_if_ours()
     np.testing.assert_allclose(by_person(pm_model, "visits", point | more), everyone[~outside], rtol=1e-12)
 
 
-def gaussian_posterior(pm_model, fixed):
+class Gaussian:
     """Covariance of the normal free variables given the SDs: the density is quadratic, so that this is exact."""
-    names = [rv.name for rv in pm_model.free_RVs if rv.name not in fixed]
-    values = {rv.name: pm_model.rvs_to_values[rv] for rv in pm_model.free_RVs}
-    density = pm_model.logp()
-    gradient = pytensor.function(
-        list(values.values()), pytensor.grad(density, [values[n] for n in names]), mode=python_mode()
-    )
-    start = pm_model.initial_point()
-    shapes = [start[values[n].name].shape for n in names]
 
-    def at(x):
-        parts = np.split(x, np.cumsum([int(np.prod(s)) for s in shapes])[:-1])
-        given = {n: part.reshape(s) for n, part, s in zip(names, parts, shapes, strict=True)}
-        rest = {n: start[values[n].name] for n in values if n not in given}
-        return np.concatenate([g.ravel() for g in gradient(*((given | rest)[n] for n in values))])
+    def __init__(self, pm_model):
+        self.values = {rv.name: pm_model.rvs_to_values[rv] for rv in pm_model.free_RVs}
+        self.start = {name: pm_model.initial_point()[value.name] for name, value in self.values.items()}
+        self.names = [name for name in self.values if name not in FIXED]
+        gradient = pytensor.grad(pm_model.logp(), [self.values[name] for name in self.names])
+        self.gradient = pytensor.function(list(self.values.values()), gradient, mode=python_mode())
+        self.edges = np.cumsum([0, *(self.start[name].size for name in self.names)])
 
-    size = sum(int(np.prod(s)) for s in shapes)
-    zero = at(np.zeros(size))
-    precision = -np.stack([at(row) - zero for row in np.eye(size)])
-    places = {n: np.arange(a, b).reshape(s) for n, a, b, s in _places(names, shapes)}
-    return np.linalg.inv(precision), places
+    def place(self, name):
+        """Positions of a variable in the covariance, in its shape."""
+        k = self.names.index(name)
+        return np.arange(self.edges[k], self.edges[k + 1]).reshape(self.start[name].shape)
 
+    def covariance(self, **given):
+        """At values of the SDs, on the scale on which they are sampled; the others' as the model starts."""
 
-def _places(names, shapes):
-    edges = np.concatenate([[0], np.cumsum([int(np.prod(s)) for s in shapes])])
-    return zip(names, edges[:-1], edges[1:], shapes, strict=True)
+        def at(x):
+            free = {name: x[self.place(name)] for name in self.names}
+            point = self.start | free | {name: np.asarray(value, float) for name, value in given.items()}
+            return np.concatenate([g.ravel() for g in self.gradient(*(point[name] for name in self.values))])
 
-
-FIXED = ("term_sd", "partial_correlation", "error_sd")
+        zero = at(np.zeros(self.edges[-1]))
+        return np.linalg.inv(-np.stack([at(row) - zero for row in np.eye(self.edges[-1])]))
 
 
-def rate_and_external(tau, data):
-    """Variance of our rate, and the share used: slope of the external rate of trial `cohort` on ours, SDs as known."""
-    cov, at = gaussian_posterior(model(Commensurate(**OURS, tau=tau)).build(data), FIXED)
-    ours, score = at["term_mean"][1, 0], at["drift_score"][0, 0, 0]
-    return cov[ours, ours], 1 + 0.5 * tau * cov[ours, score] / cov[ours, ours]
+FIXED = ("term_sd", "partial_correlation", "error_sd", "drift_sd")
+
+
+def tau_of(z):
+    """SD of the drift, in SDs of the prior of the rate, at a number that is sampled for it (`HalfNormalScale`)."""
+    return 0.5 * (z * norm.cdf(z) + norm.pdf(z))
 
 
 def one_external_trial():
@@ -176,17 +173,27 @@ def one_external_trial():
 
 def test_share_used_is_exact_in_the_normal_case_from_pooled_to_separate():
     data = one_external_trial()
-    cov, at = gaussian_posterior(model(None).build(data), FIXED)
-    alone = cov[at["term_mean"][1, 0], at["term_mean"][1, 0]]
-    pooled, used = rate_and_external(1e-3, data)
+    without = Gaussian(model(None).build(data))
+    ours = without.place("term_mean")[1, 0]
+    alone = without.covariance()[ours, ours]
+    borrowing = Gaussian(model(Commensurate(**OURS)).build(data))
+    ours, score = borrowing.place("term_mean")[1, 0], borrowing.place("drift_score")[0, 0, 0]
+
+    def rate_and_share(z):
+        """Variance of our rate, and the slope of the external rate, ours + .5 tau score, on ours."""
+        found = borrowing.covariance(drift_sd=[z])
+        return found[ours, ours], 1 + 0.5 * tau_of(z) * found[ours, score] / found[ours, ours]
+
+    pooled, used = rate_and_share(-4.5)
+    assert tau_of(-4.5) < 1e-6
     assert used == pytest.approx(1, abs=1e-4)
     external = 1 / (1 / pooled - 1 / alone)  # variance of the external rate from external persons alone
-    apart, used = rate_and_external(1e4, data)
+    apart, used = rate_and_share(2e4)
     assert apart == pytest.approx(alone, rel=1e-5)
     assert used == pytest.approx(0, abs=1e-5)
-    for tau in (0.3, 1.0):
-        variance, used = rate_and_external(tau, data)
-        information = 1 / (external + (0.5 * tau) ** 2)
+    for z in (0.5, 2.0):
+        variance, used = rate_and_share(z)
+        information = 1 / (external + (0.5 * tau_of(z)) ** 2)
         assert 1 / variance == pytest.approx(1 / alone + information, rel=1e-4)
         assert used == pytest.approx(external * information, rel=1e-4)  # of 1 / external
 

@@ -64,6 +64,7 @@ def test_components_are_weighted_by_their_marginal_density():
     np.testing.assert_allclose(found["of_sd"], weights / weights.sum(), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_sufficient_statistics_and_priors_have_the_density_of_the_package():
     """Differences of log density between two values of the SDs, means at their posterior given each: free of "
     "constants."""

@@ -39,8 +39,9 @@ def read_study(
         files. csv: UTF-8, with comma, semicolon or tab between cells and a point in decimals.
     name : str, optional
         Default: the folder's name, or "study".
-    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels, new_persons,
-    trial
+    reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels, new_persons
+        As in `Study.from_frames`.
+    trial : str, optional
         As in `Study.from_frames`.
 
     Raises

@@ -160,6 +160,7 @@ DIMS: dict[str, str] = {
     "analysis": "rank analysis, or ANCOVA, of the study's own data; coordinates quantity, unit, favours",
     "replicate": "trial replicated by the model",
     "regimen": "part of a platform trial, with its own share of the control group",
+    "external_trial": "trial that external persons are of; coordinate of a model that borrows from them",
     "calendar_block": "block of calendar time in which a person was randomised, numbered from 0",
 }
 
@@ -168,6 +169,7 @@ PERIODS = ("before_switch", "after_switch", "last_year")
 _RANDOMISED = "A larger randomised comparison of drug and no drug would change this."
 _VISIT = '[model] type = "visit"'
 _LONGITUDINAL = '[model] type = "longitudinal"'
+_BORROWING = 'borrowing = {type = "robust_mixture", trial = "..."} under [model]'
 _WEEKS = "[study] curve_weeks = [0, 28, 52]"
 _LIMITS = "limits = [low, high] under [[model.outcomes]]"
 _TRIALS = '[model] type = "trial_level"'
@@ -181,6 +183,22 @@ _ALL = (
     Variable(
         "population_rate", ("outcome", "stratum"), "{unit} per month", "mean rate at randomisation, off drug",
         refitted=True,
+    ),
+    Variable(
+        "trial_drift", ("outcome", "stratum", "external_trial"), "{unit} per month",
+        "untreated rate at week 0 of an external trial minus the trial's own", made_by=_BORROWING, refitted=True,
+    ),
+    Variable(
+        "trial_drift_sd", ("outcome", "stratum"), "{unit} per month", "SD of external trials' rates about our own",
+        scale="log", made_by=_BORROWING,
+    ),
+    Variable(
+        "narrow_drift_probability", ("outcome", "stratum", "external_trial"), "probability",
+        "that the drift is of the narrow component of a robust mixture", made_by=_BORROWING, refitted=True,
+    ),
+    Variable(
+        "external_level", ("outcome", "stratum", "external_trial"), "{unit}", "mean at week 0 of an external trial",
+        made_by=_BORROWING,
     ),
     Variable(
         "drug_effect", ("outcome", "stratum"), "{effect_unit}", "mean effect of the drug over start groups",

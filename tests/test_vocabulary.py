@@ -8,6 +8,7 @@ from bayesmodels import Dropout, LeaveOneOut, ModelSensitivity, PersonArchive, R
 from bayesmodels.analyses.analysis import STANDARD_GROUPS
 from bayesmodels.fitted import EVERY
 from bayesmodels.models import MODELS
+from bayesmodels.parts.borrowing import BORROWING
 from bayesmodels.parts.effects import EFFECTS as EFFECT_PARTS
 from bayesmodels.parts.hazards import HAZARDS
 from bayesmodels.parts.trajectories import TRAJECTORIES
@@ -15,7 +16,7 @@ from bayesmodels.posterior.archive import needs
 from bayesmodels.vocabulary import DIMS, EFFECTS, EVENT_GROUPS, GROUPS, REPORTS, VARIABLES
 
 ROWS = [*VARIABLES.values(), *EFFECTS.values(), *(v for group in EVENT_GROUPS.values() for v in group.values())]
-TYPES = {*MODELS, *EFFECT_PARTS, *HAZARDS, *TRAJECTORIES}
+TYPES = {*MODELS, *BORROWING, *EFFECT_PARTS, *HAZARDS, *TRAJECTORIES}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

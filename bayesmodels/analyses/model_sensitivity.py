@@ -54,10 +54,15 @@ def _common_effect(model: Any) -> Any:
     return replaced(model, {"pooling": "complete"}) if model.pooling != "complete" else None
 
 
+def _no_borrowing(model: Any) -> Any:
+    return replaced(model, {"borrowing": None}) if getattr(model, "borrowing", None) is not None else None
+
+
 FORMS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "normal_rates": ("rates of persons normal, not skewed", _normal_rates),
     "constant_rates": ("no deceleration of the untreated course", _constant_rates),
     "common_effect": ("the same drug effect in every start group", _common_effect),
+    "no_borrowing": ("nothing borrowed from external persons", _no_borrowing),
 }
 """Changes by name: in words, and the model with the change made, or None where there is nothing to change."""
 
@@ -71,7 +76,8 @@ class ModelSensitivity(BaseModel):
     ----------
     forms : tuple of str, optional
         Of `FORMS`: "normal_rates" (no skewness), "constant_rates" (outcomes whose deceleration is estimated decline at
-        a constant rate), "common_effect" (complete pooling over start groups). Default: all that change the model.
+        a constant rate), "common_effect" (complete pooling over start groups), "no_borrowing" (external persons left
+        out). Default: all that change the model.
     chains, draws, tune : int
         Of each further fit.
     """

@@ -63,7 +63,7 @@ def data_warnings(model: Any, data: Any) -> tuple[Problem, ...]:
     """
     if not isinstance(data, Study):
         return ()
-    file, visits = data.tables.files["visits"], data.visits
+    file, visits = data.tables.files["visits"], (data.whole or data).visits  # rows of the file
     visits.index = pd.RangeIndex(FIRST_ROW, FIRST_ROW + len(visits))
     found: list[Problem] = []
     for outcome in _outcomes(model):

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pymc as pm
-from pydantic import field_validator
+from pydantic import BeforeValidator, PlainSerializer, field_validator
 
+from bayesmodels.errors import BadInput
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.models.outcome import Outcome
+from bayesmodels.models.possible_values import value_problems
 from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import as_data, data_names, design_of
-from bayesmodels.models.visits.priors import course_rows
+from bayesmodels.models.visits.external import borrow, checked_trial, trial_warnings
+from bayesmodels.models.visits.priors import borrowing_rows, course_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
+from bayesmodels.parts.borrowing import BORROWING
+from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
+from bayesmodels.study.problem import Problem
+
+BorrowingPart = Annotated[
+    Any,
+    BeforeValidator(lambda v: None if v is None else part_from("way of borrowing", BORROWING, v, "drift")),
+    PlainSerializer(lambda v: None if v is None else part_to(BORROWING, v)),
+]
 
 
 class LongitudinalModel(CourseModel):
@@ -35,9 +47,14 @@ class LongitudinalModel(CourseModel):
     ----------
     type, outcomes, pooling, baseline, covariates, person_sd, residual_sd, correlation_shape, walk_correlation
         As of `CourseModel`.
+    borrowing : Commensurate or RobustMixture, optional
+        Untreated persons of other trials inform the untreated rate (`parts.borrowing`); the study is then that of one
+        trial (``read_study(..., trial=...)``). Shape of the course, SDs, correlations and covariates' slopes are common
+        to the trials; all that is published of persons is of our trial's.
     """
 
     type: Literal["longitudinal"] = "longitudinal"
+    borrowing: BorrowingPart = None
 
     @field_validator("outcomes")
     @classmethod
@@ -63,8 +80,16 @@ class LongitudinalModel(CourseModel):
         Raises
         ------
         BadInput
-            The study lacks an outcome, a covariate, or a stratum that a prior names.
+            The study lacks an outcome, a covariate, or a stratum that a prior names; or its external persons cannot be
+            borrowed from.
         """
+        borrows = self.borrowing is not None and isinstance(data, Study)
+        if borrows:
+            whole = checked_trial(self, data)
+            impossible = value_problems(whole, self.outcomes)
+            if impossible:
+                raise BadInput(impossible)
+            whole.covariates(self.covariates.names)
         design = design_of(data, self.outcomes, self.covariates.names)
         arrays = as_data(design, [k.name for k in self.outcomes])
         with pm.Model(coords=published_coords(self, data, design)) as model:
@@ -84,6 +109,8 @@ class LongitudinalModel(CourseModel):
                 ("person", "slot"),
             )
             publish_longitudinal(self, a, data, design, p)
+            if borrows:
+                borrow(self, a, data, design, p)
         return model
 
     def prior_rows(self, data: Study) -> list[PriorRow]:
@@ -99,4 +126,14 @@ class LongitudinalModel(CourseModel):
         list of dict
             parameter, prior, unit, source, and what the parameter is of.
         """
-        return course_rows(self, data)
+        rows = course_rows(self, data)
+        return rows if self.borrowing is None else rows + borrowing_rows(self, data)
+
+    def warnings(self, data: Study) -> list[Problem]:
+        """What is doubtful in a study's trials for this model: several that are taken for one, or left out.
+
+        Parameters
+        ----------
+        data : Study
+        """
+        return trial_warnings(self, data)

@@ -82,7 +82,8 @@ def person_log_likelihood(pm_model: pm.Model, draws: xr.Dataset) -> xr.Dataset:
 
     likelihood = collapsed(pm_model)
     if likelihood is not None and (likelihood.hazards is not None or likelihood.has_latent_values):
-        (name,) = (rv.name for rv in pm_model.observed_RVs)
+        of_persons = [rv for rv in pm_model.observed_RVs if pm_model.named_vars_to_dims[rv.name][0] == "person"]
+        (name,) = (rv.name for rv in of_persons)
         return _integrated(name, likelihood, draws, pm_model)
     graphs, units = {}, {}
     for rv in pm_model.observed_RVs:

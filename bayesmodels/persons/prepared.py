@@ -203,7 +203,11 @@ def without_events(model: Any) -> Any:
     """The longitudinal part of a model with events, under the same free variables; other models as they are."""
     if not has_events(model):
         return model
-    fields = {name: getattr(model, name) for name in LongitudinalModel.model_fields if name != "type"}
+    fields = {
+        name: getattr(model, name)
+        for name in LongitudinalModel.model_fields
+        if name in type(model).model_fields and name != "type"
+    }
     return LongitudinalModel(**fields)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +28,9 @@ LABELS = {
     "sod1_csf": "CSF SOD1",
 }
 """Outcomes' names as readers know them; any other outcome keeps its own."""
+
+AS_RANDOMISED_BUT = "as randomised but for borrowing from external persons"
+"""What start groups are before the switch in a fit that borrows."""
 
 WITH_ERRORS = (
     "Where this leaves a median uncertain, the tables of effects, disease rate ratios, differences between start "
@@ -97,6 +100,8 @@ class Contrast:
     switch_week : float
         Last week at which the two differ as randomised: then the later one starts the drug too. Infinite where it never
         does, or starts it with randomisation.
+    borrows : bool
+        Whether the fit borrows from external persons, who were not randomised.
     """
 
     label: str
@@ -105,6 +110,12 @@ class Contrast:
     early: str
     late: str
     switch_week: float = math.inf
+    borrows: bool = False
+
+    @property
+    def as_randomised(self) -> str:
+        """What the two are up to the switch: as randomised, but for what is borrowed."""
+        return AS_RANDOMISED_BUT if self.borrows else "as randomised"
 
     @property
     def groups(self) -> tuple[str, str]:
@@ -247,6 +258,11 @@ class FitContext:
         return "start group" if self.staggered else "arm"
 
     @property
+    def borrows(self) -> bool:
+        """Whether untreated persons of other trials inform the untreated rate."""
+        return bool(self.model.get("borrowing"))
+
+    @property
     def free_baseline(self) -> bool:
         """Whether start groups have means of their own at randomisation, so that contrasts are of changes since."""
         return self.model.get("baseline") == "free"
@@ -271,6 +287,7 @@ def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> 
     start_groups = _labels(draws, "start_group")
     starts = _by_label(draws, "start_group", "drug_start_week") or data.get("drug_start_week", {})
     drug_start_week = {group: math.inf if week is None else float(week) for group, week in starts.items()}
+    borrows = bool(_nested(tree, "model").get("borrowing"))
     controlled = None if data.get("controlled_week") is None else float(data["controlled_week"])
     return FitContext(
         model_type=str(tree.attrs.get("model_type", "model not recorded")),
@@ -285,7 +302,8 @@ def read_context(tree: xr.DataTree, limits: ConvergenceLimits | None = None) -> 
         start_groups=start_groups,
         drug_start_week=drug_start_week,
         contrasts=tuple(
-            _contrast(label, start_groups, drug_start_week, controlled) for label in _labels(draws, "contrast")
+            replace(_contrast(label, start_groups, drug_start_week, controlled), borrows=borrows)
+            for label in _labels(draws, "contrast")
         ),
         controlled_week=controlled,
         warnings=(*map(str, _nested_list(tree, "warnings")), *_unverified(tree)),

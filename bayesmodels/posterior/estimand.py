@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from bayesmodels.posterior.context import Contrast, FitContext
+from bayesmodels.posterior.context import AS_RANDOMISED_BUT, Contrast, FitContext
 from bayesmodels.posterior.observed import ObservedPersons
 
 OPEN_LABEL = "open label, not randomised drug against placebo"
@@ -35,6 +35,12 @@ FREE_BASELINE = (
     "randomisation. What differed at week 0 already is no effect, and is shown apart."
 )
 
+BORROWED = (
+    "The untreated rate is informed by external persons too, who were not randomised with ours; they are in no mean, "
+    "count or comparison of persons (Borrowing from external persons)."
+)
+"""Of a fit that borrows."""
+
 
 def all_persons(context: FitContext) -> str:
     """Whom curves and contrasts describe, and under which assumption on what is missing."""
@@ -52,7 +58,7 @@ def compared(contrast: Contrast, week: float) -> str:
     if week > contrast.switch_week:
         return f"{contrast.early} against {contrast.late} start, {OPEN_LABEL}"
     before = ", before the switch" if math.isfinite(contrast.switch_week) else ""
-    return f"{contrast.early} against {contrast.late} as randomised{before}"
+    return f"{contrast.early} against {contrast.late} {contrast.as_randomised}{before}"
 
 
 def estimand(context: FitContext, contrast: Contrast, week: float) -> str:
@@ -73,9 +79,10 @@ def open_label(context: FitContext) -> str:
         for contrast in context.contrasts
         if math.isfinite(contrast.switch_week)
     ]
+    lasting = AS_RANDOMISED_BUT if context.borrows else "as randomised"
     stays = [f"{c.early} against {c.late}" for c in context.contrasts if not math.isfinite(c.switch_week)]
     if stays:
-        ends.append(f"{' and '.join(stays)}: as randomised to the end.")
+        ends.append(f"{' and '.join(stays)}: {lasting} to the end.")
     return " ".join(f"{text[0].upper()}{text[1:]}" for text in ends)
 
 

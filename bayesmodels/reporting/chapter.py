@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior.archive import require_draws
-from bayesmodels.posterior.context import FitContext, read_context
+from bayesmodels.posterior.context import AS_RANDOMISED_BUT, FitContext, read_context
 from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.estimand import all_persons, open_label
 from bayesmodels.posterior.observed import ObservedPersons, observed_persons
@@ -145,9 +145,10 @@ class Reading:
         return f"For {all_persons(self.context)}. {open_label(self.context) or self._as_randomised()}"
 
     def _as_randomised(self) -> str:
+        how = AS_RANDOMISED_BUT if self.context.borrows else "as randomised"
         if self.context.staggered:
-            return "Every comparison is as randomised to the end."
-        return "Active and control are compared as randomised to the end."
+            return f"Every comparison is {how} to the end."
+        return f"Active and control are compared {how} to the end."
 
     def publishes(self, name: str) -> bool:
         """Whether the posterior has a variable.

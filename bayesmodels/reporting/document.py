@@ -19,6 +19,7 @@ from bayesmodels.listed_folder import ListedFolder
 from bayesmodels.posterior.archive import FROM_FIT, load, needs
 from bayesmodels.reporting.ard import AnalysisResults, results_of
 from bayesmodels.reporting.chapter import Chapter, Needs, Reading, fill, read
+from bayesmodels.reporting.chapters.borrowing import Borrowing
 from bayesmodels.reporting.chapters.convergence import Convergence
 from bayesmodels.reporting.chapters.curves import Curves
 from bayesmodels.reporting.chapters.disease_rate import DiseaseRates
@@ -67,6 +68,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     Magnitudes(),
     ChecklistItems(),
     DiseaseRates(),
+    Borrowing(),
     Effects(),
     Curves(),
     StartGroups(),

@@ -16,7 +16,7 @@ import xarray as xr
 from bayesmodels.errors import shown
 from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.convergence import DRAWS_ROUNDED_TO
-from bayesmodels.posterior.estimand import FREE_BASELINE, open_label
+from bayesmodels.posterior.estimand import BORROWED, FREE_BASELINE, open_label
 from bayesmodels.reporting.chapter import LeadLines, Reading
 from bayesmodels.reporting.page import Lead
 
@@ -74,7 +74,11 @@ def _what(context: FitContext, interval: str) -> str:
         f"{group}: drug from week {week:g}" if math.isfinite(week) else f"{group}: never on the drug"
         for group, week in context.drug_start_week.items()
     )
-    said = (open_label(context), FREE_BASELINE if context.free_baseline and context.contrasts else "")
+    said = (
+        open_label(context),
+        FREE_BASELINE if context.free_baseline and context.contrasts else "",
+        BORROWED if context.borrows else "",
+    )
     switch = "".join(f" {text}" for text in said if text)
     return (
         f"Model {context.model_type} fitted to {data}{persons}; outcomes {labels}. {starts}.{switch} "

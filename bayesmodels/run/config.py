@@ -109,9 +109,12 @@ class Config:
         BadInput
             Every problem of the tables.
         """
-        section = self.sections.study or self.sections.data
-        assert section is not None  # read_config requires one of the two
-        return section.read(self.path.parent, self.name)
+        study, data = self.sections.study, self.sections.data
+        if study is not None:
+            borrowing = getattr(self.model, "borrowing", None)
+            return study.read(self.path.parent, self.name, getattr(borrowing, "trial", None))
+        assert data is not None  # read_config requires one of the two
+        return data.read(self.path.parent, self.name)
 
 
 def read_config(path: str | Path) -> Config:

@@ -42,13 +42,13 @@ class StudySection(BaseModel):
         """What is said of labels, as `read_study`, `problems` and `warnings` take it."""
         return {"distinct_labels": self.distinct_labels, "event_labels": self.event_labels}
 
-    def read(self, folder: Path, name: str) -> Study:
-        """Read and check the tables."""
+    def read(self, folder: Path, name: str, trial: str | None = None) -> Study:
+        """Read and check the tables; `trial`: whose persons the study is of."""
         from bayesmodels.study import read_study
 
         names = ("reference_group", "strata", "controlled_week", "curve_weeks")
         options = {name: getattr(self, name) for name in names}
-        return read_study(self.tables(folder), name=name, **options, **self.said_of_labels)
+        return read_study(self.tables(folder), name=name, trial=trial, **options, **self.said_of_labels)
 
 
 class _TableSection(BaseModel):

@@ -12,6 +12,7 @@ from bayesmodels.lazy import lazy_names
 if TYPE_CHECKING:
     from .accuracy import Accuracy as Accuracy
     from .accuracy import prediction_accuracy as prediction_accuracy
+    from .borrowing import share_used as share_used
     from .comparison import Comparison as Comparison
     from .covariance_analysis import ancova as ancova
     from .nonparametric import StepCurve as StepCurve
@@ -47,6 +48,7 @@ _HOME = {
     "prediction_accuracy": "accuracy",
     "restricted_mean": "restricted",
     "restricted_mean_difference": "restricted",
+    "share_used": "borrowing",
     "win_ratio": "ranks.rank",
 }
 

@@ -28,6 +28,7 @@ def read_study(
     distinct_labels: DistinctLabels = (),
     event_labels: Mapping[str, str] | None = None,
     new_persons: bool = False,
+    trial: str | None = None,
 ) -> Study:
     """A study from files.
 
@@ -40,6 +41,8 @@ def read_study(
         Default: the folder's name, or "study".
     reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels, new_persons
         As in `Study.from_frames`.
+    trial : str, optional
+        As in `Study.from_frames`.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def read_study(
         name = "study" if isinstance(source, Mapping) else Path(source).resolve().name
     settings = check_settings(
         wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels,
-        new_persons,
+        new_persons, trial,
     )  # fmt: skip
     return assemble(*tables, name, settings, wrong)
 

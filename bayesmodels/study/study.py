@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,7 @@ from bayesmodels.study.checks.settings import (
     default_curve_weeks,
 )
 from bayesmodels.study.checks.tables import Tables, check_tables
+from bayesmodels.study.checks.trial_column import external_counts, of_trial, trial_problems
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, nearest, plain, quoted
@@ -58,6 +59,10 @@ class Study:
         What was said of labels of the events table; `events` holds what they stand for. Not part of the digest.
     new_persons : bool
         Whether these are persons to predict, not a study to fit. Not part of the digest.
+    trial : str or None
+        Label, in the column `trial` of the persons table, of the trial that this study is of; None: everyone is.
+    whole : Study or None
+        The same tables with the persons of every trial, where `trial` is given.
     """
 
     name: str
@@ -69,6 +74,8 @@ class Study:
     distinct_labels: tuple[tuple[str, ...], ...] = ()
     event_labels: Mapping[str, str] = field(default_factory=dict)
     new_persons: bool = False
+    trial: str | None = None
+    whole: Study | None = None
 
     @classmethod
     def from_frames(
@@ -86,6 +93,7 @@ class Study:
         distinct_labels: DistinctLabels = (),
         event_labels: Mapping[str, str] | None = None,
         new_persons: bool = False,
+        trial: str | None = None,
     ) -> Study:
         """A study from DataFrames.
 
@@ -121,6 +129,9 @@ class Study:
             Persons to predict from the posterior of another study (`predict`, `predict_events`), from one on: a start
             group may have a single person, a person no visit yet, all one stratum, and no reference group is needed.
             Such a study is not fitted.
+        trial : str, optional
+            Label in the column `trial` of the persons table: the study is of its persons only, and a model may borrow
+            from the others (`whole`), who enter nothing else. Without it everyone is of the study, whatever the column.
 
         Raises
         ------
@@ -130,7 +141,7 @@ class Study:
         wrong: list[Problem] = []
         settings = check_settings(
             wrong, reference_group, strata, controlled_week, curve_weeks, extra_limits, distinct_labels, event_labels,
-            new_persons,
+            new_persons, trial,
         )  # fmt: skip
         events_table = None if events is None else from_frame(events, "events")
         tables = (from_frame(persons, "persons"), from_frame(visits, "visits"), events_table)
@@ -196,6 +207,8 @@ class Study:
             "controlled_week": self.controlled_week,
             "curve_weeks": self.curve_weeks,
         }
+        if self.whole is not None:
+            settings |= {"trial": self.trial, "whole": self.whole.digest}
         tables = {"persons": self.tables.persons, "visits": self.tables.visits, "events": self.tables.events}
         return sha256(tables, settings)
 
@@ -203,9 +216,12 @@ class Study:
     def counts(self) -> dict:
         """Nested plain dict of numbers without identifiers; see `summary.count`."""
         t = self.tables
-        return summary.count(
+        found = summary.count(
             t.persons, t.visits, t.events, self.start_groups, self.stratum_labels, self.outcomes, self.curve_weeks
         )
+        if self.whole is None:
+            return found
+        return found | {"external": external_counts(self.whole.persons, self.whole.visits, self.trial)}
 
     @cached_property
     def nominal_weeks(self) -> tuple[float, ...]:
@@ -280,6 +296,9 @@ class Study:
     def _shown(self) -> tuple[str, list[pd.DataFrame]]:
         t = self.tables
         title = summary.heading(self.name, self.counts, self.controlled_week, self.reference_group, self.new_persons)
+        if self.whole is not None:
+            external = ", ".join(f"{n['persons']:,} of {trial}" for trial, n in self.counts["external"].items())
+            title += f"; external persons beside it: {external}"
         groups = summary.group_table(t.persons, t.visits, t.events, self.start_groups, self.stratum_labels)
         return title, [groups, summary.outcome_table(self.counts)]
 
@@ -307,9 +326,17 @@ def assemble(
         With every problem found.
     """
     tables = check_tables(persons, visits, events, settings)
-    found = [*tables.problems, *wrong, *check_reference(settings.reference_group, tables.persons, settings.new_persons)]
+    own = tables if settings.trial is None else of_trial(tables, settings.trial)
+    found = [*tables.problems, *wrong, *check_reference(settings.reference_group, own.persons, settings.new_persons)]
+    if settings.trial is not None:
+        found += trial_problems(tables.files["persons"], tables.persons, settings)
     if found:
         raise BadInput(in_order(found))
+    whole = None if settings.trial is None else _study(tables, name, replace(settings, trial=None))
+    return _study(own, name, settings, whole)
+
+
+def _study(tables: Tables, name: str, settings: Settings, whole: Study | None = None) -> Study:
     checked = _ready(tables, settings.strata)
     controlled, weeks = settings.controlled_week, settings.curve_weeks
     return Study(
@@ -322,6 +349,8 @@ def assemble(
         distinct_labels=settings.distinct_labels,
         event_labels=settings.event_labels,
         new_persons=settings.new_persons,
+        trial=settings.trial,
+        whole=whole,
     )
 
 

@@ -57,7 +57,7 @@ class Declared:
         """Week and comparison at which the response is read, in words."""
         if self.contrast is None:
             return f"change to week {self.surrogate_week:g}"
-        kind = f"start, {OPEN_LABEL}" if self.surrogate_not_randomised else "as randomised"
+        kind = f"start, {OPEN_LABEL}" if self.surrogate_not_randomised else self.contrast.as_randomised
         return f"change to week {self.surrogate_week:g}, {self.contrast.early} against {self.contrast.late} {kind}"
 
     def _open_label(self, *weeks: float) -> str:
@@ -81,7 +81,7 @@ class Declared:
             )
         if self.contrast is None:
             return weeks
-        kind = f"start, {OPEN_LABEL}" if self.not_randomised else "as randomised"
+        kind = f"start, {OPEN_LABEL}" if self.not_randomised else self.contrast.as_randomised
         return f"{weeks}, {self.contrast.early} against {self.contrast.late} {kind}"
 
 

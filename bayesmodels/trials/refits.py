@@ -156,7 +156,7 @@ class ModelFits:
         """The compiled model and a study's data; compiled anew where the study differs in more than data."""
         assert self._compiled is not None, "prepare comes first"
         template, refit = self._compiled
-        if isinstance(self.model, LongitudinalModel):
+        if isinstance(self.model, LongitudinalModel) and self.model.borrowing is None:
             arrays = self._course_arrays(template, study)
             if arrays is not None:
                 return refit, arrays, False

@@ -12,7 +12,8 @@ from validation.valor_exits import page as valor_exits
 
 ROOT = Path(__file__).parents[2]
 STUDIES = (
-    "calibration", "few_trials", "generator", "hazard_priors", "individual_level", "joint_recovery", "platform_trials",
+    "borrowing", "calibration", "few_trials", "generator", "hazard_priors", "individual_level", "joint_recovery",
+    "platform_trials",
     "recovery", "surrogacy_verdicts",
 )  # fmt: skip
 VARIANTS = [

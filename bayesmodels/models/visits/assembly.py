@@ -109,10 +109,13 @@ class Assembly:
         slope: Any,
         shares: Mapping[int, Any],
         data_names: Callable[[str], Mapping[str, str]],
+        prefix: str = "",
+        strata: int | None = None,
     ) -> tuple[list[Any], Layout, Any, Any]:
         """Bases of every visit (slot, person), layout of the likelihood, and the terms' means and covariate slopes.
 
-        `shares`: by outcome, what the drug removes of each person's course, (person,).
+        `shares`: by outcome, what the drug removes of each person's course, (person,). `prefix` begins the names of
+        latent values; `strata`: columns of `mean`, where they are not the study's strata.
 
         A censored visit has y = 0 and a latent value that enters through a basis of its own,
         under a further term whose mean is 1, whatever the covariates.
@@ -131,7 +134,7 @@ class Assembly:
                 term_of.append(p)
             beyond = design.outcomes[k]
             if len(beyond.limit):
-                excess = _flat_above_zero(f"{name}_excess", len(beyond.limit))
+                excess = _flat_above_zero(f"{prefix}{name}_excess", len(beyond.limit))
                 latent = beyond.limit + beyond.side * excess
                 bases.append(
                     pt.set_subtensor(pt.zeros_like(point, dtype="float64")[beyond.row, beyond.column], -latent)
@@ -140,7 +143,7 @@ class Assembly:
                 term_of.append(len(self.labels))
         n_terms = 1 + max(*term_of, len(self.labels) - 1)
         if n_terms > len(self.labels):
-            mean = pt.concatenate([mean, pt.ones((1, len(self.strata)))], axis=0)
+            mean = pt.concatenate([mean, pt.ones((1, len(self.strata) if strata is None else strata))], axis=0)
             slope = pt.concatenate([slope, pt.zeros((slope.shape[0], 1))], axis=1)
         random_variables = set(pm.modelcontext(None).free_RVs)
         layout = Layout(

@@ -86,6 +86,38 @@ def course_rows(model: CourseModel, data: Study) -> list[PriorRow]:
     return rows
 
 
+def borrowing_rows(model: Any, data: Study) -> list[PriorRow]:
+    """Priors of what is borrowed from external persons, for every outcome with a rate.
+
+    Parameters
+    ----------
+    model : LongitudinalModel
+        With `borrowing`.
+    data : Study
+        For its strata.
+    """
+    with pm.Model():
+        a = assemble(model, data, design_of(data, model.outcomes, ()))
+    rows: list[PriorRow] = []
+    texts = getattr(model.borrowing, "prior_texts", None)
+    for k in model.outcomes:
+        label = f"{k.name}:rate"
+        if label not in a.labels or texts is None:
+            continue
+        prior = a.terms[a.labels.index(label)].mean
+        unit = f"{k.modelling_unit} per month"
+        for stratum, own in prior.items() if isinstance(prior, dict) else [("all", prior)]:
+            rows += [prior_row(name, text, unit, source, k.name, stratum) for name, text, source in texts(own.sd)]
+        if model.borrowing.level == "own":
+            rows += rows_of(
+                a.terms[a.labels.index(f"{k.name}:level")].mean,
+                "mean level of an external trial",
+                k.modelling_unit,
+                k.name,
+            )
+    return rows
+
+
 def _share_rows(outcome: str, effect: Any, a: Assembly) -> list[PriorRow]:
     """Priors of the share of the decline that the drug removes."""
     rows = rows_of(effect.share, "share of the decline that the drug removes", "proportion", outcome)

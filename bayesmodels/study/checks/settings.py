@@ -35,6 +35,7 @@ class Settings:
     distinct_labels: tuple[tuple[str, ...], ...]
     event_labels: dict[str, str]
     new_persons: bool = False
+    trial: str | None = None
 
 
 def check_settings(
@@ -47,6 +48,7 @@ def check_settings(
     distinct_labels: object = (),
     event_labels: object = None,
     new_persons: object = False,
+    trial: object = None,
 ) -> Settings:
     """The settings with their types checked, whatever the tables hold; `found` gets the problems."""
 
@@ -60,6 +62,11 @@ def check_settings(
         refuse("strata true or false", strata)
     if not isinstance(new_persons, bool):
         refuse("new_persons true or false", new_persons)
+    if trial is not None and not isinstance(trial, str):
+        refuse("a label of the column trial as trial", trial)
+        trial = None
+    if trial is not None and new_persons is True:
+        found.append(Problem(PLACE, "expected no trial with new_persons, whose tables hold persons to predict only"))
     week = number(controlled_week) if _is_week(controlled_week) else None
     if controlled_week is not None and (week is None or week < NEAR):
         refuse("a controlled_week above 0, in weeks since randomisation", controlled_week)
@@ -82,6 +89,7 @@ def check_settings(
         distinct_labels=check_distinct(distinct_labels, found),
         event_labels=check_event_labels(event_labels, found),
         new_persons=new_persons is True,
+        trial=trial,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bayesmodels.posterior.context import Contrast, FitContext, Outcome, stratum_label
+from bayesmodels.posterior.context import AS_RANDOMISED_BUT, Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, WITHIN_LIMITS, all_persons
 from bayesmodels.posterior.intervals import flat, summarise
@@ -168,7 +168,8 @@ def _difference_section(reading: Reading) -> Section:
         for name, outcome, *_ in _cells(reading)
     ]
     switching = any(math.isfinite(contrast.switch_week) for contrast in context.contrasts)
-    before = "Before the switch a comparison is as randomised. " if switching else ""
+    how = AS_RANDOMISED_BUT if context.borrows else "as randomised"
+    before = f"Before the switch a comparison is {how}. " if switching else ""
     points = (
         "Delta_1 is at the last curve week up to the switch; Delta_2 at the last visit at which both groups have data. "
         if switching

@@ -36,7 +36,7 @@ class Mediation(Chapter):
         gain = None if evidence.follows else exposure.gamma
         curve = mediation_curve(
             courses, *names, contrast, gain, lag, d.weeks, level, evidence.guard, evidence.design
-        ).assign(estimand=np.where(d.weeks > d.switch_week, OPEN_LABEL, "as randomised"))
+        ).assign(estimand=np.where(d.weeks > d.switch_week, OPEN_LABEL, contrast.as_randomised))
         if evidence.follows:
             return {"surrogacy_mediation": curve}
         moved = sensitivity_table(exposure, chosen.confounding, level, evidence.guard, evidence.compared)

@@ -1,0 +1,89 @@
+"""The chapter on borrowing: numbers of its table by hand, and words on what is no longer as randomised."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from fake import SHAPE, fake_posterior, normal_draws
+from readings import reading_of
+
+from bayesmodels.posterior.context import AS_RANDOMISED_BUT, read_context
+from bayesmodels.posterior.estimand import compared, estimand
+from bayesmodels.reporting.chapters.borrowing import NOT_RANDOMISED, Borrowing
+from bayesmodels.reporting.document import report
+
+BORROWING = {"type": "robust_mixture", "trial": "ours", "level": "own", "weight": 0.5, "narrow": 0.1, "wide": 1.0}
+
+
+def drifted(tree):
+    """The hand-made posterior with a drift of ALSFRS-R, faster stratum: -.2 of our rate's deviation, and noise."""
+    for group, spread in (("posterior", 1.0), ("prior", 5.0)):
+        draws = tree[group].to_dataset()
+        rate = draws["population_rate"].to_numpy()[..., 1, 0]
+        drift = np.full((*SHAPE, 2, 3, 1), np.nan)
+        drift[..., 1, 0, 0] = 0.1 - 0.2 * (rate - rate.mean()) + 0.05 * spread * normal_draws(91)
+        narrow = np.where(np.isnan(drift), np.nan, 0.3)
+        dims = ("chain", "draw", "outcome", "stratum", "external_trial")
+        more = xr.Dataset({"trial_drift": (dims, drift), "narrow_drift_probability": (dims, narrow)})
+        tree[group] = xr.DataTree(draws.assign(more).assign_coords(external_trial=["cohort"]))
+    tree.attrs["model"] = json.dumps(json.loads(tree.attrs["model"]) | {"borrowing": BORROWING})
+    data = json.loads(tree.attrs["data"])
+    counts = {"persons": 60, "informative": {"alsfrs_r": {"faster": 40}}}
+    tree.attrs["data"] = json.dumps(data | {"counts": data.get("counts", {}) | {"external": {"cohort": counts}}})
+    return tree
+
+
+@pytest.fixture(scope="module")
+def borrowed():
+    return drifted(fake_posterior())
+
+
+def test_share_used_is_the_slope_and_counts_as_so_many_persons(borrowed):
+    (row,) = reading_of(borrowed, Borrowing()).tables["borrowing"].to_dict("records")
+    draws = borrowed["posterior"].to_dataset()
+    rate = draws["population_rate"].to_numpy()[..., 1, 0].ravel()
+    theirs = rate + draws["trial_drift"].to_numpy()[..., 1, 0, 0].ravel()
+    slope = np.polyfit(rate, theirs, 1)[0]
+    assert row["share_used"] == pytest.approx(slope)
+    assert slope == pytest.approx(0.8, abs=0.05)
+    assert row["counts_as"] == pytest.approx(40 * slope)
+    assert (row["outcome"], row["stratum"], row["external_trial"]) == ("alsfrs_r", "faster", "cohort")
+    assert row["external_median"] == pytest.approx(np.median(theirs))
+    assert row["narrow_probability"] == pytest.approx(0.3)
+    assert row["unit"] == "points per month"
+
+
+def test_page_and_summary_say_that_external_persons_were_not_randomised(borrowed, tmp_path):
+    page = report(borrowed, out=tmp_path / "r")
+    text = (tmp_path / "r" / "report.html").read_text()
+    assert NOT_RANDOMISED in text
+    assert "Robust mixture" in text
+    assert AS_RANDOMISED_BUT in text
+    assert {"borrowing_rates_0", "borrowing_drift_0"} <= set(page.figures)
+    assert page.summary["chapters"]["borrowing"]["said"] == NOT_RANDOMISED
+    assert page.summary["chapters"]["borrowing"]["rates"][0]["external_persons"] == 40
+    lead = [*page.lead.identified, *page.lead.not_identified]
+    assert any(
+        "Untreated rate of ALSFRS-R (faster) of cohort (40 external persons, not randomised) minus ours" in x
+        for x in lead
+    )
+    assert any("they count as 32 persons" in x for x in lead)
+    assert not any("external persons" in x for x in page.lead.identified)  # -.003 to .21
+    assert any("The interval of the drift contains 0." in x for x in page.lead.not_identified)
+
+
+def test_contrasts_are_as_randomised_but_for_borrowing(borrowed, tree):
+    context = read_context(borrowed)
+    (contrast,) = context.contrasts
+    assert compared(contrast, 12.0) == f"early against delayed {AS_RANDOMISED_BUT}, before the switch"
+    assert "open label" in compared(contrast, 52.0)
+    assert AS_RANDOMISED_BUT in estimand(context, contrast, 12.0)
+    without = read_context(tree)
+    assert compared(without.contrasts[0], 12.0) == "early against delayed as randomised, before the switch"
+
+
+def test_a_posterior_without_borrowing_has_no_chapter(tree):
+    assert "borrowing" not in reading_of(tree, Borrowing()).tables

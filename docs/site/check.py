@@ -90,6 +90,17 @@ def read(path: Path) -> Page:
     return page
 
 
+def pages_of(folder: Path) -> list[Path]:
+    """Pages of the site, without templates that a theme leaves among its static files.
+
+    Parameters
+    ----------
+    folder : Path
+        The site.
+    """
+    return [path for path in sorted(folder.rglob("*.html")) if "_static" not in path.relative_to(folder).parts]
+
+
 def problems(folder: Path) -> Iterator[str]:
     """What is wrong, a line each.
 
@@ -103,7 +114,7 @@ def problems(folder: Path) -> Iterator[str]:
     str
         Page, address, and what is the matter.
     """
-    pages = {path.resolve(): read(path) for path in sorted(folder.rglob("*.html"))}
+    pages = {path.resolve(): read(path) for path in pages_of(folder)}
     if not pages:
         yield f"{folder}: no pages"
     for path, page in pages.items():
@@ -141,7 +152,7 @@ def _not_here(path: Path, address: str, folder: Path) -> Iterator[str]:
 def main(folder: str) -> int:
     """Print what is wrong; 1 where anything is."""
     found = list(problems(Path(folder)))
-    count = len(list(Path(folder).rglob("*.html")))
+    count = len(pages_of(Path(folder)))
     print("\n".join(found) or f"{count} pages: every local link leads somewhere, nothing is loaded from the network")
     return int(bool(found))
 

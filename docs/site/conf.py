@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 project = "bayesmodels"
 author = "the authors of bayesmodels"
@@ -56,6 +56,8 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
+
+toc_object_entries = False
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["static"]

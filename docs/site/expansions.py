@@ -18,8 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from fields import configuration, pipe_table
+from pydantic import BaseModel
 
 FENCE = re.compile(r"^```\{(configuration|api|table-from|verdicts)\}\n(.*?)^```$", flags=re.S | re.M)
+
+LONGEST_DEFAULT = 24
+"""Characters of a default that a signature shows."""
 
 
 def table_from(lines: str) -> str:
@@ -74,7 +78,7 @@ def exported(line: str) -> Iterator[tuple[str, Any]]:
 
 def _documented(name: str, value: Any) -> str:
     directive = "autoclass" if inspect.isclass(value) else "autofunction"
-    options = "   :members:\n" if inspect.isclass(value) else ""
+    options = "   :members:\n   :exclude-members: model_config\n" if inspect.isclass(value) else ""
     return (
         f"## {name.rpartition('.')[2]}\n\n```{{eval-rst}}\n.. {directive}:: {name}\n{options}   :no-index-entry:\n```\n"
     )
@@ -130,8 +134,22 @@ def _escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: li
     lines[:] = [re.sub(r"(?<!\\)\|", r"\\|", line) for line in lines]
 
 
+def _shorter(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None] | None:
+    """The signature of a pydantic model, with defaults that are longer than a word left to the parameters below."""
+    if not (inspect.isclass(value) and issubclass(value, BaseModel)):
+        return None
+    given = []
+    for field, info in value.model_fields.items():
+        default = "" if info.is_required() else f"={info.get_default(call_default_factory=True)!r}"
+        given.append(field + (default if len(default) <= LONGEST_DEFAULT else "=..."))
+    return f"({', '.join(given)})", returned
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Write a page's blocks when it is read."""
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _escaped, priority=400)
+    app.connect("autodoc-process-signature", _shorter)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

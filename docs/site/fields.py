@@ -163,7 +163,7 @@ def places() -> Iterator[Place]:
         yield Place(cls, f"[{name}]", getattr(import_module(module), cls))
     for name, info in TrialsSections.model_fields.items():
         for model in nested(info.annotation):
-            yield Place(f"Many trials, {name}", f"[{name}] of a file of `bayesmodels trials`", model)
+            yield Place(f"Many trials, {name}", f"`[{name}]` of a file of `bayesmodels trials`", model)
 
 
 def nested(annotation: Any) -> list[type[BaseModel]]:
@@ -201,19 +201,22 @@ def all_places() -> list[Place]:
 def configuration(_: str = "") -> str:
     """The page's tables, a heading for each section."""
     return "\n\n".join(
-        f"## {place.title}\n\n{_where(place)} {_first_line(place.model)}\n\n{_table(place.model)}"
+        f"## {place.title}\n\n{_where(place)}: {_first_line(place.model)}\n\n{_table(place.model)}"
         for place in all_places()
     )
 
 
 def _where(place: Place) -> str:
-    where = place.written if place.written.startswith("`") or " " not in place.written else f"{place.written}"
-    return f"`{where}`." if "`" not in where else f"{where[0].upper()}{where[1:]}."
+    """Where it stands in a file, as the beginning of a sentence."""
+    if "`" in place.written:
+        return f"{place.written[0].upper()}{place.written[1:]}"
+    return f"`{place.written}`" if "[" in place.written or "=" in place.written else place.written.capitalize()
 
 
 def _first_line(model: type[BaseModel]) -> str:
+    """What a class is, without the name of its section before it."""
     first = inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0]
-    return re.sub(r"\s+", " ", first).replace("``", "`")
+    return _cell(re.sub(r"^`\[[^`]*`:? ?", "", first))
 
 
 def _table(model: type[BaseModel]) -> str:

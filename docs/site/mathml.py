@@ -9,15 +9,26 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 
+def mathml(formula: str, display: str) -> str:
+    """A formula in TeX as MathML; the sign of a distribution is a relation, with space about it.
+
+    Parameters
+    ----------
+    formula : str
+    display : {"inline", "block"}
+    """
+    return convert(formula, display=display).replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+
+
 def inline(translator: Any, node: nodes.math) -> None:
     """A formula in a line."""
-    translator.body.append(convert(node.astext(), display="inline"))
+    translator.body.append(mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def block(translator: Any, node: nodes.math_block) -> None:
     """A formula on lines of its own, which scrolls where a screen is narrow."""
-    translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    translator.body.append(f'<div class="formula">{mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 

@@ -26,7 +26,6 @@ SECTIONS = {
     "docs/models": (
         "docs/models/longitudinal",
         "docs/models/joint_event",
-        "docs/models/visit",
         "docs/means_by_visit",
         "docs/models/*",
     ),
@@ -56,6 +55,7 @@ SECTIONS = {
 TITLES = {
     "docs/start/README": "Start",
     "docs/models": "Models",
+    "docs/means_by_visit": "VisitModel",
     "docs/README": "Guides",
     "docs/gallery": "Gallery",
     "docs/validation": "Validation",

@@ -72,7 +72,31 @@ def _kind_and_meaning(info: FieldInfo, said: tuple[str, str]) -> tuple[str, str,
     kind, meaning = said
     required = info.is_required()
     default = "required" if required else written(info.get_default(call_default_factory=True))
-    return kind.removesuffix(", optional") or kind_of(info.annotation), default, meaning
+    return in_words(kind.removesuffix(", optional")) or kind_of(info.annotation), default, meaning
+
+
+WORDS = {
+    "str": "text",
+    "bool": "true or false",
+    "tuples?": "list",
+    "sequences?": "list",
+    "dict": "table",
+    "dicts": "tables",
+    "mapping": "table",
+}
+"""Python's types as a file has them."""
+
+
+def in_words(kind: str) -> str:
+    """A docstring's type in words of a file.
+
+    Parameters
+    ----------
+    kind : str
+    """
+    for pattern, word in WORDS.items():
+        kind = re.sub(rf"\b{pattern}\b", word, kind)
+    return kind
 
 
 def kind_of(annotation: Any) -> str:
@@ -97,7 +121,7 @@ def kind_of(annotation: Any) -> str:
     if origin is dict:
         return f"table of {kind_of(arguments[1])}"
     name = getattr(annotation, "__name__", str(annotation))
-    return {"str": "text", "bool": "true or false", "Any": "", "Path": "path"}.get(name, name)
+    return {"Any": "", "Path": "path"}.get(name, in_words(name))
 
 
 def written(value: Any) -> str:

@@ -3,6 +3,7 @@
 `latex2mathml` (MIT) translates; Sphinx asks for the renderer by `html_math_renderer = "mathml"`.
 """
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -10,14 +11,15 @@ from latex2mathml.converter import convert
 
 
 def mathml(formula: str, display: str) -> str:
-    """A formula in TeX as MathML; the sign of a distribution is a relation, with space about it.
+    """A formula in TeX as MathML, with space about the sign of a distribution and the names of functions.
 
     Parameters
     ----------
     formula : str
     display : {"inline", "block"}
     """
-    return convert(formula, display=display).replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+    made = convert(formula, display=display).replace("<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>")
+    return re.sub("<mi>(log|exp)</mi>", r'<mo lspace="0.17em" rspace="0.17em">\1</mo>', made)
 
 
 def inline(translator: Any, node: nodes.math) -> None:

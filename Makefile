@@ -54,7 +54,7 @@ notebooks: $(STAMP)  ## execute the notebooks (they ask for few draws); leaves t
 	@rm -f $(EXECUTED)
 	@$(MAKE) --no-print-directory $(EXECUTED)
 
-$(EXECUTED): $(STAMP) $(wildcard notebooks/*.ipynb) $(shell find bayesmodels data/examples data/evidence -type f -not -name '*.pyc')
+$(EXECUTED): $(STAMP) $(wildcard notebooks/*.ipynb) $(shell find bayesmodels data/examples data/evidence -type f -not -path '*/__pycache__/*')
 	@mkdir -p $(@D)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-execute --timeout=600 \
 		--output='../build/notebooks/{notebook_name}' notebooks/*.ipynb

@@ -12,8 +12,10 @@ FOUND := $(shell for p in $(PYTHON) python3 python3.13 python3.12; do \
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
+EXECUTED := build/notebooks/.executed
 
-.PHONY: help demo test lint types fast notebooks slow wheel clean
+.PHONY: help demo test lint types fast notebooks slow docs wheel clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -48,10 +50,25 @@ types: $(STAMP)  ## mypy on the public modules
 fast: $(STAMP)  ## the tests that are not marked slow, on every core; a file's tests share one process
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-notebooks: $(STAMP)  ## execute the notebooks (they ask for few draws)
-	@if compgen -G 'notebooks/*.ipynb' >/dev/null; then \
-		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -q --nbmake --nbmake-timeout=600 notebooks; \
-	fi
+notebooks: $(STAMP)  ## execute the notebooks (they ask for few draws); leaves them with outputs in build/notebooks
+	@rm -f $(EXECUTED)
+	@$(MAKE) --no-print-directory $(EXECUTED)
+
+$(EXECUTED): $(STAMP) $(wildcard notebooks/*.ipynb) $(shell find bayesmodels data/examples data/evidence -type f -not -path '*/__pycache__/*')
+	@mkdir -p $(@D)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-execute --timeout=600 \
+		--output='../build/notebooks/{notebook_name}' notebooks/*.ipynb
+	@touch $@
+
+docs: $(DOCS_STAMP) $(EXECUTED)  ## build the site from docs, reports and notebooks; leaves build/docs/index.html
+	@rm -rf build/docs
+	$(BIN)/sphinx-build -q -E -W --keep-going -n -b html -c docs/site -d build/doctrees . build/docs
+	@cp build/docs/README.html build/docs/index.html
+	$(BIN)/python docs/site/check.py build/docs
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[docs]'
+	@touch $@
 
 slow: $(STAMP)  ## reference fits and long studies
 	$(BIN)/pytest -q -m slow

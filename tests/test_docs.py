@@ -23,7 +23,8 @@ from bayesmodels.trials.truths import Design, Reading
 MODEL_FIELDS = model_class("visit").model_fields
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "data" / "examples"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGURATION = ROOT / "docs" / "configuration.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def text_of(page):
@@ -59,8 +60,13 @@ def test_relative_links_lead_somewhere(page):
 
 
 def test_every_page_is_reached_from_the_readme():
-    links = set(re.findall(r"\]\(([^)#]+)", text_of(ROOT / "README.md")))
-    assert {str(page.relative_to(ROOT)) for page in PAGES[1:]} <= links
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in PAGES and page not in reached:
+            reached.add(page)
+            waiting += [(page.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+)", text_of(page))]
+    assert reached == set(PAGES)
 
 
 def test_the_page_of_commands_shows_every_command():
@@ -94,7 +100,7 @@ def test_the_configurations_of_many_trials_are_accepted(tmp_path):
 
 
 def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(tmp_path):
-    (block,) = [block for _, block in whole_configurations() if "[study]" in block]
+    (block,) = [block for page, block in whole_configurations() if page == CONFIGURATION and "[study]" in block]
     path = tmp_path / "trial.toml"
     path.write_text(block, encoding="utf-8")
     for name in ("persons", "visits", "events"):
@@ -110,9 +116,8 @@ def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(t
 
 
 def test_the_events_of_a_joint_model_fit_the_configuration_they_are_added_to(tmp_path):
-    page = ROOT / "docs" / "configuration.md"
-    (events,) = [block for block in blocks(page, "ini") if "[[model.events]]" in block]
-    (whole,) = [block for _, block in whole_configurations() if "[study]" in block]
+    (events,) = [block for block in blocks(CONFIGURATION, "ini") if "[[model.events]]" in block]
+    (whole,) = [block for page, block in whole_configurations() if page == CONFIGURATION and "[study]" in block]
     head, model, rest = whole.partition("[sampling]")
     joint = head.replace('type = "longitudinal"', 'type = "joint_event"') + events + model + rest
     path = tmp_path / "trial.toml"

@@ -13,7 +13,7 @@ from numpydoc.validate import validate
 import bayesmodels
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXPORTING = ("bayesmodels.statistics", "bayesmodels.study", "bayesmodels.study.evidence", "bayesmodels.fitting")
 CODES = {
     "GL08": "no docstring",

@@ -96,7 +96,7 @@ class CompiledModel:
         Returns
         -------
         dict of str to array
-            Of shape (..., *shape of the variable), by name.
+            Of shape ``(..., *shape of the variable)``, by name.
         """
         leading = points.shape[:-1]
         values = self.constrain(np.ascontiguousarray(points.reshape((math.prod(leading), points.shape[-1])), float))

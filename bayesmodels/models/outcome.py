@@ -102,6 +102,7 @@ class Outcome(BaseModel):
     scale : {"identity", "log"}
         Log outcomes are modelled on the natural logarithm.
     good_direction : {"up", "down"}
+        Which way a person gets better.
     typical : Typical, optional
         Required unless every prior is given.
     limits : (float, float), optional
@@ -112,7 +113,8 @@ class Outcome(BaseModel):
         By instance, by known name, or as a dict with `type`.
     level, rate : Normal, or dict of Normal by stratum
         Means over persons at randomisation, modelling scale (a month).
-    level_sd, rate_sd, residual_sd : HalfNormal
+    level_sd, rate_sd, residual_sd : HalfNormal, optional
+        SDs between persons of level and rate, and of a visit about the person's course.
     rate_skewness : HalfNormal or float, optional
         Log SD k of the persons' rates, which are then a shifted log-normal with its long tail where the outcome gets
         worse faster; near 0 it is normal. A number is taken as known. One outcome of a model may have it.

@@ -17,6 +17,7 @@ class Association(BaseModel):
     Parameters
     ----------
     outcome : str
+        An outcome of the model.
     form : {"value", "rate", "area", "terms"}
         Current value; current rate of change a month; integral of the value less its typical level since
         randomisation, in units x months; or the person's own deviations from the mean terms (level, rate, effect), one

@@ -17,7 +17,29 @@ _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 
 class StudySection(BaseModel):
-    """`[study]`: the tables of a trial and what they do not say; paths are relative to the config file."""
+    """`[study]`: the tables of a trial and what they do not say; paths are relative to the config file.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the study; the file's unless given.
+    persons, visits : path
+        Tables, .csv or .parquet.
+    events : path, optional
+        Table of the ends of follow-up.
+    reference_group : str, optional
+        The start group that is subtracted in every difference; needed with two start groups or more.
+    strata : bool
+        Whether the column `stratum` is used: a mean course and an effect for each.
+    controlled_week : float, optional
+        Last week of the randomised comparison; by default the earliest start among groups that start later.
+    curve_weeks : list of float, optional
+        Weeks of curves and differences; by default 25 whole weeks up to the last visit.
+    distinct_labels : list of lists of str
+        Labels that look like spellings of one and are not.
+    event_labels : table of str
+        What labels of events are: `none`, an event of the model, or themselves.
+    """
 
     model_config = _STRICT
 
@@ -90,6 +112,29 @@ class DataSection(_TableSection):
     `bayesmodels.study.evidence.means_table` takes; or ``table = "means.csv"``, a file of one's own, with
     `drug_start_week` and `reference_group`, and with `distinct_labels` where labels that look like spellings of one
     are not.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the data; the file's unless given.
+    table : str
+        The package's own table, or a path.
+    series : str, list of str, or table of (first, last)
+        Of the package's table: series to take, each within first and last week where these are given.
+    until_week : float, optional
+        Of the package's table: later means are left out.
+    outcomes, strata : list of str, optional
+        Of the package's table: which to take; by default all that the series have.
+    digitised : {"keep", "drop", "inflate"}, optional
+        Of the package's table, means read off a figure: kept, left out, or with the reading error added.
+    delayed_start_week : float, optional
+        Of the package's table: when the delayed group starts the drug.
+    drug_start_week : table of float
+        Of a file: start group to the week of its drug start, inf for never.
+    reference_group : str
+        Of a file: the start group that is subtracted in every difference.
+    distinct_labels : list of lists of str, optional
+        Of a file: labels that look like spellings of one and are not.
     """
 
     packaged = "valor_visits"
@@ -124,6 +169,25 @@ class TrialsSection(_TableSection):
 
     Either ``table = "als_trials"``, the package's own, whose labels, units and good directions are known; or
     ``table = "trials.csv"``, a file of one's own.
+
+    Parameters
+    ----------
+    name : str, optional
+        Name of the data; the file's unless given.
+    table : str
+        The package's own table, or a path.
+    one_sided : {"unused", "used"}
+        Whether rows with one of the two effects enter.
+    valor : {"whole", "strata"}, optional
+        Of the package's table: VALOR as one row, or a row for each stratum.
+    surrogate, outcome : str, optional
+        Of a file: names of the endpoints.
+    surrogate_unit, outcome_unit : str, optional
+        Of a file: units of the effects.
+    surrogate_good, outcome_good : {"up", "down"}, optional
+        Of a file: sign of a good effect.
+    distinct_labels : list of lists of str, optional
+        Of a file: labels that look like spellings of one and are not.
     """
 
     packaged = "als_trials"

@@ -21,7 +21,9 @@ class StartGroup(BaseModel):
     Parameters
     ----------
     name : str
+        Label of the group.
     drug_start_week : float
+        Weeks since randomisation; inf: never.
     faster, slower : int
         Persons in each stratum.
     """
@@ -45,6 +47,7 @@ class DataLock(BaseModel):
     Parameters
     ----------
     name : str
+        Label of the lock.
     shortest, longest : float
         Months of possible follow-up of the last and the first person who entered.
     """

@@ -76,6 +76,7 @@ class SurrogacySettings(BaseModel):
         For the checklist: role claimed, drug class and population it is claimed for, the surrogate's matrix, assay and
         limit of quantification, biological rationale, where all this was laid down beforehand. Blank: not stated.
     cut_offs : CutOffs
+        From where on a rung is supported, and from where on it is not.
     seed : int
         Of what is drawn in the report: cross-world correlations, new persons.
     """

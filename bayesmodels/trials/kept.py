@@ -49,6 +49,7 @@ class Rule(BaseModel):
     Parameters
     ----------
     name : str
+        Of the rule, on the page and in the rows.
     variable : str
         Of the vocabulary.
     at : mapping of str to label

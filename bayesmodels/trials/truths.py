@@ -98,7 +98,9 @@ class Reading(BaseModel):
     reference_group : str, optional
         Default: the design's last start group.
     strata : bool
+        A mean course and an effect for each stratum.
     controlled_week : float, optional
+        Last week of the randomised comparison.
     curve_weeks : tuple of float, optional
         Default: 0 and the weeks that are kept.
     """

@@ -37,6 +37,7 @@ class Dropout(BaseModel):
         A start group that has not started the drug by the week, or "never_treated". Default: the study's reference
         group, or its untreated course where it has started by then.
     deaths : {"as_followed", "as_missing", "left_out"}
+        The dead go on as if alive and followed; count among those who left; or are no part of the means.
     terminal : tuple of str, optional
         Events after which a person counts as dead; default those of the model's terminal events, "death" in a model
         without events.

@@ -30,6 +30,7 @@ class StratumSpread(BaseModel):
     Parameters
     ----------
     stratum : str
+        Label of the table.
     rate_sd : float
         SD between persons of the slope, per month.
     random_walk_sd : float
@@ -55,6 +56,7 @@ class MeansSpread(BaseModel):
     Parameters
     ----------
     strata : tuple of StratumSpread
+        SDs of every stratum of the table.
     reading_error : float
         SD added in quadrature to every published mean (read off a figure, or rounded).
     baseline_share : float
@@ -62,6 +64,7 @@ class MeansSpread(BaseModel):
     visits : {"correlated", "independent"}
         `independent` keeps the standard errors only: wrong for one arm's visits, offered to show what it costs.
     source : str
+        Where the SDs come from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

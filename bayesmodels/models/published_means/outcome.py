@@ -37,7 +37,9 @@ class MeansOutcome(BaseModel):
     unit : str
         On the modelling scale (`ln` for a log ratio to baseline).
     scale : {"identity", "log"}
+        Log outcomes are log ratios to baseline.
     good_direction : {"up", "down"}
+        Which way persons get better.
     rate : Normal or dict of str to Normal
         Untreated rate per month at randomisation, one value per stratum; a dict gives each stratum its own prior.
     course : trajectory
@@ -50,6 +52,7 @@ class MeansOutcome(BaseModel):
     extension_shift_sd : float
         SD of a Normal(0, sd) shift common to all groups at visits from the first late drug start on; 0 for no shift.
     spread : MeansSpread
+        How visits of an arm vary together: constants, not parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -61,6 +61,7 @@ class SharedRateModel(BaseModel):
     other_exits : tuple of str
         Labels that end follow-up without an event, beside "none".
     priors : SharedRatePriors
+        Those of the protocol unless changed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -49,6 +49,7 @@ class CourseModel(BaseModel):
     baseline : {"common", "free"}
         Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
     covariates : Covariates
+        Columns of the persons table that act on level, rate and effect.
     person_sd, residual_sd : {"common", "by_stratum"}
         The second of the random walks' SDs, too.
     correlation_shape : float

@@ -25,6 +25,7 @@ class Event(BaseModel):
     Parameters
     ----------
     name : str
+        What it is called in the posterior and on the page.
     of : tuple of str
         Labels of the events table that count as this event: a composite; the name itself unless given.
     terminal : bool

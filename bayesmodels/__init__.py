@@ -41,6 +41,7 @@ _HOME = {
     "load": "posterior.archive",
     "nfl_plasma": "models.presets",
     "draw_person_terms": "persons.random_effects",
+    "plan_trial": "planning.job",
     "predict": "persons.prediction.predict",
     "predict_events": "persons.prediction.predict_events",
     "prior_predictive": "persons.prior_predictive",

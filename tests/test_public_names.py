@@ -36,6 +36,7 @@ NAMES = (
     "hhd",
     "load",
     "nfl_plasma",
+    "plan_trial",
     "predict",
     "predict_events",
     "prior_predictive",

@@ -35,7 +35,8 @@ def test_nothing_heavy_is_imported(code):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"], ["trial-level"], ["person-level"]]
+    "command",
+    [[], ["fit"], ["report"], ["simulate"], ["check"], ["demo"], ["trial-level"], ["person-level"], ["design"]],
 )
 def test_help_imports_nothing_heavy(command):
     code = f"""

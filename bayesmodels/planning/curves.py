@@ -20,7 +20,7 @@ from bayesmodels.errors import BadInput
 START_SD, RISE_SD = 2.5, 5.0
 """Of the priors, in probits: .5 and nearly any power at the smallest size; a rise of up to 10."""
 
-CELLS = 161
+CELLS = 101
 """Of the grid in each direction."""
 
 ROUNDS = 5

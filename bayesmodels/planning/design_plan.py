@@ -21,11 +21,11 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitted import model_spec
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.planning.effects import EffectPrior, changed_truth, decline_removed_of
-from bayesmodels.planning.endpoint import PlannedEndpoint
+from bayesmodels.planning.endpoint import OF_FAST, PlannedEndpoint
 from bayesmodels.planning.fast import endpoint_rows, look_rows, observed
 from bayesmodels.planning.grid import Cell, Grid, cells_of
 from bayesmodels.planning.looks import InterimLooks
-from bayesmodels.simulation import simulate_trial
+from bayesmodels.simulation import simulate_arrays
 from bayesmodels.trials.plan import CHAINS, TRIAL, Plan
 from bayesmodels.trials.refits import ModelFits
 from bayesmodels.trials.truths import Design, GeneratorTruth, Reading, SimulatedStudies
@@ -158,7 +158,7 @@ class DesignPlan:
         return rows, facts
 
     def _fast(self, cell: Cell, truth: GeneratorTruth, number: int) -> list[dict[str, Any]]:
-        trial = simulate_trial(cell.design.trial, truth.generator, self.stream(number, TRIAL))
+        trial = simulate_arrays(cell.design.trial, truth.generator, self.stream(number, TRIAL))
         known = observed(trial, [cell.period_weeks + endpoint.weeks_after for endpoint in self.endpoints])
         rows = endpoint_rows(known, self.endpoints, cell.period_weeks, cell.contrast, self.interval)
         if self.interim is not None:
@@ -262,8 +262,10 @@ def design_plan(
     assurance = None if assurance is None else assurance.read(folder)
     after = [endpoint.weeks_after for endpoint in endpoints]
     cells, left_out = cells_of(grid, design, truth, after, assurance)
+    unread = set() if model is None else set(OF_FAST)
+    told = [each.model_dump(mode="json", exclude=unread) for each in endpoints]
     said = {
-        "grid": grid.model_dump(mode="json"), "endpoints": [each.model_dump(mode="json") for each in endpoints],
+        "grid": grid.model_dump(mode="json"), "endpoints": told,
         "design": design.model_dump(mode="json"), "truth": truth.model_dump(mode="json"),
         "assurance": None if assurance is None else assurance.model_dump(mode="json"),
         "interim": None if interim is None else interim.model_dump(mode="json"),

@@ -13,6 +13,12 @@ GOOD = {"nfl_plasma": "down", "alsfrs_r": "up"}
 
 SIMULATED = tuple(GOOD)
 
+OF_FAST = ("prior_mean", "prior_sd", "known_sd", "adjust", "missing")
+"""Fields of an endpoint that a fitted model does not read."""
+
+EXTRAPOLATED_FROM = 1 / 3
+"""Of the way to the week: from earlier visits a change is not extrapolated, whose error would grow threefold."""
+
 
 class PlannedEndpoint(BaseModel):
     """An endpoint: difference between the first start group and the reference at a week: `[[endpoints]]`.
@@ -37,6 +43,9 @@ class PlannedEndpoint(BaseModel):
         Of the fast analysis: SD of the residuals, where it is taken as known; default: estimated.
     adjust : tuple of str
         Of the fast analysis: outcomes whose value at randomisation is a covariate, besides the endpoint's own.
+    missing : {"left_out", "extrapolated"}
+        Of the fast analysis: persons not seen at the week are left out; or their change is extrapolated, at its mean
+        pace since randomisation, from the last visit before it, where that is `EXTRAPOLATED_FROM` of the way or later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
@@ -50,6 +59,7 @@ class PlannedEndpoint(BaseModel):
     prior_sd: Annotated[float, Field(gt=0)] = float("inf")
     known_sd: Annotated[float, Field(gt=0)] | None = None
     adjust: tuple[Literal["nfl_plasma", "alsfrs_r"], ...] = ()
+    missing: Literal["left_out", "extrapolated"] = "left_out"
 
     @property
     def sign(self) -> int:
@@ -60,6 +70,13 @@ class PlannedEndpoint(BaseModel):
     def unit(self) -> str:
         """Of the difference."""
         return "ln" if self.outcome == "nfl_plasma" else "points"
+
+    @property
+    def who_left(self) -> str:
+        """What the fast analysis does about persons not seen at the week, in words."""
+        if self.missing == "left_out":
+            return "persons not seen at the week left out"
+        return "persons not seen at the week extrapolated at their pace"
 
     @property
     def prior(self) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 import numpy as np
 
-from bayesmodels.planning.endpoint import SIMULATED, PlannedEndpoint
-from bayesmodels.planning.grid import ENTRY, SOON
+from bayesmodels.planning.endpoint import EXTRAPOLATED_FROM, SIMULATED, PlannedEndpoint
+from bayesmodels.planning.grid import SOON
 from bayesmodels.planning.looks import InterimLooks
-from bayesmodels.simulation import SimulatedTrial
+from bayesmodels.simulation import TrialArrays
 from bayesmodels.simulation.course import WEEKS_PER_MONTH
 from bayesmodels.statistics.least_squares import comparison_design, least_squares
 from bayesmodels.statistics.normal_prior import DifferencePosterior, predictive_probability
@@ -31,48 +31,53 @@ class Observed:
         Calendar weeks from the first person's entry to each person's.
     values : mapping of (str, int) to array (person,)
         By outcome and week; NfL as its natural logarithm; NaN where it was not observed.
+    extrapolated : mapping of (str, int) to array (person,)
+        Change since randomisation by outcome and week: observed, or at the pace up to the last visit before the week,
+        a third of the way or later; NaN where neither.
     """
 
     first: np.ndarray
     stratum: np.ndarray
     entry_weeks: np.ndarray
     values: dict[tuple[str, int], np.ndarray]
+    extrapolated: dict[tuple[str, int], np.ndarray]
 
 
-def observed(trial: SimulatedTrial, weeks: Iterable[int]) -> Observed:
+def observed(trial: TrialArrays, weeks: Sequence[int]) -> Observed:
     """Read a simulated trial at week 0 and at chosen weeks.
 
     Parameters
     ----------
-    trial : SimulatedTrial
+    trial : TrialArrays
         Of a cell of a grid: its first data lock tells when persons entered.
-    weeks : iterable of int
+    weeks : sequence of int
     """
-    persons, visits = trial.persons, trial.visits
-    place = persons.index.to_numpy()[persons.set_index("person").index.get_indexer(visits["person"])]
-    week, outcome, value = visits["week"].to_numpy(), visits["outcome"].to_numpy(str), visits["value"].to_numpy(float)
+    recorded = {"nfl_plasma": np.log(trial.nfl), "alsfrs_r": trial.score}
     found = {}
-    for name in SIMULATED:
-        for at in {0, *weeks}:
-            here = (outcome == name) & (week == at)
-            column = np.full(len(persons), np.nan)
-            column[place[here]] = np.log(value[here]) if name == "nfl_plasma" else value[here]
+    for at in {0, *weeks}:
+        here = trial.week == at
+        for name in SIMULATED:
+            column = np.full(len(trial.group), np.nan)
+            column[trial.row[here]] = recorded[name][here]
             found[name, at] = column
-    before_last = trial.hidden[f"follow_up_{ENTRY}"].to_numpy() - SOON * WEEKS_PER_MONTH
-    return Observed(
-        persons["start_group"].to_numpy(str) == trial.design.start_groups[0].name,
-        persons["stratum"].to_numpy(str),
-        before_last.max() - before_last,
-        found,
-    )
+    reached = {}
+    for at in weeks:
+        within = (trial.week <= at) & (trial.week >= EXTRAPOLATED_FROM * at)
+        for name in SIMULATED:
+            change, week = np.full(len(trial.group), np.nan), np.full(len(trial.group), np.nan)
+            change[trial.row[within]] = recorded[name][within]  # visits are in order: a person's last one stays
+            week[trial.row[within]] = trial.week[within]
+            reached[name, at] = (change - found[name, 0]) * at / week
+    before_last = trial.follow_up[:, 0] - SOON * WEEKS_PER_MONTH
+    return Observed(trial.group == 0, trial.stratum, before_last.max() - before_last, found, reached)
 
 
 def difference(known: Observed, endpoint: PlannedEndpoint, week: int, among: np.ndarray | None = None) -> tuple:
     """Posterior of an endpoint's difference of change, first group minus reference, and who it rests on.
 
     Least squares of the change since randomisation on start group, value at randomisation, stratum, and the values at
-    randomisation of the outcomes in `adjust`, among persons observed at both times; the Student likelihood of the
-    difference times its normal prior. A known SD of the residuals makes it normal.
+    randomisation of the outcomes in `adjust`, among persons observed at both times or extrapolated; the Student
+    likelihood of the difference times its normal prior. A known SD of the residuals makes it normal.
 
     Parameters
     ----------
@@ -94,6 +99,8 @@ def difference(known: Observed, endpoint: PlannedEndpoint, week: int, among: np.
     """
     baseline = known.values[endpoint.outcome, 0]
     change = known.values[endpoint.outcome, week] - baseline
+    if endpoint.missing == "extrapolated":
+        change = known.extrapolated[endpoint.outcome, week]
     covariates = {name: known.values[name, 0] for name in dict.fromkeys((endpoint.outcome, *endpoint.adjust))}
     seen = np.isfinite(change) & np.all([np.isfinite(column) for column in covariates.values()], axis=0)
     if among is not None:

@@ -196,7 +196,7 @@ def _endpoint(found: PlannedTrial, name: str, pictures: Mapping[str, Any]) -> Se
     when = "at the end of the period" + (f" plus {after} weeks" if after else "")
     contrast = found.plan.cells[0].contrast
     good = f"{'+' if endpoint.sign > 0 else '−'} favours {contrast.split(' - ')[0]}"
-    prior = f"; {endpoint.prior}" if found.plan.model is None else ""
+    prior = f"; {endpoint.prior}, {endpoint.who_left}" if found.plan.model is None else ""
     said = [
         f"Difference {contrast} in {endpoint.outcome} {when}, {endpoint.unit} ({good}). Success: P(the difference "
         f"favours) > {endpoint.probability:g}"
@@ -317,9 +317,10 @@ def _assumptions(plan: DesignPlan) -> Section:
     ]
     if plan.model is None:
         lines.append(
-            "The fast analysis uses persons observed at randomisation and at the week, with the value at randomisation "
-            "and the stratum as covariates; a model that uses every visit may be more precise, and those who left may "
-            "differ."
+            "The fast analysis has the value at randomisation and the stratum as covariates and does not model who "
+            "leaves: where those who do worse leave, and the drug keeps them longer, persons left out bias the "
+            "difference towards none (mean estimate beside the true difference). A model that uses every visit may be "
+            "more precise."
         )
     if plan.assurance is not None:
         lines += [f"Prior of {name}: {getattr(plan.assurance, name)}." for name in plan.assurance.names]

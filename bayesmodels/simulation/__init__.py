@@ -13,7 +13,7 @@ from bayesmodels.simulation.platform_trial import (
     simulate_platform_trial,
 )
 from bayesmodels.simulation.population import parameter_table, population_truth
-from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
+from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, TrialArrays, simulate_arrays, simulate_trial
 from bayesmodels.simulation.trial_collections import (
     COLLECTIONS,
     CollectionTruth,
@@ -33,12 +33,14 @@ __all__ = [
     "PlatformTruth",
     "SimulatedTrial",
     "StartGroup",
+    "TrialArrays",
     "TrialDesign",
     "Truth",
     "parameter_table",
     "population_truth",
     "published_truth",
     "simulate",
+    "simulate_arrays",
     "simulate_effects",
     "simulate_patients",
     "simulate_platform_trial",

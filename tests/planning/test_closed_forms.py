@@ -11,7 +11,7 @@ from bayesmodels.parts.priors import LogNormal
 from bayesmodels.planning import EffectPrior, InterimLooks
 from bayesmodels.planning.curves import power_curve
 
-SIZES, RATIOS, TRIALS = (40, 80, 140), (1.0, 0.8), 700
+SIZES, RATIOS, TRIALS = (40, 120), (1.0, 0.75), 250
 PRIOR = EffectPrior(nfl_ratio=LogNormal(median=0.75, sigma=0.08))
 LOOKS = InterimLooks(endpoint="NfL", fractions=(0.5,), success=(0.99,), futility=(0.1,))
 
@@ -55,11 +55,11 @@ def test_widths_and_estimates_are_those_of_the_normal(found):
 def test_the_size_of_the_curve_is_that_of_the_closed_form(found):
     sizes = found.sizes.set_index("target")
     for target in (0.8, 0.9):
-        exact = next(n for n in range(40, 400) if power(-np.log(0.8), n) >= target)
+        exact = next(n for n in range(40, 400) if power(-np.log(0.75), n) >= target)
         row = sizes.loc[target]
         if exact > max(SIZES):
             assert row["persons"] == np.inf
-            assert "not reached within the grid, 40 to 140 persons" in row["sentence"]
+            assert "not reached within the grid, 40 to 120 persons" in row["sentence"]
         else:
             assert row["lower"] <= exact <= row["upper"]
 

@@ -12,7 +12,7 @@ from bayesmodels.planning import Grid, InterimLooks, PlannedEndpoint
 from bayesmodels.planning.fast import endpoint_rows, look_rows, observed
 from bayesmodels.planning.grid import cells_of
 from bayesmodels.planning.looks import looks_table, outcomes_of_looks
-from bayesmodels.simulation import simulate_trial
+from bayesmodels.simulation import simulate_arrays, simulate_trial
 from bayesmodels.statistics.covariance_analysis import ancova
 from bayesmodels.trials.truths import Design, GeneratorTruth
 
@@ -27,8 +27,8 @@ def trial():
 
 
 @pytest.fixture(scope="module")
-def known(trial):
-    return observed(trial, (28,))
+def known():
+    return observed(simulate_arrays(CELLS[0].design.trial, CELLS[0].truth.generator, 11), (28,))
 
 
 def by_hand(trial, outcome):
@@ -56,6 +56,21 @@ def test_with_a_flat_prior_the_fast_analysis_is_ancova(trial, known):
         one_sided = stats.t.cdf(expected.estimate / expected.se, found.counts["degrees of freedom"])
         assert row["probability"] == pytest.approx(one_sided if endpoint is FUNCTION else 1 - one_sided)
         assert row["analysed"] == np.isfinite(last - first).sum() < 90
+
+
+def test_a_change_is_extrapolated_at_its_pace_from_a_third_of_the_way_on(trial, known):
+    visits = trial.visits[(trial.visits["outcome"] == "alsfrs_r") & (trial.visits["week"] <= 28)]
+    own = visits.sort_values("week").groupby("person")
+    last, week, first = own["value"].last(), own["week"].max(), own["value"].first()
+    expected = ((last - first) * 28 / week).where(week >= 28 / 3).reindex(trial.persons["person"]).to_numpy()
+    np.testing.assert_allclose(known.extrapolated["alsfrs_r", 28], expected)
+    seen = np.isfinite(known.values["alsfrs_r", 28])
+    assert seen.sum() < np.isfinite(expected).sum() < 90
+    both = [
+        endpoint_rows(known, (FUNCTION.model_copy(update={"missing": missing}),), 28, "early - delayed", 0.95)[0]
+        for missing in ("left_out", "extrapolated")
+    ]
+    assert [row["analysed"] for row in both] == [seen.sum(), np.isfinite(expected).sum()]
 
 
 def test_looks_analyse_those_who_entered_first(trial, known):

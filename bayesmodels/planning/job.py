@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
@@ -64,6 +64,9 @@ DRAWN = ("drawn_nfl_ratio", "drawn_decline_removed")
 """Columns of the rows of trials whose effects were drawn."""
 
 FIGURES = "figures"
+
+DOTS = 170
+"""An inch, of figures in files and on the page; drawn once for both."""
 
 MEASURED = {"fast": 20, "model": 2}
 """Trials that a dry run makes of each analysis; the first of a model compiles."""
@@ -395,11 +398,17 @@ def _write(folder: Path, header: Mapping[str, Any], found: PlannedTrial, name: s
         write_whole(folder / "tables" / f"{title}.csv", table_csv(table, float_format="%.6g"))
     parts = figures_by_part(found)
     drawn = {title: picture for own in parts.values() for title, picture in own.items()}
+    content: dict[str, bytes] = {}
     for title, stem in file_names(drawn).items():
         figure = drawn[title].figure
         assert isinstance(figure, Figure)
-        write_whole(folder / FIGURES / f"{stem}.png", png_bytes(figure))
-    write_whole(folder / REPORT, page(found, name, header, parts).encode())
+        content[title] = png_bytes(figure, DOTS)
+        write_whole(folder / FIGURES / f"{stem}.png", content[title])
+    ready = {
+        part: {title: replace(picture, figure=content[title]) for title, picture in own.items()}
+        for part, own in parts.items()
+    }
+    write_whole(folder / REPORT, page(found, name, header, ready).encode())
     result = {
         "planned": found.planned * len(found.plan.cells), "status": found.status, "missing": found.missing,
         "left_out": list(found.left_out), **found.computation,

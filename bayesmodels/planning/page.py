@@ -85,18 +85,9 @@ def _lead(found: PlannedTrial) -> Lead:
 
 
 def _answers(found: PlannedTrial) -> list[str]:
-    """What each endpoint needs, in a line each; at most eight."""
-    lines = []
-    for row in found.sizes.itertuples():
-        told = [_at(found, row)] if _at(found, row) else []
-        lines.append(f"{row.endpoint}{f' ({told[0]})' if told else ''}: power {row.target:g} {row.sentence}.")
-    if len(lines) > 8:
-        return ["The sizes that reach each power are in the first table."]
-    return lines
-
-
-def _at(found: PlannedTrial, row: Any) -> str:
-    return ", ".join(said(axis, getattr(row, axis)) for axis in WHERE if axis in found.varied)
+    """What each endpoint needs, a line each; where there are many, the table says it."""
+    lines = [f"{name}{f' ({at})' if at else ''}: {told}." for name, at, told in found.answers(said)]
+    return lines if len(lines) <= 8 else ["The sizes that reach each power are in the first table."]
 
 
 def _parallel(plan: DesignPlan) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -183,9 +183,10 @@ class PlannedTrial:
             f"{n['trials']:,} of {self.planned * len(self.plan.cells):,} simulated trials in {len(self.plan.cells)} "
             f"cells, {n['failed']:,} failed; {self.analysis}"
         ]
-        for row in self.sizes.itertuples():
-            at = ", ".join(f"{axis} {getattr(row, axis):g}" for axis in WHERE if axis in self.varied)
-            lines.append(f"{row.endpoint}{f' ({at})' if at else ''}: power {row.target:g} {row.sentence}")
+        lines += [
+            f"{endpoint}{f' ({at})' if at else ''}: {told}"
+            for endpoint, at, told in self.answers(lambda axis, value: f"{axis} {value:g}")
+        ]
         if self.sizes.empty:
             for row in self.table.head(20).itertuples():
                 share = f"{row.share:.3f} ({row.lower:.3f} to {row.upper:.3f})"
@@ -193,6 +194,24 @@ class PlannedTrial:
         if self.programmes is not None:
             lines += self.programmes.sentence().splitlines()
         return "\n".join(lines)
+
+    def answers(self, named: Callable[[str, float], str]) -> list[tuple[str, str, str]]:
+        """Endpoint, coordinates in words and sentence on the size, for each curve and target; equal ones once.
+
+        Parameters
+        ----------
+        named : callable
+            ``named(axis, value)``: a coordinate in words.
+        """
+        found = []
+        for (endpoint, target), each in self.sizes.groupby(["endpoint", "target"], sort=False):
+            if each["sentence"].nunique() == 1 and len(each) > 1:
+                found.append((endpoint, "everywhere", f"power {target:g} {each['sentence'].iloc[0]}"))
+                continue
+            for row in each.itertuples():
+                at = ", ".join(named(axis, getattr(row, axis)) for axis in WHERE if axis in self.varied)
+                found.append((endpoint, at, f"power {target:g} {row.sentence}"))
+        return found
 
     @property
     def varied(self) -> tuple[str, ...]:

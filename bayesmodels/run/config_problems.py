@@ -66,7 +66,8 @@ def config_problems(
             message = _EXPECTED.get(item["type"]) or item["msg"].removeprefix("Value error, ")
             came = "" if isinstance(item["input"], Mapping | BaseModel) else f"; got {plain(repr(item['input']))}"
             told = f"{message[:1].lower()}{message[1:]}".splitlines() or ["cannot be used"]
-            lines += [f"{file}: {key}: {plain(line, LONGEST)}{came}" for line in told]
+            where = f"{file}: {key}" if key else file  # of the whole file: the message names its sections
+            lines += [f"{where}: {plain(line, LONGEST)}{came}" for line in told]
     return lines
 
 
@@ -101,6 +102,8 @@ def number_problems(value: Any, file: str, place: Sequence[int | str] = ()) -> I
 def _key(parts: Sequence[int | str]) -> str:
     """Write a place in the file: [sampling] draws; [model] outcomes, no. 2, trajectory, rho."""
     words = [f"no. {part + 1}" if isinstance(part, int) else plain(part) or '""' for part in parts]
+    if not words:
+        return ""
     return words[0] if len(words) == 1 else plain(f"[{words[0]}] {', '.join(words[1:])}", 160)
 
 

@@ -25,6 +25,9 @@ PROGRAMMES = ""
 """Key of the figures of no endpoint: none has an empty name."""
 
 MOST_LINES = len(COLOURS)
+LEAST_RANGE = 0.05
+"""Of the shares of a surface that is drawn."""
+
 MOST_PANELS = 8
 """Figures of curves of one endpoint; the tables have all."""
 
@@ -190,7 +193,7 @@ def _surfaces(found: PlannedTrial, endpoint: str, table: pd.DataFrame) -> Iterat
             continue
         rest = [axis for axis in WHERE if axis != other]
         for number, (key, each) in enumerate(own.groupby(rest, sort=False, dropna=False)):
-            if each[other].nunique() < 2 or number >= MOST_PANELS // 2:
+            if each[other].nunique() < 2 or number >= MOST_PANELS // 2 or np.ptp(each["share"]) < LEAST_RANGE:
                 continue
             where = dict(zip(rest, key, strict=True))
             varied = [axis for axis in rest if axis in found.varied and not np.isnan(where[axis])]

@@ -14,9 +14,9 @@ from bayesmodels.planning.config import left_out_said
 from bayesmodels.planning.design_plan import DesignPlan
 from bayesmodels.planning.figures import PROGRAMMES, said
 from bayesmodels.planning.grid import AXES
-from bayesmodels.planning.results import WHERE, PlannedTrial
+from bayesmodels.planning.results import EVERYWHERE, WHERE, PlannedTrial
 from bayesmodels.posterior.wording import cell, fixed
-from bayesmodels.reporting.page import Lead, Picture, Section, compose
+from bayesmodels.reporting.page import Block, Lead, Picture, Section, compose
 from bayesmodels.trials.operating import binomial_limits
 
 HEADINGS = {
@@ -58,7 +58,8 @@ def page(
         _computation(found),
         _facts(facts),
     ]
-    return compose(f"{name}: planning", _lead(found), [each for each in sections if each is not None], stamp)
+    block = Block("", [each for each in sections if each is not None])  # the stamp stands once, on top
+    return compose(f"{name}: planning", _lead(found), [block], stamp)
 
 
 def _lead(found: PlannedTrial) -> Lead:
@@ -87,7 +88,10 @@ def _lead(found: PlannedTrial) -> Lead:
 def _answers(found: PlannedTrial) -> list[str]:
     """What each endpoint needs, a line each; where there are many, the table says it."""
     lines = [f"{name}{f' ({at})' if at else ''}: {told}." for name, at, told in found.answers(said)]
-    return lines if len(lines) <= 8 else ["The sizes that reach each power are in the first table."]
+    if len(lines) <= 8:
+        return lines
+    same = [line for line in lines if f"({EVERYWHERE})" in line]
+    return [*same, "The sizes that reach each power are in the first table."]
 
 
 def _parallel(plan: DesignPlan) -> bool:
@@ -116,12 +120,17 @@ def _sizes(found: PlannedTrial) -> Section | None:
     tables: dict[str, pd.DataFrame] = {}
     if len(table):
         first, last = found.table["persons"].min(), found.table["persons"].max()
+        wide = table[table["target"] == found.targets[0]].reset_index(drop=True)
         rows = pd.DataFrame(
             {
-                "Endpoint": table["endpoint"],
-                **_coordinates(found, table, WHERE),
-                "Power": [f"{target:g}" for target in table["target"]],
-                "Persons (95 % interval)": [_persons(row, first, last) for row in table.itertuples()],
+                "Endpoint": wide["endpoint"],
+                **_coordinates(found, wide, WHERE),
+                **{
+                    f"Persons for power {target:g} (95 % interval)": [
+                        _persons(row, first, last) for row in table[table["target"] == target].itertuples()
+                    ]
+                    for target in found.targets
+                },
             }
         )
         tables["Smallest size that reaches a power"] = rows.head(MOST_ROWS)
@@ -156,26 +165,22 @@ def _assured(found: PlannedTrial) -> pd.DataFrame | None:
     own = found.table[found.table["measure"] == "assurance"]
     if own.empty or own["persons"].nunique() < 2:
         return None
-    rows = []
+    where, reached = [], []
     for key, each in own.groupby(["endpoint", *WHERE], sort=False, dropna=False):
-        where = dict(zip(["endpoint", *WHERE], key, strict=True))
-        each = each.sort_values("persons")
-        for target in found.targets:
-            reached = each[each["share"] >= target]
-            told = "does not exist within the grid"
-            if len(reached):
-                row = reached.iloc[0]
-                told = f"{row['persons']:,.0f}: {row['share']:.3f} ({row['lower']:.3f} to {row['upper']:.3f})"
-            rows.append({**where, "target": f"{target:g}", "said": told})
-    table = pd.DataFrame(rows)
-    return pd.DataFrame(
-        {
-            "Endpoint": table["endpoint"],
-            **_coordinates(found, table, WHERE),
-            "Assurance": table["target"],
-            "Persons: assurance (95 % limits)": table["said"],
-        }
-    )
+        where.append(dict(zip(["endpoint", *WHERE], key, strict=True)))
+        reached.append([_first_reached(each.sort_values("persons"), target) for target in found.targets])
+    table = pd.DataFrame(where)
+    names = [f"Persons for assurance {target:g}: its share (95 % limits)" for target in found.targets]
+    columns = dict(zip(names, zip(*reached, strict=True), strict=True))
+    return pd.DataFrame({"Endpoint": table["endpoint"], **_coordinates(found, table, WHERE), **columns})
+
+
+def _first_reached(table: pd.DataFrame, target: float) -> str:
+    """The smallest size whose share reaches a target."""
+    for row in table.itertuples():
+        if row.share >= target:
+            return f"{row.persons:,.0f}: {_share(row)}"
+    return "does not exist within the grid"
 
 
 def _endpoint(found: PlannedTrial, name: str, pictures: Mapping[str, Any]) -> Section | None:

@@ -26,6 +26,9 @@ POINTS = 60
 WHERE = [axis for axis in AXES if axis != "persons"]
 """Coordinates that a curve over sizes holds fixed."""
 
+EVERYWHERE = "in every cell"
+"""Where all the curves of an endpoint say the same."""
+
 FAST = "ANCOVA of the change at the week, normal prior (fast; no model is fitted)"
 
 
@@ -206,7 +209,7 @@ class PlannedTrial:
         found = []
         for (endpoint, target), each in self.sizes.groupby(["endpoint", "target"], sort=False):
             if each["sentence"].nunique() == 1 and len(each) > 1:
-                found.append((endpoint, "everywhere", f"power {target:g} {each['sentence'].iloc[0]}"))
+                found.append((endpoint, EVERYWHERE, f"power {target:g} {each['sentence'].iloc[0]}"))
                 continue
             for row in each.itertuples():
                 at = ", ".join(named(axis, getattr(row, axis)) for axis in WHERE if axis in self.varied)
@@ -250,7 +253,9 @@ def size_said(persons: float, lower: float, upper: float, curve: PowerCurve) -> 
     """
     first, last = f"{curve.first:,.0f}", f"{curve.last:,.0f}"
     limits = (
-        f"95 % interval {_edge(lower, first, last)} to {_edge(upper, first, last)}" if lower != upper else "throughout"
+        f"95 % interval {_edge(lower, first, last)} to {_edge(upper, first, last)}"
+        if lower != upper
+        else "the whole 95 % interval"
     )
     if persons == -np.inf:
         return f"is reached at {first} persons, the smallest size simulated, or fewer ({limits})"

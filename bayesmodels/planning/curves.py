@@ -102,6 +102,9 @@ class PowerCurve:
     def _quantiles(self, value: np.ndarray, levels: Sequence[float]) -> list[float]:
         order = np.argsort(value)
         cumulative = np.cumsum(self.weight[order])
+        if np.isfinite(value).all():
+            middles = cumulative - self.weight[order] / 2
+            return [float(found) for found in np.interp(levels, middles, value[order])]
         places = np.minimum(np.searchsorted(cumulative, levels), len(order) - 1)
         return [float(value[order[place]]) for place in places]
 

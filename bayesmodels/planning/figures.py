@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bayesmodels.planning.programmes import ProgrammeVerdicts
 from bayesmodels.planning.results import WHERE, PlannedTrial
-from bayesmodels.reporting.drawing import COLOURS, MARKERS, STYLE, NotebookFigure, new_panel
+from bayesmodels.reporting.drawing import COLOURS, MARKERS, SIZE, STYLE, NotebookFigure, new_panel
 from bayesmodels.reporting.page import Picture
 
 EFFECTS = ("nfl_ratio", "decline_removed")
@@ -139,12 +139,14 @@ def _line_name(varied: tuple[str, ...], ratio: float, removed: float, measure: s
 
 
 def _line(axes: Axes, each: pd.DataFrame, curve: Any, label: str, k: int, measure: str) -> None:
+    roots = np.sqrt(each["persons"].to_numpy(float))
+    aside = 0.008 * (k - 1) * np.ptp(roots)  # so that limits of several lines can be told apart
     colour = COLOURS[k % len(COLOURS)]
     share = each["share"].to_numpy()
     edges = np.abs(each[["lower", "upper"]].to_numpy().T - share)
     joined = "--" if measure != "power" or curve is None else "none"
     axes.errorbar(
-        np.sqrt(each["persons"]), share, yerr=edges, fmt=MARKERS[k % len(MARKERS)], ms=4, lw=1, ls=joined, color=colour,
+        roots + aside, share, yerr=edges, fmt=MARKERS[k % len(MARKERS)], ms=4, lw=1, ls=joined, color=colour,
         label=label,
     )  # fmt: skip
     if curve is not None:
@@ -213,7 +215,7 @@ def _surface(each: pd.DataFrame, other: str, title: str, analysis: str) -> Pictu
     values = wide.to_numpy()
     with matplotlib.rc_context(STYLE):
         figure: Figure = NotebookFigure(
-            figsize=(max(3.2, 1.3 + 0.62 * values.shape[1]), 1.5 + 0.42 * values.shape[0]), layout="constrained"
+            figsize=(max(SIZE[0], 1.3 + 0.62 * values.shape[1]), 1.5 + 0.42 * values.shape[0]), layout="constrained"
         )
         axes = figure.subplots()
     axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower")
@@ -231,7 +233,7 @@ def _surface(each: pd.DataFrame, other: str, title: str, analysis: str) -> Pictu
     axes.set_ylabel("\n".join(textwrap.wrap(AXIS_LABELS[other], 22)))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title("\n".join(textwrap.wrap(title, 44)), loc="left", fontweight="bold", fontsize=10)
+    axes.set_title("\n".join(textwrap.wrap(title, 46)), loc="left", fontweight="bold", fontsize=10)
     caption = f"{title}. Shares of simulated trials that succeed; limits are in the table. {analysis}."
     return Picture(figure, caption, caption)
 

@@ -219,8 +219,8 @@ def _endpoint(found: PlannedTrial, name: str, pictures: Mapping[str, Any]) -> Se
         {f"Cells of the grid: {name}": rows.head(MOST_ROWS)},
         list(pictures.values()),
         note="Power: the true difference favours. Type I error: it does not. Assurance: effects drawn from the prior "
-        "for each trial. True differences are of everyone as if alive and followed; persons analysed are those "
-        f"observed.{more}",
+        "for each trial. True differences are of everyone as if alive and followed; persons analysed are those from "
+        f"whom the endpoint could be had.{more}",
     )
 
 

@@ -43,6 +43,7 @@ _HOME = {
     "make_dossier": "dossier.job",
     "nfl_plasma": "models.presets",
     "draw_person_terms": "persons.random_effects",
+    "plan_trial": "planning.job",
     "predict": "persons.prediction.predict",
     "predict_events": "persons.prediction.predict_events",
     "prior_predictive": "persons.prior_predictive",

@@ -81,6 +81,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print folder, verdict, reasons and warnings as JSON on stdout.")]
 JsonTrials = Annotated[bool, typer.Option("--json", help="Print folder, number of trials and seed as JSON on stdout.")]
 JsonStudy = Annotated[bool, typer.Option("--json", help="Print folder, status, fits and rules as JSON on stdout.")]
+JsonDesign = Annotated[bool, typer.Option("--json", help="Print folder, status, cells and sizes as JSON on stdout.")]
 JsonPersons = Annotated[bool, typer.Option("--json", help="Print folder, verdicts and seed as JSON on stdout.")]
 JsonTables = Annotated[bool, typer.Option("--json", help="Print folder, counts and warnings as JSON on stdout.")]
 JsonDossier = Annotated[bool, typer.Option("--json", help="Print folder, success and what is missing as JSON.")]
@@ -308,6 +309,46 @@ def trials(
 
 
 @app.command()
+def design(
+    config: Annotated[Path, typer.Argument(help="TOML file with [planning], a grid and endpoints.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the design; the same command again goes on there.")],
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Simulated trials a cell, instead of the file's; more extend.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes on this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786.")] = None,
+    array: Annotated[
+        str | None, typer.Option(help="K/N: the K-th of N parts; the command without it puts them together.")
+    ] = None,
+    max_time: Annotated[
+        str | None, typer.Option("--max-time", help="No trial is begun after it: 90s, 45m, 12h, or 12:00:00.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run a few trials, say what all would cost, write nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: JsonDesign = False,
+) -> None:
+    """Plan a trial: power, assurance, sizes and interim looks over a grid of designs. Simulated trials, not data."""
+    if scheduler is not None and workers > 1:
+        raise typer.BadParameter("give --workers or --scheduler, not both")
+    with _answering(quiet, as_json) as answer:
+        from bayesmodels.planning import job
+        from bayesmodels.trials.job import seconds_of
+
+        answer.interrupted = f"interrupted; the same command goes on in {out}"
+        seconds = None if max_time is None else seconds_of(max_time)
+        if dry_run:
+            cost = job.cost_of(config, out, trials=trials)
+            answer.text, answer.document = cost.sentence(), cost.document()
+            return
+        made = job.run_design(
+            config, out, trials=trials, array=array, workers=workers, scheduler=scheduler, max_seconds=seconds
+        )
+        answer.text, answer.document = made.sentence(), made.document()
+
+
+@app.command()
 def collect(
     folder: Annotated[Path, typer.Argument(help="Folder of a study whose parts were run with --array.")],
     partial: Annotated[bool, typer.Option("--partial", help="Report the fits that are there.")] = False,
@@ -393,6 +434,7 @@ def check(
     """List every problem of a study's tables, or of a configuration and its tables, at once; then what is doubtful."""
     with _answering(quiet, as_json) as answer:
         from bayesmodels.dossier.config import dossier_problems, is_of_dossier
+        from bayesmodels.planning.config import design_problems, is_of_design
         from bayesmodels.run.check import checked
         from bayesmodels.run.config import own_code_of
         from bayesmodels.trials.config import is_of_trials, trials_problems
@@ -400,7 +442,8 @@ def check(
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
         of_trials = trials_problems if is_of_trials(source) else checked
-        find = dossier_problems if is_of_dossier(source) else of_trials
+        of_design = design_problems if is_of_design(source) else of_trials
+        find = dossier_problems if is_of_dossier(source) else of_design
         problems, warnings = ([str(line) for line in lines] for lines in find(source))
         answer.document = {"source": str(source), "problems": problems, "warnings": warnings}
         answer.code = BAD_INPUT if problems else OK

@@ -10,6 +10,7 @@ import toy_model
 import xarray as xr
 
 import bayesmodels as b
+from bayesmodels.planning import Grid, PlannedEndpoint
 from bayesmodels.posterior.archive import SCHEMA
 from bayesmodels.trials import Kept
 
@@ -39,6 +40,7 @@ EMPTY = xr.DataTree()
 SETTINGS = b.NutsSettings(draws=10, tune=10, seed=1, chains=1)
 DROPOUT = b.Dropout(outcome="alsfrs_r", week=8)
 KEPT = Kept(variable="difference")
+GRID, PLANNED = Grid(persons=(60,)), PlannedEndpoint(name="NfL", outcome="nfl_plasma")
 NUMBER, TEXT, LIST = 3, "nonsense", [1]
 
 
@@ -248,6 +250,13 @@ MISUSES = {
         MODEL, keep=[KEPT], settings=b.NutsSettings(seed=1)
     ),
     "simulate_trials, interval as text": lambda p: b.simulate_trials(MODEL, keep=[KEPT], interval=TEXT),
+    "plan_trial, grid as dict": lambda p: b.plan_trial(grid={"persons": [60]}, endpoints=[PLANNED]),
+    "plan_trial, no endpoint": lambda p: b.plan_trial(grid=GRID, endpoints=[]),
+    "plan_trial, endpoint as text": lambda p: b.plan_trial(grid=GRID, endpoints=TEXT),
+    "plan_trial, a class as model": lambda p: b.plan_trial(grid=GRID, endpoints=[PLANNED], model=b.LongitudinalModel),
+    "plan_trial, half a trial": lambda p: b.plan_trial(grid=GRID, endpoints=[PLANNED], trials=0.5),
+    "plan_trial, a power of 2": lambda p: b.plan_trial(grid=GRID, endpoints=[PLANNED], targets=[2]),
+    "plan_trial, log a folder": lambda p: b.plan_trial(grid=GRID, endpoints=[PLANNED], log=p),
     "LeavingRule, deaths as number": lambda p: b.LeavingRule(deaths=NUMBER),
     "LeavingRule, tolerance as text": lambda p: b.LeavingRule(tolerance_weeks=TEXT),
     "Evidence.select of a number": lambda p: _evidence().select(NUMBER),

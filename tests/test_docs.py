@@ -9,12 +9,15 @@ import pytest
 
 from bayesmodels import prior_table, read_study
 from bayesmodels.cli import app
+from bayesmodels.errors import BadConfig
 from bayesmodels.models import MODELS, model_class, model_from_spec
 from bayesmodels.models.presets import PRESETS
 from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.parts.effects import EFFECTS
 from bayesmodels.parts.hazards import HAZARDS
 from bayesmodels.parts.trajectories import TRAJECTORIES
+from bayesmodels.planning import EffectPrior, Grid, InterimLooks, PlannedEndpoint, Programmes
+from bayesmodels.planning.config import DesignSections, Planning, read_design_config
 from bayesmodels.run.check import checked
 from bayesmodels.run.config import read_config
 from bayesmodels.trials.config import StudyOfTrials, TrialsSections, read_trials_config
@@ -46,7 +49,11 @@ def whole_configurations():
     """TOML blocks that are a whole configuration: a model and its data."""
     found = [(page, block) for page in PAGES for block in blocks(page, "toml")]
     keys = [set(tomllib.loads(block)) for _, block in found]
-    return [each for each, own in zip(found, keys, strict=True) if {"study", "data"} & own and "trials" not in own]
+    return [
+        each
+        for each, own in zip(found, keys, strict=True)
+        if {"study", "data"} & own and not {"trials", "planning"} & own
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -97,6 +104,23 @@ def test_the_configurations_of_many_trials_are_accepted(tmp_path):
     for name, section in (("trials", StudyOfTrials), ("design", Design), ("study", Reading)):
         shown = set(said[name]) | ({"start_groups"} if name == "design" else set())
         assert shown == set(section.model_fields), name
+
+
+def test_the_configuration_of_a_planned_trial_is_accepted(tmp_path):
+    (whole,) = blocks(ROOT / "docs" / "design.md", "toml")
+    path = tmp_path / "design.toml"
+    path.write_text(whole, encoding="utf-8")
+    read = read_design_config(path)
+    said = tomllib.loads(whole)
+    assert len(read.plan.cells) == 4 * 2 * 2 + 4 * 2
+    assert set(said) == set(DesignSections.model_fields)
+    sections = (("planning", Planning), ("grid", Grid), ("interim", InterimLooks), ("programmes", Programmes))
+    for name, section in (*sections, ("assurance", EffectPrior)):
+        assert set(said[name]) == set(section.model_fields), name
+    assert set(said["endpoints"][0]) | {"known_sd"} == set(PlannedEndpoint.model_fields)
+    path.write_text(whole.replace('engine = "fast"', 'engine = "model"'), encoding="utf-8")
+    with pytest.raises(BadConfig, match="expected the fast analysis, found a model to fit"):
+        read_design_config(path)
 
 
 def test_the_configuration_has_no_problems_with_tables_like_those_it_describes(tmp_path):

@@ -47,6 +47,7 @@ def test_nothing_heavy_is_imported(code):
         ["person-level"],
         ["adam"],
         ["dossier"],
+        ["design"],
     ],
 )
 def test_help_imports_nothing_heavy(command):

@@ -38,6 +38,7 @@ NAMES = (
     "load",
     "make_dossier",
     "nfl_plasma",
+    "plan_trial",
     "predict",
     "predict_events",
     "prior_predictive",

@@ -14,7 +14,7 @@ from bayesmodels.simulation.platform_trial import (
 )
 from bayesmodels.simulation.population import parameter_table, population_truth
 from bayesmodels.simulation.responder_trap import ResponderTrap, responder_trap
-from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, simulate_trial
+from bayesmodels.simulation.trial import EVENTS, SimulatedTrial, TrialArrays, simulate_arrays, simulate_trial
 from bayesmodels.simulation.trial_collections import (
     COLLECTIONS,
     CollectionTruth,
@@ -35,6 +35,7 @@ __all__ = [
     "ResponderTrap",
     "SimulatedTrial",
     "StartGroup",
+    "TrialArrays",
     "TrialDesign",
     "Truth",
     "parameter_table",
@@ -42,6 +43,7 @@ __all__ = [
     "published_truth",
     "responder_trap",
     "simulate",
+    "simulate_arrays",
     "simulate_effects",
     "simulate_patients",
     "simulate_platform_trial",

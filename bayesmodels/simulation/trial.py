@@ -100,15 +100,85 @@ def simulate_trial(design: TrialDesign, truth: Truth, seed: SeedLike) -> Simulat
     BadInput
         A truth that no lognormal rate can have.
     """
+    drawn = simulate_arrays(design, truth, seed)
+    persons, exits = _persons(design), drawn.exits
+    labels = persons["person"]
+    visits = pd.DataFrame(
+        {
+            "person": labels.to_numpy()[np.repeat(drawn.row, 2)],
+            "week": np.repeat(drawn.week, 2),
+            "outcome": ["nfl_plasma", "alsfrs_r"] * len(drawn.row),
+            "value": np.stack([drawn.nfl, drawn.score], axis=1).ravel(),
+        }
+    )
+    events = pd.DataFrame({"person": labels, "week": exits["week"], "event": exits["event"]})
+    locks = {f"follow_up_{lock.name}": drawn.follow_up[:, k] for k, lock in enumerate(design.data_locks)}
+    fields = {name: values for name, values in vars(drawn.terms).items() if name not in ("stratum", "start_month")}
+    hidden = {name: exits[name] for name in ("first_event_week", "death_week")}
+    return SimulatedTrial(
+        persons, visits, events, pd.DataFrame({**fields, **locks, **hidden}, index=labels), design, truth
+    )
+
+
+@dataclass(frozen=True)
+class TrialArrays:
+    """A simulated trial as arrays, persons in the order of the design's groups and strata: what its tables are made of.
+
+    Attributes
+    ----------
+    group : array (person,)
+        Place of the start group in the design.
+    stratum : array (person,) of str
+    terms : PersonTerms
+        Hidden from the analyst.
+    follow_up : array (person, lock)
+        Possible at each data lock, weeks.
+    exits : dict of str to array (person,)
+        `week` and `event` of the end of follow-up; `first_event_week` and `death_week`, hidden.
+    row, week : array (visit,)
+        Person (by place) and week of each attended visit.
+    nfl, score : array (visit,)
+        NfL in pg/mL, ALSFRS-R in points.
+    """
+
+    group: np.ndarray
+    stratum: np.ndarray
+    terms: PersonTerms
+    follow_up: np.ndarray
+    exits: dict[str, np.ndarray]
+    row: np.ndarray
+    week: np.ndarray
+    nfl: np.ndarray
+    score: np.ndarray
+
+
+def simulate_arrays(design: TrialDesign, truth: Truth, seed: SeedLike) -> TrialArrays:
+    """Simulate one trial without making its tables, for many trials that are analysed at once.
+
+    Parameters
+    ----------
+    design : TrialDesign
+    truth : Truth
+    seed : int or SeedSequence
+        As of `simulate_trial`, whose tables hold the same numbers.
+
+    Raises
+    ------
+    BadInput
+        A truth that no lognormal rate can have.
+    """
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     streams = [
         np.random.default_rng(np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, stream)))
         for stream in range(4)
     ]
     person_rng, walk_rng, visit_rng, exit_rng = streams
-    persons = _persons(design)
-    start_week = persons["drug_start_week"].fillna(np.inf).to_numpy()
-    terms = draw_persons(persons["stratum"].to_numpy(str), start_week / WEEKS_PER_MONTH, truth, person_rng)
+    groups = design.start_groups
+    counts = [count for group in groups for count in (group.faster, group.slower)]
+    group = np.repeat(np.repeat(np.arange(len(groups)), 2), counts)
+    stratum = np.repeat(np.array(["faster", "slower"] * len(groups)), counts)
+    start_week = np.array([each.drug_start_week for each in groups])[group]
+    terms = draw_persons(stratum, start_week / WEEKS_PER_MONTH, truth, person_rng)
 
     follow_up = _follow_up_weeks(design, person_rng)
     last_week = max(int(np.ceil(follow_up[:, -1].max())), design.visit_weeks[-1])
@@ -117,15 +187,7 @@ def simulate_trial(design: TrialDesign, truth: Truth, seed: SeedLike) -> Simulat
     score = true_scores(months, decline, terms, truth, walk_rng)
     exit_week, event, hidden = _exits(months, score, decline, terms, truth, follow_up[:, -1], exit_rng)
     visits = _visits(design, terms, truth, score, exit_week, walk_rng, visit_rng)
-
-    labels = persons["person"]
-    visits.insert(0, "person", labels.to_numpy()[visits.pop("row")])
-    events = pd.DataFrame({"person": labels, "week": exit_week, "event": event})
-    locks = {f"follow_up_{lock.name}": follow_up[:, k] for k, lock in enumerate(design.data_locks)}
-    fields = {name: values for name, values in vars(terms).items() if name not in ("stratum", "start_month")}
-    return SimulatedTrial(
-        persons, visits, events, pd.DataFrame({**fields, **locks, **hidden}, index=labels), design, truth
-    )
+    return TrialArrays(group, stratum, terms, follow_up, {"week": exit_week, "event": event, **hidden}, *visits)
 
 
 def true_scores(
@@ -207,8 +269,8 @@ def _visits(
     exit_week: np.ndarray,
     walk_rng: np.random.Generator,
     visit_rng: np.random.Generator,
-) -> pd.DataFrame:
-    """Long table of attended visits, with the person's row number for a label."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Attended visits: person's place, week, NfL (pg/mL) and ALSFRS-R (points), (visit,) each."""
     weeks = np.array(design.visit_weeks)
     months = weeks / WEEKS_PER_MONTH
     shape = (len(terms.score), len(weeks))
@@ -219,12 +281,4 @@ def _visits(
     missed = visit_rng.random(shape) < design.missed_visits
     missed[:, 0] = False
     row, column = np.nonzero((weeks[None, :] <= exit_week[:, None]) & ~missed)
-    table = pd.DataFrame(
-        {
-            "row": np.repeat(row, 2),
-            "week": np.repeat(weeks[column], 2).astype(float),
-            "outcome": ["nfl_plasma", "alsfrs_r"] * len(row),
-            "value": np.stack([np.round(np.exp(log_nfl[row, column]), 2), recorded[row, column]], axis=1).ravel(),
-        }
-    )
-    return table
+    return row, weeks[column].astype(float), np.round(np.exp(log_nfl[row, column]), 2), recorded[row, column]

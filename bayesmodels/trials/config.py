@@ -134,7 +134,7 @@ def read_trials_config(path: str | Path) -> TrialsConfig:
     sections: TrialsSections | None = None
     try:
         sections = TrialsSections.model_validate(raw)
-        problems += _sampling_problems(sections.sampling, path.name)
+        problems += sampling_problems(sections.sampling, path.name)
     except ValidationError as error:
         problems += config_problems(error, path.name, TrialsSections, raw)
     places = [problem.partition(" expected ")[0] for problem in problems]
@@ -288,7 +288,15 @@ def _truth(spec: Any, file: str, problems: list[str]) -> AnyTruth | None:
     return None
 
 
-def _sampling_problems(settings: NutsSettings, file: str) -> list[str]:
+def sampling_problems(settings: NutsSettings, file: str) -> list[str]:
+    """Settings of the sampler that fits of many simulated trials cannot have, a line each.
+
+    Parameters
+    ----------
+    settings : NutsSettings
+    file : str
+        Name of the TOML file.
+    """
     found = []
     if settings.seed is not None:
         found.append(f"{file}: [sampling] seed: expected none, since every fit has its own; say [trials] seed")

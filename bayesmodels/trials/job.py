@@ -22,7 +22,7 @@ from bayesmodels.files import made_folder, write_whole
 from bayesmodels.fitted import versions
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.safe_labels import table_csv
-from bayesmodels.trials.config import FITS, TrialsConfig, plan_of, read_trials_config
+from bayesmodels.trials.config import FITS, plan_of, read_trials_config
 from bayesmodels.trials.kept import Kept, Rule, described, dims_of
 from bayesmodels.trials.loop import run_study
 from bayesmodels.trials.operating import OperatingCharacteristics, rows_table
@@ -301,27 +301,27 @@ def run_trials(
     BayesmodelsError
         Every fit failed.
     """
-    part = None if array is None else _part(array)
+    part = None if array is None else part_of(array)
     read = read_trials_config(config)
     plan, planned = read.plan, read.sections.trials.fits if fits is None else fits
     header = _header(plan, read.name, planned)
-    folder = _claimed(out, read, header)
+    folder = claimed(out, read.path.name, read.text, header)
     doors: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "max_seconds": max_seconds}
-    known = _known(folder)
+    known = known_rows(folder)
     mine = range(planned) if part is None else range(part[0] - 1, planned, part[1])
-    numbers = [number for number in mine if number not in _numbers(known)]
+    numbers = [number for number in mine if number not in numbers_of(known)]
     log = folder / (LOG if array is None else f"{PARTS}/{part_name(array).removesuffix('.parquet')}.jsonl")
     new = _rows(plan, numbers, log, read.path.parent, **doors)
     missing = len(numbers) - new["fit"].nunique()
     if array is None:
-        run = _written(folder, header, _together([known, new]))
+        run = _written(folder, header, rows_together([known, new]))
         fits_there = run.found.fits
         if len(fits_there) and (fits_there["status"] == "failed").all():
             raise BayesmodelsError(f"{folder}: every fit failed; the first: {fits_there['why'].iloc[0]}")
         return run
     path = folder / PARTS / part_name(array)
-    rows = _together([pd.read_parquet(path) if path.is_file() else None, new])
-    write_whole(path, _parquet(rows))
+    rows = rows_together([pd.read_parquet(path) if path.is_file() else None, new])
+    write_whole(path, parquet_bytes(rows))
     return TrialsRun(folder, OperatingCharacteristics(rows, plan.rules, planned, plan.interval), array, missing)
 
 
@@ -339,11 +339,11 @@ def collect(folder: Path, *, partial: bool = False) -> TrialsRun:
     BadInput
         Fits are missing, or the folder holds no study.
     """
-    header = _manifest(folder)
-    rows = _known(folder)
+    header = manifest_of(folder)
+    rows = known_rows(folder)
     if rows is None:
         raise BadInput(f"{folder / PARTS}: expected rows of fits, found none; run `bayesmodels trials` first")
-    missing = [number for number in range(header["planned"]) if number not in _numbers(rows)]
+    missing = [number for number in range(header["planned"]) if number not in numbers_of(rows)]
     if missing and not partial:
         first = ", ".join(str(number) for number in missing[:10])
         more = ", ..." if len(missing) > 10 else ""
@@ -367,7 +367,7 @@ def dry_run(config: Path, out: Path | None = None, *, fits: int | None = None) -
     """
     read = read_trials_config(config)
     planned = read.sections.trials.fits if fits is None else fits
-    there = _numbers(_known(out) if out is not None else None)
+    there = numbers_of(known_rows(out) if out is not None else None)
     seconds, compiling, failed = [], 0.0, []
     sent = packed(read.plan, read.path.parent)
     for number in range(MEASURED):
@@ -412,11 +412,23 @@ def part_name(array: str) -> str:
     array : str
         "K/N".
     """
-    k, n = _part(array)
+    k, n = part_of(array)
     return f"part-{k}-of-{n}.parquet"
 
 
-def _part(array: str) -> tuple[int, int]:
+def part_of(array: str) -> tuple[int, int]:
+    """K and N of a part of an array.
+
+    Parameters
+    ----------
+    array : str
+        "K/N".
+
+    Raises
+    ------
+    BadInput
+        It is none.
+    """
     match = re.fullmatch(r"(\d+)/(\d+)", array)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise BadInput(f"--array: expected K/N with K from 1 to N, such as 3/10, got {array!r}")
@@ -439,8 +451,22 @@ HEADER = (
 """Keys of `_header`."""
 
 
-def _claimed(out: Path, read: TrialsConfig, header: Mapping[str, Any]) -> Path:
-    """The study's folder, new or of the same study; its manifest says what it is before the first fit."""
+def claimed(out: Path, file: str, text: str, header: Mapping[str, Any]) -> Path:
+    """The study's folder, new or of the same study; its manifest says what it is before the first fit.
+
+    Parameters
+    ----------
+    out : Path
+    file, text : str
+        Name and content of the configuration.
+    header : mapping
+        What the manifest says: `kind`, `digest`, `planned` and more.
+
+    Raises
+    ------
+    BadInput
+        The folder holds something else, or another study.
+    """
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
         raise BadInput(
             f"{out}: expected a new or empty folder, or one of this study; it holds other files; choose another --out"
@@ -448,54 +474,90 @@ def _claimed(out: Path, read: TrialsConfig, header: Mapping[str, Any]) -> Path:
     made_folder(out)
     made_folder(out / PARTS)
     if (out / MANIFEST).is_file():
-        found = _manifest(out)
+        found = manifest_of(out, header["kind"])
         if found["digest"] != header["digest"]:
             raise BadInput(
-                f"{out}: expected the study of {read.path.name} ({header['digest']}), found another "
+                f"{out}: expected the study of {file} ({header['digest']}), found another "
                 f"({found['digest']}): more fits go on there, other settings do not; choose another --out"
             )
         if found["planned"] >= header["planned"]:
             return out
-    write_whole(out / CONFIG, read.text.encode())
-    _write_manifest(out, {**header, "status": "unfinished"})
+    write_whole(out / CONFIG, text.encode())
+    write_manifest(out, {**header, "status": "unfinished"})
     return out
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def manifest_of(folder: Path, kind: str = KIND) -> dict[str, Any]:
+    """The manifest of a study's folder.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        Of the study: the command that makes it.
+
+    Raises
+    ------
+    BadInput
+        There is none of this kind.
+    """
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = None
-    if not isinstance(found, dict) or found.get("kind") != KIND:
+    if not isinstance(found, dict) or found.get("kind") != kind:
         raise BadInput(
-            f"{folder}: expected the folder of `bayesmodels trials`, found no manifest of one; choose another"
+            f"{folder}: expected the folder of `bayesmodels {kind}`, found no manifest of one; choose another"
         )
     return found
 
 
-def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a study's folder.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : mapping
+    """
     write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
-def _known(folder: Path) -> pd.DataFrame | None:
-    """Rows of a study's folder, of whatever door, each fit once."""
+def known_rows(folder: Path) -> pd.DataFrame | None:
+    """Rows of a study's folder, of whatever door, each fit once; None where there are none.
+
+    Parameters
+    ----------
+    folder : Path
+    """
     files = [folder / ROWS, *sorted((folder / PARTS).glob("part-*-of-*.parquet"))]
     tables = [pd.read_parquet(path) for path in files if path.is_file()]
-    return _together(tables) if tables else None
+    return rows_together(tables) if tables else None
 
 
-def _numbers(rows: pd.DataFrame | None) -> set[int]:
+def numbers_of(rows: pd.DataFrame | None) -> set[int]:
+    """Numbers of the fits that have a row.
+
+    Parameters
+    ----------
+    rows : DataFrame, optional
+    """
     return set() if rows is None else set(rows["fit"].astype(int))
 
 
-def _together(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame:
-    """Rows of several tables, in order of fits, each fit from the first table that has it."""
+def rows_together(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame:
+    """Rows of several tables, in order of fits, each fit from the first table that has it.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame or None
+    """
     given = [table for table in tables if table is not None]
     kept: list[pd.DataFrame] = []
     there: set[int] = set()
     for table in given:
         new = table[~table["fit"].isin(there)]
-        there |= _numbers(new)
+        there |= numbers_of(new)
         if len(new):
             kept.append(new)
     if not kept:
@@ -503,7 +565,13 @@ def _together(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame:
     return pd.concat(kept, ignore_index=True).sort_values("fit", kind="stable", ignore_index=True)
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """A table as the content of a Parquet file.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
     buffer = BytesIO()
     table.to_parquet(buffer, index=False)
     return buffer.getvalue()
@@ -511,17 +579,17 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 def _written(folder: Path, header: Mapping[str, Any], rows: pd.DataFrame) -> TrialsRun:
     """Write rows, tables, report and manifest; a study that was larger before stays so."""
-    planned = max(header["planned"], 1 + max(_numbers(rows), default=0))
+    planned = max(header["planned"], 1 + max(numbers_of(rows), default=0))
     rules = tuple(Rule.model_validate(rule) for rule in header["rules"])
     found = OperatingCharacteristics(rows, rules, planned, header["interval"])
     own = {name: header[name] for name in ("digest", "seed")}
     settings = {key: json.dumps(value) for key, value in ({"sampling": header["sampling"]} | header["plan"]).items()}
     made_folder(folder / "tables")
-    write_whole(folder / ROWS, _parquet(rows))
+    write_whole(folder / ROWS, parquet_bytes(rows))
     for title, table in {"rules": found.table, "quantities": found.quantities, "fits": found.fits}.items():
         write_whole(folder / "tables" / f"{title}.csv", table_csv(table, float_format="%.6g"))
     facts = {**own, **settings, "versions": json.dumps(versions())}
     write_whole(folder / REPORT, page(found, header["name"], facts).encode())
     result = {"planned": planned, "status": found.status, "missing": len(found.missing), **found.computation}
-    _write_manifest(folder, {**header, **result, "versions": versions()})
+    write_manifest(folder, {**header, **result, "versions": versions()})
     return TrialsRun(folder, found, "", len(found.missing))

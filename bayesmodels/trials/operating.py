@@ -33,7 +33,7 @@ LEVEL = 0.95
 """Of the binomial limits."""
 
 
-def rows_table(records: Sequence[Record], dims: Sequence[str]) -> pd.DataFrame:
+def rows_table(records: Sequence[Record], dims: Sequence[str], numbers: Sequence[str] = ()) -> pd.DataFrame:
     """One row per fit and kept quantity or rule; a failed fit has one row, without quantity.
 
     Parameters
@@ -42,6 +42,8 @@ def rows_table(records: Sequence[Record], dims: Sequence[str]) -> pd.DataFrame:
         From `plan.run_fit`.
     dims : sequence of str
         Dims of the kept variables: columns with their labels.
+    numbers : sequence of str
+        Further columns of numbers, of a study that has them.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def rows_table(records: Sequence[Record], dims: Sequence[str]) -> pd.DataFrame:
     for record in records:
         fit = {name: record.get(name) for name in FIT_COLUMNS}
         rows += [{**fit, **row} for row in record["rows"] or [{}]]
-    columns = [*FIT_COLUMNS, "kind", "rule", "quantity", "variable", *dims, *QUANTITY_COLUMNS]
+    columns = [*FIT_COLUMNS, "kind", "rule", "quantity", "variable", *dims, *QUANTITY_COLUMNS, *numbers]
     table = pd.DataFrame(rows, columns=columns)
     for name in columns:
         column = table[name]

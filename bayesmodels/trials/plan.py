@@ -211,12 +211,29 @@ class Packed:
         return f"Plan({self.digest})"
 
 
-def packed(plan: Plan, folder: Path | None = None) -> Packed:
+class Fitted(Protocol):
+    """What the loop of many fits asks of a plan: `Plan`, or one that is made of several."""
+
+    @property
+    def digest(self) -> str:
+        """Of everything that its rows depend on."""
+        ...
+
+    def seed_of(self, number: int) -> int:
+        """Return the seed of a fit's chains."""
+        ...
+
+    def fit(self, number: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Return the rows of a fit, and what is said of its convergence."""
+        ...
+
+
+def packed(plan: Fitted, folder: Path | None = None) -> Packed:
     """A plan as bytes; classes written in a notebook travel with it.
 
     Parameters
     ----------
-    plan : Plan
+    plan : Plan or another with its `digest`, `seed_of` and `fit`
     folder : Path, optional
         Of a configuration that names classes of one's own.
     """
@@ -226,7 +243,7 @@ def packed(plan: Plan, folder: Path | None = None) -> Packed:
 
 
 @lru_cache(maxsize=2)
-def _plan_of(sent: Packed) -> Plan:
+def _plan_of(sent: Packed) -> Fitted:
     """The plan in this process, with what was compiled for it."""
     import cloudpickle
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from validation.design_valor import study as design_valor
 from validation.speed import page as speed
 from validation.valor import study as valor
 from validation.valor_exits import page as valor_exits
@@ -25,6 +26,7 @@ VARIANTS = [
 PAGES = {
     variant.folder: (lambda s=study, v=variant: s.page(ROOT / v.folder, v.spec.variant)) for study, variant in VARIANTS
 }
+PAGES["reports/validation/design_valor"] = lambda: design_valor.page(ROOT / "reports/validation/design_valor")
 PAGES["reports/validation/valor"] = lambda: valor.page(ROOT / "reports/validation/valor")
 PAGES["reports/validation/valor_exits"] = lambda: valor_exits.page(ROOT / "reports/validation/valor_exits")
 if (ROOT / "reports/validation/speed/manifest.json").exists():

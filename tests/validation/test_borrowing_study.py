@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytensor
 import pytest
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import invgamma, invwishart, multivariate_normal, norm
 from validation.borrowing import exact, study
 
 from bayesmodels.fitting.evaluate import python_mode
@@ -19,7 +19,7 @@ def groups(drift=1.0):
 
 def at_one_covariance(c, data, **drift):
     """The posterior at one covariance, taken as known."""
-    spread = exact.Spread(np.asarray(c)[None], np.zeros(1))
+    spread = exact.Spread(np.ones(1), np.asarray(c)[None], np.zeros(1))
     return exact.posterior(data, spread, *(exact.drift_sds(**drift) if drift else ()))
 
 
@@ -64,6 +64,20 @@ def test_components_are_weighted_by_their_marginal_density():
     np.testing.assert_allclose(found["of_sd"], weights / weights.sum(), rtol=1e-8)
 
 
+def covariance_of(sd, rho, sigma, data):
+    """Of persons' least-squares level and slope."""
+    off = rho * sd[0] * sd[1]
+    return np.array([[sd[0] ** 2, off], [off, sd[1] ** 2]]) + sigma**2 * data.inverse
+
+
+def of_the_spread(sd, rho, sigma, data):
+    """Log density of the scatter within groups, the residuals and the priors, but for a constant."""
+    c, n = covariance_of(sd, rho, sigma, data), data.size.sum()
+    log = -0.5 * (n - len(data.size)) * np.linalg.slogdet(c)[1] - 0.5 * np.trace(np.linalg.solve(c, data.scatter))
+    log += -0.5 * data.residual / sigma**2 - n * (len(data.months) - 2) * np.log(sigma)
+    return log - 0.5 * (sigma / 2.5) ** 2 - 0.5 * (sd[0] / 6) ** 2 - 0.5 * sd[1] ** 2 + np.log1p(-(rho**2))
+
+
 @pytest.mark.slow
 def test_sufficient_statistics_and_priors_have_the_density_of_the_package():
     """Differences of log density between two values of the SDs, means at their posterior given each: free of "
@@ -89,18 +103,45 @@ def test_sufficient_statistics_and_priors_have_the_density_of_the_package():
         return float(function(*[v.eval() if hasattr(v, "eval") else v for v in moved]))
 
     def by_hand(sd, rho, sigma):
-        off = rho * sd[0] * sd[1]
-        c = np.array([[sd[0] ** 2, off], [off, sd[1] ** 2]]) + sigma**2 * data.inverse
         apart = data.mean - np.array([37.0, -1.0])
-        total = data.scatter + np.einsum("g,ga,gb->ab", data.size, apart, apart)
-        n = data.size.sum()
-        log = -0.5 * n * np.linalg.slogdet(c)[1] - 0.5 * np.trace(np.linalg.solve(c, total))
-        log += -0.5 * data.residual / sigma**2 - n * (len(MONTHS) - 2) * np.log(sigma)
-        log += -0.5 * (sigma / 2.5) ** 2 - 0.5 * (sd[0] / 6) ** 2 - 0.5 * sd[1] ** 2 + np.log1p(-(rho**2))
-        return log
+        c = covariance_of(sd, rho, sigma, data)
+        log = -0.5 * len(data.size) * np.linalg.slogdet(c)[1]
+        log -= 0.5 * np.einsum("g,ga,ab,gb->", data.size, apart, np.linalg.inv(c), apart)
+        return log + of_the_spread(sd, rho, sigma, data)
 
     first, second = ((6.0, 0.8), 0.1, 2.0), ((5.0, 1.1), -0.4, 2.3)
     assert package(*first) - package(*second) == pytest.approx(by_hand(*first) - by_hand(*second), rel=1e-8)
+
+
+def test_weights_of_the_spread_are_density_over_proposal_in_variance_and_covariance():
+    """40 persons: the density by SDs and correlation, over a numerical Jacobian and the proposal's density by SciPy."""
+    data = exact.summary_of(groups()[:2], MONTHS)
+    n, visits = data.size.sum(), len(MONTHS)
+    spread = exact.spread_of(data, 50, np.random.default_rng(6))
+
+    def moved(x):  # of sigma, SDs, correlation: variance and C
+        c = covariance_of(x[1:3], x[3], x[0], data)
+        return np.array([x[0] ** 2, c[0, 0], c[1, 1], c[0, 1]])
+
+    expected = []
+    for variance, c in zip(spread.variance, spread.covariance, strict=True):
+        between = c - variance * data.inverse
+        if (np.linalg.eigvalsh(between) <= 0).any():
+            expected.append(-np.inf)
+            continue
+        sd = np.sqrt(np.diag(between))
+        x = np.array([np.sqrt(variance), *sd, between[0, 1] / sd.prod()])
+        np.testing.assert_allclose(moved(x), [variance, c[0, 0], c[1, 1], c[0, 1]])
+        steps = np.diag(1e-6 * np.maximum(np.abs(x), 0.1))
+        jacobian = np.stack([(moved(x + h) - moved(x - h)) / (2 * h.sum()) for h in steps], axis=1)
+        log = of_the_spread(x[1:3], x[3], x[0], data) - np.linalg.slogdet(jacobian)[1]
+        log -= invgamma.logpdf(variance, n * (visits - 2) / 2, scale=data.residual / 2)
+        expected.append(log - invwishart.logpdf(c, n - 2, data.scatter))
+    inside = np.isfinite(expected)
+    assert inside.sum() > 40
+    np.testing.assert_array_equal(np.isfinite(spread.log_weight), inside)
+    difference = spread.log_weight[inside] - np.array(expected)[inside]
+    np.testing.assert_allclose(difference, difference[0], atol=1e-5)
 
 
 def test_draws_of_the_spread_are_right_in_a_case_with_many_persons():

@@ -95,12 +95,15 @@ class Spread:
 
     Parameters
     ----------
+    variance : (draw,)
+        Of visits' errors, sigma^2.
     covariance : (draw, 2, 2)
         Of persons' least-squares level and slope, C.
     log_weight : (draw,)
         Log of prior over what the proposal takes for it; minus infinity where C leaves no room for visits' errors.
     """
 
+    variance: np.ndarray
     covariance: np.ndarray
     log_weight: np.ndarray
 
@@ -115,11 +118,12 @@ def spread_of(data: Summary, draws: int, rng: np.random.Generator) -> Spread:
     correlation = sigma[:, 0, 1] / sd.prod(axis=1)
     inside = (sigma[:, [0, 1], [0, 1]] > 0).all(axis=1) & (np.abs(correlation) < 1)
     prior = halfnorm.logpdf(np.sqrt(variance), scale=ERROR_SD) - 0.5 * np.log(variance)
-    prior += halfnorm.logpdf(sd, scale=[LEVEL_SD, RATE_SD]).sum(axis=1) - 3 * np.log(sd).sum(axis=1)
+    # density by SDs and correlation over 4 s1^2 s2^2, the Jacobian of (s1, s2, rho) -> (S11, S22, S12)
+    prior += halfnorm.logpdf(sd, scale=[LEVEL_SD, RATE_SD]).sum(axis=1) - 2 * np.log(sd).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         prior += (CORRELATION_SHAPE - 1) * np.log1p(-(correlation**2))
     proposal = -np.log(variance) - 1.5 * np.linalg.slogdet(c)[1]
-    return Spread(c, np.where(inside, prior - proposal, -np.inf))
+    return Spread(variance, c, np.where(inside, prior - proposal, -np.inf))
 
 
 def posterior(data: Summary, spread: Spread, sds: np.ndarray | None = None, weights: np.ndarray | None = None) -> dict:

@@ -56,6 +56,37 @@ def test_share_used_is_the_slope_and_counts_as_so_many_persons(borrowed):
     assert row["unit"] == "points per month"
 
 
+def said_of(tau):
+    """What the chapter says of a commensurate prior, with drifts of two strata and two trials, one of them unknown."""
+    tree = drifted(fake_posterior())
+    for group in ("posterior", "prior"):
+        draws = tree[group].to_dataset().drop_vars("narrow_drift_probability")
+        drift = draws["trial_drift"].sel(external_trial="cohort")
+        known = drift.sel(outcome="alsfrs_r", stratum="faster")
+        cohort = drift.where((drift["outcome"] != "alsfrs_r") | (drift["stratum"] != "slower"), known)
+        older = drift.assign_coords(external_trial="older")
+        both = xr.concat([cohort, older], "external_trial").transpose(..., "external_trial")
+        tree[group] = xr.DataTree(draws.drop_dims("external_trial").assign(trial_drift=both))
+    prior = {"type": "commensurate", "trial": "ours", "level": "own", "tau": tau}
+    tree.attrs["model"] = json.dumps(json.loads(tree.attrs["model"]) | {"borrowing": prior})
+    chapter = Borrowing()
+    return chapter.section(reading_of(tree, chapter))
+
+
+def test_a_learned_sd_is_said_to_be_learned_from_the_drifts_of_the_table():
+    section = said_of({"sd": 0.5})
+    (said,) = (x for x in section.paragraphs if x.startswith("Commensurate prior"))
+    assert "learned for each outcome (half-normal, 0.5 SDs of the prior of the rate)" in said
+    assert "3 drifts of ALSFRS-R." in said
+    assert "known" not in said
+    assert "no other table or figure of persons, means or contrasts" in section.note
+
+
+def test_a_known_sd_is_not_said_to_be_learned():
+    (said,) = (x for x in said_of(0.2).paragraphs if x.startswith("Commensurate prior"))
+    assert said == "Commensurate prior: the drift is Normal with a known SD, 0.2 SDs of the prior of the rate."
+
+
 def test_page_and_summary_say_that_external_persons_were_not_randomised(borrowed, tmp_path):
     page = report(borrowed, out=tmp_path / "r")
     text = (tmp_path / "r" / "report.html").read_text()

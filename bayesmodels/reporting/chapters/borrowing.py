@@ -78,7 +78,7 @@ class Borrowing(Chapter):
                 *reading.pictures("borrowing_drift", "Posterior of the drift beside its prior"),
             ),
             "Rates at week 0, off drug, modelling scale. Drift: external minus ours. External persons are in no other "
-            "table and figure of this page.",
+            "table or figure of persons, means or contrasts on this page.",
         )  # fmt: skip
 
     def lead(self, reading: Reading) -> LeadLines:
@@ -181,14 +181,24 @@ def _prior_said(reading: Reading) -> str:
             "the second, little is borrowed."
         )
     if said.get("type") == "commensurate":
-        tau = said["tau"]
-        size = f"half-normal, {tau['sd']:g}" if isinstance(tau, dict) else f"known, {tau:g}"
-        return (
-            f"Commensurate prior: the drift is Normal with an SD that is learned ({size} SDs of the prior of the "
-            "rate). Of a single external trial there is one drift to learn it from, so that its prior says much of "
-            "what is borrowed."
-        )
+        return _commensurate_said(reading, said["tau"])
     return "The prior of the drift is stated with the model."
+
+
+def _commensurate_said(reading: Reading, tau: Any) -> str:
+    """A commensurate prior whose SD is known, or learned from so many drifts of each outcome."""
+    drift = "Commensurate prior: the drift is Normal with"
+    if not isinstance(tau, dict):
+        return f"{drift} a known SD, {tau:g} SDs of the prior of the rate."
+    drifts = reading.tables["borrowing"].groupby("outcome", sort=False).size()
+    numbers = [
+        f"{n} {'drift' if n == 1 else 'drifts'} of {reading.context.outcomes[name].label}" for name, n in drifts.items()
+    ]
+    return (
+        f"{drift} an SD that is learned for each outcome (half-normal, {tau['sd']:g} SDs of the prior of the rate) "
+        f"from the drifts of its strata and external trials: {', '.join(numbers)}. The fewer there are, the more its "
+        "prior says of what is borrowed."
+    )
 
 
 def _whose(reading: Reading, row: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 from bayesmodels.errors import BadInput
 from bayesmodels.fitted import model_spec
 from bayesmodels.fitting import NutsSettings
-from bayesmodels.planning.effects import EffectPrior, changed_truth, decline_removed_of
+from bayesmodels.planning.effects import EffectPrior, NoSuchDrug, changed_truth, decline_removed_of
 from bayesmodels.planning.endpoint import OF_FAST, PlannedEndpoint
 from bayesmodels.planning.fast import endpoint_rows, look_rows, observed
 from bayesmodels.planning.grid import Cell, Grid, cells_of
@@ -34,6 +34,9 @@ EFFECT = 3
 """Random stream of a trial's effects, beside `TRIAL`, `VALUES` and `CHAINS`."""
 
 VARIABLE = "difference"
+
+MOST_AGAIN = 200
+"""Draws of a trial's effects, one after the other, that the generator cannot have, before the trial fails."""
 
 NO_EFFECT = 1e-9
 """A true difference no further from `beyond` is none: the generator's are exact where the drug does nothing."""
@@ -59,8 +62,8 @@ class DesignPlan:
         How a model reads each trial.
     seed : int
     interval : float
-    faster_share : float
-        Of the design.
+    design : Design
+        As given; its cells have the same proportions, rounded to whole persons.
     said : mapping
         As JSON, for digest and manifest.
     """
@@ -75,9 +78,14 @@ class DesignPlan:
     reading: Reading
     seed: int
     interval: float
-    faster_share: float
+    design: Design
     said: Mapping[str, Any] = field(default_factory=dict)
     _fits: dict[Any, ModelFits] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def faster_share(self) -> float:
+        """Share of faster-progressing persons of the design as given, whatever a cell's rounding makes of it."""
+        return self.design.trial.faster_share
 
     @cached_property
     def digest(self) -> str:
@@ -114,18 +122,34 @@ class DesignPlan:
     def truth_of(self, number: int) -> tuple[GeneratorTruth, dict[str, float]]:
         """Return the truth of a trial, and the effects that were drawn for it.
 
+        Effects that the generator cannot have together are drawn again; `again` counts them.
+
         Parameters
         ----------
         number : int
+
+        Raises
+        ------
+        BadInput
+            `MOST_AGAIN` draws in a row that it cannot have.
         """
         cell = self.cell_of(number)
         if not cell.drawn or self.assurance is None:
             return cell.truth, {}
-        drawn = self.assurance.draw(np.random.default_rng(self.stream(number, EFFECT)))
-        asked = dict(drawn)
-        if "decline_removed" not in cell.drawn and np.isfinite(cell.decline_removed):
-            asked["decline_removed"] = cell.decline_removed  # of the ratio that was drawn, too
-        return changed_truth(cell.truth, self.faster_share, **asked), drawn
+        rng = np.random.default_rng(self.stream(number, EFFECT))
+        for again in range(MOST_AGAIN):
+            drawn = self.assurance.draw(rng)
+            asked = dict(drawn)
+            if "decline_removed" not in cell.drawn and np.isfinite(cell.decline_removed):
+                asked["decline_removed"] = cell.decline_removed  # of the ratio that was drawn, too
+            try:
+                return changed_truth(cell.truth, self.faster_share, **asked), {**drawn, "again": float(again)}
+            except NoSuchDrug:
+                continue
+        raise BadInput(
+            f"[assurance]: {MOST_AGAIN} draws of {' and '.join(self.assurance.names)}, none of a drug that the "
+            "generator has; give priors of a larger drop of NfL, or of smaller shares of the decline"
+        )
 
     def fit(self, number: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Rows of one trial, and what is said of its convergence.
@@ -278,7 +302,7 @@ def design_plan(
         }
     plan = DesignPlan(
         cells, tuple(endpoints), tuple({} for _ in cells), assurance, interim, model, settings, reading, seed, interval,
-        design.trial.faster_share, said,
+        design, said,
     )  # fmt: skip
     plan.check()
     return plan, left_out
@@ -287,12 +311,14 @@ def design_plan(
 def with_truths(plan: DesignPlan) -> DesignPlan:
     """The plan with the true difference of every cell whose effects are fixed, by large simulation.
 
-    Cells that differ in size and leaving only have the same: everyone as if alive and followed.
+    Cells that differ in size and leaving only have the same: everyone as if alive and followed, strata in the
+    proportions of the design as given, not as a small size rounds them.
 
     Parameters
     ----------
     plan : DesignPlan
     """
+    strata = {group.name: {"faster": group.faster, "slower": group.slower} for group in plan.design.trial.start_groups}
     known: dict[str, Mapping[str, float]] = {}
     found: list[Mapping[str, float]] = []
     for cell in plan.cells:
@@ -302,7 +328,10 @@ def with_truths(plan: DesignPlan) -> DesignPlan:
         key = json.dumps([cell.period_weeks, cell.nfl_ratio, cell.decline_removed, cell.function_lag])
         if key not in known:
             weeks = {float(cell.period_weeks + endpoint.weeks_after) for endpoint in plan.endpoints}
-            source = SimulatedStudies(cell.design, cell.truth, plan.reading, tuple(sorted({0.0, *weeks})))
+            groups = cell.design.trial.start_groups
+            exact = tuple(group.model_copy(update=strata[group.name]) for group in groups)
+            design = cell.design.model_copy(update={"start_groups": exact})
+            source = SimulatedStudies(design, cell.truth, plan.reading, tuple(sorted({0.0, *weeks})))
             known[key] = source.truths((VARIABLE,))
         found.append(known[key])
     return replace(plan, truths=tuple(found))

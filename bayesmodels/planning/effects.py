@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -27,6 +27,9 @@ from bayesmodels.parts.priors import LogNormal, Normal
 from bayesmodels.simulation.truth import Truth
 from bayesmodels.trials.truths import GeneratorTruth
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
 NODES = 61
@@ -37,6 +40,17 @@ ELASTICITIES = (-6.0, 30.0)
 
 REMOVED = (-1.0, 0.95)
 """Shares of the decline that can be asked for: from a doubled decline to nearly none."""
+
+LIMITS = {"nfl_ratio": (0.02, 0.999), "decline_removed": REMOVED}
+"""Values that are drawn of each effect; what a prior has outside is cut off."""
+
+SIZES = ("drug_effect", "group_drug_effect")
+"""Published variables whose unit is that of the outcome's effect."""
+
+
+class NoSuchDrug(BadInput):
+    """A share of the decline that no elasticity of `ELASTICITIES` removes with a drop of NfL."""
+
 
 LARGEST_LOG = 500.0
 """Of the factor of a decline, so that harm of nonsensical size does not overflow."""
@@ -184,7 +198,7 @@ def _elasticity(truth: Truth, faster_share: float, share: float) -> float:
 
     low, high = ELASTICITIES
     if gap(low) > 0 or gap(high) < 0:
-        raise BadInput(
+        raise NoSuchDrug(
             f"decline_removed: no elasticity from {low:g} to {high:g} removes {share:g} with this drop of NfL"
         )
     return float(brentq(gap, low, high, xtol=1e-10))
@@ -203,7 +217,8 @@ class PosteriorDraws(BaseModel):
     at : mapping of str to label
         One label of every dim that has several.
     log : bool
-        Whether its values are logarithms of what is asked for (a drop of log NfL, of `nfl_ratio`).
+        Whether its values are logarithms of what is asked for: a change of log NfL (below 0 where NfL falls), of
+        `nfl_ratio`.
     values : tuple of float
         Filled in when the file is read.
     """
@@ -220,22 +235,33 @@ class PosteriorDraws(BaseModel):
     def __str__(self) -> str:
         return f"{len(self.values):,} draws of {self.variable} from {self.posterior.name}"
 
-    def read(self, folder: Path | None) -> PosteriorDraws:
+    def read(self, folder: Path | None, name: str) -> PosteriorDraws:
         """Return the same with the draws.
 
         Parameters
         ----------
         folder : Path, optional
             Where a relative path begins.
+        name : {"nfl_ratio", "decline_removed"}
+            The effect whose prior it is.
 
         Raises
         ------
         BadInput
-            The file has no such variable or labels.
+            The file has no such variable or labels, its chains did not converge, the variable is not such an effect, or
+            no draw is within `LIMITS`.
         """
         from bayesmodels.posterior.archive import load
+        from bayesmodels.posterior.context import read_context
 
-        held = load(self.posterior if folder is None else folder / self.posterior)["posterior"].to_dataset()
+        tree = load(self.posterior if folder is None else folder / self.posterior)
+        context = read_context(tree)
+        if context.unconverged:
+            raise BadInput(
+                f"[assurance] posterior: expected chains that converged, found {self.posterior} whose did not "
+                f"({'; '.join(map(str, context.convergence['reasons']))}); fit it with more draws, or name another"
+            )
+        held = tree["posterior"].to_dataset()
         if self.variable not in held:
             raise BadInput(f"[assurance] posterior: {self.posterior} has no {self.variable}; name another variable")
         try:
@@ -245,8 +271,31 @@ class PosteriorDraws(BaseModel):
         several = [f"{dim} ({size})" for dim, size in chosen.sizes.items() if dim not in ("chain", "draw") and size > 1]
         if several:
             raise BadInput(f"[assurance] at: expected one quantity, found several {', '.join(several)}; choose labels")
+        self._check_kind(chosen, name)
         values = chosen.to_numpy().ravel()
-        return self.model_copy(update={"values": tuple(float(v) for v in (np.exp(values) if self.log else values))})
+        read = self.model_copy(update={"values": tuple(float(v) for v in (np.exp(values) if self.log else values))})
+        if _outside(read, LIMITS[name]) == 1:
+            low, high = LIMITS[name]
+            remedy = "" if self.log else "; draws of a change of log NfL need log = true" * (name == "nfl_ratio")
+            raise BadInput(f"[assurance] {name}: {read}: expected values from {low:g} to {high:g}, found none{remedy}")
+        return read
+
+    def _check_kind(self, chosen: xr.DataArray, name: str) -> None:
+        """Refuse an effect in other units: points a month are no share, and a change a month is no ratio."""
+        if self.variable not in SIZES or not {"effect_type", "effect_unit"} <= set(chosen.coords):
+            return
+        shape, unit = (str(chosen[word].to_numpy().ravel()[0]) for word in ("effect_type", "effect_unit"))
+        found = f"found {self.variable} of {self.posterior}, whose effect is {shape}{f' ({unit})' if unit else ''}"
+        if name == "decline_removed" and shape != "proportional_slowing":
+            raise BadInput(
+                f"[assurance] decline_removed: expected a share of the decline, {found}; name a posterior whose "
+                "effect is proportional_slowing"
+            )
+        if name == "nfl_ratio" and (shape in ("none", "proportional_slowing") or "per month" in unit):
+            raise BadInput(
+                f"[assurance] nfl_ratio: expected a change of log NfL at the plateau, {found}; name a posterior whose "
+                "effect is plateau or step, with log = true"
+            )
 
 
 AnyEffectPrior = Annotated[Normal | LogNormal | PosteriorDraws, Field(discriminator="type")]
@@ -258,8 +307,8 @@ class EffectPrior(BaseModel):
     Parameters
     ----------
     nfl_ratio, decline_removed : Normal, LogNormal or PosteriorDraws, optional
-        Independent; values that the generator cannot have (a ratio above 1, a share outside -1 to .95) are cut off:
-        the prior is the distribution within. At least one.
+        Independent; values outside `LIMITS` (a ratio from .02 to .999, a share from -1 to .95), and pairs that need an
+        elasticity outside `ELASTICITIES`, are cut off: the prior is the distribution within. At least one.
     """
 
     model_config = _STRICT
@@ -286,7 +335,7 @@ class EffectPrior(BaseModel):
         folder : Path, optional
             Where a relative path begins.
         """
-        held = {n: p.read(folder) for n in self.names if isinstance(p := getattr(self, n), PosteriorDraws)}
+        held = {n: p.read(folder, n) for n in self.names if isinstance(p := getattr(self, n), PosteriorDraws)}
         return self.model_copy(update=held)
 
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
@@ -296,8 +345,33 @@ class EffectPrior(BaseModel):
         ----------
         rng : numpy.random.Generator
         """
-        limits = {"nfl_ratio": (0.02, 0.999), "decline_removed": REMOVED}
-        return {name: _drawn(getattr(self, name), limits[name], rng) for name in self.names}
+        return {name: _drawn(getattr(self, name), LIMITS[name], rng) for name in self.names}
+
+    def outside(self, name: str) -> float:
+        """Share of an effect's prior outside its `LIMITS`: cut off.
+
+        Parameters
+        ----------
+        name : {"nfl_ratio", "decline_removed"}
+        """
+        return _outside(getattr(self, name), LIMITS[name])
+
+
+def _outside(prior: Normal | LogNormal | PosteriorDraws, limits: tuple[float, float]) -> float:
+    low, high = limits
+    if isinstance(prior, PosteriorDraws):
+        return float(np.mean([not low <= value <= high for value in prior.values]))
+    first, last = _normal_edges(prior, limits)[2]
+    return float(1 - (last - first))
+
+
+def _normal_edges(prior: Normal | LogNormal, limits: tuple[float, float]) -> tuple[float, float, tuple[float, float]]:
+    """Mean and SD (of the logarithm where it is lognormal), and the probabilities below the limits."""
+    lognormal = isinstance(prior, LogNormal)
+    centre, spread = (np.log(prior.median), prior.sigma) if isinstance(prior, LogNormal) else (prior.mean, prior.sd)
+    edges = np.log(limits) if lognormal else np.asarray(limits)
+    first, last = ndtr((edges - centre) / spread)
+    return float(centre), float(spread), (float(first), float(last))
 
 
 def _drawn(prior: Normal | LogNormal | PosteriorDraws, limits: tuple[float, float], rng: np.random.Generator) -> float:
@@ -307,11 +381,8 @@ def _drawn(prior: Normal | LogNormal | PosteriorDraws, limits: tuple[float, floa
         if not inside:
             raise BadInput(f"[assurance] {prior}: expected values from {low:g} to {high:g}, found none")
         return float(rng.choice(inside))
-    lognormal = isinstance(prior, LogNormal)
-    centre, spread = (np.log(prior.median), prior.sigma) if isinstance(prior, LogNormal) else (prior.mean, prior.sd)
-    edges = np.log(limits) if lognormal else np.asarray(limits)
-    first, last = ndtr((edges - centre) / spread)
+    centre, spread, (first, last) = _normal_edges(prior, limits)
     if last - first < 1e-6:
         raise BadInput(f"[assurance] {prior}: expected a prior with values from {low:g} to {high:g}, found hardly any")
     value = centre + spread * ndtri(first + rng.random() * (last - first))
-    return float(np.clip(np.exp(value) if lognormal else value, low, high))
+    return float(np.clip(np.exp(value) if isinstance(prior, LogNormal) else value, low, high))

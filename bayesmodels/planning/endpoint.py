@@ -31,8 +31,8 @@ class PlannedEndpoint(BaseModel):
     outcome : {"nfl_plasma", "alsfrs_r"}
         NfL as its natural logarithm.
     weeks_after : int
-        Read so many weeks after the end of the period; in a delayed-start trial the difference is then between early
-        and delayed start.
+        Read so many weeks after the end of the period; in a delayed-start trial the difference is between early and
+        delayed start once the week is after the delayed start, as randomised before.
     beyond : float
         The difference favours beyond this value, in its own sign and unit (ln of NfL, points); 0 is any difference.
     probability : float

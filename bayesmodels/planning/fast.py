@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bayesmodels.errors import BadInput
 from bayesmodels.planning.endpoint import EXTRAPOLATED_FROM, SIMULATED, PlannedEndpoint
 from bayesmodels.planning.grid import SOON
 from bayesmodels.planning.looks import InterimLooks
@@ -170,7 +171,8 @@ def look_rows(
     """A row for each look, the final analysis included, and endpoint that is looked at.
 
     A look takes place when the persons who make up its fraction, in the order in which they entered, have reached the
-    last of the weeks of the endpoints that are looked at.
+    last of the weeks of the endpoints that are looked at. One that cannot be analysed (one group only, too few persons)
+    has no numbers and stops nothing.
 
     Parameters
     ----------
@@ -190,21 +192,25 @@ def look_rows(
         calendar = last + due
         among = known.entry_weeks <= last
         for endpoint in own:
-            posterior, n = difference(known, endpoint, period + endpoint.weeks_after, among)
             share = float(among.mean())
+            row: dict[str, Any] = {
+                "kind": "look", "rule": endpoint.name, "outcome": endpoint.outcome,
+                "week": float(period + endpoint.weeks_after), "look": look, "fraction": share,
+                "calendar_weeks": float(calendar), "enrolled": int((known.entry_weeks <= calendar).sum()),
+                "analysed": 0, "mean": None, "sd": None, "probability": None, "predictive": None,
+            }  # fmt: skip
+            rows.append(row)
+            try:
+                posterior, n = difference(known, endpoint, period + endpoint.weeks_after, among)
+            except BadInput:
+                continue
             predictive = None
             if share < 1:
                 predictive = predictive_probability(
                     posterior, share, beyond=endpoint.beyond, sign=endpoint.sign, probability=endpoint.probability
                 )
-            rows.append(
-                {
-                    "kind": "look", "rule": endpoint.name, "outcome": endpoint.outcome,
-                    "week": float(period + endpoint.weeks_after), "look": look, "fraction": share,
-                    "calendar_weeks": float(calendar), "enrolled": int((known.entry_weeks <= calendar).sum()),
-                    "analysed": n, "mean": posterior.mean, "sd": posterior.sd,
-                    "probability": favours(posterior, endpoint),
-                    "predictive": predictive,
-                }
-            )  # fmt: skip
+            row |= {
+                "analysed": n, "mean": posterior.mean, "sd": posterior.sd, "probability": favours(posterior, endpoint),
+                "predictive": predictive,
+            }  # fmt: skip
     return rows

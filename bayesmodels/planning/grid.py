@@ -215,8 +215,21 @@ def _check(grid: Grid, design: Design) -> None:
     groups = len(design.trial.start_groups)
     if groups != 2:
         problems.append(f"[design]: expected two start groups, the second the reference, got {groups}")
+    else:
+        first, reference = design.trial.start_groups
+        if first.drug_start_week != 0 or reference.drug_start_week == 0:
+            problems.append(
+                "[design] start_groups: expected the first to start the drug at week 0 and the second, the reference, "
+                f"later or never, got {_start_said(first)} and {_start_said(reference)}; put the group that starts at "
+                "randomisation first"
+            )
     if problems:
         raise BadInput(problems)
+
+
+def _start_said(group: StartGroup) -> str:
+    week = group.drug_start_week
+    return f"{group.name} at week {week:g}" if isfinite(week) else f"{group.name} never"
 
 
 def laid_out(grid: Grid, design: Design, persons: int, period: int, weeks_after: Sequence[int]) -> Design:

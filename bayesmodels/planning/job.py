@@ -13,6 +13,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -60,16 +61,17 @@ from bayesmodels.trials.truths import Design, GeneratorTruth, Reading
 KIND = "design"
 PROGRAMMES_LOG, PROGRAMMES = "programmes.jsonl", "programmes.parquet"
 
-DRAWN = ("drawn_nfl_ratio", "drawn_decline_removed")
-"""Columns of the rows of trials whose effects were drawn."""
+DRAWN = ("drawn_nfl_ratio", "drawn_decline_removed", "drawn_again")
+"""Columns of the rows of trials whose effects were drawn: the effects, and draws before that no drug can have."""
 
 FIGURES = "figures"
 
 DOTS = 170
 """An inch, of figures in files and on the page; drawn once for both."""
 
-MEASURED = {"fast": 20, "model": 2}
-"""Trials that a dry run makes of each analysis; the first of a model compiles."""
+MEASURED = 40
+"""Cells, spread evenly over the grid, of which a dry run makes a trial each; of a model the smallest and the largest
+size of each period. One that warms up, or compiles, goes before."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +130,15 @@ class DesignCost:
         Simulated trials still to be run.
     cells : int
     seconds : float
-        CPU seconds a trial, measured now.
+        CPU seconds a trial, measured now: mean over the cells.
     compile_seconds : float
-        CPU seconds of compiling a model, once in every process and for every period.
+        CPU seconds of compiling, once in every process: a model for every period, and that of collections.
     collections : int
         Collections of programmes still to be fitted.
     failed : tuple of str
         Why measured trials failed.
+    collection_seconds : float
+        CPU seconds a collection, measured now: mean over the numbers of programmes.
     """
 
     trials: int
@@ -143,20 +147,24 @@ class DesignCost:
     compile_seconds: float
     collections: int = 0
     failed: tuple[str, ...] = ()
+    collection_seconds: float = 0.0
 
     @property
     def core_hours(self) -> float:
-        """Of all trials, compiling once included; collections are not."""
-        return (self.trials * self.seconds + self.compile_seconds) / 3600
+        """Of all trials and collections, compiling once included."""
+        own = self.trials * self.seconds + self.collections * self.collection_seconds
+        return (own + self.compile_seconds) / 3600
 
     def sentence(self) -> str:
         """Say the numbers."""
         failed = "".join(f"\na measured trial failed: {why}" for why in self.failed)
-        also = f"; and {self.collections:,} collections of programmes" if self.collections else ""
+        also = ""
+        if self.collections:
+            also = f", {self.collections:,} collections of programmes, {self.collection_seconds:.3g} a collection"
         return (
             f"{self.trials:,} simulated trials to run in {self.cells} cells, {self.seconds:.3g} CPU seconds a trial "
-            f"(measured now), {self.compile_seconds:.1f} to compile in each process: {self.core_hours:.2f} "
-            f"core-hours{also}; nothing was written{failed}"
+            f"(measured now, mean over the cells){also}, {self.compile_seconds:.1f} to compile in each process: "
+            f"{self.core_hours:.2f} core-hours; nothing was written{failed}"
         )
 
     def document(self) -> dict[str, Any]:
@@ -164,7 +172,8 @@ class DesignCost:
         return {
             "trials": self.trials, "cells": self.cells, "seconds_a_trial": self.seconds,
             "compile_seconds": self.compile_seconds, "core_hours": round(self.core_hours, 4),
-            "collections": self.collections, "failed": list(self.failed), "exit": 0,
+            "collections": self.collections, "seconds_a_collection": self.collection_seconds,
+            "failed": list(self.failed), "exit": 0,
         }  # fmt: skip
 
 
@@ -341,6 +350,8 @@ def run_design(
     planned = a_cell * len(read.plan.cells)
     asked = sections.programmes
     header = _header(read.plan, read.name, planned, asked)
+    if asked is not None:
+        _check_programmes(asked, read.plan.seed, out, read.path.name)
     folder = claimed(out, read.path.name, read.text, header)
     doors: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
     known = known_rows(folder)
@@ -364,6 +375,17 @@ def run_design(
         raise BayesmodelsError(f"{folder}: every simulated trial failed; the first: {fits['why'].iloc[0]}")
     _write(folder, header, found, read.name)
     return DesignRun(folder, found, "", found.missing + (0 if verdicts is None else verdicts.missing))
+
+
+def _check_programmes(asked: Programmes, seed: int, folder: Path, file: str) -> None:
+    """Refuse, before the first trial, a folder whose collections are of other programmes; more of the same go on."""
+    path = folder / PROGRAMMES_LOG
+    head = path.read_text(encoding="utf-8").partition("\n")[0] if path.is_file() else ""
+    if head and repr(ProgrammePlan(asked, SETTINGS, seed)) not in head:
+        raise BadInput(
+            f"{file}: [programmes]: expected what the collections in {folder} were simulated with (its manifest.json), "
+            "found other settings; only collections may rise there; choose another --out"
+        )
 
 
 def _left(max_seconds: float | None, began: float) -> float | None:
@@ -447,18 +469,73 @@ def cost_of(config: Path, out: Path | None = None, *, trials: int | None = None)
     planned = (trials or read.sections.planning.trials) * len(read.plan.cells)
     there = numbers_of(known_rows(out) if out is not None else None)
     sent = packed(read.plan, read.path.parent)
-    seconds, compiling, failed = [], 0.0, []
-    for number in range(MEASURED["fast" if read.plan.model is None else "model"]):
+    cells, numbers = read.plan.cells, _measured(read.plan)
+    seconds: dict[int, float] = {}
+    compiling, failed = 0.0, []
+    for number in (numbers[0], *numbers):  # the first warms up, or compiles, and is measured again
         began = time.process_time()
         record = run_fit(sent, number)
-        seconds.append(time.process_time() - began - record.get("compile_seconds", 0.0))
+        seconds[number] = time.process_time() - began - record.get("compile_seconds", 0.0)
         compiling += record.get("compile_seconds", 0.0)
         if record["status"] == "failed":
             failed.append(record["why"])
+    if read.plan.model is None:
+        mean = sum(seconds.values()) / len(seconds)
+    else:
+        own = [(cells[n].period_weeks, cells[n].persons, spent) for n, spent in seconds.items()]
+        mean = _mean_cost([(cell.period_weeks, cell.persons) for cell in cells], own)
     left = sum(number not in there for number in range(planned))
     asked = read.sections.programmes
-    collections = 0 if asked is None else asked.collections * len(asked.cells)
-    later = seconds[1:]
+    collections, each = 0, 0.0
+    if asked is not None:
+        collections = asked.collections * len(asked.cells) - _collections_in(out)
+    if asked is not None and collections > 0:
+        each, more = _cost_of_collections(asked, read.plan.seed)
+        compiling += more
     return DesignCost(
-        left, len(read.plan.cells), sum(later) / len(later), round(compiling, 2), collections, tuple(failed)
+        left, len(cells), mean, round(compiling, 2), max(collections, 0), tuple(dict.fromkeys(failed)), each
     )
+
+
+def _measured(plan: DesignPlan) -> list[int]:
+    """Trials that a dry run makes, by number: of each cell, of `MEASURED` spread evenly, or as a model's cost asks."""
+    n = len(plan.cells)
+    if plan.model is None:
+        return sorted({round(place * (n - 1) / (min(n, MEASURED) - 1 or 1)) for place in range(min(n, MEASURED))})
+    found = []
+    for period in dict.fromkeys(cell.period_weeks for cell in plan.cells):
+        own = sorted((cell.persons, cell.number) for cell in plan.cells if cell.period_weeks == period)
+        found += [own[0][1], own[-1][1]]
+    return list(dict.fromkeys(found))
+
+
+def _mean_cost(wanted: Sequence[tuple[float, float]], measured: Sequence[tuple[float, float, float]]) -> float:
+    """Mean seconds over (kind, size) wanted, straight between the sizes of the kind that were measured."""
+    found = []
+    for kind, size in wanted:
+        points = sorted((s, spent) for k, s, spent in measured if k == kind)
+        found.append(np.interp(size, [s for s, _ in points], [spent for _, spent in points]))
+    return float(np.mean(found))
+
+
+def _collections_in(folder: Path | None) -> int:
+    """Collections that a folder's log has."""
+    path = None if folder is None else folder / PROGRAMMES_LOG
+    if path is None or not path.is_file():
+        return 0
+    return max(path.read_text(encoding="utf-8").count("\n") - 1, 0)
+
+
+def _cost_of_collections(asked: Programmes, seed: int) -> tuple[float, float]:
+    """CPU seconds a collection, mean over the cells, and of compiling its model."""
+    plan = ProgrammePlan(asked, SETTINGS, seed)
+    sizes = [(0.0, float(programmes)) for _, programmes in asked.cells]
+    by_size = sorted((size, number) for number, (_, size) in enumerate(sizes))
+    spent: list[float] = []
+    numbers = (by_size[0][1], by_size[0][1], by_size[-1][1])
+    for number in numbers:
+        began = time.process_time()
+        judge_collection(plan, number)
+        spent.append(time.process_time() - began)
+    measured = [(*sizes[number], seconds) for number, seconds in zip(numbers[1:], spent[1:], strict=True)]
+    return _mean_cost(sizes, measured), max(spent[0] - spent[1], 0.0)

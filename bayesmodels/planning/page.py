@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmodels.fitted import versions
 from bayesmodels.planning.config import left_out_said
 from bayesmodels.planning.design_plan import DesignPlan
+from bayesmodels.planning.effects import ELASTICITIES, LIMITS, EffectPrior
 from bayesmodels.planning.figures import PROGRAMMES, said
 from bayesmodels.planning.grid import AXES
 from bayesmodels.planning.results import EVERYWHERE, WHERE, PlannedTrial
@@ -54,7 +55,7 @@ def page(
         *(_endpoint(found, endpoint.name, pictures.get(endpoint.name, {})) for endpoint in found.plan.endpoints),
         _looks(found),
         _programmes(found, pictures.get(PROGRAMMES, {})),
-        _assumptions(found.plan),
+        _assumptions(found),
         _computation(found),
         _facts(facts),
     ]
@@ -200,7 +201,11 @@ def _endpoint(found: PlannedTrial, name: str, pictures: Mapping[str, Any]) -> Se
         + f". {found.analysis}{prior}."
     ]
     if after and not _parallel(found.plan):
-        said.append("By then everyone has started the drug: early against delayed start.")
+        trial, week = found.plan.cells[0].design.trial, found.plan.cells[0].period_weeks + after
+        if week > trial.start_groups[-1].drug_start_week:
+            said.append("By then everyone has started the drug: early against delayed start.")
+        else:
+            said.append("Before the first dose of the delayed start: as randomised.")
     rows = pd.DataFrame(
         {
             **_coordinates(found, table, list(AXES)),
@@ -249,6 +254,11 @@ def _looks(found: PlannedTrial) -> Section | None:
         f"At {fraction} of the persons: success where P > {good:g}, futility where the {what}{other} < {bad:g}."
         for fraction, good, bad in pairs
     ]
+    if found.looks_not_analysed:
+        said.append(
+            f"{found.looks_not_analysed:,} analyses at looks could not be made (one group only, or too few persons); "
+            "they stop nothing."
+        )
     return Section(
         f"Interim looks at {interim.endpoint}",
         said,
@@ -294,7 +304,8 @@ def _programmes(found: PlannedTrial, pictures: Mapping[str, Any]) -> Section | N
     )
 
 
-def _assumptions(plan: DesignPlan) -> Section:
+def _assumptions(found: PlannedTrial) -> Section:
+    plan = found.plan
     trial = plan.cells[0].design.trial
     first, reference = trial.start_groups
     truth = plan.cells[0].truth
@@ -319,8 +330,23 @@ def _assumptions(plan: DesignPlan) -> Section:
             "more precise."
         )
     if plan.assurance is not None:
-        lines += [f"Prior of {name}: {getattr(plan.assurance, name)}." for name in plan.assurance.names]
+        lines += [_prior_said(plan.assurance, name) for name in plan.assurance.names]
+        if found.drawn_again:
+            drawn = found.drawn + found.drawn_again
+            lines.append(
+                f"{found.drawn_again:,} of {drawn:,} draws of the effects ({100 * found.drawn_again / drawn:.2g} %) "
+                f"are of a drug that the generator does not have (no elasticity from {ELASTICITIES[0]:g} to "
+                f"{ELASTICITIES[1]:g} removes that share of the decline with that drop of NfL) and were drawn again: "
+                "the prior is the distribution within."
+            )
     return Section("What is assumed", lines)
+
+
+def _prior_said(assurance: EffectPrior, name: str) -> str:
+    low, high = LIMITS[name]
+    outside = assurance.outside(name)
+    cut = f"; {100 * outside:.2g} % of it lies outside {low:g} to {high:g} and is cut off" if outside > 5e-4 else ""
+    return f"Prior of {name}: {getattr(assurance, name)}{cut}."
 
 
 def _computation(found: PlannedTrial) -> Section:

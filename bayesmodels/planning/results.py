@@ -81,6 +81,25 @@ class PlannedTrial:
         return "unfinished" if self.missing or (self.programmes is not None and self.programmes.missing) else "finished"
 
     @property
+    def drawn(self) -> int:
+        """Analysed trials whose effects were drawn."""
+        return int(self._drawn_again.notna().sum())
+
+    @property
+    def drawn_again(self) -> int:
+        """Draws of their effects that the generator cannot have, in whose place others were drawn."""
+        return int(self._drawn_again.sum())
+
+    @property
+    def _drawn_again(self) -> pd.Series:
+        return self.rows.drop_duplicates("fit").get("drawn_again", pd.Series(dtype=float))
+
+    @property
+    def looks_not_analysed(self) -> int:
+        """Analyses at looks that could not be made: one group only, or too few persons."""
+        return int(((self.rows["kind"] == "look") & self.rows["probability"].isna()).sum())
+
+    @property
     def computation(self) -> dict[str, Any]:
         """Trials, failures, verdicts of fits, seconds."""
         fits = self.fits

@@ -1,11 +1,15 @@
 """`bayesmodels design`: a folder from a configuration, its rows from every door, and what is refused."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from test_run import invoke
 
+from bayesmodels.planning import job
+from bayesmodels.planning.config import read_design_config
 from bayesmodels.planning.job import DesignCost
 from bayesmodels.trials.operating import OF_THE_MACHINE
 
@@ -117,6 +121,78 @@ def test_a_dry_run_measures_and_writes_nothing(config, tmp_path):
     assert said["seconds_a_trial"] > 0
     assert not (tmp_path / "out").exists()
     assert DesignCost(1000, 4, 7.2, 36.0).core_hours == pytest.approx(2.01)
+
+
+def test_a_dry_run_is_of_small_and_large_sizes_and_of_collections(config, tmp_path, monkeypatch):
+    """A trial costs .01 s a person, a collection .1 s a programme and 5 s the first time: so does their mean."""
+    clock = [0.0]
+    plan = read_design_config(config).plan
+
+    def fitted(sent, number):
+        clock[0] += 0.01 * plan.cell_of(number).persons
+        return {"status": "ok"}
+
+    def judged(asked, number):
+        clock[0] += 0.1 * asked.programmes.cells[number][1] + (5 if clock[1:] == [] else 0)
+        clock.append(number)
+
+    monkeypatch.setattr(job, "time", SimpleNamespace(process_time=lambda: clock[0]))
+    monkeypatch.setattr(job, "run_fit", fitted)
+    monkeypatch.setattr(job, "judge_collection", judged)
+    config.write_text(CONFIG + "[programmes]\nnumbers = [30, 6, 12]\ncorrelations = [0.9]\ncollections = 10\n")
+    cost = job.cost_of(config, tmp_path / "out")
+    assert cost.seconds == pytest.approx(0.6)
+    assert (cost.collections, cost.collection_seconds, cost.compile_seconds) == (30, pytest.approx(1.6), 5)
+    assert cost.core_hours == pytest.approx((36 * 0.6 + 30 * 1.6 + 5) / 3600)
+    assert "30 collections of programmes, 1.6 a collection" in cost.sentence()
+
+
+def test_a_models_cost_is_measured_at_the_smallest_and_the_largest_size_of_each_period(config):
+    grid = "persons = [40, 200, 80]\nperiod_weeks = [28, 52]"
+    config.write_text(CONFIG.replace("persons = [40, 80]", grid))
+    plan = read_design_config(config).plan
+    chosen = [(plan.cells[n].period_weeks, plan.cells[n].persons) for n in job._measured(replace(plan, model=object()))]
+    assert sorted(chosen) == [(28, 40), (28, 200), (52, 40), (52, 200)]
+    wanted = [(28, 40), (28, 200), (28, 120), (52, 120)]
+    measured = [(28, 40, 1.0), (28, 200, 5.0), (52, 40, 2.0), (52, 200, 10.0)]
+    assert job._mean_cost(wanted, measured) == pytest.approx((1 + 5 + 3 + 6) / 4)
+
+
+def test_other_programmes_are_refused_before_the_first_trial(config, tmp_path):
+    own = CONFIG + "[programmes]\nnumbers = [6]\ncollections = 2\n"
+    config.write_text(own)
+    out = tmp_path / "out"
+    assert invoke("design", config, "--out", out, "--max-time", "0s").exit_code == 0
+    before = (out / "manifest.json").read_bytes(), (out / "config.toml").read_bytes()
+    config.write_text(own.replace("numbers = [6]", "numbers = [8]"))
+    done = invoke("design", config, "--out", out, "--trials", 8)
+    assert done.exit_code == 2
+    assert "[programmes]: expected what the collections in" in done.stderr
+    assert "choose another --out" in done.stderr
+    assert ((out / "manifest.json").read_bytes(), (out / "config.toml").read_bytes()) == before
+    config.write_text(own.replace("collections = 2", "collections = 3"))
+    assert invoke("design", config, "--out", out, "--max-time", "0s").exit_code == 0
+
+
+def test_a_page_says_when_a_contrast_is_as_randomised_and_what_of_a_prior_is_cut(config, tmp_path):
+    """The delayed start is 2 weeks after the period: an endpoint 1 week after it is before that."""
+    text = CONFIG.partition("[interim]")[0].replace('name = "function"', 'name = "function"\nweeks_after = 12')
+    text = text.replace('name = "NfL"', 'name = "NfL"\nweeks_after = 1')
+    text = text.replace("mean = 0.2, sd = 0.2", "mean = 0.5, sd = 0.3").replace(
+        "nfl_ratio = [0.4]", "nfl_ratio = [0.95]"
+    )
+    config.write_text(text.replace("decline_removed = [0.0, 0.4]", "decline_removed = [0.0]"))
+    assert invoke("design", config, "--out", tmp_path / "out").exit_code == 0
+    page = (tmp_path / "out" / "report.html").read_text()
+    nfl, function = page.index(">NfL: power and precision</h"), page.index(">function: power and precision</h")
+    assert nfl < page.index("Before the first dose of the delayed start: as randomised.") < function
+    assert page.index("By then everyone has started the drug") > function
+    assert "6.7 % of it lies outside -1 to 0.95 and is cut off" in page
+    table = pd.read_parquet(tmp_path / "out" / "rows.parquet")
+    again = table.drop_duplicates("fit")["drawn_again"].sum()
+    assert again > 0
+    assert f"{again:.0f} of {again + 12:.0f} draws of the effects" in page
+    assert (table["status"] == "ok").all()
 
 
 def test_every_problem_of_a_file_is_a_line_with_its_key(config, tmp_path):

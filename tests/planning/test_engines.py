@@ -1,5 +1,7 @@
 """The two analyses of a simulated trial against other routes; programmes; how looks end a trial."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,6 +94,27 @@ def test_looks_analyse_those_who_entered_first(trial, known):
     early = entry <= last
     first, now = (np.where(early, each, np.nan) for each in by_hand(trial, "alsfrs_r"))
     assert row["analysed"] == np.isfinite(now - first).sum()
+
+
+def test_a_look_that_cannot_be_analysed_stops_nothing_and_loses_no_trial(known):
+    """The first persons to enter are all early starters: no difference at the first look, the rest as without it."""
+    first = known.entry_weeks <= np.sort(known.entry_weeks)[12]
+    one_group = replace(known, first=known.first | first)
+    looks = InterimLooks(endpoint="function", fractions=(0.1, 0.5), success=(0.5, 0.9), futility=(0.99, 0.0))
+    rows = pd.DataFrame(look_rows(one_group, (FUNCTION,), 28, looks)).assign(fit=0, favourable=True)
+    assert rows["analysed"].iloc[0] == 0
+    assert rows[["mean", "sd", "probability", "predictive"]].iloc[0].isna().all()
+    (whole,) = endpoint_rows(one_group, (FUNCTION,), 28, "early - delayed", 0.95)
+    assert rows["probability"].iloc[2] == whole["probability"]
+    found = outcomes_of_looks(rows, looks, FUNCTION)
+    assert found["look"].item() > 1
+    some = plan_trial(
+        grid=Grid(persons=(12,), decline_removed=(0.4,)), endpoints=[FUNCTION], trials=20, seed=1,
+        interim=InterimLooks(endpoint="function", fractions=(0.3,), futility=(0.2,)),
+    )  # fmt: skip
+    assert some.looks_not_analysed > 10
+    assert some.computation["failed"] == 0
+    assert some.table["trials"].item() == 20
 
 
 def test_a_trial_ends_at_its_first_crossing():

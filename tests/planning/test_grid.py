@@ -2,15 +2,27 @@
 
 import numpy as np
 import pytest
+import xarray as xr
+from scipy.stats import norm
 
+from bayesmodels import NutsSettings
 from bayesmodels.errors import BadInput
 from bayesmodels.parts.priors import LogNormal, Normal
-from bayesmodels.planning import EffectPrior, Grid
-from bayesmodels.planning.effects import changed_truth, decline_removed_of, nfl_ratio_of
+from bayesmodels.planning import EffectPrior, Grid, PlannedEndpoint
+from bayesmodels.planning.design_plan import design_plan, with_truths
+from bayesmodels.planning.effects import (
+    ELASTICITIES,
+    PosteriorDraws,
+    changed_truth,
+    decline_removed_of,
+    nfl_ratio_of,
+)
 from bayesmodels.planning.grid import cells_of, proportional
+from bayesmodels.posterior.archive import save
+from bayesmodels.simulation import StartGroup, population_truth
 from bayesmodels.simulation.course import drug_nfl_change
 from bayesmodels.simulation.persons import draw_persons
-from bayesmodels.trials.truths import Design, GeneratorTruth
+from bayesmodels.trials.truths import Design, GeneratorTruth, Reading
 
 SHARE = 60 / 108
 
@@ -115,3 +127,96 @@ def test_proportional_numbers_sum_and_stay_close(total):
 def test_a_group_of_one_is_refused():
     with pytest.raises(BadInput, match="two persons or more in each group"):
         proportional([39, 33, 3, 2], 10)
+
+
+def test_the_first_group_starts_at_randomisation_and_the_second_later():
+    groups = [
+        StartGroup(name="early", drug_start_week=0, faster=20, slower=20),
+        StartGroup(name="delayed", drug_start_week=28, faster=20, slower=20),
+    ]
+    cells_of(Grid(persons=(60,)), Design(start_groups=tuple(groups)), GeneratorTruth(), (0,))
+    with pytest.raises(BadInput, match="got delayed at week 28 and early at week 0; put the group that starts"):
+        cells_of(Grid(persons=(60,)), Design(start_groups=tuple(groups[::-1])), GeneratorTruth(), (0,))
+    both = [groups[0], groups[1].model_copy(update={"drug_start_week": 0})]
+    with pytest.raises(BadInput, match="later or never, got early at week 0 and delayed at week 0"):
+        cells_of(Grid(persons=(60,)), Design(start_groups=tuple(both)), GeneratorTruth(), (0,))
+
+
+def plan(persons, **also):
+    endpoint = PlannedEndpoint(name="function", outcome="alsfrs_r")
+    asked = {"assurance": None, "design": Design(), **also}
+    return design_plan(
+        grid=Grid(persons=persons, decline_removed=(0.4,)), endpoints=(endpoint,), truth=GeneratorTruth(),
+        interim=None, model=None, settings=NutsSettings(), reading=Reading(), seed=1, interval=0.95, **asked,
+    )[0]  # fmt: skip
+
+
+def test_true_differences_are_of_the_designs_own_strata_whatever_the_sizes():
+    """Of 8 persons 5 progress faster, .625, where the design has .556: the truth is that of the design."""
+    cells = with_truths(plan((8, 108)))
+    assert cells.cells[0].design.trial.faster_share == 0.625
+    name = "difference[alsfrs_r, early - delayed, all, week 28]"
+    exact = population_truth(cells.cells[1].design.trial, cells.cells[1].truth.generator, weeks=(0, 28))
+    own = exact.query("quantity == 'difference' and outcome == 'alsfrs_r' and stratum == 'all' and week == 28")
+    assert [truth[name] for truth in cells.truths] == pytest.approx([own["value"].item()] * 2)
+
+
+def test_effects_that_no_drug_has_together_are_drawn_again():
+    """Of a ratio of .97 the largest share removed is that of the largest elasticity: a drawn pair is within."""
+    prior = EffectPrior(decline_removed=Normal(mean=0.5, sd=0.2), nfl_ratio=LogNormal(median=0.97, sigma=0.01))
+    planned = plan((60,), assurance=prior)
+    drawn = [planned.truth_of(2 * trial + 1) for trial in range(30)]
+    again = [each["again"] for _, each in drawn]
+    assert 0 < sum(again) < 3000
+    for truth, each in drawn:
+        assert decline_removed_of(truth.generator, SHARE) == pytest.approx(each["decline_removed"], abs=1e-6)
+        assert ELASTICITIES[0] <= truth.generator.elasticity <= ELASTICITIES[1]
+    first = np.random.default_rng(planned.stream(2 * again.index(0) + 1, 3))
+    assert prior.draw(first).items() <= drawn[again.index(0)][1].items()
+    never = EffectPrior(decline_removed=Normal(mean=0.9, sd=0.001), nfl_ratio=LogNormal(median=0.998, sigma=1e-5))
+    with pytest.raises(BadInput, match="none of a drug that the generator has"):
+        plan((60,), assurance=never).truth_of(1)
+
+
+def test_the_share_of_a_prior_that_is_cut_off_is_known():
+    prior = EffectPrior(decline_removed=Normal(mean=0.5, sd=0.3), nfl_ratio=LogNormal(median=0.8, sigma=0.2))
+    assert prior.outside("decline_removed") == pytest.approx(norm.sf(1.5) + norm.cdf(-5))
+    assert prior.outside("nfl_ratio") == pytest.approx(norm.sf(np.log(0.999 / 0.8) / 0.2), rel=1e-6)
+
+
+def posterior(path, values, effect=("proportional_slowing", "proportion")):
+    """A file whose `drug_effect` on one outcome has these draws (chain, draw)."""
+    draws = xr.Dataset(
+        {"drug_effect": (("chain", "draw", "outcome"), values[..., None])},
+        coords={
+            "outcome": ["y"], "effect_type": ("outcome", [effect[0]]), "effect_unit": ("outcome", [effect[1]]),
+        },
+    )  # fmt: skip
+    statistics = xr.Dataset({"diverging": (("chain", "draw"), np.zeros(values.shape, bool))})
+    return save(xr.DataTree.from_dict({"posterior": draws, "sample_stats": statistics}), path)
+
+
+def test_a_posterior_is_a_prior_where_it_converged_and_is_of_such_an_effect(tmp_path):
+    values = np.random.default_rng(1).normal(0.8, 0.2, (4, 500))
+    good = posterior(tmp_path / "good.nc", values)
+    read = EffectPrior(decline_removed=PosteriorDraws(posterior=good)).read(None)
+    assert len(read.decline_removed.values) == 2000
+    assert read.outside("decline_removed") == np.mean(values > 0.95)
+    ratio = posterior(tmp_path / "ratio.nc", -values, ("plateau", "ln"))
+    read = EffectPrior(nfl_ratio=PosteriorDraws(posterior=ratio, log=True)).read(tmp_path)
+    np.testing.assert_allclose(read.nfl_ratio.values, np.exp(-values).ravel())  # a change of log NfL, below 0
+    refused = {
+        "chains that converged, found .*stuck.nc": (
+            "decline_removed", posterior(tmp_path / "stuck.nc", values + np.arange(4)[:, None]), False,
+        ),
+        "a share of the decline, .* is slope_change \\(points per month\\)": (
+            "decline_removed", posterior(tmp_path / "slope.nc", values, ("slope_change", "points per month")), False,
+        ),
+        "a change of log NfL at the plateau, .* is proportional_slowing": ("nfl_ratio", good, True),
+        "expected values from 0.02 to 0.999, found none; draws of a change of log NfL need log = true": (
+            "nfl_ratio", ratio, False,
+        ),
+    }  # fmt: skip
+    for match, (name, path, log) in refused.items():
+        with pytest.raises(BadInput, match=match):
+            EffectPrior(**{name: PosteriorDraws(posterior=path, log=log)}).read(None)

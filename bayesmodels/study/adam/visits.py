@@ -299,22 +299,40 @@ def _weeks(
             found.append(Problem(data.file, text, row=int(row), person=label[row], kind="day 0"))
         days = study_day.where(study_day < 0, study_day - 1)
         weeks[filled] = days / 7
-        _same_clock(mapping, data, days, start, numeric, label, found)
+        same_clock(mapping, data, "ADY", days, start, numeric, label, found)
     else:
         weeks[filled] = numbers_of(data, here[filled], entry.time, found, lambda row: label[row])
     return weeks.map(week_of, na_action="ignore")
 
 
-def _same_clock(
+def same_clock(
     mapping: AdamMapping,
     data: DataSet,
+    name: str,
     days: pd.Series,
     start: pd.Series,
     numeric: bool,
     label: pd.Series,
     found: list[Problem],
 ) -> None:
-    """Where there is a date too, ADY must count from day 1 of the mapping."""
+    """Where there is a date too, a variable in days must count from day 1 of the mapping.
+
+    Parameters
+    ----------
+    mapping : AdamMapping
+    data : DataSet
+    name : str
+        Of the variable.
+    days : pandas.Series
+        Days after day 1 by this variable.
+    start : pandas.Series
+        Day 1 of the same rows, as an ordinal.
+    numeric : bool
+        Whether numbers are SAS dates.
+    label : pandas.Series
+        Row to the person's label.
+    found : list of Problem
+    """
     if "ADT" not in data.cells:
         return
     unread: list[Problem] = []
@@ -323,13 +341,13 @@ def _same_clock(
     if apart.any():
         row = int(apart.index[apart][0])
         text = (
-            f"ADY does not count from {mapping.clock.day_1} ([clock] day_1) in {int(apart.sum()):,} of "
+            f"{name} does not count from {mapping.clock.day_1} ([clock] day_1) in {int(apart.sum()):,} of "
             f"{len(days):,} rows: "
-            f"here day {days[row]:g} after it, by ADT {by_date[row]:g}; name the date that ADY counts from as "
+            f"here day {days[row]:g} after it, by ADT {by_date[row]:g}; name the date that {name} counts from as "
             f"day_1, or "
             'write time = "ADT"'
         )
-        found.append(Problem(data.file, text, row=row, person=label[row], kind="clock"))
+        found.append(Problem(data.file, text, row=row, person=label[row], kind=f"clock {name}"))
 
 
 def _planned(

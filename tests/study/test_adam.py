@@ -236,6 +236,23 @@ def test_a_baseline_after_day_1_is_refused(tmp_path):
     assert read_adam(write(tmp_path, frs=frs, changed=changed)).visits["week"].iloc[0] == 0
 
 
+def test_rows_before_a_late_baseline_are_no_follow_up(tmp_path):
+    frs, start = bds(), ADSL["RANDDT"][0]
+    frs.loc[0, ["ADY", "ADT"]] = [8, start + pd.Timedelta(days=7)]  # the baseline of S-01
+    more = [  # rows 26 to 28, of days before it and of its day
+        frs.iloc[[0]].assign(ABLFL="", AVISIT="Week 1", AVISITN=1, ADY=day, ADT=start + pd.Timedelta(days=day - 1))
+        for day in (1, 3, 8)
+    ]
+    changed = [('baseline = "ABLFL"', 'baseline = "ABLFL"\nbaseline_last_day = 8')]
+    read = read_adam(write(tmp_path, frs=pd.concat([frs, *more], ignore_index=True), changed=changed))
+    left = {row: why for data, row, why in read.left_out.itertuples(index=False, name=None) if data == "frs"}
+    assert left[26] == "on day 1 or before, and not the baseline"
+    assert left[27] == "before the baseline"
+    assert left[28] == "on the day of the baseline, and not the baseline"
+    mine = read.visits[read.visits["person"] == "S-01"]
+    assert mine["week"].tolist() == [0.0, 4.0, pytest.approx(57 / 7)]
+
+
 def test_a_baseline_without_the_flag_of_the_analysis_is_refused_or_exempt(tmp_path, made):
     frs = bds()
     frs.loc[frs["ABLFL"] == "Y", "ANL01FL"] = ""
@@ -480,6 +497,21 @@ def test_a_cell_of_another_type_than_its_column_is_refused(tmp_path):
     about["rows"][2][5] = "36"
     (tmp_path / "frs.json").write_text(json.dumps(about))
     assert 'frs.json, row 4: expected float as AVAL, got "36" (str)' in one(path)
+
+
+def test_lines_of_ndjson_end_at_line_feeds_alone(tmp_path, made):
+    path = write(tmp_path, "ndjson")
+    text = (tmp_path / "frs.ndjson").read_text(encoding="utf-8").replace("Week 4", "Week\u2028\x854")
+    (tmp_path / "frs.ndjson").write_text(text, encoding="utf-8")
+    assert read_adam(path).visits["value"].tolist() == made.visits["value"].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["json", "ndjson"])
+def test_nan_is_no_json(tmp_path, suffix):
+    path = write(tmp_path, suffix)
+    file = tmp_path / f"frs.{suffix}"
+    file.write_text(file.read_text().replace("null", "NaN"))
+    assert "NaN is no JSON: a missing number is null" in one(path)
 
 
 def test_a_decimal_is_a_number_written_as_text(tmp_path, made):

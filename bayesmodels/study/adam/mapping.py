@@ -266,7 +266,7 @@ class Visits(BaseModel):
         Rows of a visit that `weeks` does not name.
     baseline : {"ABLFL", "last_before", "as_timed"}
         What stands at week 0: rows with ABLFL = "Y"; the last row on day 1 or before; or the rows of day 1. Other rows
-        before are left out.
+        until day 1 and until the person's baseline are left out.
     baseline_last_day : int
         Last day on which a row with ABLFL = "Y" may have been measured.
     baseline_exempt : bool

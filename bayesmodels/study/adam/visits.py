@@ -383,7 +383,7 @@ def _baseline(
     reasons: pd.Series,
     found: list[Problem],
 ) -> pd.Series:
-    """The weeks with the baseline at 0; what else is on day 1 or before gets a reason."""
+    """The weeks with the baseline at 0; what else is on day 1 or before, or before the baseline, gets a reason."""
     before = rows & (weeks <= 0)
     if entry.baseline is None:
         there = f"ABLFL: {counted(texts(data.cells['ABLFL']))}" if "ABLFL" in data.cells else "no ABLFL there"
@@ -423,7 +423,13 @@ def _baseline(
             found.append(Problem(data.file, text, row=int(row), person=label[row], kind=f"late baseline {key}"))
     others = before & ~chosen
     reasons[others] = "on day 1 or before, and not the baseline"
-    return weeks.where(~chosen, 0.0).where(~others)
+    by_person = weeks[chosen].groupby(label[chosen])
+    measured = label.map(by_person.last() if entry.duplicates == "last" else by_person.first())
+    earlier = rows & ~others & ~chosen & (weeks < measured - NEAR)
+    reasons[earlier] = "before the baseline"
+    same_day = rows & ~others & ~chosen & ~earlier & (weeks <= measured + NEAR)
+    reasons[same_day] = "on the day of the baseline, and not the baseline"
+    return weeks.where(~chosen, 0.0).where(~(others | earlier | same_day))
 
 
 def _once(data: DataSet, entry: Visits, visits: pd.DataFrame, reasons: pd.Series, found: list[Problem]) -> pd.DataFrame:

@@ -308,6 +308,20 @@ def test_numbers_and_their_text_are_one(tmp_path, made):
     assert read_adam(path).visits["value"].tolist() == made.visits["value"].tolist()
 
 
+def test_a_value_that_the_tables_refuse_is_named_by_data_set_and_row(tmp_path):
+    frs = bds()
+    frs.loc[4, "AVAL"] = 490
+    line = one(write(tmp_path, frs=frs))
+    assert line.startswith("frs.csv, row 6 (person S-02, week 4): ")
+    adsl = ADSL.assign(USUBJID=["s-01", *ADSL["USUBJID"][1:]])
+    adsl.loc[1, "USUBJID"] = "S-01"
+    frs = bds()
+    frs["USUBJID"] = frs["USUBJID"].replace({"S-01": "s-01", "S-02": "S-01"})
+    adtte = ADTTE.assign(USUBJID=["s-01", "S-01", "S-03", "S-04"])
+    read = read_adam(write(tmp_path, adsl=adsl[::-1], frs=frs, adtte=adtte))  # rows 2 and 3 are left out
+    assert any(text.startswith("adsl.csv, row 7: the label of row 6 ") for text in read.warnings)
+
+
 def test_a_unit_that_the_data_set_does_not_have_is_refused(tmp_path):
     assert "expected PARAM" in lines(write(tmp_path, changed=[("(points)", "(percent)")]))[0]
     frs = bds().assign(AVALU="points")

@@ -60,10 +60,10 @@ def convert(mapping: AdamMapping, folder: Path) -> ConvertedTables:
     columns = ["row", "person", "week", "outcome", "value"]
     visits = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     visits["data_set"] = origin
+    files = {name: each.file for name, each in data.items() if each is not None}
     events = events_of(mapping, adsl, persons, found)
     notes: list[str] = []
     if events is not None and len(visits):
-        files = {name: each.file for name, each in data.items() if each is not None}
         late, events, notes = after_end(mapping, files, visits, events, found)
         extended = isinstance(mapping.events, Events) and mapping.events.visits_after_end == "extend"
         for name, rows in visits[late].groupby("data_set")["row"]:
@@ -81,6 +81,13 @@ def convert(mapping: AdamMapping, folder: Path) -> ConvertedTables:
     kept_persons = persons.table[persons.reasons == ""]
     if events is not None:
         events = events.loc[events["person"].isin(kept_persons["person"]), ["person", "week", "event"]]
+    places = {
+        "persons": [(adsl.file, int(row)) for row in kept_persons.index],
+        "visits": [
+            (files[name], int(row)) for name, row in visits[["data_set", "row"]].itertuples(index=False, name=None)
+        ],
+        "events": [] if events is None else [(adsl.file, int(row)) for row in events.index],
+    }
     return checked_tables(
         ConvertedTables(
             name=mapping.name,
@@ -95,7 +102,8 @@ def convert(mapping: AdamMapping, folder: Path) -> ConvertedTables:
                 if each is not None
             ),
             notes=tuple(notes),
-        )
+        ),
+        places,
     )
 
 

@@ -82,7 +82,15 @@ class Problem(str):
         return self
 
     def moved(self, file: str, row: int, line: str, without_person: str) -> Problem:
-        """The same problem of another file and row, as finished lines with and without the person."""
+        """The same problem of another file and row.
+
+        Parameters
+        ----------
+        file : str
+        row : int
+        line, without_person : str
+            The finished line, and the same without the person's label.
+        """
         return _restored(line, {**self.__dict__, "file": file, "row": row, "without_person": without_person})
 
     def __reduce__(self) -> tuple:

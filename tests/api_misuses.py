@@ -110,6 +110,7 @@ MISUSES = {
     "read_pro_act, outcomes as text": lambda p: b.read_pro_act(p, outcomes=TEXT),
     "read_pro_act, arms as number": lambda p: b.read_pro_act(p, arms=NUMBER),
     "read_pro_act, duplicates as text": lambda p: b.read_pro_act(p, duplicates=TEXT),
+    "read_pro_act, days as text": lambda p: b.read_pro_act(p, days_after_last_visit=TEXT),
     "read_clusters of None": lambda p: b.read_clusters(None, active=1),
     "read_clusters of nothing": lambda p: b.read_clusters(p / "no.csv", active=1),
     "ClusterTable of None": lambda p: b.ClusterTable.from_frame(None, active=1),

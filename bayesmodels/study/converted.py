@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,10 +17,16 @@ from bayesmodels.safe_labels import table_csv
 from bayesmodels.study.checks.settings import check_settings
 from bayesmodels.study.checks.tables import check_tables
 from bayesmodels.study.files import from_frame
-from bayesmodels.study.problem import Problem, in_order
+from bayesmodels.study.problem import FIRST_ROW, Problem, in_order
 from bayesmodels.study.study import Study
 
 KEPT = "kept"
+
+Places = Mapping[str, Sequence[tuple[str, int]]]
+"""Table to the file and the row that each of its rows was made of."""
+
+_OTHER_ROW = re.compile(r"\b(in|of|has) row (\d+)\b")
+"""How the text of a problem names another row of its table."""
 
 
 @dataclass(frozen=True)
@@ -183,17 +190,19 @@ def left_out_table(reasons: Mapping[str, pd.Series]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["data_set", "row", "reason"])
 
 
-def checked_tables(made: ConvertedTables) -> ConvertedTables:
+def checked_tables(made: ConvertedTables, places: Places) -> ConvertedTables:
     """The same with the warnings of the tables' checks; rows must add up.
 
     Parameters
     ----------
     made : ConvertedTables
+    places : mapping of str to sequence of (str, int)
+        Of "persons", "visits" and "events": the file and the row that each row was made of.
 
     Raises
     ------
     BadInput
-        Problems that the tables have as they are; rows are those of the tables made.
+        Problems that the tables have as they are, by file and row that they were made of.
     """
     left = made.left_out["data_set"].value_counts()
     for source in made.sources:
@@ -203,6 +212,28 @@ def checked_tables(made: ConvertedTables) -> ConvertedTables:
     events = None if made.events is None else from_frame(made.events, "events (made)")
     raw = (from_frame(made.persons, "persons (made)"), from_frame(made.visits, "visits (made)"))
     tables = check_tables(*raw, events, settings)
+    of_file = {f"{name} (made)": list(rows) for name, rows in places.items()}
     if tables.problems:
-        raise BadInput(in_order(tables.problems))
-    return replace(made, warnings=tuple(problem.without_person for problem in in_order(tables.warnings)))
+        raise BadInput(in_order(_at_source(problem, of_file) for problem in tables.problems))
+    warnings = in_order(_at_source(problem, of_file) for problem in tables.warnings)
+    return replace(made, warnings=tuple(problem.without_person for problem in warnings))
+
+
+def _at_source(problem: Problem, places: Places) -> Problem:
+    """A problem of a row that was made, at the row that it was made of."""
+    rows = places.get(problem.file, ())
+    if problem.row is None or not rows:
+        return problem
+    file, row = rows[problem.row - FIRST_ROW]
+    made = f"{problem.file}, row {problem.row}"
+
+    def other(match: re.Match[str]) -> str:
+        k = int(match[2]) - FIRST_ROW
+        if not 0 <= k < len(rows):
+            return match[0]
+        return f"{match[1]} row {rows[k][1]}" + ("" if rows[k][0] == file else f" of {rows[k][0]}")
+
+    def moved(line: str) -> str:
+        return f"{file}, row {row}{_OTHER_ROW.sub(other, line.removeprefix(made))}"
+
+    return problem.moved(file, row, moved(problem), moved(problem.without_person))

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import file_sha256
-from bayesmodels.study.checks.cells import number, week_of
+from bayesmodels.study.checks.cells import NEAR, number, week_of
 from bayesmodels.study.checks.event_words import NONE
 from bayesmodels.study.checks.tables import NEVER
 from bayesmodels.study.converted import ConvertedTables, Source, checked_tables, left_out_table
@@ -42,14 +42,15 @@ def read_pro_act(
     outcomes: tuple[str, ...] = ("alsfrs_r",),
     arms: tuple[str, ...] = ("Placebo",),
     duplicates: Duplicates = "refuse",
+    days_after_last_visit: int | None = None,
     prefix: str = "PROACT_",
 ) -> ConvertedTables:
     """PRO-ACT's tables of a download as the tables of a study.
 
     Week 0 is the trial's day 0 of each person (`ALSFRS_Delta` counts days from it). Arms are pooled over trials and
     drugs, which PRO-ACT does not name: a contrast of arms is no randomised comparison, so that by default the placebo
-    arm alone is read. `events` holds deaths by `Death_Days`; everyone else is followed until the last visit that is
-    read.
+    arm alone is read. `events` holds deaths by `Death_Days` that are within `days_after_last_visit`; everyone else is
+    followed until the last visit that is read.
 
     Parameters
     ----------
@@ -63,13 +64,18 @@ def read_pro_act(
         is before it; those on placebo never.
     duplicates : {"refuse", "first", "last"}
         Two rows of a person and day.
+    days_after_last_visit : int, optional
+        Days after a person's last visit that is read until which a death is seen; whoever died later is followed until
+        that visit. Needed where there are deaths after the last visit: survivors are followed until theirs, so that
+        deaths seen for longer make survival too short.
     prefix : str
         Of the files' names.
 
     Returns
     -------
     ConvertedTables
-        Everything that is left out has a reason: other arms, before day 0, no value, after death.
+        Everything that is left out has a reason: other arms, before day 0, no value, after death, died later than
+        follow-up.
 
     Raises
     ------
@@ -86,6 +92,13 @@ def read_pro_act(
             raise BadInput(f"{what}: expected some of {quoted(known)}, got {quoted(other) or 'none'}")
     if duplicates not in ("refuse", "first", "last"):
         raise BadInput(f'duplicates: expected "refuse", "first" or "last", got {quoted([duplicates])}')
+    if days_after_last_visit is not None:
+        whole = isinstance(days_after_last_visit, int) and not isinstance(days_after_last_visit, bool)
+        if not whole or days_after_last_visit < 0:
+            raise BadInput(
+                f"days_after_last_visit: expected a whole number of days, 0 or more, got "
+                f"{quoted([days_after_last_visit])}"
+            )
     found: list[Problem] = []
     tables = {TREATMENT[0]: TREATMENT[1], DEATHS[0]: DEATHS[1]}
     tables |= {table: (day, value) for table, day, value in (OUTCOMES[name] for name in outcomes)}
@@ -113,6 +126,19 @@ def read_pro_act(
     unseen[of_nobody] = "no visit is kept"
     last = visits.groupby("person")["week"].max()
     dead = persons["person"].map(deaths)
+    days_later = (dead - persons["person"].map(last)) * 7
+    if days_after_last_visit is None and (days_later > NEAR * 7).any():
+        later = days_later[days_later > NEAR * 7]
+        text = (
+            f"{len(later):,} of {int(dead.notna().sum()):,} deaths are after the person's last visit, at most "
+            f"{later.max():,.0f} days; survivors are followed until their last visit only: until how many days after "
+            "it is a death seen? Give days_after_last_visit; whoever died later is then followed until the last visit"
+        )
+        raise BadInput([Problem(raw[DEATHS[0]].file, text)])
+    unseen_deaths = days_later > (days_after_last_visit or 0) + NEAR * 7
+    dead = dead.where(~unseen_deaths)
+    beyond = (unseen == "") & _ids(raw[DEATHS[0]]).isin(persons.loc[unseen_deaths, "person"])
+    unseen[beyond] = "died later than follow-up"
     events = pd.DataFrame(
         {
             "person": persons["person"],
@@ -139,7 +165,14 @@ def read_pro_act(
                 for name, each in raw.items()
             ),
             notes=("arms are pooled over trials and drugs: a contrast of arms is no randomised comparison",),
-        )
+        ),
+        {
+            "persons": [(raw[TREATMENT[0]].file, int(row)) for row in persons.index],
+            "visits": [
+                (raw[name].file, int(row)) for name, row in visits[["table", "row"]].itertuples(index=False, name=None)
+            ],
+            "events": [(raw[TREATMENT[0]].file, int(row)) for row in persons.index],
+        },
     )
 
 

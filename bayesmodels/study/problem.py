@@ -81,6 +81,18 @@ class Problem(str):
         self.kind, self.row, self.file = kind or text, row, file
         return self
 
+    def moved(self, file: str, row: int, line: str, without_person: str) -> Problem:
+        """The same problem of another file and row.
+
+        Parameters
+        ----------
+        file : str
+        row : int
+        line, without_person : str
+            The finished line, and the same without the person's label.
+        """
+        return _restored(line, {**self.__dict__, "file": file, "row": row, "without_person": without_person})
+
     def __reduce__(self) -> tuple:
         """Travel between processes as the finished line."""
         return _restored, (str(self), self.__dict__)

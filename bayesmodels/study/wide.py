@@ -17,6 +17,9 @@ from bayesmodels.study.converted import ConvertedTables, Source, checked_tables
 from bayesmodels.study.files import from_frame, read_table
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
 
+SHOWN = 40
+"""Columns that a note names."""
+
 
 def read_wide(
     source: str | Path | pd.DataFrame,
@@ -56,6 +59,7 @@ def read_wide(
     -------
     ConvertedTables
         A blank cell is a visit that was not made. Of a person without any value the row is left out, with its reason.
+        A note names the columns that are not used.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def read_wide(
         text = f"drug_start_week has no week for {quoted(unknown)}; add each, None where the drug is never started"
         found.append(Problem(file, text))
     rows: list[tuple[object, float, str, float]] = []
-    seen: set[int] = set()
+    row_of: list[int] = []
     for each, outcome, week in columns:
         for row, cell in cells[each].items():
             if isinstance(cell, str) and not cell.strip():
@@ -107,10 +111,10 @@ def read_wide(
                 )
                 continue
             rows.append((cells.at[row, person], week, outcome, value))
-            seen.add(int(str(row)))
+            row_of.append(int(str(row)))
     if found:
         raise BadInput(in_order(found))
-    kept = cells.index.isin(list(seen))
+    kept = cells.index.isin(row_of)
     weeks = {group: NEVER if week is None else float(week) for group, week in drug_start_week.items()}
     persons = pd.DataFrame(
         {"person": cells[person], "start_group": groups, "drug_start_week": groups.map(weeks)}
@@ -118,6 +122,7 @@ def read_wide(
         | {each: cells[each] for each in covariates}
     )
     left = pd.DataFrame({"data_set": "wide", "row": cells.index[~kept], "reason": "no visit has a value"})
+    unused = [each for each in here if each not in wanted]
     digest = "" if is_frame else file_sha256(Path(source))  # type: ignore[arg-type]
     return checked_tables(
         ConvertedTables(
@@ -128,8 +133,19 @@ def read_wide(
             time_to_event=None,
             left_out=left,
             sources=(Source("wide", file, digest, len(cells), int(np.sum(kept))),),
-        )
+            notes=(f"columns not used: {_listed(unused)}",) if unused else (),
+        ),
+        {
+            "persons": [(file, int(str(row))) for row in persons.index[kept]],
+            "visits": [(file, row) for row in row_of],
+        },
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - SHOWN
+    return quoted(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _by_name(outcomes: Mapping[str, Mapping[str, float]] | None) -> list[tuple[str, str, float]]:

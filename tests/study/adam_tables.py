@@ -75,7 +75,7 @@ stratum = "STRAT1"
 covariates = {{age = "AGE", male = {{variable = "SEX", values = {{F = 0, M = 1}}}}}}
 
 [persons.start_groups]
-Placebo = {{start_group = "delayed", drug_start_week = {{date = "TR02SDT"}}}}
+Placebo = {{start_group = "delayed", drug_start_week = {{date = "TR02SDT", blank = "never"}}}}
 Drug = {{start_group = "early", drug_start_week = 0}}
 
 [clock]

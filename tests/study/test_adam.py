@@ -42,10 +42,27 @@ def test_persons_are_the_population_with_groups_strata_and_covariates(made):
     persons = made.persons.set_index("person")
     assert list(persons.index) == ["S-01", "S-02", "S-03", "S-04"]
     assert persons["start_group"].tolist() == ["delayed", "delayed", "early", "early"]
-    assert persons["drug_start_week"].tolist() == [28.0, np.inf, 0.0, 0.0]  # TR02SDT is blank for S-02: never
+    assert persons["drug_start_week"].tolist() == [28.0, np.inf, 0.0, 0.0]  # TR02SDT is blank for S-02
     assert persons["stratum"].tolist() == ["fast", "slow", "fast", "slow"]
     assert persons["male"].tolist() == [0, 1, 1, 0]
     assert [float(age) for age in persons["age"]] == [61, 58, 70, 55]
+
+
+def test_a_blank_date_of_the_start_is_never_or_the_planned_week_as_the_mapping_says(tmp_path, made):
+    assert made.notes[0] == "1 persons without TR02SDT (delayed): the drug never starts, as the mapping says"
+    open_blank = [(', blank = "never"', "")]
+    line = one(write(tmp_path, changed=open_blank))
+    assert "delayed: what of 1 of 2 persons without TR02SDT?" in line
+    assert "planned week (median of the others: 28) for those who left before it" in line
+    planned = read_adam(write(tmp_path, changed=[(', blank = "never"', ", blank = 28")]))
+    assert planned.persons["drug_start_week"].tolist() == [28, 28, 0, 0]
+    assert planned.notes[0] == "1 persons without TR02SDT (delayed): the drug starts in week 28, as the mapping says"
+    early = read_adam(write(tmp_path, changed=[(', blank = "never"', ", blank = 8.5")]))
+    assert early.notes[0].endswith("; 1 of them were followed beyond it")  # S-02 left in week 10
+    filled = ADSL.assign(TR02SDT=ADSL["RANDDT"])
+    assert not read_adam(write(tmp_path, adsl=filled, changed=open_blank)).notes
+    for value in ('"soon"', "-1", "inf"):
+        assert "blank: " in one(write(tmp_path, changed=[(', blank = "never"', f", blank = {value}")]))
 
 
 def test_day_1_is_week_0_and_there_is_no_day_0(made):
@@ -102,6 +119,28 @@ def test_a_time_in_days_counts_from_the_value_of_day_1(tmp_path):
     assert read_adam(write(tmp_path, changed=changed)).time_to_event["week"].iloc[0] == 2.0
     (tmp_path / "mapping.toml").write_text((tmp_path / "mapping.toml").read_text().replace("start_value = 1", ""))
     assert "expected the AVAL of an event on day 1" in one(tmp_path / "mapping.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"AVALU": "MONTHS"}, 'adtte.csv, row 2: AVAL is in "MONTHS" (AVALU), not in days; write time = "ADT"'),
+        ({"STARTDT": ADTTE["ADT"]}, "AVAL counts from STARTDT, which is not RANDDT ([clock] day_1) in 4 of 4 rows: "
+         "here +14 days"),
+        ({"AVAL": ADTTE["AVAL"] / 10}, "AVAL does not count from RANDDT ([clock] day_1) in 4 of 4 rows"),
+        ({"AVALU": ["DAYS", "days", "DAY", ""], "STARTDT": [*ADSL["RANDDT"][:3], None]}, ""),
+    ],
+)  # fmt: skip
+def test_a_time_in_other_units_or_from_another_day_is_refused(tmp_path, change, said):
+    changed = [('event = "gastrostomy"\ntime = "ADT"', 'event = "gastrostomy"\ntime = "AVAL"\nstart_value = 1')]
+    path = write(tmp_path, adtte=ADTTE.assign(**change), changed=changed)
+    if said:
+        assert said in one(path)
+    else:
+        assert read_adam(path).time_to_event["week"].iloc[0] == 2.0
+    dated = path.read_text().replace('time = "AVAL"\nstart_value = 1', 'time = "ADT"')
+    path.write_text(dated)
+    assert read_adam(path).time_to_event["week"].iloc[0] == 2.0  # the remedy
 
 
 def test_the_tables_make_a_study(made):
@@ -197,6 +236,23 @@ def test_a_baseline_after_day_1_is_refused(tmp_path):
     assert read_adam(write(tmp_path, frs=frs, changed=changed)).visits["week"].iloc[0] == 0
 
 
+def test_rows_before_a_late_baseline_are_no_follow_up(tmp_path):
+    frs, start = bds(), ADSL["RANDDT"][0]
+    frs.loc[0, ["ADY", "ADT"]] = [8, start + pd.Timedelta(days=7)]  # the baseline of S-01
+    more = [  # rows 26 to 28, of days before it and of its day
+        frs.iloc[[0]].assign(ABLFL="", AVISIT="Week 1", AVISITN=1, ADY=day, ADT=start + pd.Timedelta(days=day - 1))
+        for day in (1, 3, 8)
+    ]
+    changed = [('baseline = "ABLFL"', 'baseline = "ABLFL"\nbaseline_last_day = 8')]
+    read = read_adam(write(tmp_path, frs=pd.concat([frs, *more], ignore_index=True), changed=changed))
+    left = {row: why for data, row, why in read.left_out.itertuples(index=False, name=None) if data == "frs"}
+    assert left[26] == "on day 1 or before, and not the baseline"
+    assert left[27] == "before the baseline"
+    assert left[28] == "on the day of the baseline, and not the baseline"
+    mine = read.visits[read.visits["person"] == "S-01"]
+    assert mine["week"].tolist() == [0.0, 4.0, pytest.approx(57 / 7)]
+
+
 def test_a_baseline_without_the_flag_of_the_analysis_is_refused_or_exempt(tmp_path, made):
     frs = bds()
     frs.loc[frs["ABLFL"] == "Y", "ANL01FL"] = ""
@@ -250,6 +306,20 @@ def test_numbers_and_their_text_are_one(tmp_path, made):
     frs["USUBJID"] = frs["USUBJID"].astype(str)
     path = write(tmp_path, "parquet", adsl=adsl, frs=frs, adtte=adtte, changed=[('ITTFL = "Y"', "ITTFN = 1")])
     assert read_adam(path).visits["value"].tolist() == made.visits["value"].tolist()
+
+
+def test_a_value_that_the_tables_refuse_is_named_by_data_set_and_row(tmp_path):
+    frs = bds()
+    frs.loc[4, "AVAL"] = 490
+    line = one(write(tmp_path, frs=frs))
+    assert line.startswith("frs.csv, row 6 (person S-02, week 4): ")
+    adsl = ADSL.assign(USUBJID=["s-01", *ADSL["USUBJID"][1:]])
+    adsl.loc[1, "USUBJID"] = "S-01"
+    frs = bds()
+    frs["USUBJID"] = frs["USUBJID"].replace({"S-01": "s-01", "S-02": "S-01"})
+    adtte = ADTTE.assign(USUBJID=["s-01", "S-01", "S-03", "S-04"])
+    read = read_adam(write(tmp_path, adsl=adsl[::-1], frs=frs, adtte=adtte))  # rows 2 and 3 are left out
+    assert any(text.startswith("adsl.csv, row 7: the label of row 6 ") for text in read.warnings)
 
 
 def test_a_unit_that_the_data_set_does_not_have_is_refused(tmp_path):
@@ -331,6 +401,31 @@ def test_deaths_after_the_end_need_a_rule(tmp_path):
         ]
         events = read_adam(write(tmp_path, adsl=adsl, changed=changed)).events
         assert (events["week"][2], events["event"][2]) == (pytest.approx(week), event)
+
+
+def test_a_death_too_late_to_be_seen_that_is_the_reason_all_the_same_is_refused(tmp_path):
+    adsl = ADSL.copy()
+    adsl.loc[2, "EOSDT"] = adsl.loc[2, "RANDDT"] + pd.Timedelta(days=90)
+    line = one(write(tmp_path, adsl=adsl, changed=[('date = "DTHDT"', 'date = "DTHDT"\ndays_after_end = 5')]))
+    assert line.startswith('adsl.csv, row 4 (person S-03): the reason at the end of follow-up ("EOSDT") is a death')
+    assert "DTHDT is 10 days after that end, more than days_after_end = 5" in line
+
+
+def test_follow_up_is_not_extended_beyond_a_death_at_its_date(tmp_path):
+    adsl = ADSL.copy()
+    adsl.loc[2, "DTHDT"] = adsl.loc[2, "RANDDT"] + pd.Timedelta(days=50)  # S-03 has a visit on day 58
+    adsl.loc[1, "EOSDT"] = adsl.loc[1, "RANDDT"] + pd.Timedelta(days=50)  # so does S-02, who withdrew
+    extend = ("[events.labels]", 'visits_after_end = "extend"\n[events.labels]')
+    line = one(write(tmp_path, adsl=adsl, changed=[extend]))
+    assert line.startswith("frs.csv, row 10 (person S-03, week 8.14")
+    assert "after the death in week 7.143 (DTHDT)" in line
+    rule = ('date = "DTHDT"', 'date = "DTHDT"\nvisits_after = "leave_out"')
+    read = read_adam(write(tmp_path, adsl=adsl, changed=[extend, rule]))
+    assert ["frs", 10, "after death"] in read.left_out.to_numpy().tolist()
+    ends = read.events.set_index("person")["week"]
+    assert ends["S-03"] == pytest.approx(50 / 7)
+    assert ends["S-02"] == pytest.approx(57 / 7)
+    assert list(read.events.columns) == ["person", "week", "event"]
 
 
 def test_a_person_without_day_1_or_without_visits_is_refused_or_left_out(tmp_path):
@@ -416,6 +511,21 @@ def test_a_cell_of_another_type_than_its_column_is_refused(tmp_path):
     about["rows"][2][5] = "36"
     (tmp_path / "frs.json").write_text(json.dumps(about))
     assert 'frs.json, row 4: expected float as AVAL, got "36" (str)' in one(path)
+
+
+def test_lines_of_ndjson_end_at_line_feeds_alone(tmp_path, made):
+    path = write(tmp_path, "ndjson")
+    text = (tmp_path / "frs.ndjson").read_text(encoding="utf-8").replace("Week 4", "Week\u2028\x854")
+    (tmp_path / "frs.ndjson").write_text(text, encoding="utf-8")
+    assert read_adam(path).visits["value"].tolist() == made.visits["value"].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["json", "ndjson"])
+def test_nan_is_no_json(tmp_path, suffix):
+    path = write(tmp_path, suffix)
+    file = tmp_path / f"frs.{suffix}"
+    file.write_text(file.read_text().replace("null", "NaN"))
+    assert "NaN is no JSON: a missing number is null" in one(path)
 
 
 def test_a_decimal_is_a_number_written_as_text(tmp_path, made):

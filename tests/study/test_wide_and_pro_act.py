@@ -23,6 +23,7 @@ HOW = {"person": "id", "start_group": "arm", "drug_start_week": {"early": 0, "de
 def test_columns_become_visits(tmp_path):
     made = read_wide(WIDE, outcomes=BY_NAME, **HOW)
     assert len(made.visits) == 4 + 3 + 4
+    assert not made.notes
     cell = made.visits[(made.visits["person"] == "c") & (made.visits["week"] == 4)]
     assert cell[["outcome", "value"]].to_numpy().tolist() == [["alsfrs_r", 38]]
     assert made.left_out.to_numpy().tolist() == [["wide", 6, "no visit has a value"]]
@@ -37,6 +38,9 @@ def test_a_pattern_names_outcome_and_week():
     renamed = WIDE.rename(columns={"frs_bl": "frs_w0"})
     made = read_wide(renamed, pattern=r"(?P<outcome>frs|svc)_w(?P<week>\d+)", **HOW)
     assert made.visits.groupby("outcome")["week"].unique().map(sorted).to_dict() == {"frs": [0, 4], "svc": [0]}
+    assert not made.notes
+    missed = read_wide(renamed, pattern=r"(?P<outcome>frs)_w(?P<week>\d)", **(HOW | {"stratum": None}))
+    assert missed.notes == ('columns not used: "site", "svc_w0"',)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def pro_act(folder):
 
 
 def test_pro_acts_placebo_arm_by_its_columns(tmp_path):
-    made = read_pro_act(pro_act(tmp_path))
+    made = read_pro_act(pro_act(tmp_path), days_after_last_visit=180)
     assert made.persons["person"].tolist() == ["1", "2"]
     assert made.visits.to_numpy().tolist() == [
         ["1", 0.0, "alsfrs_r", 40.0], ["1", 4.0, "alsfrs_r", 39.0], ["2", 0.0, "alsfrs_r", 38.0],
@@ -100,7 +104,7 @@ def test_pro_acts_placebo_arm_by_its_columns(tmp_path):
 
 
 def test_pro_acts_arms_are_pooled_and_said_to_be(tmp_path):
-    made = read_pro_act(pro_act(tmp_path), arms=("Active", "Placebo"))
+    made = read_pro_act(pro_act(tmp_path), arms=("Active", "Placebo"), days_after_last_visit=172)
     assert made.persons.set_index("person")["drug_start_week"].to_dict() == {
         "1": float("inf"),
         "2": float("inf"),
@@ -113,6 +117,40 @@ def test_pro_acts_arms_are_pooled_and_said_to_be(tmp_path):
     assert (made.left_out["reason"] == "the same death once more").sum() == 1
 
 
+def test_deaths_long_after_the_last_visit_need_a_limit(tmp_path):
+    """Person 1: last visit on day 28, death on day 200; person 3: day 0 and day 21."""
+    folder = pro_act(tmp_path)
+    with pytest.raises(
+        BadInput, match=r"DEATHDATA\.csv: 2 of 2 deaths are after the person's last visit, at most 172 d"
+    ):
+        read_pro_act(folder, arms=("Active", "Placebo"))
+    made = read_pro_act(folder, arms=("Active", "Placebo"), days_after_last_visit=171)
+    events = made.events.set_index("person")
+    assert (events["event"]["1"], events["week"]["1"]) == ("none", 4.0)
+    assert (events["event"]["3"], events["week"]["3"]) == ("death", 3.0)
+    assert ["DEATHDATA", 2, "died later than follow-up"] in made.left_out.to_numpy().tolist()
+    assert made.table.groupby("data_set")["rows"].sum()["DEATHDATA"] == 5
+    for value in (-1, 1.5, True, "90"):
+        with pytest.raises(BadInput, match="days_after_last_visit: expected a whole number"):
+            read_pro_act(folder, days_after_last_visit=value)
+
+
+def test_problems_of_made_tables_name_the_rows_they_were_made_of(tmp_path):
+    folder = pro_act(tmp_path)
+    scores = pd.read_csv(folder / "PROACT_ALSFRS.csv")
+    scores.loc[2, "ALSFRS_R_Total"] = 490
+    scores.to_csv(folder / "PROACT_ALSFRS.csv", index=False)
+    with pytest.raises(BadInput) as caught:
+        read_pro_act(folder, days_after_last_visit=180)
+    (line,) = caught.value.problems
+    assert line.startswith("PROACT_ALSFRS.csv, row 4 (person 1, week 4): ")
+    assert line.without_person.startswith("PROACT_ALSFRS.csv, row 4 (week 4): ")
+    with pytest.raises(BadInput) as caught:
+        read_wide(WIDE, outcomes={"alsfrs_r": {"frs_bl": 0, "frs_w4": 0}}, **HOW)
+    assert caught.value.problems[0].startswith("wide table, row 2 (person a, week 0): a second alsfrs_r")
+    assert "the first is in row 2;" in caught.value.problems[0]
+
+
 def test_two_rows_of_a_day_are_refused_or_one_is_kept(tmp_path):
     folder = pro_act(tmp_path)
     scores = pd.read_csv(folder / "PROACT_ALSFRS.csv")
@@ -120,7 +158,7 @@ def test_two_rows_of_a_day_are_refused_or_one_is_kept(tmp_path):
     pd.concat([scores, again]).to_csv(folder / "PROACT_ALSFRS.csv", index=False)
     with pytest.raises(BadInput, match="a second row of this person and day"):
         read_pro_act(folder)
-    assert 37 in set(read_pro_act(folder, duplicates="last").visits["value"])
+    assert 37 in set(read_pro_act(folder, duplicates="last", days_after_last_visit=180).visits["value"])
 
 
 def test_a_table_of_pro_act_that_is_not_there_is_named(tmp_path):

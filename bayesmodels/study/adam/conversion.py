@@ -9,8 +9,8 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.study.adam.datasets import DataSet, read_data_set
 from bayesmodels.study.adam.events import after_end, events_of, times_of
-from bayesmodels.study.adam.mapping import ADSL, AdamMapping
-from bayesmodels.study.adam.persons import AdslPersons, persons_of, without_visits
+from bayesmodels.study.adam.mapping import ADSL, AdamMapping, Events
+from bayesmodels.study.adam.persons import AdslPersons, persons_of, undated_starts, without_visits
 from bayesmodels.study.adam.visits import visits_of
 from bayesmodels.study.converted import ConvertedTables, Source, checked_tables, left_out_table
 from bayesmodels.study.problem import Problem, in_order, quoted
@@ -60,23 +60,34 @@ def convert(mapping: AdamMapping, folder: Path) -> ConvertedTables:
     columns = ["row", "person", "week", "outcome", "value"]
     visits = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
     visits["data_set"] = origin
+    files = {name: each.file for name, each in data.items() if each is not None}
     events = events_of(mapping, adsl, persons, found)
     notes: list[str] = []
     if events is not None and len(visits):
-        late, events, notes = after_end(mapping, visits, events, found)
+        late, events, notes = after_end(mapping, files, visits, events, found)
+        extended = isinstance(mapping.events, Events) and mapping.events.visits_after_end == "extend"
         for name, rows in visits[late].groupby("data_set")["row"]:
-            reasons[str(name)][list(rows)] = "after the end of follow-up"
+            reasons[str(name)][list(rows)] = "after death" if extended else "after the end of follow-up"
         visits = visits[~late]
     if mapping.visits and not found:
         without_visits(mapping, adsl, persons, set(visits["person"]), found)
     times, time_reasons = _times(mapping, data, persons, found)
     if found:
         raise BadInput(in_order(found))
+    ends = visits.groupby("person")["week"].max() if events is None else events.set_index("person")["week"]
+    notes += undated_starts(persons, ends)
     notes += _without_baseline(visits)
     reasons = {ADSL: persons.reasons} | reasons | time_reasons
     kept_persons = persons.table[persons.reasons == ""]
     if events is not None:
-        events = events[events["person"].isin(kept_persons["person"])]
+        events = events.loc[events["person"].isin(kept_persons["person"]), ["person", "week", "event"]]
+    places = {
+        "persons": [(adsl.file, int(row)) for row in kept_persons.index],
+        "visits": [
+            (files[name], int(row)) for name, row in visits[["data_set", "row"]].itertuples(index=False, name=None)
+        ],
+        "events": [] if events is None else [(adsl.file, int(row)) for row in events.index],
+    }
     return checked_tables(
         ConvertedTables(
             name=mapping.name,
@@ -91,7 +102,8 @@ def convert(mapping: AdamMapping, folder: Path) -> ConvertedTables:
                 if each is not None
             ),
             notes=tuple(notes),
-        )
+        ),
+        places,
     )
 
 

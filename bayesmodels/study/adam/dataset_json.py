@@ -81,14 +81,23 @@ def read_dataset_json(path: Path, file: str) -> RawTable:
 
 
 def _whole(text: str) -> tuple[Any, list[Any]]:
-    about = json.loads(text)
+    about = _loaded(text)
     rows = about.get("rows", []) if isinstance(about, dict) else []
     return about, rows if isinstance(rows, list) else []
 
 
 def _lines(text: str) -> tuple[Any, list[Any]]:
-    first, *others = [line for line in text.splitlines() if line.strip()] or ["null"]
-    return json.loads(first), [json.loads(line) for line in others]
+    # not splitlines(), which also splits at U+2028 and U+0085 inside strings
+    first, *others = [line for line in text.split("\n") if line.strip()] or ["null"]
+    return _loaded(first), [_loaded(line) for line in others]
+
+
+def _loaded(text: str) -> Any:
+    return json.loads(text, parse_constant=_no_constant)
+
+
+def _no_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON: a missing number is null")
 
 
 def _about(about: Any) -> str:

@@ -99,7 +99,8 @@ def _persons(adsl: DataSet) -> list[str]:
         '# without_visits = "leave_out"',
         "",
         "# each value of the treatment: start group, and the week since day 1 in which the drug starts",
-        '# (a number, "never", or {date = "TR02SDT"}); or "leave_out"',
+        '# (a number, "never", or {date = "TR02SDT", blank = ...}, blank: the planned week, or "never");',
+        '# or "leave_out"',
         "[persons.start_groups]",
     ]
     if arms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from bayesmodels.study.adam.cells import as_toml, column, counted, dates_of, fir
 from bayesmodels.study.adam.datasets import DataSet
 from bayesmodels.study.adam.mapping import AdamMapping, Events, TimeToEvent
 from bayesmodels.study.adam.persons import AdslPersons
-from bayesmodels.study.adam.visits import strangers
+from bayesmodels.study.adam.visits import same_clock, strangers
 from bayesmodels.study.checks.cells import NEAR, week_of
 from bayesmodels.study.checks.event_words import NONE
 from bayesmodels.study.problem import Problem, plain, quoted
@@ -53,7 +53,8 @@ def events_of(mapping: AdamMapping, adsl: DataSet, persons: AdslPersons, found: 
     Returns
     -------
     pandas.DataFrame or None
-        person, week, event. Index: row of ADSL. None where the mapping has none, or it cannot be made.
+        person, week, event, dated (a death at its own date). Index: row of ADSL. None where the mapping has none, or it
+        cannot be made.
     """
     said = mapping.events
     if said is None:
@@ -82,7 +83,7 @@ def events_of(mapping: AdamMapping, adsl: DataSet, persons: AdslPersons, found: 
         )
         found.append(Problem(adsl.file, text, kind="reasons"))
     event = reason.map(labels).fillna("")
-    days, event = _deaths(said, adsl, kept, numeric, days, event, persons, found)
+    days, event, dated = _deaths(said, adsl, kept, numeric, days, event, persons, found)
     for row in days.index[days.isna()]:
         text = (
             f"the end of follow-up is blank ({quoted(str(here.name) for here in ends)}); fill it in, or name a further "
@@ -94,7 +95,7 @@ def events_of(mapping: AdamMapping, adsl: DataSet, persons: AdslPersons, found: 
         text = f"the end of follow-up is before {mapping.clock.day_1}, day 1; correct one of the dates"
         found.append(Problem(adsl.file, text, row=int(row), person=who(row), kind="early end"))
     weeks = weeks.map(week_of, na_action="ignore")
-    return pd.DataFrame({"person": persons.label[kept], "week": weeks, "event": event})
+    return pd.DataFrame({"person": persons.label[kept], "week": weeks, "event": event, "dated": dated})
 
 
 def _columns(adsl: DataSet, names: str | Sequence[str], key: str, found: list[Problem]) -> list[pd.Series]:
@@ -111,13 +112,14 @@ def _deaths(
     event: pd.Series,
     persons: AdslPersons,
     found: list[Problem],
-) -> tuple[pd.Series, pd.Series]:
-    """Days and events with deaths at their dates."""
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Days and events with deaths at their dates, and which are such deaths."""
+    none = pd.Series(False, index=days.index)
     if said.death is None:
-        return days, event
+        return days, event, none
     here = column(adsl, said.death.date, "[events.death] date", found)
     if here is None:
-        return days, event
+        return days, event, none
     died = dates_of(adsl, here[kept], said.death.date, numeric, found, lambda row: str(persons.label[row]))
     later = died - days
     limit = said.death.days_after_end
@@ -129,21 +131,32 @@ def _deaths(
         )
         found.append(Problem("mapping", text))
     seen = died.notna() & ~(later > (0 if limit is None else limit))
-    return days.where(~seen, died), event.where(~seen, said.death.event)
+    unseen = died.notna() & ~seen & (event == said.death.event) & (limit is not None)
+    names = quoted((said.end,) if isinstance(said.end, str) else said.end)
+    for row in unseen.index[unseen]:
+        text = (
+            f"the reason at the end of follow-up ({names}) is a death, and {said.death.date} is {later[row]:g} days "
+            f"after that end, more than days_after_end = {limit}; correct one of the dates or the reason, or write "
+            f"days_after_end = {later[row]:g} or more under [events.death]"
+        )
+        found.append(Problem(adsl.file, text, row=int(row), person=str(persons.label[row]), kind="late death"))
+    return days.where(~seen, died), event.where(~seen, said.death.event), seen
 
 
 def after_end(
-    mapping: AdamMapping, visits: pd.DataFrame, events: pd.DataFrame, found: list[Problem]
+    mapping: AdamMapping, files: Mapping[str, str], visits: pd.DataFrame, events: pd.DataFrame, found: list[Problem]
 ) -> tuple[pd.Series, pd.DataFrame, list[str]]:
     """What becomes of visits after the end of follow-up.
 
     Parameters
     ----------
     mapping : AdamMapping
+    files : mapping of str to str
+        Data set to its file.
     visits : pandas.DataFrame
-        person, week.
+        data_set, row, person, week.
     events : pandas.DataFrame
-        person, week, event.
+        person, week, event, dated.
     found : list of Problem
 
     Returns
@@ -174,8 +187,25 @@ def after_end(
         return out, events, []
     if said.visits_after_end == "leave_out":
         return late, events, []
+    dead = late & visits["person"].isin(events.loc[events["dated"], "person"])
+    if dead.any():
+        assert said.death is not None
+        if said.death.visits_after == "leave_out":
+            out = dead
+        else:
+            for data_set, row, who, week in visits.loc[dead, ["data_set", "row", "person", "week"]].itertuples(False):
+                text = (
+                    f"the visit is after the death in week {end[who]:.4g} ({said.death.date}); correct one of the "
+                    'dates; or, where it is a planned week of a visit made before, write time = "ADY" or "ADT" under '
+                    '[[visits]]; or leave such visits out: visits_after = "leave_out" under [events.death]'
+                )
+                found.append(
+                    Problem(files[data_set], text, row=int(row), person=who, week=week, kind="visit after death")
+                )
     last = events["person"].map(visits.groupby("person")["week"].max())
-    moved = last > events["week"] + NEAR
+    moved = (last > events["week"] + NEAR) & ~events["dated"]
+    if not moved.any():
+        return out, events, []
     by = (last - events["week"])[moved]
     named = events.loc[moved, "event"].value_counts()
     note = (
@@ -184,6 +214,43 @@ def after_end(
         + "); their event stands at that week"
     )
     return out, events.assign(week=events["week"].where(~moved, last)), [note]
+
+
+DAY_UNITS = ("", "DAY", "DAYS")
+"""AVALU of a time in days; blank says nothing."""
+
+
+def _in_days_from_day_1(
+    mapping: AdamMapping,
+    data: DataSet,
+    days: pd.Series,
+    start: pd.Series,
+    numeric: bool,
+    label: pd.Series,
+    found: list[Problem],
+) -> None:
+    """AVAL must be in days and count from day 1 of the mapping, as far as the data set says so."""
+    here = data.cells.loc[days.index]
+    instead = 'write time = "ADT"' if "ADT" in here else "give AVAL in days since day 1"
+    units = texts(here["AVALU"]) if "AVALU" in here else pd.Series("", index=days.index)
+    other = ~units.str.upper().isin(DAY_UNITS)
+    if other.any():
+        text = f"AVAL is in {quoted(dict.fromkeys(units[other]))} (AVALU), not in days; {instead}"
+        found.append(Problem(data.file, text, row=int(other.index[other][0]), kind="AVALU"))
+        return
+    if "STARTDT" in here:
+        unread: list[Problem] = []
+        origin = dates_of(data, here["STARTDT"], "STARTDT", numeric, unread)
+        apart = origin.notna() & start.notna() & (origin != start)
+        if apart.any():
+            row = int(apart.index[apart][0])
+            text = (
+                f"AVAL counts from STARTDT, which is not {mapping.clock.day_1} ([clock] day_1) in {int(apart.sum()):,} "
+                f"of {len(days):,} rows: here {origin[row] - start[row]:+g} days; {instead}"
+            )
+            found.append(Problem(data.file, text, row=row, person=str(label[row]), kind="clock STARTDT"))
+            return
+    same_clock(mapping, data, "AVAL", days, start, numeric, label, found)
 
 
 def times_of(
@@ -233,11 +300,12 @@ def times_of(
         def name(row: int) -> str:
             return str(label[row])
 
+        start = label[mine].map({each: persons.day_1[row] for each, row in persons.row_of.items()})
         if entry.time == "ADT":
-            start = label[mine].map({each: persons.day_1[row] for each, row in persons.row_of.items()})
             days = dates_of(data, here[mine], "ADT", numeric, found, name) - start
         else:
             days = numbers_of(data, here[mine], "AVAL", found, name) - (entry.start_value or 0)
+            _in_days_from_day_1(mapping, data, days, start, numeric, label, found)
         for row in days.index[days < 0]:
             text = f"{entry.paramcd} is before day 1; correct it, or choose another day_1"
             found.append(Problem(data.file, text, row=int(row), person=name(row), kind="early time"))

@@ -75,18 +75,31 @@ def _as_file(given: Any) -> Any:
     return {"file": given} if isinstance(given, str) else given
 
 
+_BLANK = 'a week since day 1, or "never"'
+
+Blank = Annotated[
+    Annotated[float, Field(ge=0, allow_inf_nan=False), Tag("number")]
+    | Annotated[str, AfterValidator(_only("never", expected=_BLANK)), Tag("word")],
+    _by_kind(_BLANK),
+]
+
+
 class FromDate(BaseModel):
-    """A start of the drug by date: ``{date = "TR02SDT"}``; blank: never.
+    """A start of the drug by date: ``{date = "TR02SDT", blank = 28}``.
 
     Parameters
     ----------
     date : str
         Variable of ADSL.
+    blank : float or "never", optional
+        Start of persons without that date: the planned week since day 1 of those who left before it, or "never". Needed
+        where there are such persons.
     """
 
     model_config = _STRICT
 
     date: str
+    blank: Blank | None = None
 
 
 _START = 'a week since day 1, "never", or {date = "TR02SDT"}'
@@ -106,7 +119,7 @@ class StartGroup(BaseModel):
     ----------
     start_group : str
         Label of the tables.
-    drug_start_week : float, "never" or {date = VARIABLE}
+    drug_start_week : float, "never" or {date = VARIABLE, blank = WEEK}
         Weeks since day 1.
     """
 
@@ -253,7 +266,7 @@ class Visits(BaseModel):
         Rows of a visit that `weeks` does not name.
     baseline : {"ABLFL", "last_before", "as_timed"}
         What stands at week 0: rows with ABLFL = "Y"; the last row on day 1 or before; or the rows of day 1. Other rows
-        before are left out.
+        until day 1 and until the person's baseline are left out.
     baseline_last_day : int
         Last day on which a row with ABLFL = "Y" may have been measured.
     baseline_exempt : bool
@@ -311,6 +324,8 @@ class Deaths(BaseModel):
     days_after_end : int, optional
         Days after the end of follow-up until which a death is the event at its own date; later ones are not seen.
         Needed where there are deaths after the end.
+    visits_after : {"refuse", "leave_out"}
+        Visits after a death at its date, with ``visits_after_end = "extend"``, which moves no such death.
     """
 
     model_config = _STRICT
@@ -318,6 +333,7 @@ class Deaths(BaseModel):
     date: str
     event: str = "death"
     days_after_end: Annotated[int, Field(ge=0)] | None = None
+    visits_after: Literal["refuse", "leave_out"] = "refuse"
 
 
 class Events(BaseModel):
@@ -333,7 +349,8 @@ class Events(BaseModel):
         Each value of the reason to an event; "none" where nothing happened. "" is a blank.
     death : Deaths, optional
     visits_after_end : {"leave_out", "extend"}, optional
-        Visits after the end: left out, or follow-up lasts until the last visit. Needed where there are such visits.
+        Visits after the end: left out, or follow-up lasts until the last visit, unless a death by its date ended it.
+        Needed where there are such visits.
     """
 
     model_config = _STRICT

@@ -21,8 +21,9 @@ from bayesmodels.study.adam.cells import (
 )
 from bayesmodels.study.adam.datasets import DataSet
 from bayesmodels.study.adam.mapping import AdamMapping, FromDate, StartGroup
+from bayesmodels.study.checks.cells import NEAR
 from bayesmodels.study.checks.tables import NEVER
-from bayesmodels.study.problem import Problem, quoted
+from bayesmodels.study.problem import Problem, plain, quoted
 
 FLAG = r"[A-Z0-9]*FL"
 """Names of flags."""
@@ -48,12 +49,15 @@ class AdslPersons:
         person, start_group, drug_start_week, stratum where asked for, covariates. Index: row.
     reasons : pandas.Series
         Row to the reason why the person is left out; "" where not.
+    undated : pandas.Series
+        Row to the variable whose date of the drug's start is blank; "" where there is none, or it is filled.
     """
 
     label: pd.Series
     day_1: pd.Series
     table: pd.DataFrame
     reasons: pd.Series
+    undated: pd.Series
 
     @property
     def row_of(self) -> dict[str, int]:
@@ -87,7 +91,7 @@ def persons_of(mapping: AdamMapping, adsl: DataSet, found: list[Problem]) -> Ads
     group = _treatments(mapping, adsl, label, reasons, found)
     day_1 = _day_1(mapping, adsl, label, reasons, found)
     kept = reasons == ""
-    start = _drug_starts(mapping, adsl, group, day_1, label, kept, found)
+    start, undated = _drug_starts(mapping, adsl, group, day_1, label, kept, found)
     table = pd.DataFrame(
         {
             "person": label,
@@ -117,7 +121,7 @@ def persons_of(mapping: AdamMapping, adsl: DataSet, found: list[Problem]) -> Ads
             text = f"{variable} has values without a number ({key}): {counted(values[other])}; add each to values"
             found.append(Problem(adsl.file, text))
         table[name] = [source.values.get(value, "") for value in values]
-    return AdslPersons(label, day_1, table, reasons)
+    return AdslPersons(label, day_1, table, reasons, undated)
 
 
 def _unique(adsl: DataSet, name: str, label: pd.Series, found: list[Problem]) -> None:
@@ -233,28 +237,70 @@ def _drug_starts(
     label: pd.Series,
     kept: pd.Series,
     found: list[Problem],
-) -> pd.Series:
-    """Weeks; infinity where never."""
+) -> tuple[pd.Series, pd.Series]:
+    """Weeks, infinity where never; and the variable of a date that is blank, "" elsewhere."""
     weeks = pd.Series(NEVER, index=label.index)
-    dates: dict[str, list[int]] = {}
+    undated = pd.Series("", index=label.index, dtype=object)
+    dates: dict[tuple[str, FromDate], list[int]] = {}
     for row, chosen in zip(label.index, group, strict=True):
         if chosen is None:
             continue
         if isinstance(chosen.drug_start_week, FromDate):
             if kept[row]:
-                dates.setdefault(chosen.drug_start_week.date, []).append(row)
+                dates.setdefault((chosen.start_group, chosen.drug_start_week), []).append(row)
         elif chosen.drug_start_week != "never":
             weeks[row] = float(chosen.drug_start_week)
     numeric = adsl.sas_dates or mapping.clock.numeric_dates == "sas"
-    for name, rows in dates.items():
+    for (start_group, said), rows in dates.items():
+        name = said.date
         here = column(adsl, name, "[persons] start_groups, drug_start_week", found)
         if here is not None:
             days = dates_of(adsl, here[rows], name, numeric, found, lambda row: label[row])
             weeks[rows] = ((days - day_1[rows]) / 7).fillna(NEVER)
+            blank = here[rows].index[texts(here[rows]).eq("")]
+            undated[blank] = name
+            if isinstance(said.blank, float):
+                weeks[blank] = said.blank
+            elif said.blank is None and len(blank):
+                found.append(_blank_start(start_group, name, len(blank), ((days - day_1[rows]) / 7).dropna()))
             for row in days.index[days < day_1[rows]]:
                 text = f"{name} is before {mapping.clock.day_1}, day 1; correct one of them, or choose another day_1"
                 found.append(Problem(adsl.file, text, row=int(row), person=label[row], kind=f"before day 1 {name}"))
-    return weeks
+    return weeks, undated
+
+
+def _blank_start(start_group: str, name: str, blank: int, weeks: pd.Series) -> Problem:
+    """The problem of persons without a date of the drug's start where the mapping does not say what they are."""
+    others = f" (median of the others: {weeks.median():.4g})" if len(weeks) else ""
+    text = (
+        f"[persons.start_groups], {plain(start_group)}: what of {blank:,} of {blank + len(weeks):,} persons without "
+        f'{name}? Write drug_start_week = {{date = "{name}", blank = WEEK}}, with the planned week{others} for those '
+        'who left before it; or blank = "never"'
+    )
+    return Problem("mapping", text)
+
+
+def undated_starts(persons: AdslPersons, last: pd.Series) -> list[str]:
+    """What the mapping said of persons without a date of the drug's start, in words.
+
+    Parameters
+    ----------
+    persons : AdslPersons
+    last : pandas.Series
+        Person to the last week that is known of: the end of follow-up, or the last visit.
+    """
+    notes = []
+    table = persons.table.assign(undated=persons.undated)[(persons.reasons == "") & (persons.undated != "")]
+    for (name, group, week), rows in table.groupby(["undated", "start_group", "drug_start_week"], sort=False):
+        if np.isinf(week):
+            notes.append(f"{len(rows):,} persons without {name} ({group}): the drug never starts, as the mapping says")
+            continue
+        later = int((rows["person"].map(last) > week + NEAR).sum())
+        notes.append(
+            f"{len(rows):,} persons without {name} ({group}): the drug starts in week {week:g}, as the mapping says"
+            + (f"; {later:,} of them were followed beyond it" if later else "")
+        )
+    return notes
 
 
 def _stratum(adsl: DataSet, names: Sequence[str], label: pd.Series, kept: pd.Series, found: list[Problem]) -> pd.Series:

@@ -299,22 +299,40 @@ def _weeks(
             found.append(Problem(data.file, text, row=int(row), person=label[row], kind="day 0"))
         days = study_day.where(study_day < 0, study_day - 1)
         weeks[filled] = days / 7
-        _same_clock(mapping, data, days, start, numeric, label, found)
+        same_clock(mapping, data, "ADY", days, start, numeric, label, found)
     else:
         weeks[filled] = numbers_of(data, here[filled], entry.time, found, lambda row: label[row])
     return weeks.map(week_of, na_action="ignore")
 
 
-def _same_clock(
+def same_clock(
     mapping: AdamMapping,
     data: DataSet,
+    name: str,
     days: pd.Series,
     start: pd.Series,
     numeric: bool,
     label: pd.Series,
     found: list[Problem],
 ) -> None:
-    """Where there is a date too, ADY must count from day 1 of the mapping."""
+    """Where there is a date too, a variable in days must count from day 1 of the mapping.
+
+    Parameters
+    ----------
+    mapping : AdamMapping
+    data : DataSet
+    name : str
+        Of the variable.
+    days : pandas.Series
+        Days after day 1 by this variable.
+    start : pandas.Series
+        Day 1 of the same rows, as an ordinal.
+    numeric : bool
+        Whether numbers are SAS dates.
+    label : pandas.Series
+        Row to the person's label.
+    found : list of Problem
+    """
     if "ADT" not in data.cells:
         return
     unread: list[Problem] = []
@@ -323,13 +341,13 @@ def _same_clock(
     if apart.any():
         row = int(apart.index[apart][0])
         text = (
-            f"ADY does not count from {mapping.clock.day_1} ([clock] day_1) in {int(apart.sum()):,} of "
+            f"{name} does not count from {mapping.clock.day_1} ([clock] day_1) in {int(apart.sum()):,} of "
             f"{len(days):,} rows: "
-            f"here day {days[row]:g} after it, by ADT {by_date[row]:g}; name the date that ADY counts from as "
+            f"here day {days[row]:g} after it, by ADT {by_date[row]:g}; name the date that {name} counts from as "
             f"day_1, or "
             'write time = "ADT"'
         )
-        found.append(Problem(data.file, text, row=row, person=label[row], kind="clock"))
+        found.append(Problem(data.file, text, row=row, person=label[row], kind=f"clock {name}"))
 
 
 def _planned(
@@ -365,7 +383,7 @@ def _baseline(
     reasons: pd.Series,
     found: list[Problem],
 ) -> pd.Series:
-    """The weeks with the baseline at 0; what else is on day 1 or before gets a reason."""
+    """The weeks with the baseline at 0; what else is on day 1 or before, or before the baseline, gets a reason."""
     before = rows & (weeks <= 0)
     if entry.baseline is None:
         there = f"ABLFL: {counted(texts(data.cells['ABLFL']))}" if "ABLFL" in data.cells else "no ABLFL there"
@@ -405,7 +423,13 @@ def _baseline(
             found.append(Problem(data.file, text, row=int(row), person=label[row], kind=f"late baseline {key}"))
     others = before & ~chosen
     reasons[others] = "on day 1 or before, and not the baseline"
-    return weeks.where(~chosen, 0.0).where(~others)
+    by_person = weeks[chosen].groupby(label[chosen])
+    measured = label.map(by_person.last() if entry.duplicates == "last" else by_person.first())
+    earlier = rows & ~others & ~chosen & (weeks < measured - NEAR)
+    reasons[earlier] = "before the baseline"
+    same_day = rows & ~others & ~chosen & ~earlier & (weeks <= measured + NEAR)
+    reasons[same_day] = "on the day of the baseline, and not the baseline"
+    return weeks.where(~chosen, 0.0).where(~(others | earlier | same_day))
 
 
 def _once(data: DataSet, entry: Visits, visits: pd.DataFrame, reasons: pd.Series, found: list[Problem]) -> pd.DataFrame:

@@ -51,6 +51,22 @@ def made_up(verdict="ok", digest="0123456789abcdef", model=MODEL, small=True, **
     return tree
 
 
+def borrowed(tree: xr.DataTree) -> xr.DataTree:
+    """The same (small) posterior of a model that borrows from the trial `cohort`."""
+    for group in ("posterior", "prior"):
+        draws = tree[group].to_dataset()
+        rate = xr.zeros_like(draws["population_rate"]).fillna(0.0) + draws["gain"] - 1.0
+        drift = (0.1 - 0.2 * rate).expand_dims(external_trial=["cohort"], axis=-1)
+        tree[group] = xr.DataTree(draws.assign(population_rate=rate, trial_drift=drift))
+    model, data = json.loads(tree.attrs["model"]), json.loads(tree.attrs["data"])
+    data["counts"]["external"] = {"cohort": {"persons": 60, "informative": {"alsfrs_r": {"all": 40}}}}
+    tree.attrs["model"] = json.dumps(
+        model | {"borrowing": {"type": "commensurate", "trial": "ours", "tau": {"sd": 0.5}}}
+    )
+    tree.attrs["data"] = json.dumps(data)
+    return tree
+
+
 def write_run(path: Path, tree: xr.DataTree, config: str = "[report]\ninterval = 0.95\n") -> Path:
     """The folder of a finished run."""
     folder, name = RunFolder(path), "made-up-00000000"

@@ -7,15 +7,18 @@ there to be judged; that it suffices, or that a dossier follows a guidance, is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
 from bayesmodels.dossier.contents import ATTRIBUTES, Contents
-from bayesmodels.dossier.operating import ASSURANCE, POWER, TYPE_I
+from bayesmodels.dossier.criteria import Decided
+from bayesmodels.dossier.operating import ASSURANCE, POWER, TYPE_I, null_value
 from bayesmodels.dossier.statement import row_of
+from bayesmodels.trials.truths import QUANTITIES
 
 Status = Literal["present", "partly", "absent"]
 
@@ -77,10 +80,36 @@ def _of(part: str, asked: str, there: bool, where: str, how: str) -> Item:
     return Item(part, asked, "present", where) if there else Item(part, asked, "absent", "", how)
 
 
+def words_of(c: Contents, item: str) -> pd.DataFrame:
+    """Rows of the sponsor's words on an item, indexed by their place in the table.
+
+    Parameters
+    ----------
+    c : Contents
+    item : str
+    """
+    table = c.tables["question"].reset_index(drop=True)
+    return table[table["item"] == item]
+
+
+def denies(words: str) -> bool:
+    """Whether words begin with a denial.
+
+    Parameters
+    ----------
+    words : str
+
+    Examples
+    --------
+    >>> denies("None: only this trial's persons"), denies("No-drug arms of two trials")
+    (True, False)
+    """
+    return re.match(r"(none|nothing|nil|no)(?![\w-])", words.strip(), re.IGNORECASE) is not None
+
+
 def _words(c: Contents, item: str) -> tuple[bool, str]:
     """Whether the sponsor said something, and where it stands."""
-    table = c.tables["question"].reset_index(drop=True)
-    own = table[table["item"] == item]
+    own = words_of(c, item)
     said = own[(own["words"] != "") | (own["strategy"] != "")]
     rows = ", ".join(str(row_of(int(place))) for place in said.index)
     return len(own) > 0 and len(said) == len(own), f"tables/question.csv, row {rows}" if rows else ""
@@ -126,9 +155,12 @@ def _priors(c: Contents) -> Iterator[Item]:
         yield _of(part, asked, justified > 0, where, again if priors.empty else line)
     size = c.tables["prior_size"]
     known = size[(size.get("criterion", "") != "") & size["prior_persons"].notna()] if len(size) else size
+    worth = "[[success]] on a quantity that the data taught something about, of a run with prior draws"
+    if c.run.reading.context.borrows:
+        worth = f"not of a run that borrows, whose external persons count with the data: {WITHOUT}"
     yield _of(
         part, "what the prior of the criterion's quantity is worth in persons", len(known) > 0, "tables/prior_size.csv",
-        "[[success]] on a quantity that the data taught something about, of a run with prior draws",
+        worth,
     )  # fmt: skip
     before = c.has("success") and c.tables["success"]["prior_probability"].notna().any()
     yield _of(
@@ -139,29 +171,85 @@ def _priors(c: Contents) -> Iterator[Item]:
         part, "what the priors predict, against what is possible", c.has("prior_predictive"),
         "tables/prior_predictive.csv", "a model that publishes curve: [study] curve_weeks",
     )  # fmt: skip
-    yield _of(part, "data from outside the trial, and how they entered", *_words(c, "borrowing"), "[dossier] borrowing")
+    yield _outside(c, part)
+
+
+WITHOUT = "`bayesmodels fit` without borrowing under [model], then a dossier on that run"
+
+
+def _outside(c: Contents, part: str) -> Item:
+    """What the sponsor says of external data, held against the run: of one that borrows, the trials must be named."""
+    asked, (said, where) = "data from outside the trial, and how they entered", _words(c, "borrowing")
+    words, trials = c.config.sections.dossier.borrowing or "", c.run.external_trials
+    line = "[dossier] borrowing"
+    if not c.run.reading.context.borrows or not said:
+        return _of(part, asked, said, where, line)
+    whom = ", ".join(trials) or "other trials"
+    if denies(words):
+        how = f"{line}: it denies what the run does, which borrows from persons of {whom}; say how, or {WITHOUT}"
+        return Item(part, asked, "absent", where, how)
+    unnamed = [trial for trial in trials if trial.casefold() not in words.casefold()]
+    if unnamed:
+        how = f"{line}: the run borrows from persons of {', '.join(unnamed)}, which it does not name; name them there"
+        return Item(part, asked, "partly", where, how)
+    return Item(part, asked, "present", where)
+
+
+MEASURED = {
+    TYPE_I: "type I error of every criterion, by simulation",
+    POWER: "power of every criterion, by simulation",
+    ASSURANCE: "success averaged over a prior of the truth (assurance), and how often success would be wrong",
+}
+"""What is asked of simulated trials, by measure."""
+
+_DECIDE = "with [[decide]] as [[success]] is here: `bayesmodels trials FILE --out DIR`, then [[trials]] folder = DIR"
+
+_NO_EXTERNAL = f"not of a run that borrows, as `bayesmodels trials` simulates no external persons: {WITHOUT}"
+
+
+def _study(c: Contents, each: Decided, measure: str) -> str:
+    """The study of simulated trials that gives a measure of a criterion; or why none does."""
+    context, name = c.run.reading.context, each.criterion.variable
+    null = null_value(name)
+    drawn = context.model_type == "longitudinal" or ":" in context.model_type  # truths are drawn from no other model
+    known = name in QUANTITIES and float(each.cell["labels"]["week"]).is_integer()  # of the generator
+    if context.borrows:
+        return _NO_EXTERNAL
+    if measure == TYPE_I and null is not None and not each.favourable(null):
+        return f"[truth] drug_effect = false, {_DECIDE}"
+    if measure == TYPE_I and known:
+        return f"[truth] changes = {{...}} that make the true value not favourable, {_DECIDE}"
+    if measure == POWER and known:
+        effect = "" if null is None else "drug_effect = true, and "
+        return f"[truth] {effect}changes = {{...}} unless the true value is favourable without, {_DECIDE}"
+    if drawn:
+        return f'[truth] type = "prior", {_DECIDE}'
+    if measure == ASSURANCE:
+        return 'none by this package: of such a model no truths are drawn ([truth] type = "prior")'
+    return f"none by this package: the generator does not know the true {name}, and of such a model no truths are drawn"
+
+
+def _studies(c: Contents, missing: Sequence[Decided], measure: str) -> str:
+    """The same of several criteria: each study with the criteria that it is for, unless one will do for all."""
+    criteria: dict[str, list[str]] = {}
+    for each in missing:
+        criteria.setdefault(_study(c, each, measure), []).append(each.criterion.name)
+    if len(missing) == len(c.found) and len(criteria) == 1:
+        return next(iter(criteria))
+    return "; ".join(f"not of {', '.join(names)}: {how}" for how, names in criteria.items())
 
 
 def _operating(c: Contents) -> Iterator[Item]:
     part, rules = "operating characteristics", c.tables["operating_rules"]
-    decide = "with [[decide]] as [[success]] is here: `bayesmodels trials FILE --out DIR`, then [[trials]] folder = DIR"
-    truths = {
-        TYPE_I: ("type I error of every criterion, by simulation", f"[truth] drug_effect = false, {decide}"),
-        POWER: ("power of every criterion, by simulation", f"[truth] drug_effect = true, {decide}"),
-        ASSURANCE: (
-            "success averaged over a prior of the truth (assurance), and how often success would be wrong",
-            f'[truth] type = "prior", {decide}',
-        ),
-    }
-    names = [each.criterion.name for each in c.found]
-    for measure, (asked, how) in truths.items():
-        own = rules[rules["measure"] == measure]
-        covered = [name for name in names if (own["criterion"] == name).any()]
-        if covered and len(covered) < len(names):
-            missing = ", ".join(name for name in names if name not in covered)
-            yield Item(part, asked, "partly", "tables/operating_rules.csv", f"not of {missing}: {how}")
+    borrows = c.run.reading.context.borrows
+    for measure, asked in MEASURED.items():
+        covered = set(rules.loc[rules["measure"] == measure, "criterion"])
+        missing = [each for each in c.found if each.criterion.name not in covered]
+        how = _studies(c, missing, measure) if c.found else "[[success]]"
+        if 0 < len(missing) < len(c.found):
+            yield Item(part, asked, "partly", "tables/operating_rules.csv", how)
         else:
-            yield _of(part, asked, bool(covered), "tables/operating_rules.csv", how)
+            yield _of(part, asked, bool(c.found) and not missing, "tables/operating_rules.csv", how)
     quantities = c.tables["operating_quantities"]
     judged = len(quantities) > 0 and quantities["bias"].notna().any()
     yield _of(
@@ -174,7 +262,8 @@ def _operating(c: Contents) -> Iterator[Item]:
     if 0 < same < len(studies):
         yield Item(part, asked, "partly", where, "another model in some studies: make their [model] that of the run")
     else:
-        yield _of(part, asked, same > 0, where, "the run's [model] in the file of `bayesmodels trials`")
+        how = _NO_EXTERNAL if borrows else "the run's [model] in the file of `bayesmodels trials`"
+        yield _of(part, asked, same > 0, where, how)
     ended = [study for study in c.studies if not study.found.missing]
     asked = "all planned simulated trials were fitted; failures and chains that did not converge are counted"
     if 0 < len(ended) < len(c.studies):

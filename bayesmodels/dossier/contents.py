@@ -19,6 +19,7 @@ from bayesmodels.dossier.priors import prior_predictive_table, prior_size_table,
 from bayesmodels.dossier.same_model import differences
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior.archive import CONTENTS, NOT_VERIFIED
+from bayesmodels.reporting.chapters.borrowing import Borrowing
 from bayesmodels.reporting.chapters.convergence import Convergence
 from bayesmodels.reporting.chapters.dropout import Dropout
 from bayesmodels.reporting.chapters.model_sensitivity import ModelSensitivity
@@ -31,7 +32,7 @@ MAIN = "main run"
 
 FROM_REPORT = (
     "share_priors", "model_sensitivity", "dropout_strategies", "dropout_tipping", "dropout_missing", "dropout_pooled",
-    "predictive_coverage", "convergence", "parameters",
+    "predictive_coverage", "convergence", "parameters", "borrowing",
 )  # fmt: skip
 """Tables of the run's own report that a dossier takes over, where the posterior has them."""
 
@@ -43,6 +44,7 @@ CHAPTERS = (
     PredictiveChecks(),
     Convergence(),
     Parameters(),
+    Borrowing(),
 )
 """Chapters that make these; the first makes what the next two read."""
 

@@ -62,6 +62,16 @@ class Run:
         return float(found) if isinstance(found, int | float) else float("nan")
 
     @property
+    def external_trials(self) -> tuple[str, ...]:
+        """Trials whose persons the model borrows from; empty where it borrows from none, or does not say from whom."""
+        if not self.reading.context.borrows:
+            return ()
+        draws = self.tree["posterior"]
+        if "external_trial" in draws.coords:
+            return tuple(map(str, draws["external_trial"].to_numpy()))
+        return tuple(self.reading.context.data.get("counts", {}).get("external", {}))
+
+    @property
     def posterior_sha256(self) -> str:
         """Of the posterior's file, as the manifest lists it."""
         return str(self.manifest["files"][POSTERIOR]["sha256"])

@@ -12,6 +12,7 @@ from bayesmodels.dossier.criteria import Decided
 from bayesmodels.dossier.evidence import Run, TrialsStudy
 from bayesmodels.dossier.same_model import differences
 from bayesmodels.trials.operating import binomial_limits
+from bayesmodels.vocabulary import VARIABLES
 
 TYPE_I, POWER, ASSURANCE, WRONG = "type I error", "power", "assurance", "wrong among successes"
 """Measures of a criterion; the last two where truths vary between trials."""
@@ -20,6 +21,25 @@ ALL_MET, ANY_MET = "all criteria met", "any criterion met"
 """Measures of several criteria together, in a study that decides by all of them."""
 
 STUDY_COLUMNS = ("study", "truth", "same_model", "planned", "fits", "failed", "not_converged")
+
+
+def null_value(variable: str) -> float | None:
+    """Value of a quantity where the drug does nothing; None of one that compares nothing, such as a mean.
+
+    Parameters
+    ----------
+    variable : str
+        Of the vocabulary.
+
+    Examples
+    --------
+    >>> null_value("difference"), null_value("disease_rate_ratio"), null_value("curve")
+    (0.0, 1.0, None)
+    """
+    row = VARIABLES[variable]
+    if row.unit == "ratio":
+        return 1.0
+    return 0.0 if "contrast" in row.dims or row.favours else None
 
 
 def studies_table(run: Run, studies: Sequence[TrialsStudy]) -> pd.DataFrame:
@@ -131,7 +151,8 @@ def rules_table(studies: Sequence[TrialsStudy], found: Sequence[Decided]) -> pd.
     DataFrame
         study, criterion (the one that the rule is; blank where none), rule, quantity, measure, successes, fits, share,
         lower, upper. Measures as `trials.operating.rule_table` has them; where the truth of a criterion's quantity is
-        not known, the generator's drug does nothing and no effect (0) is not favourable, a success is a type I error.
+        not known, the generator's drug does nothing, and the quantity is a contrast or an effect whose value without an
+        effect (`null_value`) is not favourable, a success is a type I error.
         Where truths vary, "wrong among successes": trials without a favourable truth among those that decided for
         success. Of several criteria also "all criteria met" and "any criterion met", over all trials of a study that
         decides by each of them.
@@ -142,8 +163,9 @@ def rules_table(studies: Sequence[TrialsStudy], found: Sequence[Decided]) -> pd.
         names = {name: each.criterion.name for name, each in decides.items()}
         for row in [*study.found.table.to_dict("records"), *_wrong(study)]:
             own, measure = decides.get(str(row["rule"])), row["measure"]
-            if measure == "success" and own is not None and study.without_effect and not own.favourable(0.0):
-                measure = TYPE_I
+            if measure == "success" and own is not None and study.without_effect:
+                null = null_value(own.criterion.variable)
+                measure = TYPE_I if null is not None and not own.favourable(null) else measure
             rows.append({"study": study.name, "criterion": names.get(str(row["rule"]), ""), **row, "measure": measure})
         if len(names) == len(found) > 1:
             rows += [{"study": study.name, "criterion": "all", **row} for row in _together(study, list(names))]

@@ -26,6 +26,7 @@ FIRST = (POWER, TYPE_I, ASSURANCE, ALL_MET)
 """Measures of the criteria that stand on the first screen."""
 
 TAKEN_OVER = {
+    "priors": ("borrowing",),
     "sensitivity": ("shares under other priors", "other forms of the model"),
     "missing": ("dropout sensitivity",),
     "computation": ("predictive checks", "convergence"),
@@ -79,6 +80,7 @@ def sections(contents: Contents, stated: Mapping[str, Sequence[Statement]], item
         _question(contents),
         _success(contents, stated["success"]),
         *_priors(contents, stated["priors"]),
+        *_chapters(contents, "priors"),
         _operating(contents, stated["operating"]),
         Section("Sensitivity to priors and model", _said(stated["sensitivity"], "Nothing was computed.")),
         *_chapters(contents, "sensitivity"),

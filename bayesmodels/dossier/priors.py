@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,12 @@ from bayesmodels.vocabulary import ALL, EFFECTS, VARIABLES
 
 COLUMNS = ("outcome", "parameter", "stratum", "prior", "unit", "source")
 """Of the table of priors, beside what a model adds."""
+
+EXTERNAL_COUNT = (
+    "not known: the run borrows, and external persons count with the data; what each of this trial's own persons tells "
+    "cannot be told apart"
+)
+"""Why no prior of a run that borrows has a size: external persons inform the untreated rate, SDs and course."""
 
 
 def priors_table(run: Run, config: DossierConfig) -> pd.DataFrame:
@@ -103,7 +110,9 @@ def prior_size_table(run: Run, found: Sequence[Decided]) -> pd.DataFrame:
         criterion (blank for the effects), quantity, unit, prior_median, prior_lower, prior_upper, posterior_median,
         lower, upper, interval, variance_ratio (posterior over prior), persons (of the trial), prior_persons,
         monte_carlo_error, by_width (`PriorSize`), note. Sizes of positive quantities that the vocabulary
-        compares on the logarithm are of the logarithm. Empty where the prior is not archived.
+        compares on the logarithm are of the logarithm. Sizes are blank where the run borrows: the external persons'
+        information is in the posterior, so that a share of it for each of the trial's persons is not known. Empty where
+        the prior is not archived.
     """
     rows = []
     for each in found:
@@ -144,6 +153,8 @@ def _size_row(
     run: Run, name: str, quantity: str, labels: dict[str, str], prior: np.ndarray, draws: np.ndarray, size: PriorSize
 ) -> dict[str, Any]:
     context, prob = run.reading.context, run.reading.prob
+    if context.borrows:
+        size = replace(size, persons=math.nan, error=math.nan, by_width=math.nan)
     tail = (1 - prob) / 2
     edges = [0.5, tail, 1 - tail]
     known = prior[np.isfinite(prior)]
@@ -160,7 +171,7 @@ def _size_row(
         "prior_persons": size.persons,
         "monte_carlo_error": size.error,
         "by_width": size.by_width,
-        "note": _note(size, run.persons),
+        "note": EXTERNAL_COUNT if context.borrows else _note(size, run.persons),
     }
 
 

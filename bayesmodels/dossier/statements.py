@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bayesmodels.dossier.checklist import Item
+from bayesmodels.dossier.checklist import Item, denies, words_of
 from bayesmodels.dossier.contents import Contents
 from bayesmodels.dossier.criteria import NOT_DECIDED, Decided
 from bayesmodels.dossier.operating import ALL_MET, ANY_MET, ASSURANCE, POWER, TYPE_I, WRONG, same_rule
@@ -22,8 +22,8 @@ from bayesmodels.vocabulary import VARIABLES
 PARTS = ("success", "priors", "operating", "sensitivity", "missing", "computation", "checklist")
 """Parts of the page that state something, in their order."""
 
-OTHER_STRATEGIES = ("composite", "while on treatment", "principal stratum")
-"""Strategies that a mean course as if everybody were alive and followed does not follow."""
+FOLLOWED, TREATMENT_POLICY = "hypothetical", "treatment policy"
+"""The strategy that a mean course as if everybody were alive and followed follows, and one that it may."""
 
 MEASURES = {
     POWER: "Power",
@@ -59,13 +59,13 @@ def statements(contents: Contents, items: tuple[Item, ...]) -> dict[str, list[St
 
 
 def cautions(contents: Contents) -> list[Statement]:
-    """What must be known before any number: evidence of another analysis, other data, chains that did not converge.
+    """What must be known before any number: external persons, other analyses or data, chains that did not converge.
 
     Parameters
     ----------
     contents : Contents
     """
-    return [*_of_criteria(contents), *_of_studies(contents), *_of_sensitivity(contents)]
+    return [*_of_borrowing(contents), *_of_criteria(contents), *_of_studies(contents), *_of_sensitivity(contents)]
 
 
 def quantity_words(contents: Contents, each: Decided) -> str:
@@ -288,19 +288,53 @@ def _counted(items: tuple[Item, ...]) -> Statement:
 def _of_criteria(c: Contents) -> Iterator[Statement]:
     if not c.found:
         yield Statement("No success criterion is stated ([[success]]).", "question")
-    events = [e for e in c.config.sections.estimand.intercurrent_events if e.strategy in OTHER_STRATEGIES]
-    courses = [each.criterion.name for each in c.found if VARIABLES[each.criterion.variable].level == "curve"]
+    events = [e for e in c.config.sections.estimand.intercurrent_events if e.strategy != FOLLOWED]
+    courses = [each.criterion.name for each in c.found if _of_courses(each.criterion.variable)]
     table = c.tables["question"]
     if courses:
         for event in events:
             (place,) = table.index[(table["item"] == "intercurrent event") & (table["what"] == event.event)][:1]
+            agree = (
+                "the strategy is followed only if visits after the event are in the tables; for death it cannot be."
+                if event.strategy == TREATMENT_POLICY
+                else "the analysis and the estimand do not agree."
+            )
             yield Statement(
                 f"The estimand deals with {event.event} by the strategy “{event.strategy}”, but {_named(courses)} is "
-                "of mean courses as if all persons were alive and followed, which is a hypothetical strategy: the "
-                "analysis and the estimand do not agree.",
+                f"of mean courses as if all persons were alive and followed, which is a hypothetical strategy: {agree}",
                 "question",
                 row_of(int(place)),
             )
+
+
+def _of_courses(name: str) -> bool:
+    """Whether a variable is of persons' mean courses: means, differences and effects on an outcome."""
+    row = VARIABLES[name]
+    return "outcome" in row.dims and (row.level == "curve" or bool(row.effect))
+
+
+def _of_borrowing(c: Contents) -> Iterator[Statement]:
+    if not c.run.reading.context.borrows:
+        return
+    whom = ", ".join(c.run.external_trials) or "not named"
+    place = row_of(int(words_of(c, "borrowing").index[0]))
+    table, row = ("borrowing", None) if c.has("borrowing") else ("question", place)
+    yield Statement(
+        f"EXTERNAL PERSONS: the run's model borrows from persons of other trials ({whom}), who were not randomised "
+        "with this trial's. Comparisons are as randomised but for borrowing, and every probability leans on them.",
+        table,
+        row,
+        loud=True,
+    )
+    words = c.config.sections.dossier.borrowing
+    if words and denies(words):
+        yield Statement(
+            f"CONTRADICTED: of data from outside the trial the sponsor says “{words}”, but the run's model borrows "
+            f"from persons of other trials ({whom}).",
+            "question",
+            place,
+            loud=True,
+        )
 
 
 def _named(names: list[str]) -> str:

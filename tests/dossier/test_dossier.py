@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from dossier_folders import (
     MODEL,
     NO_EFFECT,
     PERSONS,
+    borrowed,
     made_up,
     write_evidence,
     write_run,
@@ -42,6 +44,16 @@ name = "function"
 variable = "difference"
 at = {outcome = "alsfrs_r", stratum = "all", week = 28}
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_once():
+    """Each run is read from its folder once: no test here changes a folder after it was read."""
+    from bayesmodels.dossier import contents
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contents, "read_run", cache(contents.read_run))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +303,138 @@ def test_a_success_without_a_drug_effect_is_a_type_i_error_unless_no_effect_is_f
     assert measured("not worse", NO_EFFECT, not_worse) == ["success"]
 
 
+def test_no_effect_is_1_of_a_ratio_and_no_type_i_error_is_of_a_mean(tmp_path, criterion):
+    from bayesmodels.dossier.evidence import read_trials_study
+    from bayesmodels.dossier.operating import rules_table
+
+    study = read_trials_study(write_study(tmp_path / "study", np.zeros(5), truth=NO_EFFECT))
+    study.found.rows["favourable"] = pd.NA
+
+    def measured(variable, beyond, sign):
+        side = {"variable": variable, "beyond": beyond, "favours": "up" if sign > 0 else "down"}
+        found = replace(criterion, criterion=criterion.criterion.model_copy(update=side), sign=sign)
+        rule = study.found.rules[0].model_copy(update=side)
+        of = replace(study, found=replace(study.found, rules=(rule,)))
+        return rules_table([of], [found])["measure"].tolist()
+
+    assert measured("disease_rate_ratio", 1.0, -1) == ["type I error"]
+    assert measured("disease_rate_ratio", 1.2, -1) == ["success"]  # not slower: no effect is favourable
+    assert measured("proportional_slowing", 0.0, 1) == ["type I error"]
+    for mean in ("curve", "latent_curve", "population_level"):
+        assert measured(mean, 30.0, 1) == ["success"]
+
+
+def test_what_would_make_an_operating_characteristic_is_of_the_criterion(small, criterion):
+    from bayesmodels.dossier.checklist import checklist
+    from bayesmodels.dossier.config import read_dossier_config
+    from bayesmodels.dossier.contents import read_contents
+
+    contents = read_contents(read_dossier_config(small))
+
+    def hows(kind="longitudinal", **update):
+        rule = criterion.criterion.model_copy(update=update)
+        reading = replace(contents.run.reading, context=replace(contents.run.reading.context, model_type=kind))
+        run = replace(contents.run, reading=reading)
+        items = checklist(replace(contents, run=run, found=(replace(criterion, criterion=rule),)))
+        asked = {item.asked.split(" ")[0]: item.how for item in items if item.part == "operating characteristics"}
+        return [asked[word].split(", with [[decide]]")[0] for word in ("type", "power", "success")]
+
+    prior = '[truth] type = "prior"'
+    power = "[truth] drug_effect = true, and changes = {...} unless the true value is favourable without"
+    none, worse = "[truth] drug_effect = false", "[truth] changes = {...} that make the true value not favourable"
+    assert hows() == [none, power, prior]
+    assert hows(beyond=-1.0) == [worse, power, prior]  # no effect is favourable
+    assert hows(variable="drug_effect") == [none, prior, prior]  # whose truth the generator does not know
+    assert hows(variable="curve", beyond=30.0) == [worse, power.replace("drug_effect = true, and ", ""), prior]
+    assert hows(variable="latent_curve", beyond=30.0) == [prior, prior, prior]
+    first, second, third = hows("visit", variable="latent_curve", beyond=30.0)
+    assert first == second
+    assert all(how.startswith("none by this package: ") for how in (first, third))
+
+
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory):
+    """A folder with a run that borrows, and a dossier in which the sponsor says that nothing was borrowed."""
+    folder = tmp_path_factory.mktemp("lent")
+    write_run(folder / "main", borrowed(made_up()))
+    (folder / "dossier.toml").write_text(MINIMAL.replace("[[success]]", 'borrowing = "none"\n\n[[success]]'))
+    return folder, make_dossier(folder)
+
+
+def test_borrowing_is_said_loudly_and_its_denial_is_contradicted(lent):
+    made = lent[1]
+    said = made.sentence()
+    assert "EXTERNAL PERSONS: the run's model borrows from persons of other trials (cohort)" in said
+    assert "the sponsor says “none”, but the run's model borrows" in said
+    (denial,) = [each for each in made.stated if each.text.startswith("CONTRADICTED")]
+    assert made.tables["question"].iloc[denial.row - 2]["words"] == "none"
+    item = next(item for item in made.items if item.asked.startswith("data from outside the trial"))
+    assert item.status == "absent"
+    assert "borrows from persons of cohort" in item.how
+    assert made.tables["borrowing"]["external_persons"].tolist() == [40]
+    assert "Borrowing from external persons" in made.html
+
+
+def test_no_prior_of_a_run_that_borrows_has_a_size(lent):
+    table = lent[1].tables["prior_size"]
+    assert len(table) > 1
+    assert table[["prior_persons", "monte_carlo_error", "by_width"]].isna().all(axis=None)
+    assert table["note"].str.contains("external persons count with the data").all()
+    assert table.set_index("criterion").loc["function", "variance_ratio"] == pytest.approx((SD / PRIOR_SD) ** 2)
+    asked = {item.asked: item for item in lent[1].items}
+    assert asked["what the prior of the criterion's quantity is worth in persons"].status == "absent"
+    assert "simulates no external persons" in asked["power of every criterion, by simulation"].how
+
+
+def test_words_on_borrowing_are_there_where_they_name_whom_the_run_borrows_from(lent):
+    from bayesmodels.dossier.checklist import checklist
+    from bayesmodels.dossier.config import read_dossier_config
+    from bayesmodels.dossier.contents import question_table, read_contents
+
+    contents = read_contents(read_dossier_config(lent[0]))
+
+    def status(words):
+        sections = contents.config.sections
+        own = sections.dossier.model_copy(update={"borrowing": words})
+        config = replace(contents.config, sections=sections.model_copy(update={"dossier": own}))
+        tables = contents.tables | {"question": question_table(config)}
+        items = checklist(replace(contents, config=config, tables=tables))
+        return next(item.status for item in items if item.asked.startswith("data from outside the trial"))
+
+    assert status("None: nothing entered") == "absent"
+    assert status("No-drug arms of earlier trials") == "partly"
+    assert status("Untreated persons of COHORT, commensurate") == "present"
+    assert status(None) == "absent"
+
+
+def test_a_run_that_borrows_nothing_is_not_said_to(made):
+    assert "EXTERNAL PERSONS" not in made.sentence()
+    assert "borrowing" not in made.tables
+
+
+def test_every_strategy_but_the_hypothetical_is_said_first(small):
+    events = "".join(
+        f'[[estimand.intercurrent_events]]\nevent = "{event}"\nstrategy = "{strategy}"\n'
+        for event, strategy in (
+            ("death", "treatment policy"), ("withdrawal", "hypothetical"), ("ventilation", "while on treatment")
+        )
+    )  # fmt: skip
+    (small / "events.toml").write_text(MINIMAL + events)
+    cautions = "\n".join(map(str, make_dossier(small / "events.toml").lead.cautions))
+    policy, other = (line for line in cautions.splitlines() if "The estimand deals with" in line)
+    assert "death by the strategy “treatment policy”" in policy
+    assert "is followed only if visits after the event are in the tables; for death it cannot be" in policy
+    assert "ventilation by the strategy “while on treatment”" in other
+    assert "the analysis and the estimand do not agree" in other
+
+
+def test_an_effect_on_an_outcome_is_of_mean_courses_too():
+    from bayesmodels.dossier.statements import _of_courses
+
+    names = ("difference", "latent_curve", "drug_effect", "proportional_slowing", "disease_rate_ratio", "trial_r2")
+    assert [_of_courses(name) for name in names] == [True, True, True, True, False, False]
+
+
 def test_a_run_that_did_not_converge_decides_nothing(tmp_path):
     write_run(tmp_path / "main", made_up(verdict="not_converged"))
     (tmp_path / "dossier.toml").write_text(MINIMAL)
@@ -321,9 +465,11 @@ def test_a_folder_above_one_run_will_do(small, tmp_path):
     shutil.copytree(small / "main", tmp_path / "main" / "made-up-00000000")
     (tmp_path / "dossier.toml").write_text(MINIMAL)
     assert make_dossier(tmp_path).answers == {"function": "met"}
-    shutil.copytree(tmp_path / "main" / "made-up-00000000", tmp_path / "main" / "other")
+    for name in ("made-up-00000000", "other"):
+        shutil.copytree(small / "main", tmp_path / "two" / name)
+    (tmp_path / "two.toml").write_text(MINIMAL.replace('"main"', '"two"'))
     with pytest.raises(BadInput, match="one run inside it, found made-up-00000000, other"):
-        make_dossier(tmp_path)
+        make_dossier(tmp_path / "two.toml")
 
 
 def test_a_run_alone_makes_a_dossier_that_says_what_is_missing(small):

@@ -67,7 +67,7 @@ def magnitude_of_trials(
     ----------
     evidence : TrialEvidence
     prob : float
-        Of the equal-tailed intervals.
+        Of the intervals.
     reductions : tuple of float
         As fractions.
 

@@ -235,7 +235,7 @@ class Magnitude:
     reductions : tuple of float
         As fractions.
     prob : float
-        Probability of the equal-tailed intervals.
+        Probability of the intervals.
     levels : tuple of Level
     """
 

@@ -44,9 +44,14 @@ class ReportedEffects:
     @classmethod
     def of(cls, row: Mapping[Hashable, Any]) -> ReportedEffects:
         """From a row of a table of trials; a correlation that is not stated is taken as 0."""
-        ends = (f"{end}_{name}" for end in ("surrogate", "outcome") for name in ("estimate", "se"))
         within = float(row["within_correlation"])
-        return cls(*(float(row[name]) for name in ends), within if math.isfinite(within) else 0.0)
+        return cls(
+            surrogate=float(row["surrogate_estimate"]),
+            surrogate_se=float(row["surrogate_se"]),
+            outcome=float(row["outcome_estimate"]),
+            outcome_se=float(row["outcome_se"]),
+            within=within if math.isfinite(within) else 0.0,
+        )
 
     @property
     def ratio(self) -> float:

@@ -184,9 +184,9 @@ def _rows(name: str, table: pd.DataFrame, layout: Layout, prob: float) -> list[d
                 continue
             if one.name == "prob_favours" and not words.get("direction"):
                 one = Statistic("prob", one.of, "favours", one.context)
-            context = _context(one, layout)
+            context = _context(one, layout, record)
             about_chains = context == "convergence"
-            limits = one.interval or _interval(one, layout, prob)
+            limits = one.interval or _interval(one, layout, prob, record)
             scaled = one.name in _SCALED
             rows.append(
                 {
@@ -256,16 +256,20 @@ def _value(value: Any) -> tuple[float | None, str | None]:
     return (None, None) if math.isnan(number) else (number, None)
 
 
-def _context(one: Statistic, layout: Layout) -> str:
+def _context(one: Statistic, layout: Layout, record: Mapping[Any, Any]) -> str:
     if one.context:
         return one.context
     if one.name in CONVERGENCE or layout.statistic:
         return "convergence"
-    return "data" if one.name in DATA else layout.context
+    if one.name in DATA:
+        return "data"
+    return str(record[layout.contexts]) if layout.contexts else layout.context
 
 
-def _interval(one: Statistic, layout: Layout, prob: float) -> tuple[str, float | None]:
+def _interval(one: Statistic, layout: Layout, prob: float, record: Mapping[Any, Any]) -> tuple[str, float | None]:
     """Kind and level of limits."""
+    if layout.interval_kinds:
+        return str(record[layout.interval_kinds]), layout.interval[1] if layout.interval else prob
     if one.context == "predictive":
         return "eti_predictive", prob
     return ("eti", prob) if one.context == "prior" or layout.interval is None else layout.interval

@@ -49,6 +49,7 @@ CONTEXTS = {
     "prior": "draws of the prior",
     "predictive": "data that the model draws",
     "imputed": "multiple imputation by the model, Rubin's rules",
+    "simulated": "simulated trials of a stated model, no data",
     "data": "the data alone",
     "convergence": "diagnostics of the chains",
 }
@@ -57,6 +58,7 @@ CONTEXTS = {
 INTERVALS = {
     "eti": "equal-tailed, of a posterior or prior",
     "eti_predictive": "equal-tailed, of what the model predicts",
+    "eti_simulated": "equal-tailed, over simulated trials",
     "ci": "confidence interval",
     "range": "smallest and largest value",
 }
@@ -158,6 +160,9 @@ class Layout:
         Of `CONTEXTS`.
     interval : (str, float or None), optional
         Kind and level of the limits; by default the report's equal-tailed interval.
+    contexts, interval_kinds : str
+        Columns whose cells say the context of a row, and the kind of its limits, in place of the table's; of columns
+        that say their own they do not.
     statistic : str
         Column whose cells name the statistic of `value`; blank: columns do.
     """
@@ -169,6 +174,8 @@ class Layout:
     left_out: tuple[str, ...] = ()
     context: str = "posterior"
     interval: tuple[str, float | None] | None = None
+    contexts: str = ""
+    interval_kinds: str = ""
     statistic: str = ""
 
     def labels(self, table: pd.DataFrame) -> list[str]:
@@ -178,7 +185,7 @@ class Layout:
         ----------
         table : DataFrame
         """
-        taken = {self.named_by, *self.left_out, *self.columns, *self._reasons}
+        taken = {self.named_by, *self.left_out, *self.columns, *self._told}
         taken |= {self.statistic, "value"} if self.statistic else set()
         found = [
             str(name)
@@ -210,7 +217,7 @@ class Layout:
         table : DataFrame
         """
         others = {self.named_by, self.statistic, *self.left_out, *self.labels(table), *self.about(table).values()}
-        others |= self._reasons
+        others |= self._told
         found: dict[str, Statistic] = {}
         for name in map(str, table.columns):
             if name in others and name not in self.columns:
@@ -223,8 +230,10 @@ class Layout:
         return found
 
     @property
-    def _reasons(self) -> set[str]:
-        return {one.withheld for one in self.columns.values() if one.withheld}
+    def _told(self) -> set[str]:
+        """Columns that say something of other columns."""
+        reasons = {one.withheld for one in self.columns.values() if one.withheld}
+        return reasons | ({self.contexts, self.interval_kinds} - {""})
 
 
 def statistic_of(column: str) -> Statistic:

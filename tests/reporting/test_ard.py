@@ -73,7 +73,7 @@ def test_the_schema_is_one_and_lists_what_the_code_lists():
 def test_a_joint_model_obeys_the_schema(joint):
     _, made, content = joint
     checked(content)
-    assert set(made.ard["context"]) == set(CONTEXTS) - {"imputed"}
+    assert set(made.ard["context"]) == set(CONTEXTS) - {"imputed", "simulated"}
     results_of_tables = {name for name, table in made.tables.items() if len(table)}
     assert set(made.ard["table"]) == results_of_tables
 

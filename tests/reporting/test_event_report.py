@@ -8,6 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 import xarray as xr
+from ard_rows import checked, groups_of
 from fake import MONTH, fake_posterior, one_outcome
 from fake_events import ALPHA, DELTAS, HAZARD, LEAVING
 from readings import reading_of
@@ -142,6 +143,17 @@ def test_dropout_tables_of_a_score_with_limits(events):
     assert points["Without limits (latent)"].tolist() == ["0.600 points per month", "none in the grid"]
     assert "Limits: within 0 to 48." in section.paragraphs
     assert "latent_median" not in reading_of(events, Dropout()).tables["dropout_strategies"]
+    content = json.loads(report(both, chapters=(Dropout(),)).results.as_json())
+    checked(content)
+    points = [row for row in content["results"] if row["table"] == "dropout_tipping"]
+    assert not [row for row in points if "latent_status" in groups_of(row)]
+    own = [row for row in points if row["variable"] == "latent_tipping_point"]
+    assert [(row["stat_name"], row.get("stat"), row.get("unit"), row.get("warning")) for row in own] == [
+        ("estimate", pytest.approx(0.6), "points per month", None),
+        ("estimate", None, "points per month", "none in the grid"),
+    ]
+    latent = {row["variable"] for row in content["results"] if row["variable"].startswith("latent")}
+    assert latent == {"latent_difference", "latent_tipping_point"}
 
 
 def test_no_probability_of_those_who_left_where_too_few_are_observed(events):

@@ -1,19 +1,26 @@
 """The chapter on magnitude: levels kept apart, what is not shown and why, the responder trap where it belongs."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from fake import fake_posterior, part_of
+from ard_rows import checked, groups_of
+from fake import fake_posterior, one_outcome, part_of
 from fake_events import with_events
 from fake_persons import persons_posterior
 from pydantic import ValidationError
 from readings import reading_of
 
-from bayesmodels.reporting import ReportSettings, report
+from bayesmodels.reporting import Chapter, ReportSettings, report
+from bayesmodels.reporting.chapter import LeadLines
 from bayesmodels.reporting.chapters.magnitude.chapter import Magnitudes
 from bayesmodels.reporting.summary import checked_json
-from bayesmodels.simulation.responder_trap import RESPONDERS
+from bayesmodels.simulation.responder_trap import RANDOMISED, RESPONDERS
+from bayesmodels.surrogacy.magnitude.reported import ReportedEffects
+from bayesmodels.surrogacy.magnitude.result import DrawnEffect, Level, Magnitude, NewTrial, sufficient
+from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 
 DECLARED = {"surrogate": "nfl_plasma", "outcome": "alsfrs_r"}
 CHAPTER = Magnitudes()
@@ -45,7 +52,10 @@ def test_every_level_says_what_it_stands_on(persons):
     assert "nan" not in text.lower()
     smallest = next(table for caption, table in implied.tables.items() if caption.startswith("Smallest"))
     assert list(smallest["Level"]) == ["One trial", "Individual level"]
-    assert all("for 2 points" in cell for cell in smallest["For an important difference"])
+    effects, association = smallest["For an important difference"]
+    assert "for 2 points" in effects
+    not_asked = "not asked: an association, no effect"
+    assert [association, smallest["For any benefit"].iloc[1]] == [not_asked] * 2
     first = next(iter(implied.tables.values()))
     assert list(first["Level"]) == ["One trial", "Individual level", "Individual level, before the data"]
     assert first["Unit"].str.contains("favours").all()
@@ -88,6 +98,96 @@ def test_the_lead_is_one_line_and_not_identified(persons):
     (line,) = lead.not_identified
     assert "40 % lower Plasma NfL" in line
     assert "Smallest reduction that would suffice" in line
+    assert line.startswith("What a reduction implies. One trial")
+
+
+def test_the_first_screen_has_no_association(persons):
+    reading, _ = persons
+    alone = replace(reading.magnitude, levels=tuple(x for x in reading.magnitude.levels if x.name == "persons"))
+    assert alone.shown
+    assert CHAPTER.lead(SimpleNamespace(magnitude=alone, trials=None)) == LeadLines()
+
+
+def of_a_table():
+    """A reading of a table of trials: a new trial, one trial as reported, and persons beside them."""
+    rng = np.random.default_rng(0)
+    draws = TrialDraws(rng.normal(-0.3, 0.1, 50), rng.normal(0.1, 0.1, 50), *(np.full(50, v) for v in (0.3, 0.2, -0.5)))
+    words = {"endpoint": "ALSFRS-R slope", "unit": "points a month", "good": 1.0, "says": "", "assumes": ""}
+    level = Level("trials", "Trial level", interval="95 % prediction interval", interval_kind="eti_predictive",
+                  effect=NewTrial(draws), line=DrawnEffect(lambda effect: draws.intercept + draws.slope * effect),
+                  prior=NewTrial(draws), important=0.3, observed=(0.1, 0.5), **words)  # fmt: skip
+    reported = Level("one trial", "One trial: VALOR", interval="95 % confidence interval (Fieller's)",
+                     interval_kind="ci", effect=ReportedEffects(-0.916, 0.101, 0.217, 0.214), **words)  # fmt: skip
+    person = Level("persons", "Individual level", interval="95 % credible interval",
+                   effect=DrawnEffect(lambda effect: rng.normal(-1, 0.1, 50) * effect), **words)  # fmt: skip
+    levels = tuple(replace(each, sufficient=sufficient(each, 0.95)) for each in (level, reported, person))
+    return SimpleNamespace(
+        magnitude=Magnitude("NfL", "ALSFRS-R slope", (0.2, 0.4), 0.95, levels), surrogate=None,
+        trials=SimpleNamespace(labels={"surrogate": "NfL", "outcome": "ALSFRS-R slope"}), settings=ReportSettings(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def analysis_rows():
+    made = of_a_table()
+
+    class Table(Chapter):
+        name = "magnitude"
+
+        def tables(self, reading):
+            return CHAPTER.tables(made)
+
+        def layouts(self, reading):
+            return CHAPTER.layouts(made)
+
+    content = json.loads(report(one_outcome(fake_posterior()), chapters=(Table(),)).results.as_json())
+    checked(content)
+    return content["results"]
+
+
+def kinds_of(rows):
+    return {(row["context"], row["interval_kind"], row["interval_level"]) for row in rows if "interval_kind" in row}
+
+
+def test_implied_effects_are_rows_by_reduction_with_the_kind_of_their_interval(analysis_rows):
+    rows = [row for row in analysis_rows if row["table"] == "magnitude"]
+    assert {name for row in rows for name in groups_of(row)} == {"endpoint", "level", "title", "reduction"}
+    assert {groups_of(row)["reduction"] for row in rows} == {"0.2", "0.4"}
+    assert "reduction" not in {row["variable"] for row in rows}
+    own = {
+        name: [row for row in rows if groups_of(row)["level"] == name] for name in ("trials", "one trial", "persons")
+    }
+    line = [row for row in own["trials"] if row["variable"] == "line"]
+    assert kinds_of(line) == {("posterior", "eti", 0.95)}
+    assert kinds_of(row for row in own["trials"] if row["variable"] == "magnitude") == {
+        ("posterior", "eti_predictive", 0.95), ("prior", "eti_predictive", 0.95)
+    }  # fmt: skip
+    assert kinds_of(own["one trial"]) == {("data", "ci", 0.95)}
+    assert {row["context"] for row in own["one trial"]} == {"data"}
+    assert kinds_of(own["persons"]) == {("posterior", "eti", 0.95)}
+    assert not [row for row in own["persons"] if row["stat_name"].startswith("prob")]
+
+
+def test_smallest_reductions_are_rows_by_margin(analysis_rows):
+    rows = [row for row in analysis_rows if row["table"] == "magnitude_sufficient"]
+    assert {name for row in rows for name in groups_of(row)} == {"endpoint", "level", "title", "margin"}
+    smallest = {
+        (groups_of(row)["level"], groups_of(row)["margin"]): row for row in rows if row["stat_name"] == "estimate"
+    }
+    assert set(smallest) == {("trials", "0"), ("trials", "0.3"), ("one trial", "0"), ("persons", "0")}
+    made = of_a_table().magnitude.sufficient
+    assert smallest["trials", "0"]["stat"] == made["reduction"][0]
+    assert smallest["persons", "0"]["warning"] == "not asked: an association, no effect"
+    assert "stat" not in smallest["persons", "0"]
+
+
+def test_the_responder_trap_is_simulated_and_its_limits_are_over_trials(analysis_rows):
+    rows = [row for row in analysis_rows if row["table"] == "responder_trap"]
+    assert {row["context"] for row in rows} == {"simulated"}
+    assert kinds_of(rows) == {("simulated", "eti_simulated", 0.95)}
+    assert {name for row in rows for name in groups_of(row)} == {"scenario", "comparison", "correlation"}
+    assert {groups_of(row)["comparison"] for row in rows} == {RESPONDERS, RANDOMISED}
+    assert not [row for row in rows if "estimand" in row]
 
 
 def test_a_hazard_is_a_ratio():

@@ -11,7 +11,7 @@ import xarray as xr
 from fake import GAIN, MONTH, fake_posterior, part_of
 from fake_events import with_events
 from fake_persons import persons_posterior
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 
 from bayesmodels.models.published_means.courses import courses_of
 from bayesmodels.models.published_means.layout import NEVER, Cells
@@ -21,6 +21,7 @@ from bayesmodels.posterior.observed import observed_persons
 from bayesmodels.surrogacy.evidence import surrogate_evidence
 from bayesmodels.surrogacy.magnitude.levels import link_draws, magnitude_of_fit, magnitude_of_trials
 from bayesmodels.surrogacy.magnitude.link import LinkDraws
+from bayesmodels.surrogacy.magnitude.reported import ReportedEffects
 from bayesmodels.surrogacy.magnitude.result import DrawnEffect, smallest_reduction
 from bayesmodels.surrogacy.settings import SurrogacySettings
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
@@ -160,11 +161,69 @@ def test_a_reported_trial_has_fiellers_limits(within):
     found = of_trials(certain(), rows=pd.DataFrame([reported(within=within)]))
     row = found.table.query("level == 'one trial' and reduction == 0.4").iloc[0]
     limits = np.sort(roots * np.log(0.6))
-    np.testing.assert_allclose([row["lower"], row["upper"]], limits, atol=0.01)
-    assert row["median"] == pytest.approx(b / a * np.log(0.6), abs=0.01)
+    np.testing.assert_allclose([row["lower"], row["upper"]], limits)
+    assert row["median"] == pytest.approx(b / a * np.log(0.6))
+    assert row["interval_kind"] == "ci"
     assert row["title"] == "One trial: VALOR"
     (got,) = found.levels[1].sufficient
     assert (got.words, row["observed"]) == ("does not exist", True)
+
+
+CNM_AU8 = {"surrogate": (-0.1, 0.049), "outcome": (-0.013, 0.15)}
+
+
+def ratio_test(row):
+    """Standard errors between b - r a and 0, turned to fall with r where a is below 0; errors not correlated."""
+    a, sa, b, sb = (row[f"{end}_{name}"] for end in ("surrogate", "outcome") for name in ("estimate", "se"))
+    return lambda r: -(b - r * a) / np.sqrt(sb**2 + (r * sa) ** 2)
+
+
+@pytest.mark.parametrize("x", [0.2, 0.6])
+def test_a_trial_whose_effect_on_the_surrogate_is_hardly_certain_has_the_wide_limits_that_fiellers_set_has(x):
+    """CNM-Au8's effect on NfL lies 2.04 SE from 0: ratios that a test at 5 % just keeps, found by bisection."""
+    rows = [reported(), reported("CNM-Au8", **CNM_AU8)]
+    found = of_trials(certain(), rows=pd.DataFrame(rows)).table.query("reduction == @x").set_index("title")
+    for row in rows:
+        z = ratio_test(row)
+        far = 1e4
+        ends = [optimize.brentq(lambda r, to=to, z=z: z(r) - to, -far, far, xtol=1e-12) for to in (-Z, Z)]
+        got = found.loc[f"One trial: {row['trial']}"]
+        np.testing.assert_allclose([got["lower"], got["upper"]], np.sort(np.array(ends) * np.log(1 - x)), rtol=1e-6)
+    wide = found.loc["One trial: CNM-Au8"]
+    if x == 0.6:
+        assert (wide["lower"], wide["upper"]) == pytest.approx((-11.3, 8.2), abs=0.05)
+
+
+def test_confidence_in_a_margin_is_that_of_the_interval_that_leaves_it_out():
+    """At a limit of Fieller's interval it is (1 + prob) / 2; with a sign of a that is certain, the share of draws."""
+    for prob in (0.8, 0.95):
+        for effects in (ReportedEffects(-0.9, 0.1, 0.4, 0.1, 0.4), ReportedEffects(0.3, 0.1, -0.2, 0.1, -0.3)):
+            effect = np.log(0.6)
+            _, lower, upper = effects.limits(effect, prob)
+            assert effects.beyond(effect, lower, 1.0) == pytest.approx((1 + prob) / 2)
+            assert effects.beyond(effect, -upper, -1.0) == pytest.approx((1 + prob) / 2)
+    first, second = np.random.default_rng(2).multivariate_normal(
+        [-0.9, 0.4], [[0.01, 0.004], [0.004, 0.01]], size=200_000
+    ).T  # fmt: skip
+    got = ReportedEffects(-0.9, 0.1, 0.4, 0.1, 0.4).beyond(np.log(0.6), 0.2, 1.0)
+    assert got == pytest.approx(np.mean(second / first * np.log(0.6) > 0.2), abs=0.004)
+
+
+@pytest.mark.parametrize("outcome", [(0.217, 0.214), (1.0, 0.2)])
+def test_a_ratio_without_bounds_is_said_in_words(outcome):
+    """Where a may be 0 ratios far from 0 are kept; those near it are left out only if b is clearly not 0."""
+    row = reported("weak", (-0.05, 0.1), outcome)
+    z = ratio_test(row)
+    assert all(abs(z(far)) < Z for far in (-1e6, 1e6))
+    words = "no ratio is excluded"
+    if abs(z(0.0)) > Z:
+        ends = [optimize.brentq(lambda r: abs(z(r)) - Z, *sorted((0.0, far))) for far in (-100.0, 100.0)]
+        words = f"below {ends[0]:.3g} or above {ends[1]:.3g}"
+    level = of_trials(certain(), rows=pd.DataFrame([row])).levels[1]
+    assert (level.effect, level.sufficient) == (None, ())
+    assert "no bounded interval" in level.why_not
+    assert words in level.why_not
+    assert np.isnan(ReportedEffects.of(row).limits(-0.5, 0.95)[1])
 
 
 def test_trials_that_hardly_move_the_surrogate_or_are_many_have_no_line_of_their_own():
@@ -233,7 +292,28 @@ def test_persons_give_the_slope_within_arms():
     level = named(found, "persons")
     assert level.observed[1] == pytest.approx(1 - np.exp(-2 * Z * np.sqrt(ss)), abs=0.01)
     assert "Never a prediction for a trial" in level.assumes
+    assert "of the course without limits" in level.says
     assert np.isfinite(row["prior_lower"])
+
+
+def test_an_association_is_not_asked_for_a_reduction_that_would_suffice():
+    for tree in (persons_posterior(), with_events()):
+        found, _ = of_fit(tree, important=0.5)
+        persons = [level for level in found.shown if level.name == "persons"]
+        assert persons
+        assert all((level.sufficient, level.important) == ((), None) for level in persons)
+        rows = found.sufficient.query("level == 'persons'")
+        assert rows["reduction"].isna().all()
+        assert set(rows["reason"]) <= {
+            "not asked: an association, no effect",
+            "the fit holds no covariance between persons",
+        }
+        assert found.table.query("level == 'persons'")["probability_benefit"].isna().all()
+        assert found.table.query("level == 'one trial'")["probability_benefit"].notna().all()
+        for level in persons:
+            assert found.line(level).endswith(
+                "Smallest reduction that would suffice: not asked: an association, no effect."
+            )
 
 
 def test_a_hazard_goes_with_the_current_value():

@@ -119,8 +119,19 @@ class Dropout(Chapter):
         level = str(data.attrs.get("interval", "")).partition(" ")[0]
         shares = [str(name) for name in data.data_vars if str(name).startswith("share_")]
         return {
-            "dropout_strategies": Layout("difference", left_out=("supposes",)),
-            "dropout_tipping": Layout(columns={"tipping_point": Statistic("estimate", withheld="status")}),
+            "dropout_strategies": Layout(
+                "difference",
+                left_out=("supposes",),
+                columns={
+                    f"latent_{name}": Statistic(name, of="latent_difference") for name in ("median", "lower", "upper")
+                },
+            ),
+            "dropout_tipping": Layout(
+                columns={
+                    "tipping_point": Statistic("estimate", withheld="status"),
+                    "latent_tipping_point": Statistic("estimate", of="latent_tipping_point", withheld="latent_status"),
+                }
+            ),
             "dropout_missing": Layout(columns={name: Statistic("share", of=name) for name in shares}, context="data"),
             "dropout_pooled": Layout(
                 columns={"difference": Statistic("estimate", of="difference")}

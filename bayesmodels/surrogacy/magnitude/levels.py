@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from bayesmodels.surrogacy.criteria.relative_effect import relative_effect
 from bayesmodels.surrogacy.declared import Declared
 from bayesmodels.surrogacy.evidence import SurrogateEvidence
 from bayesmodels.surrogacy.magnitude.link import LinkDraws
+from bayesmodels.surrogacy.magnitude.reported import ReportedEffects
 from bayesmodels.surrogacy.magnitude.result import (
     Array,
     DrawnEffect,
@@ -31,7 +32,7 @@ from bayesmodels.surrogacy.magnitude.result import (
     sufficient,
     why_none,
 )
-from bayesmodels.surrogacy.settings import REDUCTIONS, CutOffs
+from bayesmodels.surrogacy.settings import REDUCTIONS
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
 from bayesmodels.surrogacy.trial_level.threshold import SIGNS, limit_of, threshold
@@ -51,10 +52,6 @@ FROM_ORIGIN = (
 FEW = 3
 """Up to so many trials with both effects, each one's own line is shown beside the prediction from all."""
 
-REPORTED_DRAWS, REPORTED_SEED = 20_000, 0
-
-EFFECT_PROBABILITY = CutOffs().effect_probability
-
 LINKS = ("ratio_power", "drop_gain", "follows")
 """Effects by which a model makes the whole effect on the outcome follow the surrogate."""
 
@@ -70,7 +67,7 @@ def magnitude_of_trials(
     ----------
     evidence : TrialEvidence
     prob : float
-        Of the equal-tailed intervals.
+        Of the intervals.
     reductions : tuple of float
         As fractions.
 
@@ -98,6 +95,7 @@ def magnitude_of_trials(
         unit=evidence.units["outcome"],
         good=SIGNS[outcome_good],
         interval=f"{100 * prob:g} % prediction interval",
+        interval_kind="eti_predictive",
         says="True effect in a new randomised trial whose effect on the surrogate is known to be that reduction.",
         assumes=f"The new drug and its trial are of the kind in the table; true effects are {spread} over trials. "
         f"{said}",
@@ -154,7 +152,7 @@ def magnitude_of_fit(
         *_hazards(tree, d, evidence),
     ]
     important = important_difference or None
-    judged = [level if level.ratio else replace(level, important=important) for level in levels]
+    judged = [level if level.name == "persons" else replace(level, important=important) for level in levels]
     done = [level if level.effect is None else replace(level, sufficient=sufficient(level, prob)) for level in judged]
     return Magnitude(d.surrogate.label, d.outcome.label, reductions, prob, tuple(done))
 
@@ -173,46 +171,30 @@ def _each_trial(evidence: TrialEvidence, prob: float) -> Iterator[Level]:
     rows = evidence.rows[(evidence.rows["surrogate_kind"] == 0) & (evidence.rows["outcome_kind"] == 0)]
     if len(rows) > FEW:
         return
-    good = np.array([SIGNS[str(evidence.good[end])] for end in ("surrogate", "outcome")])
     for row in rows.to_dict("records"):
         level = Level(
             name="one trial",
             title=f"One trial: {row['trial']}",
             endpoint=evidence.labels["outcome"],
             unit=evidence.units["outcome"],
-            good=float(good[1]),
-            interval=f"{100 * prob:g} % interval of the reported effects",
+            good=SIGNS[str(evidence.good["outcome"])],
+            interval=f"{100 * prob:g} % confidence interval (Fieller's)",
+            interval_kind="ci",
             says=f"This trial's reported effect on {evidence.labels['outcome']} for every ln of its effect on "
-            f"{evidence.labels['surrogate']}, times the reduction; normal errors, flat prior.",
+            f"{evidence.labels['surrogate']}, times the reduction; ratio of the estimates, normal errors.",
             assumes=FROM_ORIGIN,
             important=evidence.margin,
             observed_words=f"the effect on {evidence.labels['surrogate']} in this trial",
             ratio=_is_ln(evidence.units["outcome"]),
         )
-        level = _by_ratio(level, reported_arms(row, good), prob, EFFECT_PROBABILITY)
-        yield level if level.effect is None else replace(level, sufficient=sufficient(level, prob))
-
-
-def reported_arms(row: Mapping[Hashable, Any], good: Array) -> Arms:
-    """Draws of a trial's two effects about those reported, with their standard errors.
-
-    Parameters
-    ----------
-    row : mapping
-        `surrogate_estimate`, `surrogate_se`, `outcome_estimate`, `outcome_se`, `within_correlation` (NaN: taken as 0).
-    good : (endpoint,)
-        +1 where up is good, -1 where down is.
-    """
-    rng = np.random.default_rng(REPORTED_SEED)
-    first, second = rng.standard_normal((2, REPORTED_DRAWS))
-    within = float(row["within_correlation"]) if np.isfinite(row["within_correlation"]) else 0.0
-    second = within * first + math.sqrt(1 - within**2) * second
-    effects = np.stack(
-        [row[f"{end}_estimate"] + row[f"{end}_se"] * z for end, z in (("surrogate", first), ("outcome", second))],
-        axis=-1,
-    )
-    no_persons = np.full((len(effects), 2, 2, 2), np.nan)
-    return Arms(np.stack([np.zeros_like(effects), effects], axis=1), no_persons, np.array([0.5, 0.5]), good)
+        effects = ReportedEffects.of(row)
+        ratios = effects.fieller(prob)
+        if not ratios.bounded:
+            why = "the effect on the surrogate is not separated from zero: no bounded interval of the ratio of effects"
+            yield replace(level, why_not=f"{why} (Fieller's {100 * prob:g} % set is {ratios.sentence()})")
+            continue
+        level = replace(level, effect=effects, observed=_from_nothing(effects.surrogate))
+        yield replace(level, sufficient=sufficient(level, prob))
 
 
 def _by_ratio(level: Level, arms: Arms, prob: float, guard: float) -> Level:
@@ -387,7 +369,7 @@ def _between_persons(evidence: SurrogateEvidence) -> Iterator[Level]:
         good=d.outcome.sign,
         interval=f"{100 * evidence.level:g} % credible interval",
         says=f"Mean difference in {d.outcome.label} between two persons of an arm, the change of {d.surrogate.label} "
-        "in one lower by that reduction than in the other; true values.",
+        "in one lower by that reduction than in the other; true values, of the course without limits.",
         assumes="An association, no effect: it is what a drug would do only if the association were causal. Never a "
         "prediction for a trial.",
         observed_words="differences between the 2.5th and the 97.5th percentile of persons of an arm",
@@ -471,7 +453,12 @@ def _proportional(slope: Array) -> DrawnEffect:
 
 def _own(arms: Arms) -> tuple[float, float]:
     """The trial's own reduction, as the whole of what was observed: from nothing to its median."""
-    found = reduction_of(float(np.median(arms.alpha)))
+    return _from_nothing(float(np.median(arms.alpha)))
+
+
+def _from_nothing(effect: float) -> tuple[float, float]:
+    """Reductions from none to that of an effect on the surrogate."""
+    found = reduction_of(effect)
     return (min(0.0, found), max(0.0, found))
 
 

@@ -22,6 +22,10 @@ from bayesmodels.surrogacy.trial_level.draws import TrialDraws, limits
 
 Array = npt.NDArray[np.float64]
 Name = Literal["trials", "one trial", "link", "persons"]
+IntervalKind = Literal["eti", "eti_predictive", "ci"]
+
+NOT_ASKED = "not asked: an association, no effect"
+"""Of the smallest reduction that would suffice, on the individual level."""
 
 LARGEST = 0.99
 """Reduction up to which a sufficient one is looked for."""
@@ -52,7 +56,10 @@ class Implied(Protocol):
         ...
 
     def beyond(self, effect: float, margin: float, good: float) -> float:
-        """Probability that the effect on the outcome, turned so that + is good (`good` +1 or -1), exceeds a margin."""
+        """Probability that the effect on the outcome, turned so that + is good (`good` +1 or -1), exceeds a margin.
+
+        Of reported effects the one-sided confidence.
+        """
         ...
 
 
@@ -149,8 +156,10 @@ class Level:
         Kind of the interval, and of what.
     says, assumes : str
         What the number is, and the assumption it stands on.
+    interval_kind : {"eti", "eti_predictive", "ci"}
+        Equal-tailed of a posterior, equal-tailed of what is predicted, or a confidence interval.
     important : float or None
-        Difference in the outcome that would matter, in the good direction; None: not declared.
+        Difference in the outcome that would matter, in the good direction; None: not declared, or not asked.
     effect : Implied or None
         None where the level gives no number.
     why_not : str
@@ -164,7 +173,7 @@ class Level:
     ratio : bool
         The effect is the logarithm of a ratio, of hazards or of values, and is shown as a ratio.
     sufficient : tuple of Sufficient
-        For any benefit, and for the important difference where it is declared.
+        For any benefit, and for the important difference where it is declared; of "persons" none.
     """
 
     name: Name
@@ -175,6 +184,7 @@ class Level:
     interval: str
     says: str
     assumes: str
+    interval_kind: IntervalKind = "eti"
     important: float | None = None
     effect: Implied | None = None
     why_not: str = ""
@@ -225,7 +235,7 @@ class Magnitude:
     reductions : tuple of float
         As fractions.
     prob : float
-        Probability of the equal-tailed intervals.
+        Probability of the intervals.
     levels : tuple of Level
     """
 
@@ -246,8 +256,9 @@ class Magnitude:
 
         Columns `level`, `title`, `endpoint`, `reduction`, `surrogate_effect` (ln), `median`, `lower`, `upper`,
         `line_median`, `line_lower`, `line_upper` (mean of new trials; trial level only), `prior_median`, `prior_lower`,
-        `prior_upper`, `probability_benefit`, `observed` (whether such reductions were), `interval`, `unit`,
-        `direction`. Hazard ratios are ratios.
+        `prior_upper`, `probability_benefit` (of reported effects the one-sided confidence; NaN of persons, an
+        association), `observed` (whether such reductions were), `interval`, `interval_kind`, `unit`, `direction`.
+        Hazard ratios are ratios; of reported effects `median` is the ratio of the estimates.
         """
         return pd.DataFrame([self._row(level, x) for level in self.shown for x in self.reductions])
 
@@ -256,11 +267,12 @@ class Magnitude:
         """One row per level and question, those without a number among them.
 
         Columns `level`, `title`, `endpoint`, `margin` (0: any benefit), `probability`, `reduction` (NaN: does not
-        exist; 0: every one), `extrapolated`, `reason`, `unit`.
+        exist, or was not asked; 0: every one), `extrapolated`, `reason`, `unit`.
         """
         rows = []
         for level in self.levels:
-            asked = level.sufficient or (Sufficient(0.0, (1 + self.prob) / 2, None, reason=level.why_not),)
+            none = Sufficient(0.0, (1 + self.prob) / 2, None, reason=level.why_not or NOT_ASKED)
+            asked = level.sufficient or (none,)
             for found in asked:
                 rows.append(
                     {
@@ -290,7 +302,8 @@ class Magnitude:
         smallest = "; ".join(f"{_asked(level, found)}: {found.words}" for found in level.sufficient)
         return (
             f"{level.title}, {100 * x:g} % lower {self.surrogate}: {level.endpoint} {numbers} {level.shown_unit} "
-            f"({level.interval}; {level.direction}). Smallest reduction that would suffice for {smallest}."
+            f"({level.interval}; {level.direction}). Smallest reduction that would suffice"
+            + (f" for {smallest}." if level.sufficient else f": {NOT_ASKED}.")
         )
 
     def _row(self, level: Level, x: float) -> dict[str, object]:
@@ -307,9 +320,12 @@ class Magnitude:
             "reduction": x,
             "surrogate_effect": effect,
             **row,
-            "probability_benefit": level.effect.beyond(effect, 0.0, level.good),
+            "probability_benefit": math.nan
+            if level.name == "persons"
+            else level.effect.beyond(effect, 0.0, level.good),
             "observed": level.seen(x),
             "interval": level.interval,
+            "interval_kind": level.interval_kind,
             "unit": level.shown_unit,
             "direction": level.direction,
         }
@@ -352,7 +368,7 @@ def smallest_reduction(implied: Implied, margin: float, probability: float, good
 
 
 def sufficient(level: Level, prob: float) -> tuple[Sufficient, ...]:
-    """For any benefit, and for the level's important difference where it is declared.
+    """For any benefit, and for the level's important difference where it is declared; of "persons" none is asked for.
 
     Parameters
     ----------
@@ -362,6 +378,8 @@ def sufficient(level: Level, prob: float) -> tuple[Sufficient, ...]:
         Of the interval that must leave the margin out.
     """
     assert level.effect is not None
+    if level.name == "persons":
+        return ()
     probability = (1 + prob) / 2
     margins = (0.0, level.important) if level.important else (0.0,)
     found = []

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.posterior.wording import chance, estimate, fixed
-from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Reading, Tables
+from bayesmodels.reporting.chapter import Chapter, Layouts, LeadLines, Makers, Reading, Tables
 from bayesmodels.reporting.chapters.magnitude.figures import level_figure, trap_figure
 from bayesmodels.reporting.chapters.magnitude.trap import traps_of
+from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
-from bayesmodels.simulation.responder_trap import RANDOMISED, RESPONDERS
-from bayesmodels.surrogacy.magnitude.result import Implied, Level, Magnitude, ln_effect
+from bayesmodels.simulation.responder_trap import RANDOMISED, RESPONDERS, ResponderTrap
+from bayesmodels.surrogacy.magnitude.result import NOT_ASKED, Implied, Level, Magnitude, ln_effect
 
 OUTSIDE = "*"
 
@@ -25,7 +26,10 @@ class Magnitudes(Chapter):
     name = "magnitude"
 
     def tables(self, reading: Reading) -> Tables:
-        """`magnitude`, `magnitude_sufficient`, and of NfL and ALSFRS-R `responder_trap`."""
+        """`magnitude`, `magnitude_sufficient`, and of NfL and ALSFRS-R `responder_trap`.
+
+        `magnitude` has a column `context` beside those of `Magnitude.table`: "data" of reported effects.
+        """
         found = reading.magnitude
         if found is None:
             return {}
@@ -35,10 +39,36 @@ class Magnitudes(Chapter):
             for name, trap in traps_of(reading)
         ]  # fmt: skip
         return {
-            "magnitude": found.table,
+            "magnitude": _with_context(found),
             "magnitude_sufficient": found.sufficient,
             "responder_trap": pd.concat(traps, ignore_index=True) if traps else pd.DataFrame(),
         }
+
+    def layouts(self, reading: Reading) -> Layouts:
+        """Limits are of the kind that each row says; the responder trap is simulated."""
+        found, traps = reading.magnitude, traps_of(reading)
+        if found is None:
+            return {}
+        layouts: dict[str, Layout | None] = {
+            "magnitude": Layout(
+                keys=("reduction",),
+                left_out=("interval",),
+                columns={
+                    f"line_{edge}": Statistic(edge, of="line", interval=("eti", found.prob))
+                    for edge in ("lower", "upper")
+                },
+                contexts="context",
+                interval_kinds="interval_kind",
+            ),
+            "magnitude_sufficient": Layout(
+                keys=("margin",),
+                columns={
+                    "probability": Statistic("value", of="probability asked for"),
+                    "reduction": Statistic("estimate", of="smallest sufficient reduction", unit="fraction"),
+                },
+            ),
+        }
+        return layouts | ({"responder_trap": _trap_layout(traps[0][1])} if traps else {})
 
     def figures(self, reading: Reading) -> Makers:
         """``magnitude_<level>``, one a level and endpoint, and ``responder_trap``."""
@@ -62,11 +92,12 @@ class Magnitudes(Chapter):
             yield _trap_section(reading)
 
     def lead(self, reading: Reading) -> LeadLines:
-        """A line of the strongest level that gives a number."""
+        """A line of the strongest level that gives a number; none of persons, whose association is no effect."""
         found = reading.magnitude
-        if found is None or not found.shown:
+        of_effects = [] if found is None else [level for level in found.shown if level.name != "persons"]
+        if found is None or not of_effects:
             return LeadLines()
-        strongest = found.shown[0]
+        strongest = of_effects[0]
         supported = (
             reading.trials is not None
             and reading.trials.verdict.verdict == "supported"
@@ -102,6 +133,30 @@ class Magnitudes(Chapter):
         }
 
 
+def _with_context(found: Magnitude) -> pd.DataFrame:
+    """Implied effects, and what each row is of: a posterior, or effects as reported."""
+    kinds = found.table.get("interval_kind", pd.Series(dtype=object))
+    return found.table.assign(context=["data" if kind == "ci" else "posterior" for kind in kinds])
+
+
+def _trap_layout(trap: ResponderTrap) -> Layout:
+    """Everything of the responder trap is simulated, its limits over simulated trials."""
+    return Layout(
+        keys=("comparison", "correlation"),
+        columns={
+            **{name: Statistic("value", of=name, unit=trap.unit) for name in ("true_effect", "expected")},
+            "monte_carlo_se": Statistic("se"),
+            "favours_drug": Statistic("share", event="confidence interval favours the drug"),
+            "favours_control": Statistic("share", event="confidence interval favours the controls"),
+            "trials": Statistic("n", of="trials", context="simulated"),
+            "without": Statistic("n", of="trials with fewer than two responders", context="simulated"),
+            "responders": Statistic("share", event="responders"),
+        },
+        context="simulated",
+        interval=("eti_simulated", trap.level),
+    )
+
+
 def _implied_section(reading: Reading, found: Magnitude) -> Section:
     outside = any(level.extrapolated(x) for level in found.shown for x in found.reductions)
     rows = [row for level in found.levels for row in _rows(level, found)]
@@ -129,7 +184,9 @@ def _implied_section(reading: Reading, found: Magnitude) -> Section:
             *_survival(reading, found),
         ],
         {
-            f"Implied effect of a lower {found.surrogate}: median and interval": pd.DataFrame(rows).fillna(""),
+            f"Implied effect of a lower {found.surrogate}: median (of reported effects the estimate) and interval"
+            if any(level.interval_kind == "ci" for level in found.shown)
+            else f"Implied effect of a lower {found.surrogate}: median and interval": pd.DataFrame(rows).fillna(""),
             least: _without_blanks(pd.DataFrame([_smallest(level, found) for level in found.levels])),
             "What each number is, and what it stands on": pd.DataFrame(stated),
         },
@@ -177,16 +234,20 @@ def _smallest(level: Level, found: Magnitude) -> dict[str, str]:
             "Observed": "–",
             "Why": level.why_not,
         }
+    low, high = level.observed
+    observed = "–" if high != high else f"{100 * low:.0f} to {100 * high:.0f} %: {level.observed_words}"
+    if not level.sufficient:
+        asked = dict.fromkeys(("For any benefit", "For an important difference"), NOT_ASKED)
+        return row | asked | {"Observed": observed, "Why": ""}
     any_benefit = level.sufficient[0]
     important = level.sufficient[1] if len(level.sufficient) > 1 else None
-    low, high = level.observed
     reasons = [each.reason for each in level.sufficient if each.reason]
     return row | {
         "For any benefit": any_benefit.words,
         "For an important difference": "none declared"
         if important is None
         else f"{important.words} (for {important.margin:g} {level.unit})",
-        "Observed": "–" if high != high else f"{100 * low:.0f} to {100 * high:.0f} %: {level.observed_words}",
+        "Observed": observed,
         "Why": " ".join(_sentences(reasons)),
     }
 
@@ -280,7 +341,7 @@ def _picture(reading: Reading, found: Magnitude, level: Level) -> Picture:
     return Picture(
         reading.figures.maker(f"magnitude_{_file(level, found)}"),
         f"{level.title}: effect on {level.endpoint} against the reduction of the surrogate.",
-        f"{level.title}: median and {level.interval}."
+        f"{level.title}: {'estimate' if level.interval_kind == 'ci' else 'median'} and {level.interval}."
         + (f" Grey: reductions observed, {level.observed_words}." if known else "")
         + f" {level.direction[:1].upper().replace('-', '−')}{level.direction[1:]}.",
     )

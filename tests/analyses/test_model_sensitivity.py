@@ -52,7 +52,7 @@ def test_problems_are_said_before_anything_is_fitted():
     nothing = LongitudinalModel(outcomes=(replaced(nfl_plasma(), {}),), pooling="complete")
     told = ModelSensitivity(forms=("normal_rates", "linear")).problems(nothing, STUDY)
     assert told == [
-        "forms: expected some of normal_rates, constant_rates, common_effect, got 'linear'",
+        "forms: expected some of normal_rates, constant_rates, common_effect, no_borrowing, got 'linear'",
         "forms: expected forms that change the model, got 'normal_rates', which it has already; leave it out",
     ]
     assert ModelSensitivity().problems(nothing, STUDY) == [

@@ -32,7 +32,7 @@ include_patterns = [
     "CHANGELOG.md",
     "docs/**",
     "notebooks/*.ipynb",
-    "data/*/README.md",
+    "data/**/README.md",
     "reports/validation/**/README.md",
 ]
 exclude_patterns = ["docs/site", "docs/images", "**/.ipynb_checkpoints"]

@@ -38,7 +38,7 @@ SECTIONS = {
         "docs/configuration",
         "docs/commands",
         "docs/*",
-        "data/*/README",
+        "data/**/README",
     ),
     "docs/gallery": ("notebooks/*",),
     "docs/validation": ("reports/validation/**/README",),

@@ -28,12 +28,15 @@ class Job:
     data : Study or MeansTable
     described : bool
         Whether the posterior is archived or reported, so that it needs every group of `fit`.
+    longer : int
+        How many times the settings' draws, where a posterior mixes slowly.
     """
 
     told: str
     model: Any
     data: Any
     described: bool = False
+    longer: int = 1
 
 
 def fitted(jobs: Mapping[str, Job], settings: NutsSettings, tell: Tell) -> dict[str, xr.DataTree]:
@@ -60,4 +63,5 @@ def fitted(jobs: Mapping[str, Job], settings: NutsSettings, tell: Tell) -> dict[
 
 
 def _fitted(job: Job, settings: NutsSettings) -> xr.DataTree:
+    settings = settings.model_copy(update={"draws": settings.draws * job.longer})
     return fit(job.model, job.data, settings) if job.described else sample(job.model.build(job.data), settings)

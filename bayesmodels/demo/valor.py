@@ -135,7 +135,7 @@ def valor_jobs() -> dict[str, Job]:
         jobs[FALLS.format(label)] = Job(f"VALOR: NfL to week 28, {label}", model, data)
     for variant in VARIANTS:
         told = f"VALOR: the trap at week 148, {variant}"
-        jobs[TRAP.format(variant)] = Job(told, function_model(variant), to_week_148())
+        jobs[TRAP.format(variant)] = Job(told, function_model(variant), to_week_148(), longer=4)
     return jobs
 
 

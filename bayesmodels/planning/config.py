@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.fitting import NutsSettings
@@ -19,8 +19,7 @@ from bayesmodels.planning.looks import InterimLooks
 from bayesmodels.planning.programmes import Programmes
 from bayesmodels.planning.results import TARGETS
 from bayesmodels.run.config import checked_model, read_toml
-from bayesmodels.run.config_problems import config_problems, number_problems
-from bayesmodels.trials.config import sampling_problems
+from bayesmodels.trials.config import checked_sections
 from bayesmodels.trials.truths import Design, GeneratorTruth, Reading
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
@@ -132,18 +131,7 @@ def read_design_config(path: str | Path) -> DesignConfig:
     problems: list[str] = []
     with modules_beside(path.parent):
         model = checked_model(raw.get("model"), path.name, problems) if "model" in raw else None
-    sections: DesignSections | None = None
-    try:
-        sections = DesignSections.model_validate(raw)
-        problems += sampling_problems(sections.sampling, path.name)
-    except ValidationError as error:
-        problems += config_problems(error, path.name, DesignSections, raw)
-    places = [problem.partition(" expected ")[0] for problem in problems]
-    problems += [
-        line
-        for line in number_problems(raw, path.name)
-        if line.partition(" expected ")[0] not in places and "prior_sd" not in line
-    ]
+    sections = checked_sections(DesignSections, raw, path.name, problems, unbounded="prior_sd")
     if problems or sections is None:
         raise BadConfig(problems)
     try:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -44,18 +43,22 @@ from bayesmodels.trials.job import (
     PARTS,
     REPORT,
     ROWS,
+    check_how,
     claimed,
     known_rows,
     numbers_of,
     parquet_bytes,
     part_name,
     part_of,
+    part_written,
+    records_of,
     rows_together,
+    waiting,
     write_manifest,
 )
 from bayesmodels.trials.loop import run_study
 from bayesmodels.trials.operating import rows_table
-from bayesmodels.trials.plan import lost_fit, packed, run_fit
+from bayesmodels.trials.plan import packed, run_fit
 from bayesmodels.trials.truths import Design, GeneratorTruth, Reading
 
 KIND = "design"
@@ -242,16 +245,15 @@ def plan_trial(
         A design, an effect or a model that cannot be had; or the log is of another design.
     """
     _check_call(
-        grid, endpoints, design, truth, assurance, interim, model, settings, reading, log, executor, max_seconds
-    )
+        grid, endpoints, design, truth, assurance, interim, model, settings, reading, log, executor, max_seconds,
+        interval,
+    )  # fmt: skip
     expect_whole(trials, "trials", 1)
     expect_whole(seed, "seed")
     expect_whole(workers, "workers", 1)
     aims = expect_numbers(targets, "targets")
     if any(not 0 < aim < 1 for aim in aims):
         raise BadInput(f"targets: expected powers between 0 and 1, got {', '.join(f'{aim:g}' for aim in aims)}")
-    if not isinstance(interval, float) or not 0.5 <= interval <= 0.999:
-        raise BadInput(f"interval: expected a number from .5 to .999, got {interval!r:.60}")
     plan, left_out = design_plan(
         grid=grid, endpoints=tuple(endpoints), design=design or Design(), truth=truth or GeneratorTruth(),
         assurance=assurance, interim=interim, model=model,
@@ -268,7 +270,7 @@ def plan_trial(
 
 def _check_call(
     grid: Any, endpoints: Any, design: Any, truth: Any, assurance: Any, interim: Any, model: Any, settings: Any,
-    reading: Any, log: Any, executor: Any, max_seconds: Any,
+    reading: Any, log: Any, executor: Any, max_seconds: Any, interval: Any,
 ) -> None:  # fmt: skip
     """Refuse arguments of other kinds than `plan_trial` takes."""
     expect(grid, Grid, "grid", "write Grid(persons=(60, 108, 200))")
@@ -280,8 +282,7 @@ def _check_call(
     expect(interim, (InterimLooks, NoneType), "interim", "write InterimLooks(...)")
     expect(settings, (NutsSettings, NoneType), "settings", "write NutsSettings(draws=500)")
     expect(reading, (Reading, NoneType), "reading", "write Reading(strata=True)")
-    expect(log, (str, Path, NoneType), "log", "give the path of a file")
-    expect(max_seconds, (int, float, NoneType), "max_seconds", "give seconds")
+    check_how(log, executor, max_seconds, interval)
     if settings is not None and settings.seed is not None:
         raise BadInput("settings: expected none of a seed, since every fit has its own; give plan_trial(..., seed=)")
     if model is not None and (not callable(getattr(model, "build", None)) or isinstance(model, type)):
@@ -289,21 +290,11 @@ def _check_call(
             f"model: expected one with a method build, got {type(model).__name__}; write LongitudinalModel(...), or "
             "leave it out for the fast analysis"
         )
-    if log is not None and Path(log).is_dir():
-        raise BadInput(f"log: expected a file or nothing of that name, found the folder {log}; choose another name")
-    if executor is not None:
-        expect(executor, Executor, "executor", "give a concurrent.futures.Executor")
 
 
 def _rows(plan: DesignPlan, numbers: Sequence[int], log: Path, folder: Path | None, **doors: Any) -> pd.DataFrame:
     """Rows of simulated trials, with cell and coordinates."""
-    sent = packed(plan, folder)
-    try:
-        records = run_study(run_fit, sent, len(numbers), log, numbers=numbers, lost=partial(lost_fit, sent), **doors)
-    except ValueError as error:
-        if "belongs to a study with other settings" not in str(error):
-            raise
-        raise BadInput(str(error)) from error
+    records = records_of(plan, numbers, log, folder, **doors)
     rows = rows_table(records, ("outcome", "week"), (*LOOK_COLUMNS, *DRAWN))
     cells = pd.DataFrame([cell.coordinates for cell in plan.cells], columns=list(AXES))
     rows["cell"] = (rows["fit"] % len(plan.cells)).astype("Int64")
@@ -343,7 +334,8 @@ def run_design(
     BayesmodelsError
         Every trial failed.
     """
-    part = None if array is None else part_of(array)
+    if array is not None:
+        part_of(array)  # refused before anything is read
     began = time.monotonic()
     read = read_design_config(config)
     sections, a_cell = read.sections, trials or read.sections.planning.trials
@@ -354,17 +346,12 @@ def run_design(
         _check_programmes(asked, read.plan.seed, out, read.path.name)
     folder = claimed(out, read.path.name, read.text, header)
     doors: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
-    known = known_rows(folder)
-    mine = range(planned) if part is None else range(part[0] - 1, planned, part[1])
-    numbers = [number for number in mine if number not in numbers_of(known)]
-    log = folder / (LOG if array is None else f"{PARTS}/{part_name(array).removesuffix('.parquet')}.jsonl")
+    known, numbers, log = waiting(folder, planned, array)
     plan = with_truths(read.plan) if numbers else read.plan
     new = _rows(plan, numbers, log, read.path.parent, max_seconds=_left(max_seconds, began), **doors)
     missing = len(numbers) - int(new["fit"].nunique())
     if array is not None:
-        path = folder / PARTS / part_name(array)
-        rows = rows_together([pd.read_parquet(path) if path.is_file() else None, new])
-        write_whole(path, parquet_bytes(rows))
+        rows = part_written(folder, array, new)
         return DesignRun(folder, PlannedTrial(rows, plan, a_cell), array, missing)
     rows = rows_together([known, new])
     a_cell = max(a_cell, -(-(1 + max(numbers_of(rows), default=-1)) // len(plan.cells)))

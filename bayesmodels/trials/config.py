@@ -131,14 +131,7 @@ def read_trials_config(path: str | Path) -> TrialsConfig:
     with modules_beside(path.parent):
         model = checked_model(raw.get("model"), path.name, problems)
     truth = _truth(raw.get("truth", {}), path.name, problems)
-    sections: TrialsSections | None = None
-    try:
-        sections = TrialsSections.model_validate(raw)
-        problems += sampling_problems(sections.sampling, path.name)
-    except ValidationError as error:
-        problems += config_problems(error, path.name, TrialsSections, raw)
-    places = [problem.partition(" expected ")[0] for problem in problems]
-    problems += [line for line in number_problems(raw, path.name) if line.partition(" expected ")[0] not in places]
+    sections = checked_sections(TrialsSections, raw, path.name, problems)
     if problems or sections is None or truth is None:
         raise BadConfig(problems)
     try:
@@ -150,6 +143,38 @@ def read_trials_config(path: str | Path) -> TrialsConfig:
     except BadInput as error:
         raise BadConfig(f"{path.name}: {problem}" for problem in error.problems) from error
     return TrialsConfig(path, text, sections, plan)
+
+
+def checked_sections[Sections: BaseModel](
+    kind: type[Sections], raw: Mapping[str, Any], file: str, problems: list[str], *, unbounded: str | None = None
+) -> Sections | None:
+    """Sections of a file of many simulated trials, checked; None where they cannot be read.
+
+    Parameters
+    ----------
+    kind : type of BaseModel
+        With a field `sampling`.
+    raw : mapping
+        The file.
+    file : str
+        Its name.
+    problems : list of str
+        Those found before; to these are added those of the sections, of the sampler's settings and of numbers.
+    unbounded : str, optional
+        A key whose numbers may be infinite.
+    """
+    sections: Sections | None = None
+    try:
+        sections = kind.model_validate(raw)
+        problems += sampling_problems(sections.sampling, file)  # type: ignore[attr-defined]
+    except ValidationError as error:
+        problems += config_problems(error, file, kind, raw)
+    places = [problem.partition(" expected ")[0] for problem in problems]
+    for line in number_problems(raw, file):
+        said = line.partition(" expected ")[0] in places
+        if not said and (unbounded is None or unbounded not in line):
+            problems.append(line)
+    return sections
 
 
 def is_of_trials(path: Path) -> bool:

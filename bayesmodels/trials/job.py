@@ -27,7 +27,7 @@ from bayesmodels.trials.kept import Kept, Rule, described, dims_of
 from bayesmodels.trials.loop import run_study
 from bayesmodels.trials.operating import OperatingCharacteristics, rows_table
 from bayesmodels.trials.page import page
-from bayesmodels.trials.plan import Plan, lost_fit, packed, run_fit
+from bayesmodels.trials.plan import Fitted, Plan, lost_fit, packed, run_fit
 from bayesmodels.trials.truths import AnyTruth, Design, GeneratorTruth, PriorTruth, Reading
 
 MANIFEST, CONFIG, ROWS, REPORT, LOG = "manifest.json", "config.toml", "rows.parquet", "report.html", "log.jsonl"
@@ -224,6 +224,21 @@ def _check_call(
     expect(truth, (GeneratorTruth, PriorTruth), "truth", "write GeneratorTruth(changes={...})")
     expect(reading, Reading, "reading", "write Reading(strata=True)")
     expect(settings, NutsSettings, "settings", "write NutsSettings(draws=500)")
+    check_how(log, executor, max_seconds, interval)
+
+
+def check_how(log: Any, executor: Any, max_seconds: Any, interval: Any) -> None:
+    """Refuse arguments of another kind on where trials are logged, how they are run, and the level of intervals.
+
+    Parameters
+    ----------
+    log, executor, max_seconds, interval
+        As of `simulate_trials`.
+
+    Raises
+    ------
+    BadInput
+    """
     expect(log, (str, Path, NoneType), "log", "give the path of a file")
     expect(max_seconds, (int, float, NoneType), "max_seconds", "give seconds")
     if not isinstance(interval, float) or not 0.5 <= interval <= 0.999:
@@ -258,14 +273,75 @@ def characteristics(
 
 
 def _rows(plan: Plan, numbers: Sequence[int], log: Path, folder: Path | None, **doors: Any) -> pd.DataFrame:
+    return rows_table(records_of(plan, numbers, log, folder, **doors), dims_of(plan.keep, plan.rules))
+
+
+def records_of(
+    plan: Fitted, numbers: Sequence[int], log: Path, folder: Path | None, **doors: Any
+) -> list[dict[str, Any]]:
+    """Records of simulated trials, those in the log too.
+
+    Parameters
+    ----------
+    plan : Fitted
+    numbers : sequence of int
+        Of the trials.
+    log : Path
+    folder : Path or None
+        Where classes of one's own are looked for.
+    **doors
+        `workers`, `scheduler`, `executor`, `max_seconds`, as of `simulate_trials`.
+
+    Raises
+    ------
+    BadInput
+        The log is of another study.
+    """
     sent = packed(plan, folder)
     try:
-        records = run_study(run_fit, sent, len(numbers), log, numbers=numbers, lost=partial(lost_fit, sent), **doors)
+        return run_study(run_fit, sent, len(numbers), log, numbers=numbers, lost=partial(lost_fit, sent), **doors)
     except ValueError as error:
         if "belongs to a study with other settings" not in str(error):
             raise
         raise BadInput(str(error)) from error
-    return rows_table(records, dims_of(plan.keep, plan.rules))
+
+
+def waiting(folder: Path, planned: int, array: str | None) -> tuple[pd.DataFrame | None, list[int], Path]:
+    """Rows that a study's folder has, numbers of the trials still to be run, and their log.
+
+    Parameters
+    ----------
+    folder : Path
+    planned : int
+        Trials of the whole study.
+    array : str or None
+        "K/N": the part whose trials are asked for, every N-th; None for all.
+    """
+    known = known_rows(folder)
+    if array is None:
+        mine, log = range(planned), folder / LOG
+    else:
+        part = part_of(array)
+        mine = range(part[0] - 1, planned, part[1])
+        log = folder / PARTS / f"{part_name(array).removesuffix('.parquet')}.jsonl"
+    there = numbers_of(known)
+    return known, [number for number in mine if number not in there], log
+
+
+def part_written(folder: Path, array: str, new: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a part of an array, those that its file had and new ones, written.
+
+    Parameters
+    ----------
+    folder : Path
+    array : str
+        "K/N".
+    new : DataFrame
+    """
+    path = folder / PARTS / part_name(array)
+    rows = rows_together([pd.read_parquet(path) if path.is_file() else None, new])
+    write_whole(path, parquet_bytes(rows))
+    return rows
 
 
 def run_trials(
@@ -301,16 +377,14 @@ def run_trials(
     BayesmodelsError
         Every fit failed.
     """
-    part = None if array is None else part_of(array)
+    if array is not None:
+        part_of(array)  # refused before anything is read
     read = read_trials_config(config)
     plan, planned = read.plan, read.sections.trials.fits if fits is None else fits
     header = _header(plan, read.name, planned)
     folder = claimed(out, read.path.name, read.text, header)
     doors: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "max_seconds": max_seconds}
-    known = known_rows(folder)
-    mine = range(planned) if part is None else range(part[0] - 1, planned, part[1])
-    numbers = [number for number in mine if number not in numbers_of(known)]
-    log = folder / (LOG if array is None else f"{PARTS}/{part_name(array).removesuffix('.parquet')}.jsonl")
+    known, numbers, log = waiting(folder, planned, array)
     new = _rows(plan, numbers, log, read.path.parent, **doors)
     missing = len(numbers) - new["fit"].nunique()
     if array is None:
@@ -319,9 +393,7 @@ def run_trials(
         if len(fits_there) and (fits_there["status"] == "failed").all():
             raise BayesmodelsError(f"{folder}: every fit failed; the first: {fits_there['why'].iloc[0]}")
         return run
-    path = folder / PARTS / part_name(array)
-    rows = rows_together([pd.read_parquet(path) if path.is_file() else None, new])
-    write_whole(path, parquet_bytes(rows))
+    rows = part_written(folder, array, new)
     return TrialsRun(folder, OperatingCharacteristics(rows, plan.rules, planned, plan.interval), array, missing)
 
 

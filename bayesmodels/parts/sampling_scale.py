@@ -56,7 +56,7 @@ class HalfNormalScale(Transform):
         return pt.log(self.scale * _phi_below(value))
 
 
-def half_normal(name: str, sd: Any, shape: tuple[int, ...] = ()) -> Any:
+def half_normal(name: str, sd: Any, shape: tuple[int, ...] = (), sampled: Any = None) -> Any:
     """Half-normal random variable of the current PyMC model, sampled on `HalfNormalScale`.
 
     Parameters
@@ -65,9 +65,13 @@ def half_normal(name: str, sd: Any, shape: tuple[int, ...] = ()) -> Any:
     sd : array
         Of the prior; broadcasts to `shape`.
     shape : tuple of int
+    sampled : array, optional
+        Scale that is sampled on where `sd` is a tensor; default `sd`.
     """
-    scale = np.asarray(sd, float)
-    return pm.HalfNormal(name, scale, shape=shape, default_transform=HalfNormalScale(scale))
+    scale = np.asarray(sd if sampled is None else sampled, float)
+    return pm.HalfNormal(
+        name, sd if sampled is not None else scale, shape=shape, default_transform=HalfNormalScale(scale)
+    )
 
 
 def _phi_below(z: Any) -> Any:

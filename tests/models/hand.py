@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.stats import multivariate_normal
+from scipy.stats import lognorm, multivariate_normal
 
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.outcome import Outcome
@@ -60,6 +60,24 @@ def cell_means(pm_model, model: LongitudinalModel, point, group_effects) -> dict
         for k, outcome in enumerate(OUTCOMES):
             means[f"{outcome}:level"][:, :-1] += point["level_deviation"][k]
     return means
+
+
+def group_deviation(point, effect, prior_sd) -> np.ndarray:
+    """Contrasts of the start groups' effects; `prior_sd`: of the effect. Sampled is their size in standard errors."""
+    sd, known = point["effect_group_sd"][effect], prior_sd / 2 / 4
+    return point["effect_contrast"][effect] * sd * known / np.hypot(known, sd)
+
+
+def of_skewed_rate(point, row, skewness) -> tuple[np.ndarray, np.ndarray]:
+    """Means of a skewed falling rate, (stratum,), and its SDs; `row`: its place in `term_mean`.
+
+    Sampled are its median and its SD times the slope of its quantiles there. exp(k z) has median 1 and slope k.
+    """
+    if skewness == 0:
+        return point["term_mean"][row], point["term_sd"][:, 0]
+    variable = lognorm(s=skewness)
+    sd = point["term_sd"][:, 0] * variable.std() / skewness
+    return point["term_mean"][row] - sd * (variable.mean() - 1.0) / variable.std(), sd
 
 
 def curve(pm_model, point, means, starts, week) -> np.ndarray:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand import MONTH, correlation
+from hand import MONTH, correlation, group_deviation, of_skewed_rate
 from hand import basis as additive_basis
 from kernels.kernel_designs import shifted_lognormal
 from pydantic import ValidationError
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import halfnorm, kstest, multivariate_normal, norm, spearmanr
 from small_study import CURVE_WEEKS, log_likelihood, published, study
 from test_priors import close_to
 
@@ -93,6 +93,9 @@ class Built:
         self.published = published(self.pm_model, self.point)
         self.labels = list(self.pm_model.coords["any_term"])
         self.skewness = float(self.point.get("alsfrs_r_rate_skewness", function.rate_skewness))
+        row = self.labels.index("alsfrs_r:rate")
+        self.mean, self.sd = self.point["term_mean"].copy(), self.point["term_sd"].copy()
+        self.mean[row], self.sd[:, 0] = of_skewed_rate(self.point, row, self.skewness)
 
     @property
     def shares(self):
@@ -127,8 +130,8 @@ class Built:
         for i, person in table.iterrows():
             s = self.study.stratum_labels.index(person["stratum"])
             g = self.study.start_groups.index(person["start_group"])
-            mean = {label: point["term_mean"][p, s] for p, label in enumerate(self.labels)}
-            away = point["effect_group_sd"][0] * point["effect_contrast"][0, s, 0] / np.sqrt(2)
+            mean = {label: self.mean[p, s] for p, label in enumerate(self.labels)}
+            away = group_deviation(point, 0, 0.75)[s, 0] / np.sqrt(2)
             mean["nfl_plasma:effect"] += away * (1.0, -1.0)[g]  # and the same late slope in both start groups
             for (label, c), slope in slopes.items():
                 mean[label] += slope * scaled[c][i]
@@ -143,7 +146,7 @@ class Built:
         g = shifted_lognormal(z, self.skewness, -1) if self.skewness else z
         out = []
         for person, s, _, mean, share, _ in self.persons():
-            sd, noise, path = point["term_sd"][s], point["error_sd"][s], point["path_sd"][s]
+            sd, noise, path = self.sd[s], point["error_sd"][s], point["path_sd"][s]
             y, mu, x, k, t = [], [], [], [], []
             for _, visit in self.study.visits[self.study.visits["person"] == person["person"]].iterrows():
                 outcome = visit["outcome"]
@@ -190,7 +193,7 @@ class Built:
                 if limits is None:
                     out[start_group, s] += average / sizes[s]
                     continue
-                sd = point["term_sd"][s]
+                sd = self.sd[s]
                 onto = r[0, level]
                 m = average + found["rate"] * sd[0] * g + sd[level] * onto * z
                 spread = np.sqrt(sd[level] ** 2 * (1 - onto**2) + point["path_sd"][s, 1] ** 2 * week / MONTH)
@@ -314,6 +317,30 @@ def test_a_little_skewness_is_nearly_none(built):
     np.testing.assert_allclose(one[0], b.log_likelihood(), rtol=1e-9)
     np.testing.assert_allclose(one[0], one[1], atol=0.01)
     assert (one[0] != one[1]).any()
+
+
+def test_priors_of_a_skewed_rate_are_those_stated_though_others_are_sampled():
+    """Mean ~ Normal(-1, .5^2), SD ~ HalfNormal(1), skewness ~ HalfNormal(.8), independent."""
+    prior = prior_draws(LongitudinalModel(outcomes=(score(),)).build(study(strata=False)), seed=3, draws=4000)
+    mean = prior["population_rate"].to_numpy().ravel()
+    sd = prior["person_sd"].sel(term="alsfrs_r:rate").to_numpy().ravel()
+    skewness = prior["rate_skewness"].to_numpy().ravel()
+    assert kstest(mean, norm(-1.0, 0.5).cdf).pvalue > 0.001
+    assert kstest(sd, halfnorm(scale=1.0).cdf).pvalue > 0.001
+    assert kstest(skewness, halfnorm(scale=0.8).cdf).pvalue > 0.001
+    between = spearmanr(np.stack([mean, sd, skewness], axis=1)).statistic
+    np.testing.assert_allclose(between, np.eye(3), rtol=0, atol=4.0 / np.sqrt(4000))
+
+
+def test_prior_of_the_contrast_of_two_groups_is_a_normal_scaled_by_their_sd():
+    pm_model = LongitudinalModel(outcomes=(nfl_plasma(),)).build(study(strata=False))
+    prior = prior_draws(pm_model, seed=3, draws=4000)
+    groups = prior["group_drug_effect"].to_numpy().reshape(4000, 2)
+    sd = prior["group_effect_sd"].to_numpy().ravel()
+    z = (groups[:, 0] - groups[:, 1]) / np.sqrt(2) / sd
+    assert kstest(z, norm.cdf).pvalue > 0.001
+    assert kstest(sd, halfnorm(scale=0.75 / 2).cdf).pvalue > 0.001
+    assert abs(spearmanr(np.abs(z), sd).statistic) < 4.0 / np.sqrt(4000)
 
 
 @pytest.mark.parametrize("pooling", ["partial", "complete", "none"])

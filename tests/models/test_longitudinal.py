@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand import OUTCOMES, additive_outcomes, basis, cell_means, correlation, curve, person_log_likelihood
+from hand import (
+    OUTCOMES,
+    additive_outcomes,
+    basis,
+    cell_means,
+    correlation,
+    curve,
+    group_deviation,
+    person_log_likelihood,
+)
 from small_study import CURVE_WEEKS, MONTH, log_likelihood, published, random_point, study
 
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.course_model import Covariates
+from bayesmodels.parts.priors import by_stratum
 from bayesmodels.vocabulary import VARIABLES
 
 RANDOM = ("nfl_plasma:level", "nfl_plasma:rate", "nfl_plasma:effect", "alsfrs_r:level", "alsfrs_r:rate")
@@ -176,12 +186,15 @@ def test_group_effects_average_to_the_drug_effect(built, name):
 
 
 def test_partial_pooling_scales_deviations_by_the_group_sd(built):
-    """The sum of squared deviations of two groups is tau^2 z^2, the contrast being orthonormal."""
+    """The sum of squared deviations of two groups is the squared contrast, which is orthonormal."""
     b = built("partial, strata, covariates, SDs by stratum")
     groups = b.published["group_drug_effect"][:, :-1]
     deviations = groups - groups.mean(axis=2, keepdims=True)
-    z = b.point["effect_contrast"][..., 0]
-    np.testing.assert_allclose((deviations**2).sum(axis=2), (b.point["effect_group_sd"][:, None] * z) ** 2, rtol=1e-9)
+    nfl, function = b.model.outcomes
+    priors = [by_stratum(prior, b.study.stratum_labels) for prior in (nfl.effect_on_level, function.effect_on_rate)]
+    sds = [np.mean([prior.sd for prior in strata]) for strata in priors]
+    contrasts = np.stack([group_deviation(b.point, k, sd)[:, 0] for k, sd in enumerate(sds)])
+    np.testing.assert_allclose((deviations**2).sum(axis=2), contrasts**2, rtol=1e-9)
     np.testing.assert_allclose(b.published["group_effect_sd"], b.point["effect_group_sd"])
 
 

@@ -20,6 +20,12 @@ from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.parts.priors import HalfNormal, LogNormal, by_stratum
 from bayesmodels.parts.sampling_scale import half_normal
 
+CONTRASTS_KNOWN_TO = 0.25
+"""How well trials tell contrasts of start groups, as a part of the prior scale of their SD; of the sampler only.
+
+A contrast sampled as SD x z is narrow in z where the SD is large, one sampled as it is has a funnel where the SD is
+small. As SD x w / sqrt(1 + (SD / known)^2) it has neither, if `known` is about its standard error."""
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -85,14 +91,13 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
         A prior by stratum lacks one of the study's strata.
     """
     _check_strata(a)
-    group_sd = _group_sd(a)
-    mean = _term_means(a, group_sd)
+    group_sd, skew = _group_sd(a), _skewness(model, a)
+    sd = _term_sds(model, a, skew)
+    mean = _term_means(a, group_sd, sd, skew)
     shift = _group_deviations(a, group_sd)
     slope = _covariate_slopes(model, a)
-    sds = [term.person_sd.sd for term in a.random if term.person_sd is not None]
     strata = len(a.strata)
-    sd = half_normal("term_sd", sds, (strata if model.person_sd == "by_stratum" else 1, len(sds)))
-    partial = _partial_correlations(len(sds), model.correlation_shape)
+    partial = _partial_correlations(len(a.random), model.correlation_shape)
     errors = [k.residual_sd_prior.sd for k in model.outcomes]
     rows = strata if model.residual_sd == "by_stratum" else 1
     sigma = half_normal("error_sd", errors, (rows, len(errors)))
@@ -107,7 +112,7 @@ def longitudinal_parameters(model: CourseModel, a: Assembly) -> Parameters:
         _random_walk_sd(model, rows),
         _walk_partial_correlations(model, a),
         _walk_decay(model),
-        _skewness(model, a),
+        skew,
         _shares(a),
         _share_slopes(model, a),
     )
@@ -122,6 +127,28 @@ def _skewness(model: CourseModel, a: Assembly) -> Any:
     if isinstance(prior, HalfNormal):
         return half_normal(f"{name}_rate_skewness", prior.sd)[None]
     return pt.constant(np.array([prior], float))
+
+
+def _at_median(a: Assembly, skew: Any) -> tuple[Any, Any]:
+    """Slope dg/dz of a skewed rate at its median, and g there (`kernels.linear_mixed.skewed`); scalars.
+
+    Visits tell of the bulk of the persons. The SD and the mean also depend on a tail of which few persons tell, so that
+    a sampler of SD, mean and skewness meets three parameters of which one combination is known far better than the
+    others. Sampled instead are the SD times this slope and the median, under the same prior.
+    """
+    k = pt.sqrt(skew[0] ** 2 + 1e-30)  # 1 and 0 at a skewness of 0
+    unit = pt.sqrt(pt.expm1(k**2))
+    return k * pt.exp(-0.5 * k**2) / unit, a.skewed_sign * pt.expm1(-0.5 * k**2) / unit
+
+
+def _term_sds(model: CourseModel, a: Assembly, skew: Any) -> Any:
+    """SDs of the terms between persons, (stratum or 1, random term); `term_sd` of a skewed one is at its median."""
+    sds = np.array([term.person_sd.sd for term in a.random if term.person_sd is not None])
+    shape = (len(a.strata) if model.person_sd == "by_stratum" else 1, len(sds))
+    if a.skewed_term is None:
+        return half_normal("term_sd", sds, shape)
+    slope = pt.concatenate([_at_median(a, skew)[0][None], pt.ones(len(sds) - 1)])
+    return half_normal("term_sd", sds * slope, shape, sampled=sds) / slope
 
 
 def _shares(a: Assembly) -> dict[int, Any]:
@@ -178,8 +205,8 @@ def _check_strata(a: Assembly) -> None:
         raise BadInput(problems)
 
 
-def _term_means(a: Assembly, group_sd: Any) -> Any:
-    """Means of the terms over persons and start groups, (term, stratum).
+def _term_means(a: Assembly, group_sd: Any, person_sd: Any, skew: Any) -> Any:
+    """Means of the terms over persons and start groups, (term, stratum); `term_mean` of a skewed one is its median.
 
     The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
     Normal(m, s^2 + tau^2 / G) (`group_sd`, pooling partial); of independent effects, Normal(m, s^2 / G) (pooling none).
@@ -192,14 +219,22 @@ def _term_means(a: Assembly, group_sd: Any) -> Any:
     if group_sd is not None:
         of_effect = np.eye(len(a.terms))[:, list(a.effects)] / a.drugged.sum()
         sd = pt.sqrt(sd**2 + (of_effect * group_sd**2).sum(axis=1, keepdims=True))
-    return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
+    if a.skewed_term is None:
+        return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
+    below = np.eye(len(a.terms))[a.skewed_term][:, None] * (person_sd[:, 0] * _at_median(a, skew)[1])
+    return pm.Normal("term_mean", mean + below, sd, dims=("any_term", "fitted_stratum")) - below
 
 
 def _group_sd(a: Assembly) -> Any:
     """SD of the drug effects between start groups, (effect,); None unless pooling is partial."""
     if a.pooling != "partial" or not a.effects:
         return None
-    return half_normal("effect_group_sd", _prior_sd(a, a.effects).mean(axis=1) / 2, (len(a.effects),))
+    return half_normal("effect_group_sd", _group_sd_scale(a), (len(a.effects),))
+
+
+def _group_sd_scale(a: Assembly) -> np.ndarray:
+    """Scale of the half-normal prior of the SD of the drug effects between start groups, (effect,)."""
+    return _prior_sd(a, a.effects).mean(axis=1) / 2
 
 
 def _group_deviations(a: Assembly, group_sd: Any) -> Any:
@@ -213,8 +248,14 @@ def _group_deviations(a: Assembly, group_sd: Any) -> Any:
         drugged = np.flatnonzero(a.drugged)
         contrasts = np.zeros((groups, len(drugged) - 1))
         contrasts[drugged] = helmert(len(drugged)).T
-        z = pm.Normal("effect_contrast", 0.0, 1.0, shape=(len(a.effects), strata, len(drugged) - 1))
-        scale = _prior_sd(a, a.effects)[:, :, None] if group_sd is None else group_sd[:, None, None]
+        shape = (len(a.effects), strata, len(drugged) - 1)
+        if group_sd is None:
+            z, scale = pm.Normal("effect_contrast", 0.0, 1.0, shape=shape), _prior_sd(a, a.effects)[:, :, None]
+        else:
+            known = _group_sd_scale(a) * CONTRASTS_KNOWN_TO
+            spread_of_known = pt.sqrt(1.0 + (group_sd / known) ** 2)[:, None, None]
+            z = pm.Normal("effect_contrast", 0.0, spread_of_known, shape=shape)
+            scale = group_sd[:, None, None] / spread_of_known
         deviation = scale * (z[:, :, None, :] * contrasts).sum(axis=-1)
         rows.append(deviation.reshape((len(a.effects), strata * groups)))
     if a.free_levels:

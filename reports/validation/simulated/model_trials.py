@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import lognorm, norm
 
 from bayesmodels.models.longitudinal import LongitudinalModel
-from bayesmodels.models.presets import alsfrs_r
+from bayesmodels.models.presets import alsfrs_r, nfl_plasma
 from bayesmodels.vocabulary import months
 from validation.simulated.layout import Array, Layout
 
@@ -320,13 +320,21 @@ def free_variables(truth: Truth) -> dict[str, Array]:
     mean = np.stack(
         [truth.level[0], truth.rate[0], truth.effect.mean(axis=1), truth.late_slope, truth.level[1], truth.rate[1]]
     )
+    person_sd = truth.person_sd.copy()
+    if truth.skewness > 0:  # sampled: the median of a falling rate, and the slope of its quantiles there
+        variable = lognorm(s=truth.skewness)
+        mean[5] += person_sd[:, 0] * (variable.mean() - 1.0) / variable.std()
+        person_sd[:, 0] *= truth.skewness / variable.std()
+    known = nfl_plasma().effect_on_level.sd / 2 / 4  # of the scale of effect_sd, the part that the sampler states
     factor = np.linalg.cholesky(truth.correlation)
     partial = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
     return {
         "term_mean": mean,
         "effect_group_sd": np.array([truth.effect_sd]),
-        "effect_contrast": (np.diff(truth.effect[:, ::-1]) / np.sqrt(2.0) / truth.effect_sd)[None],
-        "term_sd": truth.person_sd,
+        "effect_contrast": (np.diff(truth.effect[:, ::-1]) / np.sqrt(2.0) * np.hypot(1 / known, 1 / truth.effect_sd))[
+            None
+        ],
+        "term_sd": person_sd,
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
         "error_sd": truth.residual_sd.T,
         "path_sd": truth.random_walk_sd.T,

@@ -166,7 +166,7 @@ def refit_of(
     import pytensor
     from pytensor.graph.replace import vectorize_graph
     from pytensor.graph.traversal import ancestors
-    from pytensor.tensor import TensorType
+    from pytensor.tensor import TensorType, broadcast_to
 
     pm_model = model.build(data) if pm_model is None else pm_model
     refitted = tuple(name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars)
@@ -175,6 +175,11 @@ def refit_of(
     free = [rv for rv in pm_model.free_RVs if rv.name in kept]
     batched = [TensorType(rv.type.dtype, shape=(None, *rv.type.shape))(name=rv.name) for rv in free]
     vectors = vectorize_graph([pm_model[name] for name in names], replace=dict(zip(free, batched, strict=True)))
+    draws = batched[0].shape[0]
+    vectors = [  # one that the model fixes has no draws of its own
+        vector if vector.ndim > pm_model[name].ndim else broadcast_to(vector, (draws, *vector.shape))
+        for name, vector in zip(names, vectors, strict=True)
+    ]
     used = set(ancestors([pm_model.logp()]))
     observed = [(rv, pm_model.rvs_to_values[rv]) for rv in pm_model.observed_RVs]
     density = sum(pm.logp(rv, value, warn_rvs=False).sum() for rv, value in observed)

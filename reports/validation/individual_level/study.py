@@ -6,7 +6,8 @@ Small trials of 72 / 36 persons from the default model of persons itself, with c
 (`walk_correlation = 1.0`) and one stratum, at values like those published of VALOR. Only the link between persons'
 changes of NfL and ALSFRS-R differs between the kinds: one number r scales the correlations of the drift and the
 response of NfL with the rate of ALSFRS-R and that of the two walks, such that R2 of the true changes from week 0 to
-week 28, pooled over the start groups, is what the kind says. Fits are judged as a page judges them.
+week 28, pooled over the start groups, is what the kind says. Verdicts are those of the draws of every fit; a page
+withholds the verdict of a fit that did not converge, and many of the study's short fits have not.
 """
 
 from __future__ import annotations
@@ -63,10 +64,6 @@ LAYOUT = Layout(
 CONTRAST = Contrast("early - delayed", *START_GROUPS, *START_GROUPS)
 DRIFT_PART, RESPONSE_PART = 0.6, 0.8
 """Correlation with the rate of ALSFRS-R, as shares of r, of the drift and of the response of NfL."""
-
-NOT_CONVERGED = "not converged"
-GIVEN = (*ANSWERS, NOT_CONVERGED)
-"""Answers, and what a page says of a fit that did not converge."""
 
 MEANS = ("visit_mean", "person_basis")
 """What the verdict reads besides the parameters by which convergence is judged."""
@@ -196,8 +193,7 @@ def judge(spec: FitsSpec, number: int) -> dict[str, Any]:
     lower, median, upper = np.quantile(draws**2, [0.025, 0.5, 0.975])
     return {
         "r2": kind,
-        "answer": given.answer if convergence["converged"] else NOT_CONVERGED,
-        "answer_of_draws": given.answer,
+        "answer": given.answer,
         "r2_median": round(float(median), 4),
         "r2_lower": round(float(lower), 4),
         "r2_upper": round(float(upper), 4),
@@ -220,7 +216,7 @@ def shares(records: pd.DataFrame) -> pd.DataFrame:
     """Share of every answer by R2, with 95 % limits (Clopper-Pearson)."""
     rows = []
     for r2, cell in records.groupby("r2"):
-        for answer in GIVEN:
+        for answer in ANSWERS:
             count = int((cell["answer"] == answer).sum())
             limits = binomtest(count, len(cell)).proportion_ci(0.95)
             rows.append((r2, answer, count, len(cell), count / len(cell), limits.low, limits.high))
@@ -247,7 +243,7 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     first, names = simulations.iloc[0], [f"probability_{name}" for name in answers]
     return {
         "by_r2": files["shares"].pivot_table("share", "r2", "answer", sort=False),
-        "answers": GIVEN,
+        "answers": ANSWERS,
         "probabilities": simulations.groupby("r2")[names].mean(),
         "medians": simulations.groupby("r2")["r2_median"].median(),
         "prior": {name: first[f"prior_{name}"] for name in answers},

@@ -72,7 +72,7 @@ WITHDRAWAL = np.array([-4.0, -3.6])
 
 POINT = {
     "term_mean": np.array([[35.0, 37.0], [-1.2, -0.7], [0.4, 0.3]]), "effect_group_sd": np.array([0.1]),
-    "effect_contrast": np.zeros((1, 2, 1)), "term_sd": np.array([[5.0, 0.5]]),
+    "scaled_effect_contrast": np.zeros((1, 2, 1)), "term_sd": np.array([[5.0, 0.5]]),
     "partial_correlation": np.array([0.6]), "error_sd": np.array([[1.5]]),
     "hazard_association": np.array([-0.08, -0.6, -0.05]), "hazard_ratio": np.array([0.3]),
     "death_log_shape": np.array(0.3), "death_log_hazard": np.array(-3.5),

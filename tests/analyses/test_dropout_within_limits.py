@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sampled_point import skewed_rate
 from test_dropout_sensitivity import MONTHS, WEEK, model, posterior, study
 
 from bayesmodels.analyses.dropout.request import dropout_request
@@ -103,7 +104,7 @@ def test_of_skewed_rates_too():
     """A shifted log-normal rate: persons drawn, weighted by the likelihood of the past, cut at the limits, averaged."""
     k, number = 0.8, 250
     fitted = limited(rate_skewness=k)
-    order = {"term_sd": SD[None, ::-1].copy()}  # the skewed effect is first
+    order = skewed_rate(np.array([LEVEL, RATE, EFFECT])[:, None], SD[None, ::-1], 1, k)  # the skewed effect is first
     found = run(fitted, draws(number, **order), early=30, draws=number)
     rng = np.random.default_rng(8)
     z = rng.standard_normal((2, PERSONS))
@@ -150,7 +151,8 @@ def test_latent_means_are_those_of_the_same_model_without_limits():
 @pytest.mark.parametrize(("fields", "error"), [({}, 1e-9), ({"rate_skewness": 0.8}, 1e-5)])
 def test_limits_out_of_reach_change_nothing(fields, error):
     """With a skewed rate the model's own mean is an integral over 49 points of its normal z, near to .00001 points."""
-    found = run(limited(limits=(-1e4, 1e4), **fields), draws(4))
+    rate = skewed_rate(np.array([LEVEL, RATE, EFFECT])[:, None], SD[None, ::-1], 1, 0.8) if fields else {}
+    found = run(limited(limits=(-1e4, 1e4), **fields), draws(4, **rate))
     for name in ("mean", "difference", "delta_difference"):
         np.testing.assert_allclose(found[name], found[f"latent_{name}"], rtol=0, atol=error)
 

@@ -120,7 +120,7 @@ def test_every_form_is_fitted_anew_with_a_seed_of_its_own(made):
     every = {rv.name for rv in MODEL.build(STUDY).free_RVs}
     assert every - set(normal) == {"alsfrs_r_rate_skewness"}
     assert every - set(straight) == {"alsfrs_r_deceleration"}
-    assert {"effect_contrast", "effect_group_sd"} <= every - set(common)
+    assert {"scaled_effect_contrast", "effect_group_sd"} <= every - set(common)
     assert len({settings.seed for settings in (first, second, third)}) == 3
     assert told == [
         "model sensitivity, rates of persons normal, not skewed",

@@ -65,19 +65,19 @@ def cell_means(pm_model, model: LongitudinalModel, point, group_effects) -> dict
 def group_deviation(point, effect, prior_sd) -> np.ndarray:
     """Contrasts of the start groups' effects; `prior_sd`: of the effect. Sampled is their size in standard errors."""
     sd, known = point["effect_group_sd"][effect], prior_sd / 2 / 4
-    return point["effect_contrast"][effect] * sd * known / np.hypot(known, sd)
+    return point["scaled_effect_contrast"][effect] * sd * known / np.hypot(known, sd)
 
 
 def of_skewed_rate(point, row, skewness) -> tuple[np.ndarray, np.ndarray]:
-    """Means of a skewed falling rate, (stratum,), and its SDs; `row`: its place in `term_mean`.
+    """Means of a skewed falling rate, (stratum,), and its SDs; `row`: its place among the terms.
 
     Sampled are its median and its SD times the slope of its quantiles there. exp(k z) has median 1 and slope k.
     """
     if skewness == 0:
-        return point["term_mean"][row], point["term_sd"][:, 0]
+        return point["term_median"][row], point["term_sd_at_median"][:, 0]
     variable = lognorm(s=skewness)
-    sd = point["term_sd"][:, 0] * variable.std() / skewness
-    return point["term_mean"][row] - sd * (variable.mean() - 1.0) / variable.std(), sd
+    sd = point["term_sd_at_median"][:, 0] * variable.std() / skewness
+    return point["term_median"][row] - sd * (variable.mean() - 1.0) / variable.std(), sd
 
 
 def curve(pm_model, point, means, starts, week) -> np.ndarray:

@@ -53,8 +53,8 @@ def plausible(pm_model, seed=4) -> dict[str, np.ndarray]:
     labels = pm_model.coords["any_term"]
     by_outcome = {"error_sd": {"nfl_plasma": 0.2, "alsfrs_r": 2.0}, "path_sd": {"nfl_plasma": 0.1, "alsfrs_r": 1.2}}
     middle = {
-        "term_mean": np.array([about[label] for label in labels])[:, None],
-        "term_sd": np.array([sd[label] for label in pm_model.coords["term"]]),
+        "term_median": np.array([about[label] for label in labels])[:, None],
+        "term_sd_at_median": np.array([sd[label] for label in pm_model.coords["term"]]),
         **{name: np.array([of[k] for k in pm_model.coords["outcome"]]) for name, of in by_outcome.items()},
         "effect_group_sd": 0.2,
         "covariate_slope": np.array([0.1, 0.01, 0.1, 1.5, 0.2]),
@@ -94,7 +94,7 @@ class Built:
         self.labels = list(self.pm_model.coords["any_term"])
         self.skewness = float(self.point.get("alsfrs_r_rate_skewness", function.rate_skewness))
         row = self.labels.index("alsfrs_r:rate")
-        self.mean, self.sd = self.point["term_mean"].copy(), self.point["term_sd"].copy()
+        self.mean, self.sd = self.point["term_median"].copy(), self.point["term_sd_at_median"].copy()
         self.mean[row], self.sd[:, 0] = of_skewed_rate(self.point, row, self.skewness)
 
     @property
@@ -297,8 +297,8 @@ def test_without_skewness_and_share_it_is_the_model_without_an_effect():
     plain = LongitudinalModel(outcomes=(score(rate_skewness=None, effect="none"),)).build(data)
     point = plausible(slowed)
     nothing = point | {name: 0 * value for name, value in point.items() if "share" in name}
-    without = {rv.name: point[rv.name] for rv in plain.free_RVs}
-    without["term_sd"] = point["term_sd"][:, ::-1]
+    renamed = {"term_mean": point["term_median"], "term_sd": point["term_sd_at_median"][:, ::-1]}
+    without = {rv.name: (point | renamed)[rv.name] for rv in plain.free_RVs}
     np.testing.assert_allclose(log_likelihood(slowed, nothing), log_likelihood(plain, without), rtol=1e-10)
     found, expected = published(slowed, nothing), published(plain, without)
     np.testing.assert_allclose(found["latent_curve"], expected["latent_curve"], rtol=1e-10)
@@ -378,7 +378,7 @@ def test_shares_of_one_stratum_and_of_a_group_that_never_starts():
     mean = np.sqrt(0.5**2 + 0.15**2 / 2) * point["alsfrs_r_share"][0]
     away = 0.15 * point["alsfrs_r_share_contrast"][0, 0] / np.sqrt(2)
     np.testing.assert_allclose(found["group_drug_effect"][0, 0], [mean + away, mean - away, np.nan], rtol=1e-12)
-    level, rate = point["term_mean"][:2, 0]
+    level, rate = point["term_median"][:2, 0]
     rho = point["alsfrs_r_deceleration"]
     at = np.array(CURVE_WEEKS) / MONTH
     untreated = level + rate * (1 - np.exp(-rho * at)) / rho

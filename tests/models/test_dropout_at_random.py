@@ -58,7 +58,7 @@ def test_of_a_score_with_limits_it_is_the_published_difference_of_bounded_means(
     point = random_point(built)
     labels = [str(term) for term in built.coords["any_term"]]
     mean = {"alsfrs_r:level": 30.0, "alsfrs_r:rate": -2.4, "nfl_plasma:level": 4.3}
-    point["term_mean"] = np.tile([[mean.get(label, 0.1)] for label in labels], (1, 2))
+    point["term_median"] = np.tile([[mean.get(label, 0.1)] for label in labels], (1, 2))
     tree = tree_of(trial, point, ["age"])
     week, expected = CURVE_WEEKS.index(52.0), published(built, point)
     found = dropout_sensitivity(fitted, tree, trial, "alsfrs_r", 52.0, seed=1)
@@ -87,7 +87,9 @@ def test_a_skewed_effect_of_no_skewness_gives_the_normal_models_means():
         point["partial_correlation"] = np.full_like(point["partial_correlation"], 0.5)  # correlations of zero
         by_term = {"nfl_plasma:level": 0.5, "nfl_plasma:rate": 0.02, "nfl_plasma:effect": 0.2}
         by_term |= {"alsfrs_r:level": 5.0, "alsfrs_r:rate": 0.8}
-        point["term_sd"] = np.tile([by_term[str(term)] for term in built.coords["term"]], (2, 1))
+        point["term_sd" if skewness is None else "term_sd_at_median"] = np.tile(
+            [by_term[str(term)] for term in built.coords["term"]], (2, 1)
+        )
         draws = 400  # persons are drawn with replacement at every draw
         values = {
             name: (

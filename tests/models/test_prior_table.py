@@ -18,7 +18,7 @@ from bayesmodels.parts.trajectories import Decelerating
 COURSE = {
     "term_mean": ("mean level", "mean rate", "mean effect"),
     "effect_group_sd": ("SD of effect between start groups",),
-    "effect_contrast": ("SD of effect between start groups",),
+    "scaled_effect_contrast": ("SD of effect between start groups",),
     "term_sd": ("person SD of level", "person SD of rate"),
     "partial_correlation": ("correlations of random effects",),
     "error_sd": ("residual SD",),

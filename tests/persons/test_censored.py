@@ -22,6 +22,7 @@ from limit_study import (
     posterior,
     study,
 )
+from sampled_point import skewed_rate
 from scipy.special import logsumexp
 from scipy.stats import lognorm, multivariate_normal, norm
 
@@ -93,7 +94,8 @@ def test_the_likelihood_of_a_person_with_a_skewed_rate_is_an_integral_over_its_z
     (outcome,) = model().outcomes
     made = LongitudinalModel(outcomes=({**outcome.model_dump(exclude_unset=True), "rate_skewness": skewness},))
     draws = posterior(1)["posterior"].to_dataset()
-    draws["term_sd"] = draws["term_sd"][..., ::-1]  # a skewed rate comes first
+    for name, value in skewed_rate(MEAN[:, None], draws["term_sd"].to_numpy()[0, 0, :, ::-1], 1, skewness).items():
+        draws[name] = (("chain", "draw", f"{name}_0", f"{name}_1"), value[None, None])  # a skewed rate comes first
     found = person_log_likelihood(made.build(study()), draws)
     assert "note" not in found.attrs
     t, z = WEEKS / MONTH_IN_WEEKS, np.linspace(-8, 8, 801)

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from limit_study import model
 from same_draw import same_draw
+from sampled_point import scaled_contrast
 
 from bayesmodels.errors import BadInput
 from bayesmodels.fitted import fit
@@ -140,14 +141,14 @@ TWO_GROUPS = {
 OUTCOME = {"name": "score", "good_direction": "up", "typical": {"level": 30.0, "spread": 5.0, "rate": 1.0}}
 BOTH_WAYS = LongitudinalModel(outcomes=({**OUTCOME, "effect": {"type": "slope_change"}},))
 EFFECTS = {"early": 0.4 + 0.5 * 0.6 / np.sqrt(2), "delayed": 0.4 - 0.5 * 0.6 / np.sqrt(2)}
-"""Change of the rate on the drug: the mean, and one orthonormal contrast of two groups."""
+"""Change of the rate on the drug, of prior SD .5: the mean, and one orthonormal contrast of two groups."""
 
 
 def two_groups(sd, draws) -> xr.DataTree:
     """The same draw, many times, of a model with an effect by start group."""
     point = {
         "term_mean": np.array([*MEAN, 0.4])[:, None], "effect_group_sd": np.array([0.5]),
-        "effect_contrast": np.full((1, 1, 1), 0.6), "term_sd": sd[None],
+        "scaled_effect_contrast": scaled_contrast(np.full((1, 1, 1), 0.6), 0.5, 0.5), "term_sd": sd[None],
         "partial_correlation": np.array([(1 + PARTIAL) / 2]), "error_sd": np.array([[ERROR]]),
     }  # fmt: skip
     return same_draw(point, draws, TWO_GROUPS)

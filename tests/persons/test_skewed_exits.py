@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 from dense_joint import MODEL, STUDY, grid_of, hazards_of, integral_over_z
 from joint_study import MONTH, POINT
+from sampled_point import skewed_rate
 from scipy.special import logsumexp
 from scipy.stats import kstest, lognorm, norm
 
@@ -29,7 +30,7 @@ from bayesmodels.persons.summaries.events import event_curves
 from bayesmodels.persons.summaries.visits import visit_summaries
 
 SKEWNESS = 0.8
-RATE_FIRST = {"term_sd": POINT["term_sd"][:, ::-1]}
+RATE_FIRST = skewed_rate(POINT["term_mean"], POINT["term_sd"][:, ::-1], 1, SKEWNESS)
 """A skewed term is the first of the random terms."""
 
 
@@ -139,7 +140,8 @@ def test_without_associations_the_exit_says_nothing_of_the_person(built):
 def test_without_skewness_persons_are_those_of_the_normal_model():
     normal = joint_study.model().build(STUDY)
     still = model(skewness=0.0).build(STUDY)
-    found = person_log_likelihood(still, joint_study.draws_of(still, RATE_FIRST))["follow_up"]
+    rate_first = skewed_rate(POINT["term_mean"], POINT["term_sd"][:, ::-1], 1, 0.0)
+    found = person_log_likelihood(still, joint_study.draws_of(still, rate_first))["follow_up"]
     expected = person_log_likelihood(normal, joint_study.draws_of(normal))["follow_up"]
     np.testing.assert_allclose(found, expected, atol=2e-3)
 

@@ -142,13 +142,13 @@ def _at_median(a: Assembly, skew: Any) -> tuple[Any, Any]:
 
 
 def _term_sds(model: CourseModel, a: Assembly, skew: Any) -> Any:
-    """SDs of the terms between persons, (stratum or 1, random term); `term_sd` of a skewed one is at its median."""
+    """SDs of the terms between persons, (stratum or 1, random term); a skewed one by the slope at its median."""
     sds = np.array([term.person_sd.sd for term in a.random if term.person_sd is not None])
     shape = (len(a.strata) if model.person_sd == "by_stratum" else 1, len(sds))
     if a.skewed_term is None:
         return half_normal("term_sd", sds, shape)
     slope = pt.concatenate([_at_median(a, skew)[0][None], pt.ones(len(sds) - 1)])
-    return half_normal("term_sd", sds * slope, shape, sampled=sds) / slope
+    return half_normal("term_sd_at_median", sds * slope, shape, sampled=sds) / slope
 
 
 def _shares(a: Assembly) -> dict[int, Any]:
@@ -206,7 +206,7 @@ def _check_strata(a: Assembly) -> None:
 
 
 def _term_means(a: Assembly, group_sd: Any, person_sd: Any, skew: Any) -> Any:
-    """Means of the terms over persons and start groups, (term, stratum); `term_mean` of a skewed one is its median.
+    """Means of the terms over persons and start groups, (term, stratum); of a skewed one is sampled its median.
 
     The mean over G start groups of effects drawn from Normal(m, s^2) with SD tau between groups is
     Normal(m, s^2 + tau^2 / G) (`group_sd`, pooling partial); of independent effects, Normal(m, s^2 / G) (pooling none).
@@ -222,7 +222,7 @@ def _term_means(a: Assembly, group_sd: Any, person_sd: Any, skew: Any) -> Any:
     if a.skewed_term is None:
         return pm.Normal("term_mean", mean, sd, dims=("any_term", "fitted_stratum"))
     below = np.eye(len(a.terms))[a.skewed_term][:, None] * (person_sd[:, 0] * _at_median(a, skew)[1])
-    return pm.Normal("term_mean", mean + below, sd, dims=("any_term", "fitted_stratum")) - below
+    return pm.Normal("term_median", mean + below, sd, dims=("any_term", "fitted_stratum")) - below
 
 
 def _group_sd(a: Assembly) -> Any:
@@ -254,7 +254,7 @@ def _group_deviations(a: Assembly, group_sd: Any) -> Any:
         else:
             known = _group_sd_scale(a) * CONTRASTS_KNOWN_TO
             spread_of_known = pt.sqrt(1.0 + (group_sd / known) ** 2)[:, None, None]
-            z = pm.Normal("effect_contrast", 0.0, spread_of_known, shape=shape)
+            z = pm.Normal("scaled_effect_contrast", 0.0, spread_of_known, shape=shape)
             scale = group_sd[:, None, None] / spread_of_known
         deviation = scale * (z[:, :, None, :] * contrasts).sum(axis=-1)
         rows.append(deviation.reshape((len(a.effects), strata * groups)))

@@ -48,7 +48,10 @@ def draw(form: str, rng: np.random.Generator) -> Case:
         truths, draws = (dict(scalars({**part, "week": VALOR_LAYOUT.weeks})) for part in (true, drawn))
         for f, stratum in enumerate(STRATA):
             label = f"effect_contrast[{OUTCOMES[0]}, {stratum}]"
-            draws[label], truths[label] = free["effect_contrast"][:, 0, f, 0], own["effect_contrast"][0, f, 0]
+            draws[label], truths[label] = (
+                free["scaled_effect_contrast"][:, 0, f, 0],
+                own["scaled_effect_contrast"][0, f, 0],
+            )
         draws["log_likelihood"] = refit.log_likelihoods(free)
         truths["log_likelihood"] = refit.log_likelihoods({name: value[None] for name, value in own.items()})[0]
         known = {name for name, values in draws.items() if (values == truths[name]).all()}  # fixed by the model

@@ -329,12 +329,12 @@ def free_variables(truth: Truth) -> dict[str, Array]:
     factor = np.linalg.cholesky(truth.correlation)
     partial = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
     return {
-        "term_mean": mean,
+        "term_median": mean,
         "effect_group_sd": np.array([truth.effect_sd]),
-        "effect_contrast": (np.diff(truth.effect[:, ::-1]) / np.sqrt(2.0) * np.hypot(1 / known, 1 / truth.effect_sd))[
-            None
-        ],
-        "term_sd": person_sd,
+        "scaled_effect_contrast": (
+            np.diff(truth.effect[:, ::-1]) / np.sqrt(2.0) * np.hypot(1 / known, 1 / truth.effect_sd)
+        )[None],
+        "term_sd_at_median": person_sd,
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,
         "error_sd": truth.residual_sd.T,
         "path_sd": truth.random_walk_sd.T,

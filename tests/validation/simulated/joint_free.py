@@ -1,6 +1,7 @@
 """The free variables of a joint model at a simulated truth: the model's own parametrisation, written out again."""
 
 import numpy as np
+from sampled_point import scaled_contrast
 
 
 def free_variables(truth, model, arrays):
@@ -9,12 +10,17 @@ def free_variables(truth, model, arrays):
     for k in truth.outcomes:
         means += [k.level, k.rate, k.effect.mean(axis=1)]
         contrasts.append((k.effect[:, 0] - k.effect[:, 1]) / np.sqrt(2.0))
+    effects = [(k.effect.type, k) for k in model.outcomes if k.effect.type != "none"]
+    priors = [k.effect_on_rate if shape == "slope_change" else k.effect_on_level for shape, k in effects]
+    effect_sds = [prior.sd for prior in priors]
     factor = np.linalg.cholesky(truth.correlation)
     partial = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
     found = {
         "effect_group_sd": truth.effect_sd,
         "term_mean": np.stack(means),
-        "effect_contrast": (np.stack(contrasts) / truth.effect_sd[:, None])[..., None],
+        "scaled_effect_contrast": scaled_contrast(
+            (np.stack(contrasts) / truth.effect_sd[:, None])[..., None], truth.effect_sd, effect_sds
+        ),
         "covariate_slope": np.concatenate([k.on_covariate for k in truth.outcomes]),
         "term_sd": truth.person_sd[None],
         "partial_correlation": (np.array(partial) + 1.0) / 2.0,

@@ -109,8 +109,14 @@ class Collapsed:
         Raises
         ------
         BayesmodelsError
-            Draws of a model of another shape, as where other visits are censored.
+            Draws of a model of another shape, as where other visits are censored, or of other free variables.
         """
+        absent = [v.name for v in self.variables if v.name not in draws]
+        if absent:
+            raise BayesmodelsError(
+                f"posterior: expected draws of {', '.join(absent)}, found none: it is of another model, or of an "
+                "earlier version; fit the model again"
+            )
         values = [draws[v.name].transpose("chain", "draw", ...).to_numpy() for v in self.variables]
         for variable, value in zip(self.variables, values, strict=True):
             if any(s is not None and s != n for s, n in zip(variable.type.shape, value.shape[2:], strict=True)):

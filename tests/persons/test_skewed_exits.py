@@ -16,6 +16,7 @@ from sampled_point import skewed_rate
 from scipy.special import logsumexp
 from scipy.stats import kstest, lognorm, norm
 
+from bayesmodels.errors import BayesmodelsError
 from bayesmodels.fitting.evaluate import python_mode
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.kernels.linear_mixed.variable import person_terms, unseen_terms
@@ -224,3 +225,9 @@ def test_the_longitudinal_part_keeps_the_skewness_and_its_marginal_likelihood():
     of_exits = exits.log_likelihood(np.zeros((16, 2)), np.asarray(point.exits.code))
     visits = person_log_likelihood(alone, joint_study.draws_of(alone, RATE_FIRST))
     np.testing.assert_allclose(found - of_exits, visits["visits"].to_numpy()[0, 0], atol=2e-3)
+
+
+def test_draws_of_other_free_variables_are_refused(built):
+    draws = joint_study.draws_of(built, RATE_FIRST).rename(term_median="term_mean")
+    with pytest.raises(BayesmodelsError, match=r"expected draws of term_median, found none.*fit the model again"):
+        next(collapsed(built).at(draws))

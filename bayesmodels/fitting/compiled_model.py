@@ -29,6 +29,11 @@ POINT = "free"
 """What nutpie's trace calls the free vector."""
 
 
+TOWARDS = 0.25
+"""How far from the initial point, on the way to a draw of the prior, chains start. Nearer, chains do not start apart;
+farther, tuning is long, and a chain can be left where a lag lies beyond the trial."""
+
+
 @dataclass(frozen=True)
 class CompiledModel:
     """Log-density and gradient of a model at a vector of its free variables, on their unconstrained scale.
@@ -132,9 +137,10 @@ class CompiledModel:
 def compile_model(pm_model: pm.Model) -> CompiledModel:
     """Compile a model's log-density and gradient, or find them on disk.
 
-    Chains start at jittered initial points. Where some variables are not kept, only those are jittered: parameters that
-    are far off, with numbers by person to match, can leave a chain where it started. The others start a little off
-    their prior's centre: there the density of one that the data do not inform is flat, which nutpie refuses.
+    Chains start a quarter of the way from the initial point to draws of the prior (`TOWARDS`), or at PyMC's jittered
+    initial points if the prior cannot be drawn from. Where some variables are not kept, only those are jittered:
+    parameters that are far off, with numbers by person to match, can leave a chain where it started. The others start a
+    little off their prior's centre: there the density of one that the data do not inform is flat, which nutpie refuses.
 
     The result takes new data without compiling again: ``compiled.with_data(name=array)``.
 
@@ -267,11 +273,45 @@ def _starting_points(pm_model: pm.Model, kept: Sequence[str]) -> Callable[[int],
 
     parameters = [rv for rv in pm_model.free_RVs if rv.name in kept]
     by_person = set(pm_model.free_RVs) - set(parameters)
-    return make_initial_point_fn(
-        model=pm_model,
-        overrides=off_centre(pm_model, parameters) if by_person else None,
-        jitter_rvs=by_person or set(pm_model.free_RVs),
+    if by_person:
+        starts = off_centre(pm_model, parameters)
+        return make_initial_point_fn(model=pm_model, overrides=starts, jitter_rvs=by_person)
+    try:
+        return _towards_draws(pm_model)
+    except NotImplementedError:  # a prior that cannot be drawn from
+        return make_initial_point_fn(model=pm_model, jitter_rvs=set(pm_model.free_RVs))
+
+
+def _towards_draws(pm_model: pm.Model) -> Callable[[int], dict[str, np.ndarray]]:
+    """Function of a seed to a point between PyMC's initial point and a draw of the prior, on the unconstrained scale.
+
+    PyMC's own jitter is of one size for every number: for one that is known to a hundredth it is far out.
+    """
+    from pymc.initial_point import make_initial_point_expression
+    from pymc.pytensorf import compile as compile_function
+    from pymc.pytensorf import find_rng_nodes, replace_rng_nodes, reseed_rngs
+    from pytensor.compile.mode import Mode
+
+    centres = make_initial_point_expression(
+        free_rvs=pm_model.free_RVs,
+        rvs_to_transforms=pm_model.rvs_to_transforms,
+        initval_strategies=pm_model.rvs_to_initial_values,
+        return_transformed=True,
     )
+    starts = []
+    for rv, centre in zip(pm_model.free_RVs, centres, strict=True):
+        transform = pm_model.rvs_to_transforms[rv]
+        drawn = rv if transform is None else transform.forward(rv, *rv.owner.inputs)
+        starts.append(centre + TOWARDS * (drawn - centre))
+    function = compile_function([], replace_rng_nodes(starts), mode=Mode("py", optimizer=None))
+    generators, names = find_rng_nodes(function.maker.fgraph.outputs), [value.name for value in pm_model.value_vars]
+
+    def start(seed: int) -> dict[str, np.ndarray]:
+        reseed_rngs(generators, seed)
+        return dict(zip(names, function(), strict=True))
+
+    start(0)
+    return start
 
 
 def _joined(starting: Callable[[int], dict[str, np.ndarray]], lock: threading.Lock, seed: int) -> np.ndarray:

@@ -247,7 +247,7 @@ def test_the_verdict_comes_first_then_the_worst_scalars_by_name(good):
     assert text.startswith("The chains did not converge (")
     assert "Largest R-hat: y (R-hat 1.2" in text.splitlines()[-1]
     assert html.startswith("<div><p><strong>The chains did not converge</strong> (")
-    assert html.index("Largest R-hat") < html.index(">y<") < html.index("Smallest bulk ESS")
+    assert html.index("Largest R-hat") < html.index(">y<") < html.index("Smallest effective sample size")
     fine = convergence(_tree(good))
     assert fine._repr_html_().startswith("<div><p><strong>The chains converged</strong>: worst R-hat")
     short = convergence(_tree(_with_rhat(1.02)))

@@ -17,7 +17,12 @@ from bayesmodels.parts.formulas import as_html, meanings, prose_html
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.posterior.wording import places
 
-SUBSCRIPTS = {r"_\{iv?\}": "i: person", r"_\{gv?\}": "g: start group", r"v\}": "v: visit", r"_\{s\}": "s: stratum"}
+SUBSCRIPTS = {
+    r"_\{iv?\}": "i: person",
+    r"_\{gv?\}": "g: start group",
+    r"_\{[ig]?v[ }]": "v: visit",
+    r"_\{s\}": "s: stratum",
+}
 """Subscripts that models share: a pattern that says whether one is there, and its meaning."""
 
 

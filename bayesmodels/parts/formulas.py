@@ -15,7 +15,7 @@ from typing import Any
 
 _MARKED = re.compile(r"([_^])\{([^{}]*)\}")
 _WORD_JOINER = "\u2060"
-_LETTER = re.compile(r"(?<![\w&;#])([A-Za-zΑ-ω])(?=_\{|[^\w;]|$)")
+_LETTER = re.compile(r"(?<![\w&;#{])(?!a [a-z]{2})([A-Za-zΑ-ω])(?=_\{|[^\w;]|$)")
 
 WHERE = " where "
 

@@ -143,8 +143,9 @@ class Convergence:
         }
 
     def _worst_rows(self, by: str, count: int = 5) -> pd.DataFrame:
-        """The scalars with the worst value of one diagnostic, undefined ones first, with their names in full."""
-        found = self.table.sort_values(by, ascending=by != "rhat", na_position="first").head(count)
+        """The scalars with the worst R-hat, or `ess`, the smaller of two; undefined ones first, names in full."""
+        table = self.table.assign(ess=self.table[["ess_bulk", "ess_tail"]].min(axis=1))
+        found = table.sort_values(by, ascending=by != "rhat", na_position="first").head(count)
         names = [f"{name}[{index}]" if index else name for name, index in found[["variable", "index"]].to_numpy()]
         numbers = {
             "R-hat": [_said(value, 3) for value in found["rhat"]],
@@ -164,7 +165,7 @@ class Convergence:
         rest = escape(said[len(verdict) :])
         tables = "".join(
             f"<p>{heading}</p>{html_table(self._worst_rows(by))}"
-            for heading, by in (("Largest R-hat", "rhat"), ("Smallest bulk ESS", "ess_bulk"))
+            for heading, by in (("Largest R-hat", "rhat"), ("Smallest effective sample size (ESS)", "ess"))
         )
         return f"<div><p><strong>{escape(verdict)}</strong>{rest}</p>{tables if len(self.table) else ''}</div>"
 

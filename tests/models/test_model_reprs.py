@@ -251,6 +251,7 @@ def test_models_of_trials_show_scales_and_equations():
     one = OneStageModel(surrogate=end, outcome=end)
     assert "patient SD 4" in repr(one)
     assert ("mean effect", "Normal(0, 3)", "") in shown_rows(one)
+    assert "v: visit" not in one._repr_html_()
 
 
 def test_a_part_of_ones_own_is_shown_by_its_name_or_its_formula():

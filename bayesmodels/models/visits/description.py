@@ -133,9 +133,9 @@ def _notes(
     random = [f"{name} of {said(k.name)}" for k in model.outcomes for name in _varying(k, terms)]
     if random:
         skewed = [said(k.name) for k in model.outcomes if k.rate_skewness is not None]
-        law = "they are normal"
+        law = "normal"
         if skewed:
-            law += f", the rate of {skewed[0]} shifted log-normal with its long tail where it gets worse faster"
+            law += f" but for the rate of {skewed[0]}, shifted log-normal with its long tail where it gets worse faster"
         found.append(f"One vector of correlated random effects per person: {', '.join(random)}; {law}.")
     walks = [
         f"{said(k.name)} (steps shrink with time)" if k.random_walk_time_constant is not None else said(k.name)

@@ -241,6 +241,25 @@ def test_draws_that_would_do(good):
     assert by_rhat_alone.draws_needed == 2000
 
 
+def test_the_verdict_comes_first_then_the_worst_scalars_by_name(good):
+    tree = _tree(good, y=_with_rhat(1.2))
+    text, html = repr(convergence(tree)), convergence(tree)._repr_html_()
+    assert text.startswith("The chains did not converge (")
+    assert "Largest R-hat: y (R-hat 1.2" in text.splitlines()[-1]
+    assert html.startswith("<div><p><strong>The chains did not converge</strong> (")
+    assert html.index("Largest R-hat") < html.index(">y<") < html.index("Smallest effective sample size")
+    fine = convergence(_tree(good))
+    assert fine._repr_html_().startswith("<div><p><strong>The chains converged</strong>: worst R-hat")
+    short = convergence(_tree(_with_rhat(1.02)))
+    assert short._repr_html_().startswith("<div><p><strong>Short chains</strong>: R-hat above 1.01")
+
+
+def test_names_of_parameters_are_escaped(good):
+    html = convergence(_tree(good, **{"<b>y": _with_rhat(1.2)}))._repr_html_()
+    assert "<b>y" not in html
+    assert "&lt;b&gt;y" in html
+
+
 def test_limits_can_be_chosen_and_looser_ones_are_told(good):
     strict = ConvergenceLimits(divergences=0, share_divergent=0)
     assert convergence(_tree(good, diverging=1), strict).verdict == "not_converged"

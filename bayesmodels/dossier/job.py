@@ -20,6 +20,7 @@ from bayesmodels.dossier.page import lead, sections
 from bayesmodels.dossier.statement import Statement
 from bayesmodels.dossier.statements import cautions, statements
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.listed_folder import ELSEWHERE, PROGRAM, SCHEMA, ListedFolder
 from bayesmodels.reporting.page import Lead, Section, compose
 from bayesmodels.safe_labels import file_names, table_csv
@@ -152,7 +153,7 @@ class Dossier:
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}</p>" for line in self.sentence().splitlines())
-        return f"<h3>{escape(self.title)}</h3>{lines}{checklist_table(self.missing).to_html(index=False)}"
+        return f"<h3>{escape(self.title)}</h3>{lines}{html_table(checklist_table(self.missing))}"
 
 
 def make_dossier(source: str | Path, out: str | Path | None = None) -> Dossier:

@@ -173,9 +173,11 @@ class NotebookTable:
         """Return the table as HTML."""
         if not self._states:
             return "<em>preparing …</em>"
+        left = "style='text-align: left'"
         rows = "".join(
-            f"<tr><td>{html.escape(s.label)}</td><td><progress max='1' value='{s.share:.3f}'></progress></td>"
-            f"<td>{s.finished} of {s.total}</td><td>{html.escape(s.note)}</td></tr>"
+            f"<tr><td {left}>{html.escape(s.label)}</td>"
+            f"<td><progress max='1' value='{s.share:.3f}'></progress></td>"
+            f"<td>{s.finished} of {s.total}</td><td {left}>{html.escape(s.note)}</td></tr>"
             for s in sorted(self._states.values(), key=lambda s: (len(s.label), s.label))
         )
         return f"<table aria-label='progress'>{rows}</table>"

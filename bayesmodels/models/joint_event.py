@@ -9,13 +9,15 @@ import pymc as pm
 from pydantic import Field, model_validator
 
 from bayesmodels.kernels.hazards.follow_up import follow_up
+from bayesmodels.models.description import Description
 from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
+from bayesmodels.models.visits.description import course_description
 from bayesmodels.models.visits.design import as_data, data_names, design_of
 from bayesmodels.models.visits.event import Event
 from bayesmodels.models.visits.exposure import exits_of
 from bayesmodels.models.visits.hazard_terms import hazards
-from bayesmodels.models.visits.priors import course_rows, event_rows
+from bayesmodels.models.visits.priors import course_rows, event_rows, known_course_rows, known_event_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
 from bayesmodels.parts.priors import PriorRow
@@ -134,3 +136,6 @@ class JointEventModel(CourseModel):
             parameter, prior, unit, source, and what the parameter is of.
         """
         return [*course_rows(self, data), *event_rows(self, data)]
+
+    def _description(self) -> Description:
+        return course_description(self, lambda: [*known_course_rows(self), *known_event_rows(self)], self.events)

@@ -9,13 +9,15 @@ from pydantic import BeforeValidator, PlainSerializer, field_validator
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed
+from bayesmodels.models.description import Description
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.possible_values import value_problems
 from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
+from bayesmodels.models.visits.description import course_description
 from bayesmodels.models.visits.design import as_data, data_names, design_of
 from bayesmodels.models.visits.external import borrow, checked_trial, trial_warnings
-from bayesmodels.models.visits.priors import borrowing_rows, course_rows
+from bayesmodels.models.visits.priors import borrowing_rows, course_rows, known_course_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
 from bayesmodels.parts.borrowing import BORROWING
@@ -128,6 +130,9 @@ class LongitudinalModel(CourseModel):
         """
         rows = course_rows(self, data)
         return rows if self.borrowing is None else rows + borrowing_rows(self, data)
+
+    def _description(self) -> Description:
+        return course_description(self, lambda: known_course_rows(self))
 
     def warnings(self, data: Study) -> list[Problem]:
         """What is doubtful in a study's trials for this model: several that are taken for one, or left out.

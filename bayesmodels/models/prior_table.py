@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from bayesmodels.errors import BadInput
+from bayesmodels.html_tables import html_table
+from bayesmodels.vocabulary import ALL
 
 COLUMNS = ("outcome", "endpoint", "parameter", "stratum", "prior", "unit", "source")
 NEEDED = ("parameter", "prior", "unit", "source")
+
+
+class PriorTable(pd.DataFrame):
+    """A table of priors, which Jupyter shows with text aligned left; what is made from it is a plain DataFrame."""
+
+    def _repr_html_(self) -> str:
+        return html_table(shown_columns(self))
+
+
+def prior_frame(rows: Sequence[Mapping[str, str]]) -> PriorTable:
+    """Rows of priors as a table.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        With the entries `prior_table` asks for.
+    """
+    return PriorTable(rows, columns=[name for name in COLUMNS if any(name in row for row in rows)])
+
+
+def shown_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without the columns of labels that are blank, or "all" in every row.
+
+    Parameters
+    ----------
+    table : DataFrame
+    """
+    labels = [name for name in table.columns if name not in NEEDED]
+    return table.drop(columns=[name for name in labels if table[name].isin(["", ALL]).all()])
 
 
 def prior_table(model: Any, data: Any = None) -> pd.DataFrame:
@@ -46,4 +78,4 @@ def prior_table(model: Any, data: Any = None) -> pd.DataFrame:
     ]
     if lacking:
         raise BadInput(lacking)
-    return pd.DataFrame(rows, columns=[name for name in COLUMNS if any(name in row for row in rows)])
+    return prior_frame(rows)

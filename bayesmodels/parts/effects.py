@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve, Term
+from bayesmodels.parts.formulas import said
 from bayesmodels.parts.priors import HalfNormal, LogNormal, MeanPrior, Normal, PriorFields
 from bayesmodels.vocabulary import months
 
@@ -62,6 +63,13 @@ def _lag(lag: LogNormal | float | None, outcome: str) -> Any:
     return (0.0, {}, ()) if lag is None else (lag, {"effect_lag": pt.constant(lag)}, (float(lag),))
 
 
+def _since_said(lag: LogNormal | float | None) -> str:
+    """Months since the effect began, as a formula."""
+    if not lag:
+        return "x_{+}"
+    return f"(x − {lag:g})_{{+}}" if isinstance(lag, float) else "(x − lag)_{+}"
+
+
 def _since(x: Any, lag: Any) -> Any:
     """Months since the effect began, zero before."""
     return pt.maximum(x - lag, 0.0)
@@ -81,6 +89,11 @@ class NoEffect(BaseModel):
     model_config = _FROZEN
     type: Literal["none"] = "none"
     effect_unit: Literal[""] = ""
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return "f(t)"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No terms."""
@@ -107,6 +120,11 @@ class Step(BaseModel):
     effect_unit: Literal["{unit}"] = LEVEL
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return "f(t) + effect [x > 0]"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect."""
@@ -141,6 +159,11 @@ class SlopeChange(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS}
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return f"f(t) + effect {_since_said(self.lag)}"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one."""
@@ -207,6 +230,19 @@ class Plateau(BaseModel):
             )
         return self
 
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        shape = f"1 − exp(−{_since_said(self.lag)} / κ)"
+        stops = self.drift_on_drug == "stops"
+        body = "f(t − ∫_{0}^{x} h) + effect h(x)" if stops else f"f(t) + effect ({shape})"
+        if self.late_slope is not None:
+            body += f" + late_slope (x − {self.late_after:g})_{{+}}"
+        if self.extension_weeks is not None:
+            first, last = self.extension_weeks
+            body += f" + extension_shift [week {first:g} to {last:g}]"
+        return f"{body} where {f'h(x) = {shape}, ' if stops else ''}κ: time constant"
+
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` and `effect_time_constant`."""
         lag, published, jumps = _lag(self.lag, outcome.name)
@@ -270,6 +306,11 @@ class Transit(BaseModel):
     person_sd: HalfNormal | None = None
     prior_fields: ClassVar[PriorFields] = {"delay": _MONTHS, "stages": ("", "number")}
 
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return "f(t) + effect P(k, k x_{+} / delay) where P: regularised lower incomplete gamma function, k: stages"
+
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes the mean delay as `effect_lag`."""
         delay = self.delay.variable(f"{outcome.name}_transit_delay")
@@ -327,6 +368,13 @@ class DeceleratingSlope(BaseModel):
     size: MeanPrior | None = None
     person_sd: HalfNormal | None = None
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS, "rho": ("", "per month")}
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        body = "f(t) + effect (exp(−ρ (t − u)) − exp(−ρ t)) / ρ"
+        of = "of the untreated course" if self.rho == "trajectory" else "of the effect"
+        return f"{body} where u = {_since_said(self.lag)}, ρ: {of}"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """Term effect; publishes `effect_lag` where there is one.
@@ -405,6 +453,11 @@ class ProportionalSlowing(BaseModel):
     group_sd: float = Field(default=0.15, ge=0)
     prior_fields: ClassVar[PriorFields] = {"lag": _MONTHS}
 
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return f"f(t) − share (f(t) − f(t − u)) where u = {_since_said(self.lag)}"
+
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term; `slowed` gives x_+; publishes `effect_lag` where there is one.
 
@@ -464,6 +517,13 @@ class Follows(BaseModel):
     gain: Normal = Normal(mean=0.0, sd=0.5, source="cohort slope 0.46 points a month per ln NfL")
     lag: Lag = None
     prior_fields: ClassVar[PriorFields] = {"gain": ("", "{unit} per month per unit followed"), "lag": _MONTHS}
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        lag = "0" if not self.lag else (f"{self.lag:g}" if isinstance(self.lag, float) else "lag")
+        until = "t" if lag == "0" else f"t − {lag}"
+        return f"f(t) + gain ∫_{{0}}^{{{until}}} Δ where Δ: effect of the drug on {said(self.outcome)}"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes `follow_gain`."""

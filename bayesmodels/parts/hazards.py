@@ -107,6 +107,11 @@ class Weibull(BaseModel):
     log_shape: Normal = Normal(mean=0.0, sd=0.5, source="k between .4 and 2.7: 2 SD")
     prior_fields: ClassVar[PriorFields] = {"level": _LEVEL_FIELD, "log_shape": ("log shape of the baseline hazard", "")}
 
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return "exp(level) (t / 12)^{k − 1}"
+
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns 1 and log t, centred at the typical event (data of the model: its log less that of 12 months)."""
         typical = exposure.typical
@@ -174,6 +179,14 @@ class PiecewiseConstant(BaseModel):
         pieces = self.pieces if self.knot_weeks is None else len(self.knot_weeks) + 1
         walk = ("SD of the log baseline hazard's random walk, first piece to last", "log hazard")
         return {"level": _LEVEL_FIELD} | ({"random_walk_sd": walk} if pieces > 1 else {})
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        if self.knot_weeks is None:
+            return f"constant in {self.pieces} pieces of about as many events" if self.pieces > 1 else "constant"
+        weeks = ", ".join(f"{week:g}" for week in self.knot_weeks)
+        return f"constant between weeks 0, {weeks} and the end" if weeks else "constant"
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """One column per piece."""
@@ -246,6 +259,11 @@ class PenalisedSpline(BaseModel):
         "trend": ("change of the log baseline hazard, week 0 to the last", "log hazard"),
         "roughness": ("SD of the baseline's second differences", "log hazard"),
     }
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return f"exp of a cubic spline of {self.functions} functions, its bends penalised"
 
     def baseline(self, exposure: Exposure) -> Baseline:
         """Columns: 1, centred time over the span, and `functions` - 2 bends."""

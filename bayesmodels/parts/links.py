@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from bayesmodels.errors import BadConfig
 from bayesmodels.parts.curve import Curve
+from bayesmodels.parts.formulas import said
 from bayesmodels.parts.priors import LogNormal, Normal, PriorFields
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +54,12 @@ class RatioPower(BaseModel):
     exponent: Normal
     lag: LogNormal
     prior_fields: ClassVar[PriorFields] = {"exponent": ("", "ln rate per ln ratio"), "lag": ("", "months")}
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        other = f"D h: effect of the drug on {said(self.outcome)}, lag months earlier"
+        return f"f(t) with its rate times exp(exponent D h) where {other}"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term; `rate_given` is the basis of the rate; publishes the exponent as `drug_effect`."""
@@ -93,6 +100,12 @@ class DropGain(BaseModel):
     gain: Normal
     lag: LogNormal
     prior_fields: ClassVar[PriorFields] = {"gain": ("", "{unit} per month per ln drop"), "lag": ("", "months")}
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        other = f"D h: effect of the drug on {said(self.outcome)}, lag months earlier, ρ: of the untreated course"
+        return f"f(t) − gain ∫_{{0}}^{{t}} exp(−ρ u) D h(u) du where {other}"
 
     def curve(self, outcome: Any, trajectory: Curve, effects: Mapping[str, Curve]) -> Curve:
         """No term of its own: uses the other outcome's; publishes the gain as `drug_effect`."""

@@ -49,6 +49,11 @@ class Linear(BaseModel):
     model_config = _FROZEN
     type: Literal["linear"] = "linear"
 
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        return "level + rate t"
+
     def curve(self, outcome: Any) -> Curve:
         """Terms level and rate."""
         return Curve(level_and_rate(outcome), lambda t: {"level": pt.ones_like(t), "rate": t})
@@ -76,6 +81,12 @@ class Decelerating(BaseModel):
         if isinstance(rho, float) and not 0 < rho < float("inf"):
             raise ValueError("expected rho above 0 (a course that does not decelerate is linear)")
         return rho
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        rho = f"{self.rho:.3g}" if isinstance(self.rho, float) else "ρ"
+        return f"level + rate (1 − exp(−{rho} t)) / {rho}"
 
     def curve(self, outcome: Any) -> Curve:
         """Terms level and rate; publishes `deceleration`."""
@@ -108,6 +119,14 @@ class Piecewise(BaseModel):
         if list(knots) != sorted(set(knots)) or knots[0] <= 0:
             raise ValueError("expected rising weeks above 0")
         return knots
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        bends = (
+            f"rate_change_{{{j}}} (t − {months(week):.3g})_{{+}}" for j, week in enumerate(self.knot_weeks, start=1)
+        )
+        return " + ".join(["level + rate t", *bends])
 
     def curve(self, outcome: Any) -> Curve:
         """Terms level, rate and a change of rate per knot, Normal(0, the rate's prior spread)."""
@@ -149,6 +168,14 @@ class NaturalSpline(BaseModel):
         if list(knots) != sorted(set(knots)) or knots[0] < 0:
             raise ValueError("expected rising weeks, 0 or later")
         return knots
+
+    @property
+    def formula(self) -> str:
+        """As of `parts.formulas`."""
+        bends = [f"bend_{{{j}}} N_{{{j}}}(t)" for j in range(1, len(self.knot_weeks) - 1)]
+        weeks = ", ".join(f"{week:g}" for week in self.knot_weeks)
+        body = " + ".join(["level + rate t", *bends])
+        return f"{body} where N: natural cubic splines with knots at weeks {weeks}"
 
     def curve(self, outcome: Any) -> Curve:
         """Terms level, rate and one per bend, Normal(0, the rate's prior spread)."""

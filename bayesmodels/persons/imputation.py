@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput, in_full
+from bayesmodels.html_tables import html_table
 from bayesmodels.persons.collapsed import Collapsed, collapsed_or_error, thinned
 from bayesmodels.persons.prediction.predict import predict
 from bayesmodels.persons.replicated_trials import place_of
@@ -77,7 +79,7 @@ class ImputedTables:
         return f"<ImputedTables, {self.sentence()}>"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>" + self.table.to_html(index=False, float_format="{:.3f}".format)
+        return f"<p>{escape(self.sentence())}</p>" + html_table(self.table, "{:.3f}")
 
 
 def impute(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayesmodels.html_tables import html_table
 from bayesmodels.planning.curves import PowerCurve, power_curve
 from bayesmodels.planning.design_plan import DesignPlan
 from bayesmodels.planning.grid import AXES
@@ -249,7 +250,7 @@ class PlannedTrial:
         return self.sentence()
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return html_table(self.table, "{:.3g}")
 
 
 def _measure(drawn: Sequence[str], rows: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ import json
 import math
 from collections import OrderedDict
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.archive import FROM_FIT, require_draws
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits, Verdict
 from bayesmodels.vocabulary import VARIABLES
@@ -140,12 +142,32 @@ class Convergence:
             "thresholds": self.limits.model_dump(),
         }
 
+    def _worst_rows(self, by: str, count: int = 5) -> pd.DataFrame:
+        """The scalars with the worst R-hat, or `ess`, the smaller of two; undefined ones first, names in full."""
+        table = self.table.assign(ess=self.table[["ess_bulk", "ess_tail"]].min(axis=1))
+        found = table.sort_values(by, ascending=by != "rhat", na_position="first").head(count)
+        names = [f"{name}[{index}]" if index else name for name, index in found[["variable", "index"]].to_numpy()]
+        numbers = {
+            "R-hat": [_said(value, 3) for value in found["rhat"]],
+            "bulk ESS": [_said(value, 0) for value in found["ess_bulk"]],
+            "tail ESS": [_said(value, 0) for value in found["ess_tail"]],
+        }
+        return pd.DataFrame({"parameter": names} | numbers)
+
     def __repr__(self) -> str:
-        return self.sentence()
+        """Return the verdict in words, then the scalars with the largest R-hat."""
+        worst = f"\nLargest R-hat: {'; '.join(self.worst())}." if len(self.table) else ""
+        return f"{self.sentence()}{worst}"
 
     def _repr_html_(self) -> str:
-        worst = self.table.sort_values("rhat", ascending=False).head(10)
-        return f"<p>{self.sentence()}</p>{worst.to_html(index=False, float_format='{:.4g}'.format)}"
+        said = self.sentence()
+        verdict = said.partition(": " if self.verdict in ("ok", "short") else " (")[0]
+        rest = escape(said[len(verdict) :])
+        tables = "".join(
+            f"<p>{heading}</p>{html_table(self._worst_rows(by))}"
+            for heading, by in (("Largest R-hat", "rhat"), ("Smallest effective sample size (ESS)", "ess"))
+        )
+        return f"<div><p><strong>{escape(verdict)}</strong>{rest}</p>{tables if len(self.table) else ''}</div>"
 
 
 def convergence(posterior: xr.DataTree, limits: ConvergenceLimits | None = None) -> Convergence:

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from importlib.metadata import version
 from importlib.resources import files
 from io import BytesIO
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import in_full
+from bayesmodels.html_tables import html_table
 from bayesmodels.reporting.chapter import Chapter, Reading
 from bayesmodels.reporting.layout import CONVERGENCE, DATA, PERSONS, STATISTICS, Layout, Statistic
 from bayesmodels.surrogacy.verdict import Verdict
@@ -69,7 +71,7 @@ class AnalysisResults:
         return f"{len(self.table)} statistics of {self.table['table'].nunique()} tables: {told}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>{self.table.head(20).to_html(index=False, na_rep='')}"
+        return f"<p>{escape(self.sentence())}</p>{html_table(self.table, most=20)}"
 
     def as_json(self) -> bytes:
         """Content of ``ard.json``: `about`, then `results`, a line each; what a row has not is left out of it."""

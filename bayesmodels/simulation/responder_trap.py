@@ -23,12 +23,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from bayesmodels.errors import BadInput
+from bayesmodels.html_tables import html_table
 
 Array = npt.NDArray[np.float64]
 
@@ -142,7 +144,7 @@ class ResponderTrap:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.sentence()}</p>" + self.table.to_html(index=False, float_format="{:.3g}".format)
+        return f"<p>{escape(self.sentence())}</p>" + html_table(self.table, "{:.3g}")
 
 
 def responder_trap(

@@ -7,6 +7,8 @@ from html import escape
 
 import pandas as pd
 
+from bayesmodels.html_tables import html_table
+
 NO_DIFFERENCE = {"win ratio": 1.0, "win odds": 1.0, "win probability": 0.5}
 """Values of a quantity at which the groups do not differ; 0 for every other."""
 
@@ -121,7 +123,7 @@ def as_html(table: pd.DataFrame) -> str:
     str
         Markup.
     """
-    return table.to_html(index=False, float_format="{:.4f}".format, na_rep="–")
+    return html_table(table, "{:.4f}", nothing="–")
 
 
 def row(

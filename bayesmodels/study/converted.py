@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput
+from bayesmodels.html_tables import html_table
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.study.checks.settings import check_settings
 from bayesmodels.study.checks.tables import check_tables
@@ -172,7 +173,7 @@ class ConvertedTables:
         from html import escape
 
         notes = "".join(f"<p>{escape(line)}</p>" for line in (*self.notes, *self.warnings))
-        return f"<p>{escape(self.sentence())}</p>{self.table.to_html(index=False, border=0)}{notes}"
+        return f"<p>{escape(self.sentence())}</p>{html_table(self.table)}{notes}"
 
 
 def left_out_table(reasons: Mapping[str, pd.Series]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.study.checks.doubtful import means_warnings
 from bayesmodels.study.checks.labels import DistinctLabels
 from bayesmodels.study.checks.means import check_means
@@ -193,7 +194,7 @@ class MeansTable:
 
     def _repr_html_(self) -> str:
         title = "<br>".join(escape(line) for line in self._title().splitlines())
-        return f"<div><p>{title}</p>{self._by_outcome().to_html(index=False, border=0, escape=True)}</div>"
+        return f"<div><p>{title}</p>{html_table(self._by_outcome())}</div>"
 
 
 def read_means(

@@ -300,10 +300,12 @@ class Study:
             external = ", ".join(f"{n['persons']:,} of {trial}" for trial, n in self.counts["external"].items())
             title += f"; external persons beside it: {external}"
         groups = summary.group_table(t.persons, t.visits, t.events, self.start_groups, self.stratum_labels)
-        return title, [groups, summary.outcome_table(self.counts)]
+        ends = summary.event_table(t.persons, t.events, self.start_groups)
+        tables = [groups, summary.outcome_table(self.counts, t.visits), ends]
+        return title, [table for table in tables if len(table)]
 
     def __repr__(self) -> str:
-        """Persons, visits, follow-up, missing visits and deaths."""
+        """Persons, visits and their weeks, follow-up, missing visits and events."""
         return summary.as_text(*self._shown())
 
     def _repr_html_(self) -> str:

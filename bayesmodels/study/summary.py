@@ -8,8 +8,9 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from bayesmodels.html_tables import html_table
 from bayesmodels.study import schedule
-from bayesmodels.study.checks.event_words import family
+from bayesmodels.study.checks.event_words import NONE, family
 from bayesmodels.vocabulary import ALL
 
 
@@ -61,7 +62,7 @@ def count(
 
 def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFrame | None, groups: Sequence[str],
                 strata: Sequence[str]) -> pd.DataFrame:  # fmt: skip
-    """One row per start group and stratum: persons, drug start, follow-up, deaths."""
+    """One row per start group and stratum: persons, drug start, follow-up, deaths; of one person alone, no values."""
     exits = schedule.follow_up(visits, events)["exit"]
     fate = None if events is None else events.set_index("person")["event"].map(_is_death)
     rows = []
@@ -75,28 +76,47 @@ def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFram
                     "stratum": stratum,
                     "persons": len(members),
                     "drug from week": _switch(members["drug_start_week"]),
-                    "follow-up, weeks": f"{weeks.median():.0f} ({weeks.min():.0f} to {weeks.max():.0f})"
-                    if len(weeks)
-                    else "",
-                    "deaths": "" if fate is None else int(fate.reindex(members["person"]).sum()),
+                    "follow-up, weeks": _of_several(
+                        weeks, f"{weeks.median():.0f} ({weeks.min():.0f} to {weeks.max():.0f})"
+                    ),
+                    "deaths": "" if fate is None else _of_several(weeks, int(fate.reindex(members["person"]).sum())),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def outcome_table(counts: dict) -> pd.DataFrame:
-    """One row per outcome: visits made, missing and censored."""
+def outcome_table(counts: dict, visits: pd.DataFrame) -> pd.DataFrame:
+    """One row per outcome: visits made, the weeks they gather around, missing and censored."""
+    nominal = np.array(counts["nominal_weeks"])
+    weeks = {
+        outcome: np.unique(schedule.nearest_week(own["week"].to_numpy(float), nominal))
+        for outcome, own in visits.groupby("outcome")
+    }
     return pd.DataFrame(
         [
             {
                 "outcome": outcome,
                 "visits": made,
+                "weeks": _span(weeks[outcome]),
                 "missing": _share(counts["missing_visits"][outcome], counts["expected_visits"][outcome]),
                 "censored": counts["censored"][outcome],
             }
             for outcome, made in counts["visits"].items()
         ]
     )
+
+
+def event_table(persons: pd.DataFrame, events: pd.DataFrame | None, groups: Sequence[str]) -> pd.DataFrame:
+    """One row per event, "none" last: persons of each start group whose follow-up it ended; empty without a table."""
+    if events is None:
+        return pd.DataFrame()
+    group = persons.set_index("person")["start_group"].reindex(events["person"]).to_numpy()
+    counted = pd.crosstab(events["event"].to_numpy(), group).reindex(columns=list(groups), fill_value=0)
+    order = sorted(counted.index, key=lambda event: (event == NONE, event))
+    table = counted.loc[order].rename_axis(index=None, columns=None)
+    table.insert(len(table.columns), "persons", table.sum(axis=1), allow_duplicates=True)
+    table.insert(0, "end of follow-up", table.index, allow_duplicates=True)
+    return table.reset_index(drop=True)
 
 
 def heading(
@@ -115,9 +135,13 @@ def heading(
     return "; ".join(parts) + f"\nvisits near weeks {weeks}{more}"
 
 
+ONE = "–"
+"""In place of what would be a single person's value."""
+
 FOOTNOTE = (
-    "Follow-up: median (range), to the exit week, or to the last visit where there is no events table. Missing: visits "
-    "not made, of those expected at the weeks the visits gather around from the person's entry to the end of follow-up."
+    "Weeks: those the visits gather around. Follow-up: median (range), to the exit week, or to the last visit where "
+    "there is no events table. Missing: visits not made, of those expected at these weeks from a person's entry to the "
+    "end of follow-up. –: of a single person."
 )
 
 
@@ -129,8 +153,9 @@ def as_text(title: str, tables: Sequence[pd.DataFrame]) -> str:
 
 def as_html(title: str, tables: Sequence[pd.DataFrame]) -> str:
     """Title, tables and footnote as HTML, every label escaped."""
-    lines = "<br>".join(escape(line) for line in title.splitlines())
-    body = "".join(table.to_html(index=False, border=0, escape=True) for table in tables)
+    first, *others = (escape(line) for line in title.splitlines())
+    lines = "<br>".join([f"<b>{first}</b>", *others])
+    body = "".join(html_table(table) for table in tables)
     return f"<div><p>{lines}</p>{body}<p><small>{escape(FOOTNOTE)}</small></p></div>"
 
 
@@ -152,6 +177,16 @@ def _switch(weeks: pd.Series) -> str:
     span = f"{low:g}" if low == high else f"{started.median():g} ({low:g} to {high:g})"
     never = len(weeks) - len(started)
     return f"{span}; {never} never" if never else span
+
+
+def _of_several[Shown](persons: pd.Series, value: Shown) -> Shown | str:
+    """A value, unless it is of nobody, or a single person's."""
+    return ("", ONE)[len(persons)] if len(persons) < 2 else value
+
+
+def _span(weeks: np.ndarray) -> str:
+    """First and last of some weeks, and how many there are."""
+    return f"{weeks[0]:g}" if len(weeks) == 1 else f"{len(weeks)}, from {weeks[0]:g} to {weeks[-1]:g}"
 
 
 def _share(missing: int, expected: int) -> str:

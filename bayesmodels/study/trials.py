@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.study.checks.doubtful import trial_warnings
 from bayesmodels.study.checks.labels import DistinctLabels
 from bayesmodels.study.checks.trials import COLUMNS, ENDPOINTS, OneSided, check_trials
@@ -202,7 +203,7 @@ class TrialTable:
         return f"{self._title()}\n\n{self._shown().to_string(index=False, na_rep='')}"
 
     def _repr_html_(self) -> str:
-        table = self._shown().to_html(index=False, border=0, escape=True, na_rep="")
+        table = html_table(self._shown())
         return f"<div><p>{escape(self._title())}</p>{table}</div>"
 
 

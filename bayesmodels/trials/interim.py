@@ -13,6 +13,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import judged, refit_of, stacked
 from bayesmodels.fitting.settings import resolved
+from bayesmodels.html_tables import html_table
 from bayesmodels.models.shared_rate.design import rate_layout
 from bayesmodels.models.shared_rate.model import SharedRateModel
 from bayesmodels.reporting.chapters.disease_rate import HEALEY_RULE, Decision, DecisionRule
@@ -90,7 +91,7 @@ class InterimAnalyses:
         return self.sentence()
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return html_table(self.table, "{:.3g}")
 
 
 def as_of(study: Study, day: float, calendar_column: str) -> Study:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayesmodels.html_tables import html_table
 from bayesmodels.trials.kept import Rule, said
 from bayesmodels.trials.loop import Record
 
@@ -279,4 +280,4 @@ class OperatingCharacteristics:
         return self.sentence()
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return html_table(self.table, "{:.3g}")

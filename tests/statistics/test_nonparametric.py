@@ -149,7 +149,7 @@ def test_without_an_event_there_is_no_variance():
     assert other_first.at([2.0, 4.5])[["se", "lower", "upper"]].isna().all(axis=None)
     assert other_first.at(6.0)[["se", "lower", "upper"]].notna().all(axis=None)
     assert "95 % confidence interval unknown" in none.sentence()
-    assert "<td>–</td>" in none._repr_html_()
+    assert ">–</td>" in none._repr_html_()
     mean = restricted_mean(time, np.zeros(10, bool), 9.0)
     assert mean.estimate == 9.0
     assert np.isnan([mean.se, mean.lower, mean.upper]).all()

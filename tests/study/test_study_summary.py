@@ -143,17 +143,31 @@ def test_repr_shows_groups_follow_up_missing_visits_and_deaths(study):
     )
     assert text.splitlines()[1] == "visits near weeks 0, 28"
     rows = [line.split() for line in text.splitlines()]
-    assert "delayed faster 1 28 28 (28 to 28) 1".split() in rows
-    assert "delayed slower 1 never 40 (40 to 40) 0".split() in rows
-    assert "nfl_plasma 7 1 of 8 (12 %) 0".split() in rows
-    assert "P1" not in text
+    assert "delayed faster 1 28 – –".split() in rows  # a single person's follow-up and fate are nobody's business
+    assert "delayed slower 1 never – –".split() in rows
+    assert "nfl_plasma 7 2, from 0 to 28 1 of 8 (12 %) 0".split() in rows
+    assert "death 0 1 1".split() in rows
+    assert "none 2 1 3".split() in rows
+    assert not any(person in text for person in ("P1", "P2", "P3", "P4"))
+
+
+def test_follow_up_of_several_persons_is_a_median_with_its_range(persons, visits, events):
+    events.loc[2, "week"] = 28.0
+    text = repr(Study.from_frames(persons, visits, events, reference_group="delayed"))
+    rows = [line.split() for line in text.splitlines()]
+    weeks = events.set_index("person")["week"]
+    of = {group: weeks[members].tolist() for group, members in persons.groupby("start_group")["person"]}
+    for group, deaths in (("early", 0), ("delayed", 1)):
+        low, high = sorted(of[group])
+        shown = f"{(low + high) / 2:.0f} ({low:.0f} to {high:.0f}) {deaths}".split()
+        assert [row for row in rows if row[:3] == [group, "all", "2"] and row[-5:] == shown]
 
 
 def test_html_repr_escapes_labels(study):
     html = study._repr_html_()
     assert "four &lt;b&gt;persons&lt;/b&gt;" in html
     assert "<b>persons" not in html
-    assert html.count("<table") == 2
+    assert html.count("<table") == 3
 
 
 def test_without_events_deaths_are_unknown_and_follow_up_ends_at_the_last_visit(persons, visits):

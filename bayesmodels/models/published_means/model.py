@@ -15,18 +15,20 @@ import pytensor.tensor as pt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.models.description import Described, Description, options_of
 from bayesmodels.models.published_means.courses import Courses, courses_of
 from bayesmodels.models.published_means.covariance import row_covariance
 from bayesmodels.models.published_means.layout import Arms, Mixture, arms_of, cells_of, rows_of
 from bayesmodels.models.published_means.outcome import MeansOutcome
 from bayesmodels.models.published_means.presets import means_outcome_from
 from bayesmodels.models.published_means.published import publish_means
+from bayesmodels.parts.formulas import WHERE, course_formula
 from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study.checks.labels import spelt
 from bayesmodels.study.means import MeansTable
 
 
-class PublishedMeansModel(BaseModel):
+class PublishedMeansModel(Described, BaseModel):
     """Visit-level means of one or more outcomes per start group and stratum.
 
     Parameters
@@ -104,6 +106,28 @@ class PublishedMeansModel(BaseModel):
         parameters = courses_of(self.outcomes).parameters
         rows = [row for outcome in self.outcomes for p in parameters[outcome.name] for row in p.rows(outcome.unit)]
         return labelled_rows(("parameter", "stratum", "prior", "unit", "source"), rows)
+
+    def _description(self) -> Description:
+        options = options_of(self, ("mixture",))
+        lines, formulas = [], []
+        for k in self.outcomes:
+            of = f"ln {k.name}" if k.scale == "log" else k.name
+            lines.append(f"{of}: {type(k.course).__name__}, {type(k.effect).__name__}")
+            names = ("rate", "effect", "late_slope", *(f"rate_change_{j}" for j in range(1, 20)))
+            body, where, about = course_formula(k.course, k.effect, dict.fromkeys(names, "s")).partition(WHERE)
+            shift = " + extension_shift [in the extension]" if k.extension_shift_sd > 0 else ""
+            formulas.append((f"mean change of {of}", f"[{body}] − its value at t = 0{shift}{where}{about}"))
+        return Description(
+            f"PublishedMeansModel of {', '.join(k.name for k in self.outcomes)}",
+            [*lines, *([f"options: {', '.join(options)}"] if options else [])],
+            formulas,
+            [
+                "Means of an arm vary together as the spread stated with the outcome says.",
+                *([f"Options: {', '.join(options)}."] if options else []),
+            ],
+            self.prior_rows,
+            "prior_table(model) says where each comes from.",
+        )
 
     def _weeks(self, data: MeansTable) -> tuple[float, ...]:
         if self.curve_weeks:

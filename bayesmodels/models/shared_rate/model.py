@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.kernels.spread import spread
+from bayesmodels.models.description import Described, Description, options_of
 from bayesmodels.models.publish import publish
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
 from bayesmodels.models.shared_rate.priors import (
@@ -30,12 +31,13 @@ from bayesmodels.models.shared_rate.priors import (
     shared_rate_rows,
     uniform,
 )
+from bayesmodels.parts.formulas import said
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 from bayesmodels.vocabulary import months
 
 
-class SharedRateModel(BaseModel):
+class SharedRateModel(Described, BaseModel):
     """Shared-parameter model of a platform trial: decline and death share one rate ratio for each active arm.
 
     Start groups are arms: the study's reference group is the control, shared by the regimens, and never starts the
@@ -75,6 +77,33 @@ class SharedRateModel(BaseModel):
     events: tuple[str, ...] = Field(("death", "ventilation"), min_length=1)
     other_exits: tuple[str, ...] = ("withdrawal", "withdrawal_progression")
     priors: SharedRatePriors = SharedRatePriors()
+
+    def _description(self) -> Description:
+        events = " or ".join(self.events)
+        names = ("regimen_column", "calendar_column", "covariates", "other_exits")
+        options = options_of(self, (*names, "block_days"))
+        acting = [f"d {said(name)}" for name in self.covariates]
+        acting += ["drift_{block}"] if self.calendar_column is not None else []
+        acting += ["η_{r}"] if self.regimen_column is not None else []
+        rate = " + ".join(["θ_{a}", *acting])
+        about = ["c, b: of each person, normal", "a: arm, θ = 0 in the control", "m: months of 52/12 weeks"]
+        about += ["r: regimen"] if self.regimen_column is not None else []
+        return Description(
+            f"SharedRateModel of {self.outcome} and {events}",
+            [
+                f"{self.outcome}: linear decline, one rate ratio for each active arm; between persons: level, rate",
+                f"hazard of {events}: times the same ratio",
+                *([f"options: {', '.join(options)}"] if options else []),
+            ],
+            [
+                (self.outcome, f"y = level_{{ra}} + c_{{i}} − b_{{i}} exp({rate}) m + e where {', '.join(about)}"),
+                (f"hazard of {events}", "h = h_{0} exp(θ_{a})"),
+                ("rate ratio", "DRR_{a} = exp(θ_{a})"),
+            ],
+            [f"Options: {said(', '.join(options))}."] if options else [],
+            lambda: shared_rate_rows(self.priors),
+            "prior_table(model) says where they come from.",
+        )
 
     def arrays(self, data: Study, layout: RateLayout | None = None) -> dict[str, np.ndarray]:
         """The data of a compiled model for another study (`rate_arrays`).

@@ -19,11 +19,13 @@ import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.models.description import Described, Description, options_of
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_level.likelihood import trial_arrays, trial_effects
 from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import TrialTable
 from bayesmodels.study.checks.labels import spelt
+from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint
 
 Classes = Literal["one", "exchangeable", "specific"]
 Correlation = Annotated[float, Field(gt=-1, lt=1)]
@@ -35,7 +37,7 @@ score: half the spread expected between single trials. Package default."""
 UNIFORM = "package default: every correlation alike, so that R2 has a prior that is known"
 
 
-class TrialLevelModel(BaseModel):
+class TrialLevelModel(Described, BaseModel):
     """Bivariate random effects of trials on a surrogate and an outcome.
 
     Parameters
@@ -160,8 +162,10 @@ class TrialLevelModel(BaseModel):
         list of dict
             parameter, prior, unit, source, and what the parameter is of.
         """
-        rows = []
-        ends, scales = (data.surrogate, data.outcome), (self.surrogate_scale, self.outcome_scale)
+        return self._rows((data.surrogate, data.outcome))
+
+    def _rows(self, ends: tuple[Endpoint, Endpoint]) -> list[PriorRow]:
+        rows, scales = [], (self.surrogate_scale, self.outcome_scale)
         for end, s in zip(ends, scales, strict=True):
             stated = f"typical spread {s:g} stated by the user"
             rows.append((f"mean effect, {end.label}", f"Normal(0, {2 * s:g})", end.unit, stated))
@@ -181,6 +185,38 @@ class TrialLevelModel(BaseModel):
         if self.random_effects == "t":
             rows.append(("degrees of freedom of the true effects", f"{self.degrees_of_freedom:g}, fixed", "", "stated"))
         return labelled_rows(("parameter", "prior", "unit", "source"), rows)
+
+    def _description(self) -> Description:
+        within = self.within_correlation
+        blank = f"uniform on {within[0]:g} to {within[1]:g}" if isinstance(within, tuple) else f"{within:g}"
+        heavy = f"t_{{{self.degrees_of_freedom:g}}}" if self.random_effects == "t" else "Normal"
+        mark = {"one": "", "exchangeable": "_{c}", "specific": "_{c}"}[self.classes]
+        between = (
+            f"(α_{{j}}, β_{{j}}) ~ {heavy}((μ_{{S}}{mark}, μ_{{T}}{mark}), SDs τ_{{S}}, τ_{{T}}, correlation ρ{mark})"
+        )
+        options = options_of(self, ("random_effects", "classes", "target_class", "within_correlation"))
+        about = {
+            "one": "trials are exchangeable",
+            "exchangeable": "c: treatment class, exchangeable about a typical class",
+            "specific": "c: treatment class, each with parameters of its own, τ too",
+        }[self.classes]
+        return Description(
+            "TrialLevelModel of effects on a surrogate and an outcome",
+            [
+                f"typical spread between trials: surrogate {self.surrogate_scale:g}, outcome {self.outcome_scale:g}",
+                f"true effects: {'t' if self.random_effects == 't' else 'normal'}; classes: {self.classes}",
+                *([f"options: {', '.join(options)}"] if options else []),
+            ],
+            [
+                ("estimates", "(a_{j}, b_{j}) ~ Normal((α_{j}, β_{j}), V_{j}) where a, b: estimated effects on the "
+                 "surrogate and the outcome, V: from their standard errors and correlation"),
+                ("true effects", f"{between} where {about}"),
+                ("published", "R^{2} = ρ^{2}, slope = ρ τ_{T} / τ_{S}"),
+            ],
+            [f"Correlation of a row's two estimates where the table leaves it blank: {blank}."],
+            lambda: self._rows((SURROGATE, OUTCOME)),
+            "prior_table(model, table) has the units, and says where each comes from.",
+        )  # fmt: skip
 
     def _between(self, data: TrialTable, arrays: dict[str, np.ndarray]) -> tuple[Any, Any, Any]:
         """Mean, spread and correlation of the rows' true effects, one for all rows or one per row."""

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.correlation import lkj_shapes
 from bayesmodels.kernels.pairs.clustered_op import clustered_pairs, summarise
+from bayesmodels.models.description import Described, Description
 from bayesmodels.models.publish import publish
 from bayesmodels.models.trial_level.model import publish_effects
 from bayesmodels.parts.priors import PriorRow, labelled_rows
@@ -63,7 +64,7 @@ class ClusteredEndpoint(BaseModel):
     centre: FiniteFloat = 0.0
 
 
-class OneStageModel(BaseModel):
+class OneStageModel(Described, BaseModel):
     """Random levels and effects of clusters on a surrogate and an outcome, patients within them.
 
     The correlation of the two effects is uniform on (-1, 1), whatever the other correlations: R2_trial (reduced) has
@@ -169,11 +170,11 @@ class OneStageModel(BaseModel):
         list of dict
             parameter, prior, unit, source, and what the parameter is of.
         """
+        return self._rows((data.surrogate.unit, data.outcome.unit))
+
+    def _rows(self, units: tuple[str, str]) -> list[PriorRow]:
         rows = []
-        for name, end, unit in (
-            ("surrogate", self.surrogate, data.surrogate.unit),
-            ("outcome", self.outcome, data.outcome.unit),
-        ):
+        for name, end, unit in (("surrogate", self.surrogate, units[0]), ("outcome", self.outcome, units[1])):
             s, sd = end.effect_scale, end.patient_sd
             effect, patient = f"typical spread of effects {s:g}, stated", f"typical patient SD {sd:g}, stated"
             rows += [
@@ -192,6 +193,26 @@ class OneStageModel(BaseModel):
             )
         ]
         return labelled_rows(("endpoint", "parameter", "prior", "unit", "source"), rows)
+
+    def _description(self) -> Description:
+        lines = [
+            f"{name}: typical spread of effects between clusters {end.effect_scale:g}, patient SD {end.patient_sd:g}"
+            for name, end in (("surrogate", self.surrogate), ("outcome", self.outcome))
+        ]
+        return Description(
+            "OneStageModel of patients within clusters, a surrogate and an outcome",
+            lines,
+            [
+                ("surrogate", "S_{ij} = μ_{S} + m_{Sj} + (α + a_{j}) Z_{ij} + ε_{Sij}"),
+                ("outcome", "T_{ij} = μ_{T} + m_{Tj} + (β + b_{j}) Z_{ij} + ε_{Tij}"),
+                ("clusters", "(a_{j}, b_{j}, m_{Sj}, m_{Tj}) ~ Normal(0, D)"),
+                ("patients", "(ε_{Sij}, ε_{Tij}) ~ Normal(0, Σ) where i: patient, j: cluster, Z: 1 in the active arm"),
+                ("published", "R^{2}_{trial} = corr(a, b)^{2}, R^{2}_{indiv} = corr(ε_{S}, ε_{T})^{2}"),
+            ],
+            [],
+            lambda: self._rows(("", "")),
+            "prior_table(model, table) has the units, and says where each comes from.",
+        )
 
 
 def correlation_shapes() -> np.ndarray:

@@ -10,13 +10,15 @@ import pymc as pm
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, field_validator, model_validator
 
 from bayesmodels.kernels.multivariate_normal.op import NormalInputs, normal_by_pattern_variable
+from bayesmodels.models.description import Described, Description, options_of
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
 from bayesmodels.models.visit_means.covariance import visit_covariance
 from bayesmodels.models.visit_means.design import visit_arrays, visit_design
 from bayesmodels.models.visit_means.means import mean_rows
-from bayesmodels.models.visit_means.priors import visit_prior_rows
+from bayesmodels.models.visit_means.priors import known_visit_rows, visit_prior_rows
 from bayesmodels.models.visit_means.published import publish_visits, visit_coords
+from bayesmodels.parts.formulas import said
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 from bayesmodels.study.problem import Problem, plain
@@ -27,7 +29,13 @@ Covariance = Literal[
 ]  # fmt: skip
 
 
-class VisitModel(BaseModel):
+OPTIONS = (
+    "baseline", "covariates", "covariate_effects", "treatment_effect", "effect_by_stratum", "covariance_of",
+    "outcomes_jointly",
+)  # fmt: skip
+
+
+class VisitModel(Described, BaseModel):
     """Bayesian mixed model for repeated measures: a mean for each visit, and a covariance over visits.
 
     ``y_iv = mean_v(stratum) + x_i' slope_v + effect_v(start group) + e_iv`` at nominal visits v, with e_i normal over
@@ -173,6 +181,46 @@ class VisitModel(BaseModel):
             parameter, prior, unit, source, and what the parameter is of.
         """
         return visit_prior_rows(self, visit_design(self, data).layout)
+
+    def _description(self) -> Description:
+        options = options_of(self, OPTIONS)
+        weeks = "the weeks visits gather around"
+        if self.visit_weeks is not None:
+            weeks = f"weeks {', '.join(f'{week:g}' for week in self.visit_weeks)}"
+        per_visit, constant = "_{gv}", "_{g}"
+        effect = f"effect{constant if self.treatment_effect == 'constant' else per_visit}"
+        slopes = [
+            f"slope_{{{'' if self.covariate_effects == 'constant' else 'v '}{said(name)}}} {said(name)}_{{i}}"
+            for name in self.covariates
+        ]
+        slopes += ["slope_{v} y_{i0}"] if self.baseline == "covariate" else []
+        body = " + ".join(
+            [f"y_{{iv}} = mean_{{{'gv' if self.baseline == 'free' else 'v'}}}", effect, *slopes, "e_{iv}"]
+        )
+        names = [f"ln {k.name}" if k.scale == "log" else k.name for k in self.outcomes]
+        matrix = self.covariance.replace("_", " ")
+        of = " for each start group" if self.covariance_of == "start_group" else ""
+        jointly = "; outcomes correlated" if len(names) > 1 else ""
+        about = "effect: 0 at week 0 and in the reference group"
+        return Description(
+            f"VisitModel of {', '.join(k.name for k in self.outcomes)}",
+            [
+                *(f"{name}: a mean for each visit, an effect of each start group" for name in names),
+                f"visits: {weeks}; covariance over visits: {matrix}{of}{jointly}",
+                *([f"options: {', '.join(options)}"] if options else []),
+            ],
+            [
+                (", ".join(names), f"{body} where {about}"),
+                ("covariance", f"e_{{i}} ~ Normal(0, Σ{'_{g}' if of else ''}) where Σ: {matrix}{of}{jointly}"),
+            ],
+            [
+                f"Visits: {weeks}; one that a person has not is missing at random.",
+                "Means are by stratum where the study has strata.",
+                *([f"Options: {said(', '.join(options))}."] if options else []),
+            ],
+            lambda: known_visit_rows(self),
+            "prior_table(model, study) has those of its strata, and says where each comes from.",
+        )
 
     def warnings(self, data: Study) -> list[Problem]:
         """What is legitimate but doubtful in the data for this model: visits that stand for no nominal visit.

@@ -14,6 +14,7 @@ from pytensor.graph.traversal import ancestors
 from bayesmodels.errors import BadConfig
 from bayesmodels.kernels.linear_mixed.op import Layout
 from bayesmodels.kernels.spread import spread
+from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.design import Design
 from bayesmodels.parts.curve import Curve, Term, basis_and_removed
@@ -160,9 +161,36 @@ class Assembly:
         return bases, layout, mean, slope
 
 
-def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
+@dataclass(frozen=True)
+class CourseParts:
+    """Terms and curves of a model, whatever the study.
+
+    Parameters
+    ----------
+    trajectories, effects : mapping of str to Curve, by outcome
+    terms : mapping of str to Term
+        By label, `<outcome>:<term>`.
+    effect_labels, level_labels : tuple of str
+        Terms of drug effects that may differ between start groups; levels.
+    random_walks : tuple of int
+        Outcomes with a Brownian path.
+    """
+
+    trajectories: Mapping[str, Curve]
+    effects: Mapping[str, Curve]
+    terms: Mapping[str, Term]
+    effect_labels: tuple[str, ...]
+    level_labels: tuple[str, ...]
+    random_walks: tuple[int, ...]
+
+    def slowing(self, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
+        """By outcome, the effect that removes a share of its course, or None."""
+        return tuple(k.effect if self.effects[k.name].slowed is not None else None for k in outcomes)
+
+
+def parts_of(model: CourseModel) -> CourseParts:
     """Make the curves of a model's parts, with their random variables, in the current PyMC model."""
-    trajectories: list[Curve] = []
+    trajectories: dict[str, Curve] = {}
     effects: dict[str, Curve] = {}
     terms: dict[str, Term] = {}
     effect_labels: list[str] = []
@@ -175,15 +203,21 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
                 f"outcome {outcome.name}: expected an effect that is linear in persons' terms, got "
                 f'{type(outcome.effect).__name__}, which only published means can have; use "follows" for a link'
             )
-        trajectories.append(trajectory)
+        trajectories[outcome.name] = trajectory
         effects[outcome.name] = effect
         terms |= {_label(outcome.name, name): term for name, term in trajectory.terms.items()}
         own = {_label(outcome.name, name): term for name, term in effect.terms.items() if ":" not in name}
         terms |= own
         effect_labels += [label for label, term in own.items() if term.by_start_group]
         level_labels += [f"{outcome.name}:level"] if "level" in trajectory.terms else []
-    labels = tuple(terms)
     random_walks = tuple(k for k, outcome in enumerate(model.outcomes) if outcome.random_walk_sd is not None)
+    return CourseParts(trajectories, effects, terms, tuple(effect_labels), tuple(level_labels), random_walks)
+
+
+def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
+    """Make the curves of a model's parts, with their random variables, in the current PyMC model."""
+    parts = parts_of(model)
+    labels = tuple(parts.terms)
     drugged = np.isfinite(design.start_weeks)
     skewed = next((k for k in model.outcomes if k.rate_skewness is not None), None)
     return Assembly(
@@ -192,19 +226,19 @@ def assemble(model: CourseModel, data: Study, design: Design) -> Assembly:
         groups=data.start_groups,
         drugged=drugged,
         labels=labels,
-        terms=tuple(terms.values()),
-        effects=tuple(labels.index(name) for name in effect_labels),
-        free_levels=tuple(labels.index(name) for name in level_labels)
+        terms=tuple(parts.terms.values()),
+        effects=tuple(labels.index(name) for name in parts.effect_labels),
+        free_levels=tuple(labels.index(name) for name in parts.level_labels)
         if model.baseline == "free" and len(data.start_groups) > 1
         else (),
         pooling=model.pooling if drugged.sum() > 1 else "complete",
-        trajectories=tuple(trajectories),
-        effect_curves=tuple(effects.values()),
-        slowing=tuple(k.effect if effects[k.name].slowed is not None else None for k in model.outcomes),
+        trajectories=tuple(parts.trajectories.values()),
+        effect_curves=tuple(parts.effects.values()),
+        slowing=parts.slowing(model.outcomes),
         skewed_term=None if skewed is None else labels.index(f"{skewed.name}:rate"),
         skewed_sign=0 if skewed is None else (-1 if skewed.good_direction == "up" else 1),
-        random_walks=random_walks,
-        correlated_walks=model.walk_correlation != "independent" and len(random_walks) > 1,
+        random_walks=parts.random_walks,
+        correlated_walks=model.walk_correlation != "independent" and len(parts.random_walks) > 1,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, model_validator
 
+from bayesmodels.models.description import Described
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.presets import outcome_from
 
@@ -34,7 +35,7 @@ class Covariates(BaseModel):
         return tuple(dict.fromkeys((*self.level, *self.rate, *self.effect)))
 
 
-class CourseModel(BaseModel):
+class CourseModel(Described, BaseModel):
     """Outcomes over time, hierarchical over persons.
 
     Parameters

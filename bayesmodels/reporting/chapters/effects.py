@@ -17,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.archive import require
 from bayesmodels.posterior.context import FitContext, Outcome, stratum_label, units
 from bayesmodels.posterior.intervals import (
@@ -141,7 +142,7 @@ class EffectTable:
         )
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format="{:.3g}".format)
+        return html_table(self.table, "{:.3g}")
 
 
 def effect_table(reading: Reading) -> EffectTable:

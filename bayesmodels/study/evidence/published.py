@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.study.problem import nearest, plain, quoted
 
 TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -107,7 +108,7 @@ class Evidence:
 
     def _repr_html_(self) -> str:
         title = "<br>".join(escape(line) for line in self._title().splitlines())
-        table = self.rows.to_html(index=False, border=0, escape=True, max_rows=60, na_rep="")
+        table = html_table(self.rows, most=60)
         return f"<div><p>{title}</p>{table}</div>"
 
 

@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from bayesmodels.errors import BadInput, BayesmodelsError, RunExists, shown
+from bayesmodels.study.measures import Measure
 
 if TYPE_CHECKING:
     from bayesmodels.run.job import RunResult
@@ -126,6 +127,8 @@ def trial_level(
     outcome_scale: Annotated[float | None, typer.Option(help="Typical spread of true outcome effects.")] = None,
     surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
     outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
+    surrogate_measure: Annotated[Measure | None, typer.Option(help="Effect measure; default mean_difference.")] = None,
+    outcome_measure: Annotated[Measure | None, typer.Option(help="Effect measure; default mean_difference.")] = None,
     margin: Annotated[float | None, typer.Option(help="Minimal important difference of the outcome effect.")] = None,
     within_correlation: Annotated[
         float, typer.Option(min=-0.99, max=0.99, help="Of a trial's two estimates, where it is not reported.")
@@ -155,6 +158,8 @@ def trial_level(
             surrogate_scale=surrogate_scale,
             outcome_scale=outcome_scale,
             **{name: None if value is None else value.value for name, value in good.items()},
+            surrogate_measure=surrogate_measure,
+            outcome_measure=outcome_measure,
             margin=margin,
             within_correlation=within_correlation,
             one_sided=one_sided,

@@ -279,3 +279,49 @@ def test_only_the_target_class_counts_where_classes_have_parameters_of_their_own
     spec = json.loads(tree.attrs["model"]) | {"classes": "specific", "target_class": "B"}
     tree.attrs["model"] = json.dumps(spec)
     assert trial_evidence(tree, 0.95, None).verdict.programmes == 2
+
+
+def with_measures(tree, measures, units, good):
+    """The posterior as if its endpoints had these measures: what is said changes, numbers do not."""
+    for group in ("posterior", "prior"):
+        own = tree[group].to_dataset()
+        names = {"measure": measures, "endpoint_unit": units, "good": good}
+        tree[group] = xr.DataTree(own.assign_coords({name: ("endpoint", list(v)) for name, v in names.items()}))
+    return tree
+
+
+def test_ratios_stand_beside_their_logarithms_with_unit_and_direction(run):
+    tree = load(run[1] / "run" / "posterior.nc")
+    plain = trial_evidence(tree, 0.95, 0.1)
+    named = with_measures(tree, ("log_ratio", "log_hazard_ratio"), ("ln ratio", "ln HR"), ("down", "down"))
+    evidence = trial_evidence(named, 0.95, 0.1)
+    assert np.array_equal(evidence.draws.rho, plain.draws.rho)
+    made = report(named)
+    assert (
+        "Effect measures. surrogate: log ratio of geometric means, ln ratio; ratio below 1 favours the active "
+        "treatment. outcome: log hazard ratio, ln HR; HR below 1 favours the active treatment." in made.html
+    )
+    median, low, high = np.quantile(evidence.draws.mean_t, [0.5, 0.025, 0.975])
+    assert evidence.shown("outcome", (median, low, high)) == (
+        f"{median:.2f} ({low:.2f} to {high:.2f}) ln HR, HR {np.exp(median):.2f} "
+        f"({np.exp(low):.2f} to {np.exp(high):.2f})".replace("-", "−")
+    )
+    for head in ("outcome, ln HR: reported", "outcome, HR: shrunken", "Threshold, ratio", "Predicted, HR"):
+        assert head in made.html, head
+    assert made.summary["surrogacy"]["trial"]["endpoints"]["outcome"] == {
+        "label": "outcome", "unit": "ln HR", "measure": "log_hazard_ratio", "good": "down",
+    }  # fmt: skip
+
+
+def test_a_ratio_without_a_direction_is_refused(tmp_path):
+    done = invoke(
+        "trial-level",
+        write_table(tmp_path),
+        "--out",
+        tmp_path / "run",
+        *SCALES,
+        "--outcome-measure",
+        "log_hazard_ratio",
+    )
+    assert done.exit_code == 2
+    assert "outcome: expected the good direction of a log hazard ratio, down where the event is bad" in done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -198,7 +198,7 @@ TITLES = {"single": "surrogate evaluation of one trial", "two_stage": "two-stage
 
 
 def _data(table: ClusterTable) -> dict[str, Any]:
-    ends = {"surrogate": asdict(table.surrogate), "outcome": asdict(table.outcome)}
+    ends = {"surrogate": table.surrogate.facts, "outcome": table.outcome.facts}
     arms = {"active": table.active, "control": table.control}
     return {"name": table.name, "digest": table.digest, "counts": table.counts, **arms, **ends}
 

@@ -29,6 +29,8 @@ def run_trial_level(
     outcome_scale: float | None = None,
     surrogate_good: str | None = None,
     outcome_good: str | None = None,
+    surrogate_measure: str | None = None,
+    outcome_measure: str | None = None,
     margin: float | None = None,
     within_correlation: float = 0.0,
     one_sided: bool = False,
@@ -52,6 +54,8 @@ def run_trial_level(
     surrogate_scale, outcome_scale : float, optional
         Typical spread of each true effect between trials; required with a table of one's own.
     surrogate_good, outcome_good : "up" or "down", optional
+    surrogate_measure, outcome_measure : str, optional
+        Effect measures; by default mean differences.
     margin : float, optional
         Minimal important difference of the outcome effect.
     within_correlation : float
@@ -76,13 +80,14 @@ def run_trial_level(
     """
     scales = {"surrogate_scale": surrogate_scale, "outcome_scale": outcome_scale}
     goods = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
+    goods |= {"surrogate_measure": surrogate_measure, "outcome_measure": outcome_measure}
     goods = {name: good for name, good in goods.items() if good is not None}
     data: dict[str, Any] = {"table": str(Path(table).resolve()), "name": Path(table).stem}
     if table == ALS:
         from bayesmodels.study.evidence.als_trials import SCALES
 
         if goods:
-            raise BadInput(f"{_options(goods)}: not used with the packaged ALS table, whose directions are known")
+            raise BadInput(f"{_options(goods)}: not used with the packaged ALS table, where they are known")
         data = {"table": TrialsSection.packaged, "name": "ALS trials"}
         scales = {k: SCALES[k.removesuffix("_scale")] if v is None else v for k, v in scales.items()}
     missing = [name for name, value in scales.items() if value is None]

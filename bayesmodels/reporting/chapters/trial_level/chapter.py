@@ -18,7 +18,7 @@ from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.surrogacy.trial_level.draws import limits
-from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
+from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, as_ratio
 
 ALWAYS = 0.95
 """Level of the intervals of refits, which are computed with the fit."""
@@ -132,17 +132,31 @@ def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, 
         ),
         (f"{spread} between trials, {evidence.labels['outcome']}", draws.sd_t, prior.sd_t, unit_t),
     )
-    table = pd.DataFrame(
-        [
-            {
-                "Quantity": name,
-                f"Posterior ({label})": estimate(*limits(after, prob)),
-                f"Prior ({label})": estimate(*(evidence.prior_r2 if name == "R²" else limits(before, prob))),
-                "Unit": unit,
-            }
-            for name, after, before, unit in quantities
-        ]
+    rows = [
+        {
+            "Quantity": name,
+            f"Posterior ({label})": estimate(*limits(after, prob)),
+            f"Prior ({label})": estimate(*(evidence.prior_r2 if name == "R²" else limits(before, prob))),
+            "Unit": unit,
+        }
+        for name, after, before, unit in quantities
+    ]
+    backs = (
+        ("surrogate", f"Mean effect on {evidence.labels['surrogate']}", draws.mean_s, prior.mean_s),
+        ("outcome", f"Mean effect on {evidence.labels['outcome']}", draws.mean_t, prior.mean_t),
+        ("outcome", "Intercept", draws.intercept, prior.intercept),
     )
+    rows += [
+        {
+            "Quantity": f"{name}, as a ratio",
+            f"Posterior ({label})": as_ratio(limits(after, prob)),
+            f"Prior ({label})": as_ratio(limits(before, prob)),
+            "Unit": evidence.measure(end).ratio,
+        }
+        for end, name, after, before in backs
+        if evidence.measure(end).ratio
+    ]
+    table = pd.DataFrame(rows)
     rules = _rules(evidence)
     picture = Picture(
         figures.maker("trial_r2"),
@@ -202,9 +216,14 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
         if row["programme"] != row["trial"]:
             shown["Programme"] = row["programme"]
         for end in ENDS:
-            name = evidence.labels[end]
-            shown[f"{name}: reported (95 % CI)"] = _reported(row, end)
-            shown[f"{name}: shrunken ({label})"] = estimate(*(row[f"{end}_{k}"] for k in ("median", "lower", "upper")))
+            name, ratio = evidence.labels[end], evidence.measure(end).ratio
+            where = f"{name}, {evidence.units[end]}" if evidence.units[end] else name
+            true = tuple(row[f"{end}_{k}"] for k in ("median", "lower", "upper"))
+            shown[f"{where}: reported (95 % CI)"] = _reported(row, end)
+            shown[f"{where}: shrunken ({label})"] = estimate(*true)
+            if ratio:
+                shown[f"{name}, {ratio}: reported (95 % CI)"] = _reported(row, end, ratio=True)
+                shown[f"{name}, {ratio}: shrunken ({label})"] = as_ratio(true)
         shown["Certainty"] = row["certainty"]
         rows.append(shown)
     picture = Picture(
@@ -215,7 +234,8 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
     )
     return Section(
         "Effects by trial, reported and shrunken",
-        ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."],
+        ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."]
+        + ([evidence.measures_said] if evidence.measures_said else []),
         {"Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna(""))},
         [picture],
         "Rows of one programme are parts of one trial; they count as one contrast.",
@@ -225,16 +245,20 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
 def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section:
     if not len(evidence.thresholds):
         return Section("Surrogate threshold effect", [f"Not computed: {evidence.threshold_reason}."])
-    unit = evidence.units["surrogate"]
-    rows = [
-        {
+    unit, ratio = evidence.units["surrogate"], evidence.measure("surrogate").ratio
+    rows = []
+    for row in evidence.thresholds.to_dict("records"):
+        shown = {
             "Probability": f"{100 * row['level']:g} %",
-            "Outcome better than": fixed(row["margin"], 2) if row["margin"] else "0",
+            f"Outcome better than{_in(evidence.units['outcome'])}": _margin(evidence, row["margin"]),
             "Surrogate effect": "known" if row["surrogate_effect_known"] else f"SE {fixed(row['surrogate_se'], 3)}",
-            f"Threshold{f', {unit}' if unit else ''}": described(row["surrogate_effect"]),
+            f"Threshold{_in(unit)}": described(row["surrogate_effect"]),
         }
-        for row in evidence.thresholds.to_dict("records")
-    ]
+        if ratio:
+            effect = row["surrogate_effect"]
+            exists = effect is not None and not np.isnan(effect)
+            shown[f"Threshold, {ratio}"] = fixed(float(np.exp(effect)), 2) if exists else "does not exist"
+        rows.append(shown)
     why = list(
         dict.fromkeys(f"{row.level:.1%}: {row.reason}." for row in evidence.thresholds.itertuples() if row.reason)
     )
@@ -264,11 +288,13 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section
 
 def _leave_one_out_section(evidence: TrialEvidence, figures: LazyFigures) -> Section:
     found, kept = evidence.rows.set_index("trial"), evidence.judged_rows
+    unit, ratio = _in(evidence.units["outcome"]), evidence.measure("outcome").ratio
     rows = [
         {
             "Trial": row["trial"],
-            "Reported": fixed(float(found.loc[row["trial"], "outcome_estimate"]), 3),
-            "Predicted true effect": estimate(row["predicted"], row["lower"], row["upper"]),
+            f"Reported{unit}": fixed(float(found.loc[row["trial"], "outcome_estimate"]), 3),
+            f"Predicted true effect{unit}": estimate(row["predicted"], row["lower"], row["upper"]),
+            **({f"Predicted, {ratio}": as_ratio((row["predicted"], row["lower"], row["upper"]))} if ratio else {}),
             "Interval of its estimate": f"{fixed(row['observed_lower'], 2)} to {fixed(row['observed_upper'], 2)}",
             "Inside": "yes" if row["inside"] else "no",
             "PIT": fixed(row["pit"], 2),
@@ -334,10 +360,14 @@ def _needed_section(evidence: TrialEvidence) -> Section:
     )
 
 
-def _reported(row: dict[str, Any], end: str) -> str:
+def _reported(row: dict[str, Any], end: str, ratio: bool = False) -> str:
     if row[f"{end}_kind"] == 3:
         return "not reported"
     value, se = row[f"{end}_estimate"], row[f"{end}_se"]
+    if ratio:
+        if row[f"{end}_kind"] != 0:
+            return f"{KINDS[int(row[f'{end}_kind'])]}{fixed(float(np.exp(value)), 2)}"
+        return as_ratio((value, value - 1.96 * se, value + 1.96 * se))
     if row[f"{end}_kind"] != 0:
         return f"{KINDS[int(row[f'{end}_kind'])]}{fixed(value, 2)} (SE {fixed(se, 2)})"
     return estimate(value, value - 1.96 * se, value + 1.96 * se)
@@ -346,6 +376,22 @@ def _reported(row: dict[str, Any], end: str) -> str:
 def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
     """The table without columns that are blank throughout."""
     return table[[name for name in table if (table[name].astype(str) != "").any()]]
+
+
+def _in(unit: str) -> str:
+    """A unit at the end of a heading."""
+    return f", {unit}" if unit else ""
+
+
+def _margin(evidence: TrialEvidence, margin: float) -> str:
+    """A margin in the outcome's good direction; beside a log ratio, the ratio that it is."""
+    if not margin:
+        return "0"
+    ratio = evidence.measure("outcome").ratio
+    if not ratio:
+        return fixed(margin, 2)
+    signed = margin if evidence.good["outcome"] == "up" else -margin
+    return f"{fixed(signed, 2)} ({ratio} {fixed(float(np.exp(signed)), 2)})"
 
 
 def _per(evidence: TrialEvidence) -> str:

@@ -35,7 +35,7 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
         f"Does a treatment's effect on {evidence.labels['surrogate']} predict its effect on "
         f"{evidence.labels['outcome']}? {n} row{'s' * (n != 1)} of {evidence.rows['programme'].nunique()} independent "
         f"programmes entered; {unused} could not be used. Effects are active minus control; numbers are posterior "
-        f"medians with {label}. {evidence.within_said}"
+        f"medians with {label}.{f' {evidence.measures_said}' if evidence.measures_said else ''} {evidence.within_said}"
     )
     r2 = estimate(*limits(evidence.draws.r2, prob))
     line = (
@@ -64,8 +64,9 @@ def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[st
             if row[f"{end}_kind"] != 0:
                 continue
             low, high = (row[f"{end}_estimate"] + z * 1.96 * row[f"{end}_se"] for z in (-1, 1))
-            text = f"{row['trial']}, effect on {evidence.labels[end]}: {estimate(row[f'{end}_estimate'], low, high)} "
-            text += f"{evidence.units[end]} as reported (95 % CI){_favours(evidence, end, low, high)}."
+            text = f"{row['trial']}, effect on {evidence.labels[end]}: "
+            text += evidence.shown(end, (row[f"{end}_estimate"], low, high))
+            text += f" as reported (95 % CI){_favours(evidence, end, low, high)}."
             (known if low > 0 or high < 0 else unknown).append(text)
     return known, unknown
 
@@ -97,9 +98,10 @@ def _new_trial(evidence: TrialEvidence, prob: float) -> str:
     effect = float(like["surrogate_estimate"])
     median, low, high = evidence.draws.thinned(4000).predicted(effect).interval(prob)
     text = (
-        f"A new trial with a known effect on {evidence.labels['surrogate']} of {fixed(effect, 2)} (as in "
-        f"{like['trial']}): true effect on {evidence.labels['outcome']} {estimate(median, low, high)} "
-        f"{evidence.units['outcome']}, an interval {fixed(high - low, 2)} wide."
+        f"A new trial with a known effect on {evidence.labels['surrogate']} of {evidence.number('surrogate', effect)} "
+        f"(as in {like['trial']}): true effect on {evidence.labels['outcome']} "
+        f"{evidence.shown('outcome', (median, low, high))}, an interval {fixed(high - low, 2)} wide"
+        f"{' on the log scale' if evidence.measure('outcome').ratio else ''}."
     )
     good = evidence.good["outcome"]
     if good is not None:
@@ -115,5 +117,6 @@ def _thresholds_said(evidence: TrialEvidence) -> list[str]:
     table = evidence.thresholds
     plain = table[(table["margin"] == 0) & table["surrogate_effect_known"]]
     unit = evidence.units["surrogate"]
-    parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect)}" for row in plain.itertuples()]
+    ratio = evidence.measure("surrogate").ratio
+    parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect, ratio)}" for row in plain.itertuples()]
     return [f"Surrogate threshold effect{f' ({unit})' if unit else ''} by probability of benefit: {'; '.join(parts)}."]

@@ -137,7 +137,7 @@ def test_every_measure_but_a_mean_difference_has_its_unit_and_needs_a_direction(
         Endpoint("death", "", None, "log_hazard_ratio")
     with pytest.raises(BadInput, match='expected no unit, or "ln HR", with log_hazard_ratio, got "months"'):
         Endpoint("death", "months", "down", "log_hazard_ratio")
-    with pytest.raises(BadInput, match='expected an effect measure .* got "hazard ratio"'):
+    with pytest.raises(BadInput, match=r'expected an effect measure .* got "hazard ratio"'):
         Endpoint("death", "", "down", "hazard ratio")
     assert Endpoint("NfL", "pg/ml").good is None
 

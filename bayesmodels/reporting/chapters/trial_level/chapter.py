@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, as_ratio
+from bayesmodels.surrogacy.trial_level.new_trial import TrialPrediction
 
 ALWAYS = 0.95
 """Level of the intervals of refits, which are computed with the fit."""
@@ -33,13 +34,14 @@ class TrialLevel(Chapter):
     needs = Needs(("trial_correlation",), ("observed_summary",), made_by="bayesmodels trial-level TABLE")
 
     def tables(self, reading: Reading) -> Tables:
-        """`trial_effects`, `trial_thresholds`, `unused_rows`, `leave_one_out`, `trials_needed`."""
+        """`trial_effects`, `trial_thresholds`, `new_trial`, `unused_rows`, `leave_one_out`, `trials_needed`."""
         evidence = reading.trials
         if evidence is None:
             return {}
         return {
             "trial_effects": evidence.rows,
             "trial_thresholds": evidence.thresholds,
+            "new_trial": pd.DataFrame() if reading.new_trial is None else reading.new_trial.table,
             "unused_rows": evidence.unused,
             "leave_one_out": evidence.leave_one_out,
             "trials_needed": evidence.needed,
@@ -61,6 +63,8 @@ class TrialLevel(Chapter):
         yield _verdict_section(evidence, figures, label, reading.prob)
         yield _effects_section(evidence, figures, label)
         yield _threshold_section(evidence, figures)
+        if reading.new_trial is not None:
+            yield _new_trial_section(reading.new_trial, label)
         if len(evidence.leave_one_out):
             yield _leave_one_out_section(evidence, figures)
         if len(evidence.needed):
@@ -77,7 +81,22 @@ class TrialLevel(Chapter):
             return LeadLines()
         parameters = reading.tables.get("parameters", pd.DataFrame(columns=["name", ERROR])).set_index("name")
         r2_error = float(parameters[ERROR].get("trial_r2", math.nan))
-        return trial_lead(reading.trials, reading.label, reading.prob, r2_error)
+        return trial_lead(reading.trials, reading.label, reading.prob, r2_error, reading.new_trial)
+
+    def summary(self, reading: Reading) -> Mapping[str, Any]:
+        """The prediction for a new trial that `[report.new_trial]` asks for; empty without one."""
+        found = reading.new_trial
+        if found is None:
+            return {}
+        return {
+            "new_trial": {
+                **found.trial.model_dump(),
+                "prob": found.prob,
+                "rows": found.table.to_dict("records"),
+                "dominated_by_the_prior": found.dominated,
+                "extrapolated": bool(found.outside),
+            }
+        }
 
 
 def _layouts(evidence: TrialEvidence, prob: float) -> Layouts:
@@ -103,6 +122,20 @@ def _layouts(evidence: TrialEvidence, prob: float) -> Layouts:
             keys=("level", "margin", "surrogate_effect_known", "surrogate_se"),
             columns={"surrogate_effect": threshold},
             left_out=("ranges",),
+        ),
+        "new_trial": Layout(
+            keys=("assumes", "given"),
+            columns={
+                **{k: Statistic(k, of="outcome_effect", unit=outcome) for k in ("median", "lower", "upper")},
+                **{
+                    f"ratio_{k}": Statistic(k, of="outcome_ratio", unit=evidence.measure("outcome").ratio)
+                    for k in ("median", "lower", "upper")
+                },
+                "probability": Statistic("prob", event="benefit in the new trial"),
+                "probability_margin": Statistic("prob", event="benefit above the margin in the new trial"),
+                "effective_draws": Statistic("ess", of="outcome_effect"),
+            },
+            interval=("eti_predictive", prob),
         ),
         "unused_rows": None,
         "leave_one_out": Layout(
@@ -283,6 +316,36 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section
         {"Thresholds": pd.DataFrame(rows)},
         [picture],
         "True effect in a new trial, over the posterior of the regression. It may not exist.",
+    )
+
+
+def _new_trial_section(found: TrialPrediction, label: str) -> Section:
+    evidence, trial = found.evidence, found.trial
+    unit, ratio = _in(evidence.units["outcome"]), evidence.measure("outcome").ratio
+    rows = []
+    for row in found.table.to_dict("records"):
+        shown = {
+            "Assumes": row["assumes"],
+            "Given": row["given"],
+            f"True effect on {evidence.labels['outcome']}{unit} ({label}, prediction)": estimate(
+                row["median"], row["lower"], row["upper"]
+            ),
+        }
+        if ratio:
+            shown[ratio] = estimate(row["ratio_median"], row["ratio_lower"], row["ratio_upper"])
+        if not math.isnan(row["probability"]):
+            shown["P(benefit)"] = chance(row["probability"])
+        if not math.isnan(row["probability_margin"]):
+            shown[f"P(better than {_margin(evidence, evidence.margin or 0.0)})"] = chance(row["probability_margin"])
+        rows.append(shown)
+    return Section(
+        "Prediction for a new trial",
+        [found.sentence()],
+        {f"{trial.name[0].upper()}{trial.name[1:]}: with the table, and by the prior alone": pd.DataFrame(rows)},
+        (),
+        f"Of the kind in the table: its effect on {evidence.labels['surrogate']} is drawn towards theirs and informs "
+        "the model, too. At face value: it is taken as estimated, as in surrogate threshold effects. True effects, "
+        "without the new trial's own error in the outcome.",
     )
 
 

@@ -10,13 +10,20 @@ from bayesmodels.reporting.chapter import LeadLines
 from bayesmodels.reporting.chapters.trial_level.figures import described
 from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
+from bayesmodels.surrogacy.trial_level.new_trial import TrialPrediction
 
 ENDS = ("surrogate", "outcome")
 FEW = 3
 """Up to so many trials, the first screen names each effect."""
 
 
-def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float = math.nan) -> LeadLines:
+def trial_lead(
+    evidence: TrialEvidence,
+    label: str,
+    prob: float,
+    r2_error: float = math.nan,
+    asked: TrialPrediction | None = None,
+) -> LeadLines:
     """Lines of the first screen, and what stands in place of the paragraph on a fit of one trial.
 
     Parameters
@@ -28,6 +35,8 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
         Their probability.
     r2_error : float
         Monte-Carlo error of R2; NaN where the chains are long enough.
+    asked : TrialPrediction, optional
+        The new trial that was asked for.
     """
     verdict, information = evidence.verdict, evidence.information
     n, unused = len(evidence.rows), len(evidence.unused)
@@ -45,7 +54,9 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
     known, unknown = _responses(evidence, prob)
     (unknown if verdict.verdict in ("not assessable", "uncertain") else known).insert(0, line)
     new = _new_trial(evidence, prob)
-    if new:
+    if asked is not None:
+        (unknown if asked.dominated else known).append(asked.sentence())
+    elif new:
         known.append(new)
     unknown += _thresholds_said(evidence) if verdict.verdict == "not assessable" else []
     if verdict.verdict != "not assessable":

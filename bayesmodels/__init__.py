@@ -43,6 +43,7 @@ _HOME = {
     "load": "posterior.archive",
     "make_dossier": "dossier.job",
     "nfl_plasma": "models.presets",
+    "copula_association": "surrogacy.failure_times",
     "draw_person_terms": "persons.random_effects",
     "plan_trial": "planning.job",
     "predict": "persons.prediction.predict",

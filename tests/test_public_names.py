@@ -30,6 +30,7 @@ NAMES = (
     "alsfrs_r",
     "analysis_results",
     "convergence",
+    "copula_association",
     "draw_person_terms",
     "dropout_sensitivity",
     "eq5d5l",

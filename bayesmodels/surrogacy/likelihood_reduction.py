@@ -119,6 +119,7 @@ def likelihood_reduction(
     Returns
     -------
     LikelihoodReduction
+        Factors by cluster and pooled, with intervals, and the verdicts.
 
     Raises
     ------

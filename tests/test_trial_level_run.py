@@ -306,7 +306,12 @@ def test_ratios_stand_beside_their_logarithms_with_unit_and_direction(run):
         f"{median:.2f} ({low:.2f} to {high:.2f}) ln HR, HR {np.exp(median):.2f} "
         f"({np.exp(low):.2f} to {np.exp(high):.2f})".replace("-", "−")
     )
-    for head in ("outcome, ln HR: reported", "outcome, HR: shrunken", "Threshold, ratio", "Predicted, HR"):
+    for head in (
+        "outcome, ln HR: reported",
+        "outcome, HR: shrunken",
+        "Threshold, ratio",
+        "Predicted, HR",
+    ):
         assert head in made.html, head
     assert made.summary["surrogacy"]["trial"]["endpoints"]["outcome"] == {
         "label": "outcome", "unit": "ln HR", "measure": "log_hazard_ratio", "good": "down",

@@ -296,7 +296,7 @@ def _effects(names: list[str], effects: Array, sampled: Array) -> pd.DataFrame:
         se = np.where(known, sampled.std(axis=0, ddof=1), np.nan)
     effects = np.where(known, effects, np.nan)
     within = [
-        np.corrcoef(sampled[:, k].T)[0, 1] if known[k].all() and (se[k] > 0).all() else np.nan
+        float(np.asarray(np.corrcoef(sampled[:, k].T))[0, 1]) if known[k].all() and (se[k] > 0).all() else np.nan
         for k in range(len(names))
     ]
     return pd.DataFrame(

@@ -276,8 +276,15 @@ def _frame(tree: xr.DataTree, group: str) -> pd.DataFrame:
 
 def as_ratio(values: tuple[float, float, float]) -> str:
     """Median and limits of the ratio, given those of its logarithm: quantiles stay quantiles."""
-    median, lower, upper = (float(value) for value in np.exp(values))
-    return estimate(median, lower, upper)
+    median, lower, upper = (ratio_said(float(value)) for value in np.exp(values))
+    return f"{median} ({lower} to {upper})"
+
+
+def ratio_said(ratio: float) -> str:
+    """A ratio with decimals by its own size, since its limits differ by factors: 0.66, 146, 0.0031."""
+    if not 1e-4 <= ratio < np.inf:
+        return "< 0.0001" if ratio < 1 else "–"
+    return fixed(ratio, 2 if 0.1 <= ratio < 10 else int(np.clip(1 - np.floor(np.log10(ratio)), 0, 5)))
 
 
 def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.surrogacy.trial_level.draws import limits
-from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, as_ratio
+from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, as_ratio, ratio_said
 from bayesmodels.surrogacy.trial_level.new_trial import TrialPrediction
 
 ALWAYS = 0.95
@@ -243,9 +243,10 @@ def _rules(evidence: TrialEvidence) -> pd.DataFrame:
 
 
 def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) -> Section:
-    rows = []
+    rows, ratios = [], []
     for row in evidence.rows.to_dict("records"):
         shown: dict[str, Any] = {"Trial": row["trial"]}
+        back: dict[str, Any] = {"Trial": row["trial"]}
         if row["programme"] != row["trial"]:
             shown["Programme"] = row["programme"]
         for end in ENDS:
@@ -255,10 +256,11 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
             shown[f"{where}: reported (95 % CI)"] = _reported(row, end)
             shown[f"{where}: shrunken ({label})"] = estimate(*true)
             if ratio:
-                shown[f"{name}, {ratio}: reported (95 % CI)"] = _reported(row, end, ratio=True)
-                shown[f"{name}, {ratio}: shrunken ({label})"] = as_ratio(true)
+                back[f"{name}, {ratio}: reported (95 % CI)"] = _reported(row, end, as_ratios=True)
+                back[f"{name}, {ratio}: shrunken ({label})"] = as_ratio(true)
         shown["Certainty"] = row["certainty"]
         rows.append(shown)
+        ratios.append(back)
     picture = Picture(
         figures.maker("trial_bubbles"),
         "Effect on the outcome against effect on the surrogate, one bubble a trial, with regression line and bands.",
@@ -269,7 +271,10 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
         "Effects by trial, reported and shrunken",
         ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."]
         + ([evidence.measures_said] if evidence.measures_said else []),
-        {"Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna(""))},
+        {
+            "Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna("")),
+            **({"The same effects as ratios": pd.DataFrame(ratios)} if any(len(each) > 1 for each in ratios) else {}),
+        },
         [picture],
         "Rows of one programme are parts of one trial; they count as one contrast.",
     )
@@ -332,7 +337,7 @@ def _new_trial_section(found: TrialPrediction, label: str) -> Section:
             ),
         }
         if ratio:
-            shown[ratio] = estimate(row["ratio_median"], row["ratio_lower"], row["ratio_upper"])
+            shown[ratio] = as_ratio((row["median"], row["lower"], row["upper"]))
         if not math.isnan(row["probability"]):
             shown["P(benefit)"] = chance(row["probability"])
         if not math.isnan(row["probability_margin"]):
@@ -423,17 +428,16 @@ def _needed_section(evidence: TrialEvidence) -> Section:
     )
 
 
-def _reported(row: dict[str, Any], end: str, ratio: bool = False) -> str:
+def _reported(row: dict[str, Any], end: str, as_ratios: bool = False) -> str:
+    """An effect as reported, or the ratio whose logarithm it is."""
     if row[f"{end}_kind"] == 3:
         return "not reported"
     value, se = row[f"{end}_estimate"], row[f"{end}_se"]
-    if ratio:
-        if row[f"{end}_kind"] != 0:
-            return f"{KINDS[int(row[f'{end}_kind'])]}{fixed(float(np.exp(value)), 2)}"
-        return as_ratio((value, value - 1.96 * se, value + 1.96 * se))
     if row[f"{end}_kind"] != 0:
-        return f"{KINDS[int(row[f'{end}_kind'])]}{fixed(value, 2)} (SE {fixed(se, 2)})"
-    return estimate(value, value - 1.96 * se, value + 1.96 * se)
+        bound = ratio_said(float(np.exp(value))) if as_ratios else f"{fixed(value, 2)} (SE {fixed(se, 2)})"
+        return f"{KINDS[int(row[f'{end}_kind'])]}{bound}"
+    found = (value, value - 1.96 * se, value + 1.96 * se)
+    return as_ratio(found) if as_ratios else estimate(*found)
 
 
 def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from bayesmodels.errors import BadInput, BayesmodelsError, RunExists, shown
+from bayesmodels.study.measures import Measure
 
 if TYPE_CHECKING:
     from bayesmodels.run.job import RunResult
@@ -126,7 +127,13 @@ def trial_level(
     outcome_scale: Annotated[float | None, typer.Option(help="Typical spread of true outcome effects.")] = None,
     surrogate_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
     outcome_good: Annotated[Good | None, typer.Option(help="Sign of a good effect; no default.")] = None,
+    surrogate_measure: Annotated[Measure | None, typer.Option(help="Effect measure; default mean_difference.")] = None,
+    outcome_measure: Annotated[Measure | None, typer.Option(help="Effect measure; default mean_difference.")] = None,
     margin: Annotated[float | None, typer.Option(help="Minimal important difference of the outcome effect.")] = None,
+    new_effect: Annotated[
+        float | None, typer.Option(help="Surrogate effect of a new trial to predict; of a ratio its natural log.")
+    ] = None,
+    new_se: Annotated[float | None, typer.Option(min=0, help="Standard error of that effect; 0: known.")] = None,
     within_correlation: Annotated[
         float, typer.Option(min=-0.99, max=0.99, help="Of a trial's two estimates, where it is not reported.")
     ] = 0.0,
@@ -155,6 +162,10 @@ def trial_level(
             surrogate_scale=surrogate_scale,
             outcome_scale=outcome_scale,
             **{name: None if value is None else value.value for name, value in good.items()},
+            surrogate_measure=surrogate_measure,
+            outcome_measure=outcome_measure,
+            new_effect=new_effect,
+            new_se=new_se,
             margin=margin,
             within_correlation=within_correlation,
             one_sided=one_sided,
@@ -175,13 +186,14 @@ def person_level(
     table: Annotated[Path, typer.Argument(help="Table of persons (.csv or .parquet), a row each.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the result.")],
     method: Annotated[
-        Literal["single", "two_stage"], typer.Option(help="Criteria of one trial, or R2 from clusters in two stages.")
+        Literal["single", "two_stage", "binary"],
+        typer.Option(help="Criteria of one trial, R2 from clusters in two stages, or an outcome of 0 and 1."),
     ] = "single",
     active: Annotated[str, typer.Option(help="Label of the active arm.")] = "1",
     treatment: Annotated[str, typer.Option(help="Column with the arm.")] = "treatment",
     surrogate: Annotated[str, typer.Option(help="Column with the surrogate.")] = "surrogate",
     outcome: Annotated[str, typer.Option(help="Column with the outcome.")] = "outcome",
-    cluster: Annotated[str, typer.Option(help="Column with the cluster; two_stage only.")] = "cluster",
+    cluster: Annotated[str, typer.Option(help="Column with the cluster; not single.")] = "cluster",
     clusters: Annotated[
         Literal["trials", "places"], typer.Option(help="Are they trials, or places of one trial?")
     ] = "places",

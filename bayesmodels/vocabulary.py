@@ -145,7 +145,7 @@ DIMS: dict[str, str] = {
     "event": "event type; coordinate terminal",
     "form": "value, rate, area or terms:<term>",
     "hazard_covariate": "covariate, start group, stratum or drug that acts on a hazard; coordinate hazard_unit",
-    "endpoint": "surrogate, outcome; coordinates label, endpoint_unit, good",
+    "endpoint": "surrogate, outcome; coordinates label, endpoint_unit, good, measure",
     "trial": "row of a table of trials: one randomised contrast",
     "treatment_class": "class of the active treatment",
     "landmark": "weeks since randomisation at which a prediction is made",

@@ -221,3 +221,24 @@ def test_labels_are_escaped(tmp_path):
         assert "<script>" not in page
         assert "<b>nfl</b>" not in page
     assert "'=1+1" in (tmp_path / "two_stage" / "tables" / "clusters.csv").read_text()
+
+
+@pytest.mark.parametrize("named", [NAMED, NAMED[:3]])
+def test_an_outcome_of_zero_and_one_has_likelihood_reduction_factors_by_cluster_and_pooled(tmp_path, named):
+    from bayesmodels import likelihood_reduction
+
+    frame = pd.read_csv(write_persons(tmp_path))
+    path = write_persons(tmp_path, score=(frame["score"] > 0.3).astype(int))
+    done = invoke("person-level", path, "--out", tmp_path / "out", *named, *GOOD, "--method", "binary", "--json")
+    assert done.exit_code == 0, done.stderr
+    clustered = len(named) == 4  # without the option the file has no column "cluster", and is of one trial
+    persons = read_clusters(path, active=1, columns=COLUMNS, clustered=clustered, **ENDS)
+    expected = likelihood_reduction(persons)
+    got = table(tmp_path, "likelihood_reduction")
+    assert len(got) == (13 if clustered else 1)
+    assert got["lrf"].tolist() == pytest.approx(expected.table["lrf"].tolist(), nan_ok=True)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    jsonschema.validate(summary, json.loads(files("bayesmodels.run").joinpath("person_level.schema.json").read_text()))
+    assert summary["interval"]["kind"] == "noncentral chi-square"
+    assert json.loads(done.stdout)["verdicts"]["trial"] == "not assessable"
+    assert "Likelihood reduction factor" in (tmp_path / "out" / "report.html").read_text()

@@ -279,3 +279,94 @@ def test_only_the_target_class_counts_where_classes_have_parameters_of_their_own
     spec = json.loads(tree.attrs["model"]) | {"classes": "specific", "target_class": "B"}
     tree.attrs["model"] = json.dumps(spec)
     assert trial_evidence(tree, 0.95, None).verdict.programmes == 2
+
+
+def with_measures(tree, measures, units, good):
+    """The posterior as if its endpoints had these measures: what is said changes, numbers do not."""
+    for group in ("posterior", "prior"):
+        own = tree[group].to_dataset()
+        names = {"measure": measures, "endpoint_unit": units, "good": good}
+        tree[group] = xr.DataTree(own.assign_coords({name: ("endpoint", list(v)) for name, v in names.items()}))
+    return tree
+
+
+def test_ratios_stand_beside_their_logarithms_with_unit_and_direction(run):
+    tree = load(run[1] / "run" / "posterior.nc")
+    plain = trial_evidence(tree, 0.95, 0.1)
+    named = with_measures(tree, ("log_ratio", "log_hazard_ratio"), ("ln ratio", "ln HR"), ("down", "down"))
+    evidence = trial_evidence(named, 0.95, 0.1)
+    assert np.array_equal(evidence.draws.rho, plain.draws.rho)
+    made = report(named)
+    assert (
+        "Effect measures. surrogate: log ratio of geometric means, ln ratio; ratio below 1 favours the active "
+        "treatment. outcome: log hazard ratio, ln HR; HR below 1 favours the active treatment." in made.html
+    )
+    median, low, high = np.quantile(evidence.draws.mean_t, [0.5, 0.025, 0.975])
+    assert evidence.shown("outcome", (median, low, high)) == (
+        f"{median:.2f} ({low:.2f} to {high:.2f}) ln HR, HR {np.exp(median):.2f} "
+        f"({np.exp(low):.2f} to {np.exp(high):.2f})".replace("-", "−")
+    )
+    for head in (
+        "outcome, ln HR: reported",
+        "outcome, HR: shrunken",
+        "Threshold, ratio",
+        "Predicted, HR",
+    ):
+        assert head in made.html, head
+    assert made.summary["surrogacy"]["trial"]["endpoints"]["outcome"] == {
+        "label": "outcome", "unit": "ln HR", "measure": "log_hazard_ratio", "good": "down",
+    }  # fmt: skip
+
+
+def test_a_ratio_without_a_direction_is_refused(tmp_path):
+    done = invoke(
+        "trial-level",
+        write_table(tmp_path),
+        "--out",
+        tmp_path / "run",
+        *SCALES,
+        "--outcome-measure",
+        "log_hazard_ratio",
+    )
+    assert done.exit_code == 2
+    assert "outcome: expected the good direction of a log hazard ratio, down where the event is bad" in done.stderr
+
+
+def test_a_new_trial_is_predicted_with_its_prior_beside_and_what_dominates_said(run):
+    from bayesmodels import ReportSettings, predict_trial
+
+    tree = load(run[1] / "run" / "posterior.nc")
+    found = predict_trial(tree, -0.4, 0.1, margin=0.1)
+    after, before = found.row(), found.row(given="prior alone")
+    assert after["upper"] - after["lower"] < before["upper"] - before["lower"]
+    assert after["probability"] > after["probability_margin"]
+    assert found.dominated.startswith("5 independent programmes with both effects, fewer than 6")
+    assert "Dominated by the prior: 5 independent programmes" in found.sentence()
+    assert "a priori" in found.sentence()
+    assert not found.outside
+    assert "extrapolated" in predict_trial(tree, -40.0, 0.1).sentence()
+    made = report(tree, settings=ReportSettings(margin=0.1, new_trial={"surrogate_effect": -0.4, "surrogate_se": 0.1}))
+    assert "Prediction for a new trial" in made.html
+    told = made.summary["chapters"]["trial level"]["new_trial"]
+    assert told["rows"][0]["median"] == pytest.approx(after["median"])
+    assert told["dominated_by_the_prior"] == found.dominated
+    assert any("New trial with an effect on surrogate" in line for line in made.lead.not_identified)
+
+
+def test_the_direction_of_benefit_turns_with_the_good_direction(run):
+    from bayesmodels import predict_trial
+
+    tree = load(run[1] / "run" / "posterior.nc")
+    up = predict_trial(tree, -0.4, 0.1).row()
+    named = with_measures(tree, ("log_ratio", "log_hazard_ratio"), ("ln ratio", "ln HR"), ("down", "down"))
+    down = predict_trial(named, -0.4, 0.1).row()
+    assert down["probability"] == pytest.approx(1 - up["probability"])
+    assert down["ratio_upper"] == pytest.approx(np.exp(up["upper"]))
+    assert np.isnan(up["ratio_upper"])
+
+
+def test_options_of_a_new_trial_come_together(tmp_path):
+    table = write_table(tmp_path)
+    done = invoke("trial-level", table, "--out", tmp_path / "run", *SCALES, "--new-effect", -0.3)
+    assert done.exit_code == 2
+    assert "--new-effect, --new-se: expected both or neither; --new-se 0 where the effect is known" in done.stderr

@@ -25,6 +25,7 @@ from bayesmodels.surrogacy.evidence import SurrogateEvidence, surrogate_evidence
 from bayesmodels.surrogacy.magnitude.levels import magnitude_of_fit, magnitude_of_trials
 from bayesmodels.surrogacy.magnitude.result import Magnitude
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, trial_evidence
+from bayesmodels.surrogacy.trial_level.new_trial import TrialPrediction, prediction_of
 from bayesmodels.surrogacy.verdict import Verdict
 from bayesmodels.vocabulary import made_by
 
@@ -259,6 +260,12 @@ class Reading:
         return trial_evidence(
             self.tree, chosen.interval, chosen.margin, chosen.trial_verdict, not self.context.unconverged
         )
+
+    @cached_property
+    def new_trial(self) -> TrialPrediction | None:
+        """Prediction for the new trial that the settings name; None without one, or without a trial-level model."""
+        asked = self.settings.new_trial
+        return None if asked is None or self.trials is None else prediction_of(self.trials, asked, self.prob)
 
     @cached_property
     def magnitude(self) -> Magnitude | None:

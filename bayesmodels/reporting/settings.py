@@ -11,6 +11,7 @@ from bayesmodels.errors import in_full
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.surrogacy.settings import REDUCTIONS, SurrogacySettings
 from bayesmodels.surrogacy.trial_level.cuts import TrialVerdictSettings
+from bayesmodels.surrogacy.trial_level.trial_to_predict import NewTrial
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -40,6 +41,8 @@ class ReportSettings(BaseModel):
         Trial level: minimal important difference of the outcome effect, in its good direction and unit.
     trials_needed : bool
         Trial level: predict by simulation what more programmes would say (a minute).
+    new_trial : NewTrial, optional
+        `[report.new_trial]`, trial level: the new trial whose true effect on the outcome is predicted.
     trial_verdict : TrialVerdictSettings
         Cut-offs of the verdict of the trial level.
     notes : tuple of str
@@ -65,6 +68,7 @@ class ReportSettings(BaseModel):
     shares: tuple[Annotated[float, Field(ge=0, le=1)], ...] = (0.25, 0.5, 0.75)
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
     trials_needed: bool = False
+    new_trial: NewTrial | None = None
     trial_verdict: TrialVerdictSettings = TrialVerdictSettings()
     notes: tuple[str, ...] = ()
     surrogate: str | None = None

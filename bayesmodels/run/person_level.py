@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +20,16 @@ from bayesmodels.reporting.page import Lead, Section, compose
 from bayesmodels.run.folder import REPORT, SUMMARY, RunFolder, check_new
 from bayesmodels.safe_labels import table_csv
 from bayesmodels.study import ClusterTable, Endpoint, read_clusters
+from bayesmodels.study.files import read_table
+from bayesmodels.surrogacy.likelihood_reduction import LikelihoodReduction, likelihood_reduction
 from bayesmodels.surrogacy.person_level import single_trial
 from bayesmodels.surrogacy.settings import SOURCES, CutOffs, SurrogacySettings
 from bayesmodels.surrogacy.single_trial import SingleTrial
 from bayesmodels.surrogacy.two_stage import Clusters, Form, TwoStage, two_stage
 from bayesmodels.surrogacy.verdict import Verdict
 
-Method = Literal["single", "two_stage"]
+Method = Literal["single", "two_stage", "binary"]
+Found = SingleTrial | TwoStage | LikelihoodReduction
 
 KIND = "person_level"
 
@@ -46,13 +49,13 @@ class PersonLevelRun:
     Attributes
     ----------
     folder : Path
-    found : SingleTrial or TwoStage
+    found : SingleTrial, TwoStage or LikelihoodReduction
     seed : int or None
         Of the draws; None where nothing is drawn.
     """
 
     folder: Path
-    found: SingleTrial | TwoStage
+    found: Found
     seed: int | None
 
     def sentence(self) -> str:
@@ -74,8 +77,8 @@ def read_persons(
     Parameters
     ----------
     path : Path
-    method : {"single", "two_stage"}
-        Without clusters, or with.
+    method : {"single", "two_stage", "binary"}
+        Without clusters, with them, or with them where the file has their column.
     active, columns, complete_cases
         As of `read_clusters`.
     ends : mapping
@@ -89,12 +92,13 @@ def read_persons(
     unstated = [f"--{name}-good" for name, end in ends.items() if end.good is None]
     if method == "single" and unstated:
         raise BadInput(f"{', '.join(unstated)}: expected up or down, the sign of a good value; there is no default")
+    clustered = method == "two_stage" or (method == "binary" and columns["cluster"] in read_table(path).cells)
     try:
         return read_clusters(
             path,
             active=active,
             columns=columns,
-            clustered=method == "two_stage",
+            clustered=clustered,
             complete_cases=complete_cases,
             surrogate=ends["surrogate"],
             outcome=ends["outcome"],
@@ -131,8 +135,8 @@ def run_person_level(
     table : ClusterTable
     out : str or Path
         Folder; made if it is not there. Files that its manifest does not list are never touched.
-    method : {"single", "two_stage"}
-        `single_trial` or `two_stage`.
+    method : {"single", "two_stage", "binary"}
+        `single_trial`, `two_stage` or `likelihood_reduction`.
     important_difference, draws
         Of `single_trial`.
     seed : int, optional
@@ -155,13 +159,17 @@ def run_person_level(
     check_new(folder, False, again)
     used: int | None = None
     how: dict[str, Any]
-    found: SingleTrial | TwoStage
+    found: Found
     if method == "single":
         used = draw_seed() if seed is None else seed
         settings = SurrogacySettings(seed=used)
         found = single_trial(table, settings, important_difference=important_difference, draws=draws, level=interval)
         tables, sections = _single(found, settings, important_difference, interval)
         how = {"draws": draws, "seed": used, "important_difference": important_difference}
+    elif method == "binary":
+        found = likelihood_reduction(table, prob=interval)
+        tables, sections = _binary(found)
+        how = {}
     else:
         found = two_stage(table, form, clusters=clusters, weighted=weighted, prob=interval)
         tables, sections = _two_stage(found, clusters)
@@ -171,7 +179,7 @@ def run_person_level(
         "kind": KIND,
         "method": method,
         "data": _data(table),
-        "interval": {"kind": "eti" if method == "single" else "delta method", "prob": interval},
+        "interval": {"kind": INTERVALS[method], "prob": interval},
         **how,
         "verdicts": [verdict.as_json() for verdict in found.verdicts],
         "tables": {name: _records(rows) for name, rows in tables.items() if name != "clusters"},
@@ -194,11 +202,16 @@ def run_person_level(
     return PersonLevelRun(folder.path, found, used)
 
 
-TITLES = {"single": "surrogate evaluation of one trial", "two_stage": "two-stage surrogate evaluation"}
+TITLES = {
+    "single": "surrogate evaluation of one trial",
+    "two_stage": "two-stage surrogate evaluation",
+    "binary": "surrogate of a binary outcome, between persons",
+}
+INTERVALS = {"single": "eti", "two_stage": "delta method", "binary": "noncentral chi-square"}
 
 
 def _data(table: ClusterTable) -> dict[str, Any]:
-    ends = {"surrogate": asdict(table.surrogate), "outcome": asdict(table.outcome)}
+    ends = {"surrogate": table.surrogate.facts, "outcome": table.outcome.facts}
     arms = {"active": table.active, "control": table.control}
     return {"name": table.name, "digest": table.digest, "counts": table.counts, **arms, **ends}
 
@@ -214,9 +227,11 @@ _TWO_STAGE = {"individual_r2": "individual", "trial_r2": "trial"}
 """Quantities of the first screen, and the rung whose answer says whether they are settled."""
 
 
-def _lead(table: ClusterTable, found: SingleTrial | TwoStage, level: float) -> Lead:
+def _lead(table: ClusterTable, found: Found, level: float) -> Lead:
     n = table.counts
     left_out = f" {n['incomplete']} rows with a blank value were left out." if n["incomplete"] else ""
+    if isinstance(found, LikelihoodReduction):
+        return _binary_lead(table, found, left_out)
     rows = found.table.set_index("quantity")
     is_single = isinstance(found, SingleTrial)
     middle = "median" if is_single else "estimate"
@@ -378,6 +393,58 @@ def _two_stage(found: TwoStage, clusters: Clusters) -> tuple[dict[str, pd.DataFr
         ),
         Section("Effects of each cluster", tables={"Stage 1, active minus control": found.effects}, collapsed=True),
     ]
+
+
+def _binary_lead(table: ClusterTable, found: LikelihoodReduction, left_out: str) -> Lead:
+    """First screen of a binary outcome."""
+    n, verdict = table.counts, found.verdicts[0]
+    line = f"{found.sentence().splitlines()[0]} {verdict.sentence_and_why}"
+    settled = verdict.answer in ("supported", "not supported")
+    return Lead(
+        paragraphs=(
+            f"{table.surrogate.label} as a surrogate for {table.outcome.label}: {n['patients']:,} persons, "
+            f"{table.active} against {table.control}"
+            f"{'' if n['clusters'] == 1 else f', {n["clusters"]} clusters'}.{left_out} "
+            "An association between persons is not a relation between effects.",
+        ),
+        identified=[line] if settled else [],
+        not_identified=[*([] if settled else [line]), found.verdicts[1].sentence_and_why],
+        verdicts=found.verdicts,
+    )
+
+
+def _binary(found: LikelihoodReduction) -> tuple[dict[str, pd.DataFrame], list[Section]]:
+    """Tables and sections of a binary outcome."""
+    label = f"({100 * found.prob:g} % CI)"
+    rows = _for_readers(
+        found.table,
+        {
+            "Cluster": lambda r: r["cluster"],
+            "Persons": lambda r: r["persons"],
+            "Events": lambda r: r["events"],
+            f"Likelihood reduction factor {label}": lambda r: _limits(r, middle="lrf"),
+            "At most": lambda r: f"{r['bound']:.2f}",
+            f"Share of that {label}": _scaled,
+            "Log odds ratio per SD": lambda r: "–" if np.isnan(r["log_odds_ratio"]) else f"{r['log_odds_ratio']:.2f}",
+        },
+    )
+    used = CutOffs().model_dump(include={"individual_supported", "individual_refuted"})
+    return {"likelihood_reduction": found.table}, [
+        _rungs(found.verdicts, used),
+        Section(
+            "Likelihood reduction factor",
+            [found.sentence().splitlines()[0]],
+            {"By cluster, and pooled with one slope": rows},
+            note="1 - exp(-G2 / n) of logistic regressions with and without the surrogate, a level in every arm of "
+            "every cluster; Alonso and Molenberghs (2007), Biometrics 63:180-186. Intervals from the noncentral "
+            "chi-square distribution (Kent 1983). A cluster's own factor is biased upwards by about 1 / n.",
+        ),
+    ]
+
+
+def _scaled(row: Mapping[str, Any]) -> str:
+    numbers = [row[name] for name in ("scaled", "scaled_lower", "scaled_upper")]
+    return "–" if np.isnan(numbers).any() else estimate(*numbers)
 
 
 def _for_readers(table: pd.DataFrame, columns: Mapping[str, Callable[[dict], Any]]) -> pd.DataFrame:

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.fitting.settings import NutsSettings
 from bayesmodels.reporting.settings import ReportSettings
+from bayesmodels.study.measures import DEFAULT, Measure
 
 if TYPE_CHECKING:
-    from bayesmodels.study import MeansTable, Study, TrialTable
+    from bayesmodels.study import Endpoint, MeansTable, Study, TrialTable
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -186,13 +187,17 @@ class TrialsSection(_TableSection):
         Of a file: units of the effects.
     surrogate_good, outcome_good : {"up", "down"}, optional
         Of a file: sign of a good effect.
+    surrogate_measure, outcome_measure : str, optional
+        Of a file: effect measure, `mean_difference` (the default), `standardised_mean_difference`, `log_ratio` (of
+        geometric means), `log_odds_ratio` or `log_hazard_ratio`.
     distinct_labels : list of lists of str, optional
         Of a file: labels that look like spellings of one and are not.
     """
 
     packaged = "als_trials"
     only_of_files = {
-        "surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good", "distinct_labels",
+        "surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good", "surrogate_measure",
+        "outcome_measure", "distinct_labels",
     }  # fmt: skip
     only_of_packaged = {"valor"}
 
@@ -204,6 +209,8 @@ class TrialsSection(_TableSection):
     outcome_unit: str | None = None
     surrogate_good: Literal["up", "down"] | None = None
     outcome_good: Literal["up", "down"] | None = None
+    surrogate_measure: Measure | None = None
+    outcome_measure: Measure | None = None
     distinct_labels: tuple[tuple[str, ...], ...] | None = None
 
     def read(self, folder: Path, name: str) -> TrialTable:
@@ -212,16 +219,22 @@ class TrialsSection(_TableSection):
             from bayesmodels.study.evidence import trial_table
 
             return trial_table(self.valor or "whole", one_sided=self.one_sided, name=name)
-        from bayesmodels.study import Endpoint, read_trials
+        from bayesmodels.study import read_trials
 
         return read_trials(
             folder / self.table,
-            surrogate=Endpoint(self.surrogate or "surrogate", self.surrogate_unit or "", self.surrogate_good),
-            outcome=Endpoint(self.outcome or "outcome", self.outcome_unit or "", self.outcome_good),
+            surrogate=self._endpoint("surrogate"),
+            outcome=self._endpoint("outcome"),
             one_sided=self.one_sided,
             name=name,
             distinct_labels=self.distinct_labels or (),
         )
+
+    def _endpoint(self, end: str) -> Endpoint:
+        from bayesmodels.study import Endpoint
+
+        unit, good, measure = (getattr(self, f"{end}_{what}") for what in ("unit", "good", "measure"))
+        return Endpoint(getattr(self, end) or end, unit or "", good, measure or DEFAULT)
 
 
 class Sections(BaseModel):

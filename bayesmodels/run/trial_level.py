@@ -29,7 +29,11 @@ def run_trial_level(
     outcome_scale: float | None = None,
     surrogate_good: str | None = None,
     outcome_good: str | None = None,
+    surrogate_measure: str | None = None,
+    outcome_measure: str | None = None,
     margin: float | None = None,
+    new_effect: float | None = None,
+    new_se: float | None = None,
     within_correlation: float = 0.0,
     one_sided: bool = False,
     needed: bool = False,
@@ -52,8 +56,12 @@ def run_trial_level(
     surrogate_scale, outcome_scale : float, optional
         Typical spread of each true effect between trials; required with a table of one's own.
     surrogate_good, outcome_good : "up" or "down", optional
+    surrogate_measure, outcome_measure : str, optional
+        Effect measures; by default mean differences.
     margin : float, optional
         Minimal important difference of the outcome effect.
+    new_effect, new_se : float, optional
+        Surrogate effect of a new trial, whose outcome effect is predicted, and its standard error; both or neither.
     within_correlation : float
         Of a trial's two estimates, where the table leaves it blank.
     one_sided : bool
@@ -76,15 +84,19 @@ def run_trial_level(
     """
     scales = {"surrogate_scale": surrogate_scale, "outcome_scale": outcome_scale}
     goods = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
+    goods |= {"surrogate_measure": surrogate_measure, "outcome_measure": outcome_measure}
     goods = {name: good for name, good in goods.items() if good is not None}
     data: dict[str, Any] = {"table": str(Path(table).resolve()), "name": Path(table).stem}
     if table == ALS:
         from bayesmodels.study.evidence.als_trials import SCALES
 
         if goods:
-            raise BadInput(f"{_options(goods)}: not used with the packaged ALS table, whose directions are known")
+            raise BadInput(f"{_options(goods)}: not used with the packaged ALS table, where they are known")
         data = {"table": TrialsSection.packaged, "name": "ALS trials"}
         scales = {k: SCALES[k.removesuffix("_scale")] if v is None else v for k, v in scales.items()}
+    if (new_effect is None) != (new_se is None):
+        raise BadInput("--new-effect, --new-se: expected both or neither; --new-se 0 where the effect is known")
+    new = {} if new_effect is None else {"new_trial": {"surrogate_effect": new_effect, "surrogate_se": new_se}}
     missing = [name for name, value in scales.items() if value is None]
     if missing:
         raise BadInput(
@@ -97,7 +109,7 @@ def run_trial_level(
             "data": data | goods | {"one_sided": "used" if one_sided else "unused"},
             "model": {"type": TRIAL_LEVEL, **scales, "within_correlation": within_correlation},
             "sampling": sampling | ({} if seed is None else {"seed": seed}),
-            "report": {"trials_needed": needed} | ({} if margin is None else {"margin": margin}),
+            "report": {"trials_needed": needed} | ({} if margin is None else {"margin": margin}) | new,
         }
     )
     return run(config, out, in_place=True, resume=resume, again=again, tell=tell)
@@ -121,9 +133,15 @@ def _as_option(problem: str) -> str:
 
 
 def _text(sections: dict[str, dict[str, Any]]) -> str:
-    """Sections of strings, numbers and booleans as TOML."""
+    """Sections of strings, numbers, booleans and tables of these as TOML."""
     lines = []
     for name, values in sections.items():
-        told = {key: as_toml(value) if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
-        lines += [f"[{name}]", *(f"{key} = {value}" for key, value in told.items()), ""]
+        lines += [f"[{name}]", *(f"{key} = {_value(value)}" for key, value in values.items()), ""]
     return "\n".join(lines)
+
+
+def _value(value: Any) -> str:
+    """A string, number, boolean or table of these as TOML."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_value(each)}' for key, each in value.items())}}}"
+    return as_toml(value) if isinstance(value, str) else json.dumps(value)

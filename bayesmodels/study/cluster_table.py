@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from bayesmodels.study.checks.labels import DistinctLabels, LabelColumn, spellin
 from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.measures import DEFAULT
 from bayesmodels.study.problem import Problem, in_order, plain, quoted
 from bayesmodels.study.trials import OUTCOME, SURROGATE, Endpoint
 from bayesmodels.vocabulary import ALL
@@ -122,7 +123,7 @@ class ClusterTable:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the rows and of the endpoints, in hex."""
-        return sha256({"patients": self.rows}, {"surrogate": asdict(self.surrogate), "outcome": asdict(self.outcome)})
+        return sha256({"patients": self.rows}, {"surrogate": self.surrogate.facts, "outcome": self.outcome.facts})
 
     @cached_property
     def counts(self) -> dict:
@@ -190,6 +191,12 @@ def _checked(
     name: str,
     distinct_labels: DistinctLabels,
 ) -> ClusterTable:
+    for end in ends:
+        if end.measure != DEFAULT:
+            raise BadInput(
+                f"{end.label}: expected the measure {DEFAULT} with a table of persons, whose values are measured on "
+                f"each, got {end.measure}; delete it"
+            )
     expect(columns, dict, "columns", 'give names of columns by role, such as {"cluster": "centre"}')
     found = list(raw.problems)
     for role in columns:

@@ -14,9 +14,11 @@ from bayesmodels.errors import BadInput, expect
 from bayesmodels.html_tables import html_table
 from bayesmodels.study.checks.doubtful import trial_warnings
 from bayesmodels.study.checks.labels import DistinctLabels
+from bayesmodels.study.checks.ratios import with_log_ratios
 from bayesmodels.study.checks.trials import COLUMNS, ENDPOINTS, OneSided, check_trials
 from bayesmodels.study.digest import sha256
 from bayesmodels.study.files import RawTable, from_frame, read_table
+from bayesmodels.study.measures import DEFAULT, MEASURES, EffectMeasure, Measure, expect_measure
 from bayesmodels.study.problem import Problem, plain
 
 Good = Literal["up", "down"]
@@ -24,25 +26,59 @@ Good = Literal["up", "down"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Endpoint of one column of effects: its label, unit and good direction.
+    """Endpoint of one column of effects: its label, unit, good direction and effect measure.
 
     Parameters
     ----------
     label : str
         For readers, e.g. "Plasma NfL".
     unit : str
-        Of the effect, active minus control, e.g. "ln" for a log ratio.
+        Of the effect, active minus control, e.g. "points per month". Other measures than a mean difference have a unit
+        of their own (SD, ln ratio, ln OR, ln HR), which is filled in.
     good : {"up", "down"}, optional
-        Sign of the effect that favours the active treatment. Not stated: nothing about benefit is computed.
+        Sign of the effect that favours the active treatment; of a log ratio "down" where the event harms, "up" where it
+        helps. Not stated: nothing about benefit is computed. Required with other measures than a mean difference.
+    measure : {"mean_difference", "standardised_mean_difference", "log_ratio", "log_odds_ratio", "log_hazard_ratio"}
+        Scale of the effect. Logarithms are natural; `log_ratio` is of geometric means. Of tables of trials only.
+
+    Raises
+    ------
+    BadInput
+        A direction or a measure that is unknown or missing, or a unit that is not the measure's.
     """
 
     label: str
     unit: str = ""
     good: Good | None = None
+    measure: Measure = DEFAULT
 
     def __post_init__(self) -> None:
         if self.good not in ("up", "down", None):
             raise BadInput(f'{self.label}: expected the good direction "up" or "down", got "{plain(self.good)}"')
+        own = expect_measure(self.measure, self.label)
+        if own.unit and self.unit not in ("", own.unit):
+            raise BadInput(
+                f'{self.label}: expected no unit, or "{own.unit}", with {self.measure}, got "{plain(self.unit)}"; '
+                "delete it"
+            )
+        if self.measure != DEFAULT and self.good is None:
+            of = "down where the event is bad (death), up where it is good (response)" if own.ratio else "up or down"
+            raise BadInput(f"{self.label}: expected the good direction of a {own.words}, {of}; state it")
+        if own.unit:
+            object.__setattr__(self, "unit", own.unit)
+
+    @property
+    def facts(self) -> dict[str, str | None]:
+        """Label, unit and good direction, and the measure where it is no mean difference."""
+        told = asdict(self)
+        if self.measure == DEFAULT:
+            del told["measure"]
+        return told
+
+    @property
+    def effect_measure(self) -> EffectMeasure:
+        """What the effect measure is: its words, unit, and the ratio that it is the logarithm of."""
+        return MEASURES[self.measure]
 
 
 SURROGATE, OUTCOME = Endpoint("surrogate"), Endpoint("outcome")
@@ -96,8 +132,10 @@ class TrialTable:
             share people), part_of (rows of one overlap group with the same part_of are disjoint and may enter
             together), treatment_class, surrogate_censoring and outcome_censoring ("left": the estimate is only known
             to be below the effect given, "right": above), certainty, source. Further columns are kept as text.
+            Where an endpoint's measure is the logarithm of a ratio, surrogate_ratio with its 95 % limits
+            surrogate_lower and surrogate_upper may stand in place of effect and standard error, the same for outcome.
         surrogate, outcome : Endpoint
-            Labels, units and good directions.
+            Labels, units, good directions and effect measures.
         one_sided : {"unused", "used"}
             Whether rows with one of the two effects enter: they inform its mean and spread, not the association.
         name : str
@@ -151,7 +189,7 @@ class TrialTable:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the used rows and of the endpoints, in hex."""
-        return sha256({"trials": self.rows}, {"surrogate": asdict(self.surrogate), "outcome": asdict(self.outcome)})
+        return sha256({"trials": self.rows}, {"surrogate": self.surrogate.facts, "outcome": self.outcome.facts})
 
     @cached_property
     def counts(self) -> dict:
@@ -244,7 +282,11 @@ def _checked(
     name: str,
     distinct_labels: DistinctLabels,
 ) -> TrialTable:
+    raw = with_log_ratios(raw, {"surrogate": surrogate.measure, "outcome": outcome.measure})
     rows, unused = check_trials(raw, one_sided, distinct_labels)
     rows["programme"] = rows["overlap_group"].where(rows["overlap_group"] != "", rows["trial"])
-    ends = {"surrogate": surrogate.unit, "outcome": outcome.unit}
-    return TrialTable(str(name), surrogate, outcome, rows, unused, trial_warnings(raw.file, raw.cells, rows, ends))
+    ends = {"surrogate": surrogate, "outcome": outcome}
+    units = {end: endpoint.unit for end, endpoint in ends.items()}
+    measures = {end: endpoint.measure for end, endpoint in ends.items()}
+    doubtful = trial_warnings(raw.file, raw.cells, rows, units, measures)
+    return TrialTable(str(name), surrogate, outcome, rows, unused, doubtful)

@@ -33,7 +33,10 @@ def certain(mean_s=-0.3, mean_t=0.2, sd_s=0.3, sd_t=0.25, rho=-0.9, n=3):
     return TrialDraws(*(np.full(n, value) for value in (mean_s, mean_t, sd_s, sd_t, rho)))
 
 
-def of_trials(draws, margin=None, rows=None, units=("ln", "points per month"), good=("down", "up"), **options):
+def of_trials(
+    draws, margin=None, rows=None, units=("ln", "points per month"), good=("down", "up"), measure="mean_difference",
+    **options,
+):  # fmt: skip
     """The trial level of draws, with effects seen from 10 % to 60 % lower."""
     effects = [np.log(0.9), np.log(0.4), np.nan]
     seen = pd.DataFrame({"surrogate_kind": [0, 0, 3], "outcome_kind": [3, 3, 0], "surrogate_estimate": effects})
@@ -43,6 +46,7 @@ def of_trials(draws, margin=None, rows=None, units=("ln", "points per month"), g
             draws=draws, prior=certain(rho=0.0), labels={"surrogate": "NfL", "outcome": "ALSFRS-R slope"},
             units=dict(zip(ends, units, strict=True)), good=dict(zip(ends, good, strict=True)),
             rows=seen if rows is None else rows, margin=margin,
+            measures={"surrogate": measure, "outcome": "mean_difference"},
             verdict=SimpleNamespace(verdict="uncertain", programmes=2),
         ),
         **options,
@@ -135,6 +139,8 @@ def test_percent_needs_log_ratios_of_which_down_is_good():
     assert of_trials(certain(), units=("cells", "points")) is None
     assert of_trials(certain(), good=("up", "up")) is None
     assert of_trials(certain(), good=("down", None)) is None
+    assert of_trials(certain(), units=("ln HR", "points"), measure="log_hazard_ratio") is None
+    assert of_trials(certain(), units=("ln ratio", "points"), measure="log_ratio") is not None
 
 
 def test_a_benefit_without_any_effect_on_the_surrogate_is_any_reduction():

@@ -258,6 +258,7 @@ def _coords(data: TrialTable) -> dict[str, Any]:
         "endpoint:label": tuple(end.label for end in ends),
         "endpoint:endpoint_unit": tuple(end.unit for end in ends),
         "endpoint:good": tuple(end.good or "" for end in ends),
+        "endpoint:measure": tuple(end.measure for end in ends),
     }
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from bayesmodels.errors import in_full
 from bayesmodels.study.checks.labels import person_key
 from bayesmodels.study.checks.limits import Limits
+from bayesmodels.study.measures import MEASURES
 from bayesmodels.study.problem import Problem, in_order, plain, quoted, row_ranges
 
 AT_LIMIT = 0.15
@@ -43,6 +44,10 @@ LOOKALIKES = {
 _CODE = re.compile(r"-?([789])\1+|-[789]")
 _RATIO = re.compile(r"\b(hr|or|rr|odds|hazard|ratios?|fold)\b", re.IGNORECASE)
 _LOG = re.compile(r"\b(ln|log)", re.IGNORECASE)
+_SAYS_RATIO = re.compile(f"{_RATIO.pattern}|{_LOG.pattern}", re.IGNORECASE)
+
+LARGEST_SDS = 5.0
+"""Standardised mean differences beyond it are doubtful: drugs hardly move a mean by as many SDs between persons."""
 NO_ROW = "a measurement that was not made has no row: delete such rows"
 """What to do with missing-value codes among measurements."""
 
@@ -261,7 +266,11 @@ _TAKE_LOGS = (
 
 
 def trial_warnings(
-    file: str, columns: Iterable[str], rows: pd.DataFrame, units: Mapping[str, str]
+    file: str,
+    columns: Iterable[str],
+    rows: pd.DataFrame,
+    units: Mapping[str, str],
+    measures: Mapping[str, str],
 ) -> tuple[Problem, ...]:
     """What is doubtful in a table of trials.
 
@@ -273,6 +282,8 @@ def trial_warnings(
         The used rows.
     units : mapping of str to str
         Unit of the effects on `surrogate` and `outcome`, blank where it was not stated.
+    measures : mapping of str to str
+        Their effect measures.
     """
     here = [str(column) for column in columns]
     found: list[Problem] = []
@@ -291,13 +302,23 @@ def trial_warnings(
                 f"{end}_effect does not vary: it is {effects.iloc[0]:g} in all {len(effects):,} rows; check the column"
             )
             found.append(Problem(file, text, kind=f"does not vary {end}"))
-        elif looks_like_ratios(effects) and (not unit or _RATIO.search(unit) or _LOG.search(unit)):
+        elif f"{end}_ratio" not in here and looks_like_ratios(effects) and (not unit or _SAYS_RATIO.search(unit)):
+            known = MEASURES[measures[end]].ratio
+            unless = "If they are logarithms, leave them" if known else "If they are differences, state their unit"
             text = (
                 f"all {len(effects):,} values of {end}_effect are above 0 and around 1 ({effects.min():g} to "
                 f"{effects.max():g}): ratios? Differences or logarithms are expected, 0 where there is no effect. "
-                f"{_TAKE_LOGS}. If they are differences, state their unit"
+                f"{_TAKE_LOGS}. {unless}"
             )
             found.append(Problem(file, text, kind=f"ratios {end}"))
+        large = rows.loc[effects.index[effects.abs() > LARGEST_SDS], "trial"]
+        if measures[end] == "standardised_mean_difference" and len(large):
+            which = f"{quoted(large[:3])}{', ...' if len(large) > 3 else ''}"
+            text = (
+                f"{end}_effect is beyond {LARGEST_SDS:g} SD in trial {which}: a mean difference in another "
+                "unit? Divide by the SD between persons of an arm"
+            )
+            found.append(Problem(file, text, kind=f"large {end}"))
         for value, at in missing_codes(effects).items():
             which = f"{quoted(rows.loc[at[:3], 'trial'])}{', ...' if len(at) > 3 else ''}"
             text = (

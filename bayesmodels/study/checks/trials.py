@@ -11,6 +11,7 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.study.checks.cells import labels, numbers
 from bayesmodels.study.checks.labels import LabelColumn, spelling_problems
+from bayesmodels.study.checks.ratios import ratio_columns
 from bayesmodels.study.checks.rows import CENSORING, LONGEST, Rule, missing_columns, row_problems
 from bayesmodels.study.checks.settings import check_distinct
 from bayesmodels.study.files import RawTable
@@ -94,7 +95,8 @@ def _column_problems(file: str, here: Sequence[str]) -> list[Problem]:
     found = missing_columns(file, here, REQUIRED)
     absent = [column for column in COLUMNS if column not in here]
     for column in here:
-        near = nearest(column, absent) if column not in COLUMNS else None
+        known = (*COLUMNS, *ratio_columns("surrogate"), *ratio_columns("outcome"))
+        near = nearest(column, absent) if column not in known else None
         if near:
             text = f'column "{plain(column)}" is unknown; rename it to "{near}" if that is it, or give it another name'
             found.append(Problem(file, text))

@@ -13,6 +13,7 @@ import xarray as xr
 from bayesmodels.posterior.context import FitContext
 from bayesmodels.posterior.intervals import flat
 from bayesmodels.posterior.observed import ObservedPersons
+from bayesmodels.study.measures import DEFAULT
 from bayesmodels.surrogacy.criteria.arms import Arms
 from bayesmodels.surrogacy.criteria.relative_effect import relative_effect
 from bayesmodels.surrogacy.declared import Declared
@@ -74,11 +75,12 @@ def magnitude_of_trials(
     Returns
     -------
     Magnitude or None
-        None where a good direction is not stated, or effects on the surrogate are no log ratios (unit "ln ...") of
-        which down is good.
+        None where a good direction is not stated, or effects on the surrogate are no log ratios of its values (unit
+        "ln ...", not of hazards or odds) of which down is good.
     """
     outcome_good = evidence.good["outcome"]
-    if outcome_good is None or not _is_ln(evidence.units["surrogate"]) or evidence.good["surrogate"] != "down":
+    is_ln = _is_ln(evidence.units["surrogate"]) and evidence.measures["surrogate"] in (DEFAULT, "log_ratio")
+    if outcome_good is None or not is_ln or evidence.good["surrogate"] != "down":
         return None
     seen = evidence.rows.loc[evidence.rows["surrogate_kind"] == 0, "surrogate_estimate"].astype(float)
     lowest, highest = (reduction_of(v) for v in (seen.max(), seen.min())) if len(seen) else (math.nan, math.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from bayesmodels.posterior.archive import require
 
@@ -191,8 +191,28 @@ class TrialDraws:
         variance = self.sd_t[:, None] ** 2 / g + extra - covariance**2 / variance_s
         return Mixture(mean.ravel(), np.sqrt(np.maximum(variance, 1e-300)).ravel(), weight.ravel())
 
+    def log_density(self, surrogate_effect: float, surrogate_se: float) -> Array:
+        """Log density of a further trial's estimate of its surrogate effect under every draw, (draw,).
+
+        Parameters
+        ----------
+        surrogate_effect, surrogate_se : float
+        """
+        if np.isinf(self.degrees_of_freedom):
+            sd = np.sqrt(self.sd_s**2 + surrogate_se**2)
+            return np.asarray(stats.norm.logpdf(surrogate_effect, self.mean_s, sd))
+        g, log_weight = self._log_scales(surrogate_effect, surrogate_se)
+        step = np.log(g[:, 1] / g[:, 0])
+        return np.asarray(special.logsumexp(log_weight, axis=1) + np.log(step))
+
     def _scales(self, effect: float, se: float) -> tuple[Array, Array]:
-        """Values of g (draw, scale) and their weights given a surrogate effect, estimated with error or known.
+        """Values of g (draw, scale) and their weights given a surrogate effect, estimated with error or known."""
+        g, log_weight = self._log_scales(effect, se)
+        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
+        return g, weight / weight.sum(axis=1, keepdims=True) / len(g)
+
+    def _log_scales(self, effect: float, se: float) -> tuple[Array, Array]:
+        """Values of g (draw, scale) and the log of their joint density with the surrogate effect, by log g.
 
         The trapezoidal rule in log g over each draw's own range: given a known effect d scales away, g is
         Gamma((nu + 1) / 2, rate (nu + d^2) / 2), so far trials live at small g.
@@ -204,9 +224,7 @@ class TrialDraws:
         low, high = np.minimum(given.ppf(TAIL), prior.ppf(TAIL)), np.maximum(given.isf(TAIL), prior.isf(TAIL))
         g = np.exp(np.linspace(np.log(low), np.log(high), SCALES, axis=1))
         sd = np.sqrt(self.sd_s[:, None] ** 2 / g + se**2)
-        log_weight = prior.logpdf(g) + np.log(g) + stats.norm.logpdf(effect, self.mean_s[:, None], sd)
-        weight = np.exp(log_weight - log_weight.max(axis=1, keepdims=True))
-        return g, weight / weight.sum(axis=1, keepdims=True) / len(distance)
+        return g, prior.logpdf(g) + np.log(g) + stats.norm.logpdf(effect, self.mean_s[:, None], sd)
 
 
 def limits(values: Array, prob: float) -> tuple[float, float, float]:

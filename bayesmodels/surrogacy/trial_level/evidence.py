@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayesmodels.posterior.wording import estimate, fixed
+from bayesmodels.study.measures import DEFAULT, MEASURES, EffectMeasure
 from bayesmodels.surrogacy.trial_level.direction import direction
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws, limits
 from bayesmodels.surrogacy.trial_level.paradox import paradox_probability
@@ -40,6 +42,8 @@ class TrialEvidence:
         Of the endpoints `surrogate` and `outcome`.
     good : dict of str to str or None
         Good directions, "up" or "down".
+    measures : dict of str to str
+        Effect measures, names of `bayesmodels.study.measures.MEASURES`.
     rows : DataFrame
         trial, programme, treatment_class, raw estimates, standard errors and kinds, shrunken effects with limits,
         certainty, source.
@@ -70,6 +74,7 @@ class TrialEvidence:
     labels: dict[str, str]
     units: dict[str, str]
     good: dict[str, str | None]
+    measures: dict[str, str]
     rows: pd.DataFrame
     unused: pd.DataFrame
     information: PriorInformation
@@ -85,6 +90,43 @@ class TrialEvidence:
     needed: pd.DataFrame
     bses3: dict[str, Any]
     paradox: dict[str, float]
+
+    def measure(self, end: str) -> EffectMeasure:
+        """Effect measure of an endpoint: its words, and the ratio that it is the logarithm of."""
+        return MEASURES[self.measures[end]]
+
+    def shown(self, end: str, values: tuple[float, float, float]) -> str:
+        """Median and limits of an effect with its unit, and beside a log ratio the ratio.
+
+        Parameters
+        ----------
+        end : {"surrogate", "outcome"}
+        values : (float, float, float)
+            Median, lower and upper limit.
+        """
+        ratio = self.measure(end).ratio
+        text = f"{estimate(*values)} {self.units[end]}".strip()
+        return f"{text}, {ratio} {as_ratio(values)}" if ratio else text
+
+    def number(self, end: str, value: float) -> str:
+        """An effect with its unit, and beside a log ratio the ratio."""
+        ratio = self.measure(end).ratio
+        text = f"{fixed(value, 2)} {self.units[end]}".strip()
+        return f"{text} ({ratio} {fixed(float(np.exp(value)), 2)})" if ratio else text
+
+    @property
+    def measures_said(self) -> str:
+        """Measure, unit and good direction of both endpoints; blank where both are mean differences."""
+        if all(name == DEFAULT for name in self.measures.values()):
+            return ""
+        told = []
+        for end, label in self.labels.items():
+            unit, good, ratio = self.units[end], self.good[end], self.measure(end).ratio
+            side = {"up": "above", "down": "below"}.get(good or "", "")
+            favours = f"{ratio} {side} 1 favours" if ratio else f"{'+' if good == 'up' else '−'} favours"
+            way = f"; {favours} the active treatment" if good else ""
+            told.append(f"{label}: {self.measure(end).words}{f', {unit}' if unit else ''}{way}")
+        return f"Effect measures. {'. '.join(told)}."
 
     @property
     def coverage(self) -> float:
@@ -144,6 +186,8 @@ def trial_evidence(
         for name in ("label", "endpoint_unit", "good")
     )
     good = {end: value or None for end, value in goods.items()}
+    known = ends["measure"].values.tolist() if "measure" in ends.coords else [DEFAULT] * len(labels)
+    measures = dict(zip(labels, known, strict=True))
     rows = _rows(tree, prob)
     spec, cuts = json.loads(tree.attrs.get("model", "{}")), cuts or TrialVerdictSettings()
     paired = rows[(rows["surrogate_kind"] == 0) & (rows["outcome_kind"] == 0)]
@@ -169,6 +213,7 @@ def trial_evidence(
         labels=labels,
         units=units,
         good=good,
+        measures=measures,
         rows=rows,
         unused=_unused(tree),
         information=information,
@@ -229,11 +274,33 @@ def _frame(tree: xr.DataTree, group: str) -> pd.DataFrame:
     return tree[group].to_dataset().to_dataframe().reset_index()
 
 
+def as_ratio(values: tuple[float, float, float]) -> str:
+    """Median and limits of the ratio, given those of its logarithm: quantiles stay quantiles."""
+    median, lower, upper = (ratio_said(float(value)) for value in np.exp(values))
+    return f"{median} ({lower} to {upper})"
+
+
+def ratio_said(ratio: float) -> str:
+    """A ratio with decimals by its own size, since its limits differ by factors: 0.66, 146, 0.0031."""
+    if not 1e-4 <= ratio < np.inf:
+        return "< 0.0001" if ratio < 1 else "–"
+    return fixed(ratio, 2 if 0.1 <= ratio < 10 else int(np.clip(1 - np.floor(np.log10(ratio)), 0, 5)))
+
+
 def as_json(evidence: TrialEvidence, prob: float) -> dict[str, Any]:
     """`surrogacy.trial` of ``summary.json``; NaN is turned into null by the caller."""
     r2, loo = evidence.draws.r2, evidence.leave_one_out
     edges, gain, verdict = ("median", "lower", "upper"), evidence.information, evidence.verdict
     return {
+        "endpoints": {
+            end: {
+                "label": label,
+                "unit": evidence.units[end],
+                "measure": evidence.measures[end],
+                "good": evidence.good[end],
+            }
+            for end, label in evidence.labels.items()
+        },
         "r2": {
             **dict(zip(edges, limits(r2, prob), strict=True)),
             "mean": float(r2.mean()),

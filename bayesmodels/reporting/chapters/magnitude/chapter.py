@@ -331,7 +331,8 @@ def _why_not(reading: Reading) -> Iterator[Section]:
         "What a reduction of the surrogate implies",
         [
             "Not computed: a reduction in percent needs effects on the surrogate on the natural log scale with down "
-            "good (of a table of trials, a unit that begins with ln), and an outcome whose good direction is stated."
+            "good (of a table of trials, a unit that begins with ln, not of hazards or odds), and an outcome whose "
+            "good direction is stated."
         ],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from bayesmodels.reporting.drawing import LazyFigures
 from bayesmodels.reporting.layout import Layout, Statistic
 from bayesmodels.reporting.page import Picture, Section
 from bayesmodels.surrogacy.trial_level.draws import limits
-from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
+from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, as_ratio, ratio_said
+from bayesmodels.surrogacy.trial_level.new_trial import TrialPrediction
 
 ALWAYS = 0.95
 """Level of the intervals of refits, which are computed with the fit."""
@@ -33,13 +34,14 @@ class TrialLevel(Chapter):
     needs = Needs(("trial_correlation",), ("observed_summary",), made_by="bayesmodels trial-level TABLE")
 
     def tables(self, reading: Reading) -> Tables:
-        """`trial_effects`, `trial_thresholds`, `unused_rows`, `leave_one_out`, `trials_needed`."""
+        """`trial_effects`, `trial_thresholds`, `new_trial`, `unused_rows`, `leave_one_out`, `trials_needed`."""
         evidence = reading.trials
         if evidence is None:
             return {}
         return {
             "trial_effects": evidence.rows,
             "trial_thresholds": evidence.thresholds,
+            "new_trial": pd.DataFrame() if reading.new_trial is None else reading.new_trial.table,
             "unused_rows": evidence.unused,
             "leave_one_out": evidence.leave_one_out,
             "trials_needed": evidence.needed,
@@ -61,6 +63,8 @@ class TrialLevel(Chapter):
         yield _verdict_section(evidence, figures, label, reading.prob)
         yield _effects_section(evidence, figures, label)
         yield _threshold_section(evidence, figures)
+        if reading.new_trial is not None:
+            yield _new_trial_section(reading.new_trial, label)
         if len(evidence.leave_one_out):
             yield _leave_one_out_section(evidence, figures)
         if len(evidence.needed):
@@ -77,7 +81,22 @@ class TrialLevel(Chapter):
             return LeadLines()
         parameters = reading.tables.get("parameters", pd.DataFrame(columns=["name", ERROR])).set_index("name")
         r2_error = float(parameters[ERROR].get("trial_r2", math.nan))
-        return trial_lead(reading.trials, reading.label, reading.prob, r2_error)
+        return trial_lead(reading.trials, reading.label, reading.prob, r2_error, reading.new_trial)
+
+    def summary(self, reading: Reading) -> Mapping[str, Any]:
+        """The prediction for a new trial that `[report.new_trial]` asks for; empty without one."""
+        found = reading.new_trial
+        if found is None:
+            return {}
+        return {
+            "new_trial": {
+                **found.trial.model_dump(),
+                "prob": found.prob,
+                "rows": found.table.to_dict("records"),
+                "dominated_by_the_prior": found.dominated,
+                "extrapolated": bool(found.outside),
+            }
+        }
 
 
 def _layouts(evidence: TrialEvidence, prob: float) -> Layouts:
@@ -103,6 +122,20 @@ def _layouts(evidence: TrialEvidence, prob: float) -> Layouts:
             keys=("level", "margin", "surrogate_effect_known", "surrogate_se"),
             columns={"surrogate_effect": threshold},
             left_out=("ranges",),
+        ),
+        "new_trial": Layout(
+            keys=("assumes", "given"),
+            columns={
+                **{k: Statistic(k, of="outcome_effect", unit=outcome) for k in ("median", "lower", "upper")},
+                **{
+                    f"ratio_{k}": Statistic(k, of="outcome_ratio", unit=evidence.measure("outcome").ratio)
+                    for k in ("median", "lower", "upper")
+                },
+                "probability": Statistic("prob", event="benefit in the new trial"),
+                "probability_margin": Statistic("prob", event="benefit above the margin in the new trial"),
+                "effective_draws": Statistic("ess", of="outcome_effect"),
+            },
+            interval=("eti_predictive", prob),
         ),
         "unused_rows": None,
         "leave_one_out": Layout(
@@ -132,17 +165,31 @@ def _verdict_section(evidence: TrialEvidence, figures: LazyFigures, label: str, 
         ),
         (f"{spread} between trials, {evidence.labels['outcome']}", draws.sd_t, prior.sd_t, unit_t),
     )
-    table = pd.DataFrame(
-        [
-            {
-                "Quantity": name,
-                f"Posterior ({label})": estimate(*limits(after, prob)),
-                f"Prior ({label})": estimate(*(evidence.prior_r2 if name == "R²" else limits(before, prob))),
-                "Unit": unit,
-            }
-            for name, after, before, unit in quantities
-        ]
+    rows = [
+        {
+            "Quantity": name,
+            f"Posterior ({label})": estimate(*limits(after, prob)),
+            f"Prior ({label})": estimate(*(evidence.prior_r2 if name == "R²" else limits(before, prob))),
+            "Unit": unit,
+        }
+        for name, after, before, unit in quantities
+    ]
+    backs = (
+        ("surrogate", f"Mean effect on {evidence.labels['surrogate']}", draws.mean_s, prior.mean_s),
+        ("outcome", f"Mean effect on {evidence.labels['outcome']}", draws.mean_t, prior.mean_t),
+        ("outcome", "Intercept", draws.intercept, prior.intercept),
     )
+    rows += [
+        {
+            "Quantity": f"{name}, as a ratio",
+            f"Posterior ({label})": as_ratio(limits(after, prob)),
+            f"Prior ({label})": as_ratio(limits(before, prob)),
+            "Unit": evidence.measure(end).ratio,
+        }
+        for end, name, after, before in backs
+        if evidence.measure(end).ratio
+    ]
+    table = pd.DataFrame(rows)
     rules = _rules(evidence)
     picture = Picture(
         figures.maker("trial_r2"),
@@ -196,17 +243,24 @@ def _rules(evidence: TrialEvidence) -> pd.DataFrame:
 
 
 def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) -> Section:
-    rows = []
+    rows, ratios = [], []
     for row in evidence.rows.to_dict("records"):
         shown: dict[str, Any] = {"Trial": row["trial"]}
+        back: dict[str, Any] = {"Trial": row["trial"]}
         if row["programme"] != row["trial"]:
             shown["Programme"] = row["programme"]
         for end in ENDS:
-            name = evidence.labels[end]
-            shown[f"{name}: reported (95 % CI)"] = _reported(row, end)
-            shown[f"{name}: shrunken ({label})"] = estimate(*(row[f"{end}_{k}"] for k in ("median", "lower", "upper")))
+            name, ratio = evidence.labels[end], evidence.measure(end).ratio
+            where = f"{name}, {evidence.units[end]}" if evidence.units[end] else name
+            true = tuple(row[f"{end}_{k}"] for k in ("median", "lower", "upper"))
+            shown[f"{where}: reported (95 % CI)"] = _reported(row, end)
+            shown[f"{where}: shrunken ({label})"] = estimate(*true)
+            if ratio:
+                back[f"{name}, {ratio}: reported (95 % CI)"] = _reported(row, end, as_ratios=True)
+                back[f"{name}, {ratio}: shrunken ({label})"] = as_ratio(true)
         shown["Certainty"] = row["certainty"]
         rows.append(shown)
+        ratios.append(back)
     picture = Picture(
         figures.maker("trial_bubbles"),
         "Effect on the outcome against effect on the surrogate, one bubble a trial, with regression line and bands.",
@@ -215,8 +269,12 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
     )
     return Section(
         "Effects by trial, reported and shrunken",
-        ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."],
-        {"Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna(""))},
+        ["Shrunken: each trial's true effects given all trials; the less precise, the closer to the others."]
+        + ([evidence.measures_said] if evidence.measures_said else []),
+        {
+            "Effects, active minus control": _without_blanks(pd.DataFrame(rows).fillna("")),
+            **({"The same effects as ratios": pd.DataFrame(ratios)} if any(len(each) > 1 for each in ratios) else {}),
+        },
         [picture],
         "Rows of one programme are parts of one trial; they count as one contrast.",
     )
@@ -225,16 +283,20 @@ def _effects_section(evidence: TrialEvidence, figures: LazyFigures, label: str) 
 def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section:
     if not len(evidence.thresholds):
         return Section("Surrogate threshold effect", [f"Not computed: {evidence.threshold_reason}."])
-    unit = evidence.units["surrogate"]
-    rows = [
-        {
+    unit, ratio = evidence.units["surrogate"], evidence.measure("surrogate").ratio
+    rows = []
+    for row in evidence.thresholds.to_dict("records"):
+        shown = {
             "Probability": f"{100 * row['level']:g} %",
-            "Outcome better than": fixed(row["margin"], 2) if row["margin"] else "0",
+            f"Outcome better than{_in(evidence.units['outcome'])}": _margin(evidence, row["margin"]),
             "Surrogate effect": "known" if row["surrogate_effect_known"] else f"SE {fixed(row['surrogate_se'], 3)}",
-            f"Threshold{f', {unit}' if unit else ''}": described(row["surrogate_effect"]),
+            f"Threshold{_in(unit)}": described(row["surrogate_effect"]),
         }
-        for row in evidence.thresholds.to_dict("records")
-    ]
+        if ratio:
+            effect = row["surrogate_effect"]
+            exists = effect is not None and not np.isnan(effect)
+            shown[f"Threshold, {ratio}"] = fixed(float(np.exp(effect)), 2) if exists else "does not exist"
+        rows.append(shown)
     why = list(
         dict.fromkeys(f"{row.level:.1%}: {row.reason}." for row in evidence.thresholds.itertuples() if row.reason)
     )
@@ -262,13 +324,45 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section
     )
 
 
+def _new_trial_section(found: TrialPrediction, label: str) -> Section:
+    evidence, trial = found.evidence, found.trial
+    unit, ratio = _in(evidence.units["outcome"]), evidence.measure("outcome").ratio
+    rows = []
+    for row in found.table.to_dict("records"):
+        shown = {
+            "Assumes": row["assumes"],
+            "Given": row["given"],
+            f"True effect on {evidence.labels['outcome']}{unit} ({label}, prediction)": estimate(
+                row["median"], row["lower"], row["upper"]
+            ),
+        }
+        if ratio:
+            shown[ratio] = as_ratio((row["median"], row["lower"], row["upper"]))
+        if not math.isnan(row["probability"]):
+            shown["P(benefit)"] = chance(row["probability"])
+        if not math.isnan(row["probability_margin"]):
+            shown[f"P(better than {_margin(evidence, evidence.margin or 0.0)})"] = chance(row["probability_margin"])
+        rows.append(shown)
+    return Section(
+        "Prediction for a new trial",
+        [found.sentence()],
+        {f"{trial.name[0].upper()}{trial.name[1:]}: with the table, and by the prior alone": pd.DataFrame(rows)},
+        (),
+        f"Of the kind in the table: its effect on {evidence.labels['surrogate']} is drawn towards theirs and informs "
+        "the model, too. At face value: it is taken as estimated, as in surrogate threshold effects. True effects, "
+        "without the new trial's own error in the outcome.",
+    )
+
+
 def _leave_one_out_section(evidence: TrialEvidence, figures: LazyFigures) -> Section:
     found, kept = evidence.rows.set_index("trial"), evidence.judged_rows
+    unit, ratio = _in(evidence.units["outcome"]), evidence.measure("outcome").ratio
     rows = [
         {
             "Trial": row["trial"],
-            "Reported": fixed(float(found.loc[row["trial"], "outcome_estimate"]), 3),
-            "Predicted true effect": estimate(row["predicted"], row["lower"], row["upper"]),
+            f"Reported{unit}": fixed(float(found.loc[row["trial"], "outcome_estimate"]), 3),
+            f"Predicted true effect{unit}": estimate(row["predicted"], row["lower"], row["upper"]),
+            **({f"Predicted, {ratio}": as_ratio((row["predicted"], row["lower"], row["upper"]))} if ratio else {}),
             "Interval of its estimate": f"{fixed(row['observed_lower'], 2)} to {fixed(row['observed_upper'], 2)}",
             "Inside": "yes" if row["inside"] else "no",
             "PIT": fixed(row["pit"], 2),
@@ -334,18 +428,37 @@ def _needed_section(evidence: TrialEvidence) -> Section:
     )
 
 
-def _reported(row: dict[str, Any], end: str) -> str:
+def _reported(row: dict[str, Any], end: str, as_ratios: bool = False) -> str:
+    """An effect as reported, or the ratio whose logarithm it is."""
     if row[f"{end}_kind"] == 3:
         return "not reported"
     value, se = row[f"{end}_estimate"], row[f"{end}_se"]
     if row[f"{end}_kind"] != 0:
-        return f"{KINDS[int(row[f'{end}_kind'])]}{fixed(value, 2)} (SE {fixed(se, 2)})"
-    return estimate(value, value - 1.96 * se, value + 1.96 * se)
+        bound = ratio_said(float(np.exp(value))) if as_ratios else f"{fixed(value, 2)} (SE {fixed(se, 2)})"
+        return f"{KINDS[int(row[f'{end}_kind'])]}{bound}"
+    found = (value, value - 1.96 * se, value + 1.96 * se)
+    return as_ratio(found) if as_ratios else estimate(*found)
 
 
 def _without_blanks(table: pd.DataFrame) -> pd.DataFrame:
     """The table without columns that are blank throughout."""
     return table[[name for name in table if (table[name].astype(str) != "").any()]]
+
+
+def _in(unit: str) -> str:
+    """A unit at the end of a heading."""
+    return f", {unit}" if unit else ""
+
+
+def _margin(evidence: TrialEvidence, margin: float) -> str:
+    """A margin in the outcome's good direction; beside a log ratio, the ratio that it is."""
+    if not margin:
+        return "0"
+    ratio = evidence.measure("outcome").ratio
+    if not ratio:
+        return fixed(margin, 2)
+    signed = margin if evidence.good["outcome"] == "up" else -margin
+    return f"{fixed(signed, 2)} ({ratio} {fixed(float(np.exp(signed)), 2)})"
 
 
 def _per(evidence: TrialEvidence) -> str:

@@ -183,8 +183,9 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def described(value: float | None) -> str:
-    """A threshold for a table: the effect, or that there is none."""
+def described(value: float | None, ratio: str = "") -> str:
+    """A threshold for a table: the effect, with the ratio whose logarithm it is, or that there is none."""
     if value is None or np.isnan(value):
         return "does not exist"
-    return fixed(value, 2) if value else "0: benefit even without an effect on the surrogate"
+    back = f" ({ratio} {fixed(float(np.exp(value)), 2)})" if ratio else ""
+    return f"{fixed(value, 2)}{back}" if value else "0: benefit even without an effect on the surrogate"

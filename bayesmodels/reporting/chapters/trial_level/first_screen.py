@@ -10,13 +10,20 @@ from bayesmodels.reporting.chapter import LeadLines
 from bayesmodels.reporting.chapters.trial_level.figures import described
 from bayesmodels.surrogacy.trial_level.draws import limits
 from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
+from bayesmodels.surrogacy.trial_level.new_trial import TrialPrediction
 
 ENDS = ("surrogate", "outcome")
 FEW = 3
 """Up to so many trials, the first screen names each effect."""
 
 
-def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float = math.nan) -> LeadLines:
+def trial_lead(
+    evidence: TrialEvidence,
+    label: str,
+    prob: float,
+    r2_error: float = math.nan,
+    asked: TrialPrediction | None = None,
+) -> LeadLines:
     """Lines of the first screen, and what stands in place of the paragraph on a fit of one trial.
 
     Parameters
@@ -28,6 +35,8 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
         Their probability.
     r2_error : float
         Monte-Carlo error of R2; NaN where the chains are long enough.
+    asked : TrialPrediction, optional
+        The new trial that was asked for.
     """
     verdict, information = evidence.verdict, evidence.information
     n, unused = len(evidence.rows), len(evidence.unused)
@@ -35,7 +44,7 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
         f"Does a treatment's effect on {evidence.labels['surrogate']} predict its effect on "
         f"{evidence.labels['outcome']}? {n} row{'s' * (n != 1)} of {evidence.rows['programme'].nunique()} independent "
         f"programmes entered; {unused} could not be used. Effects are active minus control; numbers are posterior "
-        f"medians with {label}. {evidence.within_said}"
+        f"medians with {label}.{f' {evidence.measures_said}' if evidence.measures_said else ''} {evidence.within_said}"
     )
     r2 = estimate(*limits(evidence.draws.r2, prob))
     line = (
@@ -45,7 +54,9 @@ def trial_lead(evidence: TrialEvidence, label: str, prob: float, r2_error: float
     known, unknown = _responses(evidence, prob)
     (unknown if verdict.verdict in ("not assessable", "uncertain") else known).insert(0, line)
     new = _new_trial(evidence, prob)
-    if new:
+    if asked is not None:
+        (unknown if asked.dominated else known).append(asked.sentence())
+    elif new:
         known.append(new)
     unknown += _thresholds_said(evidence) if verdict.verdict == "not assessable" else []
     if verdict.verdict != "not assessable":
@@ -64,8 +75,9 @@ def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[st
             if row[f"{end}_kind"] != 0:
                 continue
             low, high = (row[f"{end}_estimate"] + z * 1.96 * row[f"{end}_se"] for z in (-1, 1))
-            text = f"{row['trial']}, effect on {evidence.labels[end]}: {estimate(row[f'{end}_estimate'], low, high)} "
-            text += f"{evidence.units[end]} as reported (95 % CI){_favours(evidence, end, low, high)}."
+            text = f"{row['trial']}, effect on {evidence.labels[end]}: "
+            text += evidence.shown(end, (row[f"{end}_estimate"], low, high))
+            text += f" as reported (95 % CI){_favours(evidence, end, low, high)}."
             (known if low > 0 or high < 0 else unknown).append(text)
     return known, unknown
 
@@ -97,9 +109,10 @@ def _new_trial(evidence: TrialEvidence, prob: float) -> str:
     effect = float(like["surrogate_estimate"])
     median, low, high = evidence.draws.thinned(4000).predicted(effect).interval(prob)
     text = (
-        f"A new trial with a known effect on {evidence.labels['surrogate']} of {fixed(effect, 2)} (as in "
-        f"{like['trial']}): true effect on {evidence.labels['outcome']} {estimate(median, low, high)} "
-        f"{evidence.units['outcome']}, an interval {fixed(high - low, 2)} wide."
+        f"A new trial with a known effect on {evidence.labels['surrogate']} of {evidence.number('surrogate', effect)} "
+        f"(as in {like['trial']}): true effect on {evidence.labels['outcome']} "
+        f"{evidence.shown('outcome', (median, low, high))}, an interval {fixed(high - low, 2)} wide"
+        f"{' on the log scale' if evidence.measure('outcome').ratio else ''}."
     )
     good = evidence.good["outcome"]
     if good is not None:
@@ -115,5 +128,6 @@ def _thresholds_said(evidence: TrialEvidence) -> list[str]:
     table = evidence.thresholds
     plain = table[(table["margin"] == 0) & table["surrogate_effect_known"]]
     unit = evidence.units["surrogate"]
-    parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect)}" for row in plain.itertuples()]
+    ratio = evidence.measure("surrogate").ratio
+    parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect, ratio)}" for row in plain.itertuples()]
     return [f"Surrogate threshold effect{f' ({unit})' if unit else ''} by probability of benefit: {'; '.join(parts)}."]

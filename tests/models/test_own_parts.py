@@ -10,6 +10,7 @@ import numpy as np
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from hand import of_skewed_rate
 from pydantic import BaseModel, ConfigDict
 from small_study import MONTH, log_likelihood, published, random_point, study
 
@@ -119,7 +120,8 @@ def test_own_parts_enter_curves_and_likelihood():
     point = random_point(pm_model, 2)
     labels = list(pm_model.coords["any_term"])
     assert labels == ["alsfrs_r:level", "alsfrs_r:rate", "alsfrs_r:offset", "alsfrs_r:effect"]
-    level, rate, offset, effect = point["term_mean"][:, 0]
+    level, _, offset, effect = point["term_median"][:, 0]
+    rate = of_skewed_rate(point, 1, float(point["alsfrs_r_rate_skewness"]))[0][0]
     half = point["alsfrs_r_half"]
     found = published(pm_model, point)
     for g, start in enumerate((0.0, 28.0)):
@@ -129,7 +131,7 @@ def test_own_parts_enter_curves_and_likelihood():
             assert found["latent_curve"][0, g, 0, w] == pytest.approx(expected, rel=1e-10)
     np.testing.assert_allclose(found["effect_lag"], [half])
     # Level and offset enter the visits as 1 and 3: moving one against the other changes nothing.
-    moved = point | {"term_mean": point["term_mean"] + np.array([[3.0], [0.0], [-1.0], [0.0]])}
+    moved = point | {"term_median": point["term_median"] + np.array([[3.0], [0.0], [-1.0], [0.0]])}
     np.testing.assert_allclose(log_likelihood(pm_model, moved), log_likelihood(pm_model, point), rtol=1e-9)
 
 

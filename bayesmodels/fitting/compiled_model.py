@@ -30,8 +30,9 @@ POINT = "free"
 
 
 TOWARDS = 0.25
-"""How far from the initial point, on the way to a draw of the prior, chains start. Nearer, chains do not start apart;
-farther, tuning is long, and a chain can be left where a lag lies beyond the trial."""
+"""How far from the initial point chains start, on the way to a draw of the prior; no farther than 1.
+
+Nearer, they do not start apart; farther, tuning is long, and a chain can be left where a lag lies beyond the trial."""
 
 
 @dataclass(frozen=True)
@@ -278,7 +279,7 @@ def _starting_points(pm_model: pm.Model, kept: Sequence[str]) -> Callable[[int],
         return make_initial_point_fn(model=pm_model, overrides=starts, jitter_rvs=by_person)
     try:
         return _towards_draws(pm_model)
-    except NotImplementedError:  # a prior that cannot be drawn from
+    except Exception:  # a prior that cannot be drawn from says so in many ways
         return make_initial_point_fn(model=pm_model, jitter_rvs=set(pm_model.free_RVs))
 
 
@@ -298,20 +299,31 @@ def _towards_draws(pm_model: pm.Model) -> Callable[[int], dict[str, np.ndarray]]
         initval_strategies=pm_model.rvs_to_initial_values,
         return_transformed=True,
     )
-    starts = []
-    for rv, centre in zip(pm_model.free_RVs, centres, strict=True):
+    drawn = []
+    for rv in pm_model.free_RVs:
         transform = pm_model.rvs_to_transforms[rv]
-        drawn = rv if transform is None else transform.forward(rv, *rv.owner.inputs)
-        starts.append(centre + TOWARDS * (drawn - centre))
-    function = compile_function([], replace_rng_nodes(starts), mode=Mode("py", optimizer=None))
+        drawn.append(rv if transform is None else transform.forward(rv, *rv.owner.inputs))
+    function = compile_function([], replace_rng_nodes([*centres, *drawn]), mode=Mode("py", optimizer=None))
     generators, names = find_rng_nodes(function.maker.fgraph.outputs), [value.name for value in pm_model.value_vars]
 
     def start(seed: int) -> dict[str, np.ndarray]:
         reseed_rngs(generators, seed)
-        return dict(zip(names, function(), strict=True))
+        jitter, (*values,) = np.random.default_rng(seed), function()
+        pairs = zip(names, values[: len(names)], values[len(names) :], strict=True)
+        return {name: centre + _step(np.asarray(draw) - centre, jitter) for name, centre, draw in pairs}
 
     start(0)
     return start
+
+
+def _step(away: np.ndarray, jitter: np.random.Generator) -> np.ndarray:
+    """What is added to a centre `away` from a draw: a part of the way, no farther than 1, as far as PyMC's jitter goes.
+
+    A draw outside the support of the free scale, as of numbers that are to be in order, is replaced by jitter.
+    """
+    with np.errstate(invalid="ignore"):
+        step = np.clip(TOWARDS * away, -1.0, 1.0)
+    return np.where(np.isfinite(away), step, TOWARDS * jitter.uniform(-1.0, 1.0, np.shape(away)))
 
 
 def _joined(starting: Callable[[int], dict[str, np.ndarray]], lock: threading.Lock, seed: int) -> np.ndarray:

@@ -425,7 +425,7 @@ def _binary(found: LikelihoodReduction) -> tuple[dict[str, pd.DataFrame], list[S
             f"Likelihood reduction factor {label}": lambda r: _limits(r, middle="lrf"),
             "At most": lambda r: f"{r['bound']:.2f}",
             f"Share of that {label}": _scaled,
-            "Log odds ratio per SD": lambda r: "–" if np.isnan(r["log_odds_ratio"]) else f"{r['log_odds_ratio']:.2f}",
+            "Log odds ratio per SD": lambda r: _log_odds_ratio(r["log_odds_ratio"]),
         },
     )
     used = CutOffs().model_dump(include={"individual_supported", "individual_refuted"})
@@ -450,6 +450,12 @@ def _scaled(row: Mapping[str, Any]) -> str:
 def _for_readers(table: pd.DataFrame, columns: Mapping[str, Callable[[dict], Any]]) -> pd.DataFrame:
     """A table with the columns that a reader wants, each made from a row."""
     return pd.DataFrame([{head: of(row) for head, of in columns.items()} for row in table.to_dict("records")])
+
+
+def _log_odds_ratio(value: float) -> str:
+    if np.isinf(value):
+        return f"{'−' if value < 0 else ''}∞ (separated)"
+    return "–" if np.isnan(value) else f"{value:.2f}"
 
 
 def _limits(row: Mapping[str, Any], prefix: str = "", middle: str = "median") -> str:

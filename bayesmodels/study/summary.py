@@ -75,7 +75,7 @@ def group_table(persons: pd.DataFrame, visits: pd.DataFrame, events: pd.DataFram
                     "start group": group,
                     "stratum": stratum,
                     "persons": len(members),
-                    "drug from week": _switch(members["drug_start_week"]),
+                    "drug from week": _of_several(members, _switch(members["drug_start_week"])),
                     "follow-up, weeks": _of_several(
                         weeks, f"{weeks.median():.0f} ({weeks.min():.0f} to {weeks.max():.0f})"
                     ),
@@ -107,11 +107,16 @@ def outcome_table(counts: dict, visits: pd.DataFrame) -> pd.DataFrame:
 
 
 def event_table(persons: pd.DataFrame, events: pd.DataFrame | None, groups: Sequence[str]) -> pd.DataFrame:
-    """One row per event, "none" last: persons of each start group whose follow-up it ended; empty without a table."""
+    """One row per event, "none" last: persons of each start group whose follow-up it ended; empty without a table.
+
+    Start groups of one person are left out, and counted nowhere in it.
+    """
     if events is None:
         return pd.DataFrame()
     group = persons.set_index("person")["start_group"].reindex(events["person"]).to_numpy()
-    counted = pd.crosstab(events["event"].to_numpy(), group).reindex(columns=list(groups), fill_value=0)
+    several = [name for name in groups if (persons["start_group"] == name).sum() > 1]
+    counted = pd.crosstab(events["event"].to_numpy(), group).reindex(columns=several, fill_value=0)
+    counted = counted[counted.sum(axis=1) > 0]
     order = sorted(counted.index, key=lambda event: (event == NONE, event))
     table = counted.loc[order].rename_axis(index=None, columns=None)
     table.insert(len(table.columns), "persons", table.sum(axis=1), allow_duplicates=True)

@@ -47,6 +47,9 @@ LOG_THETA = (-7.0, 5.0)
 
 NEWTON_STEPS = 40
 
+LEAST_FINITE = 0.5
+"""Part of the bootstrap samples with events in both arms that a standard error needs."""
+
 
 @dataclass(frozen=True)
 class Times:
@@ -89,8 +92,8 @@ class CopulaAssociation:
     effects : DataFrame
         Stage 1 as a table of trials (`TrialTable.from_frame` with the measure log_hazard_ratio): trial,
         surrogate_effect, surrogate_se, outcome_effect, outcome_se (log hazard ratios, active against control) and
-        within_correlation. Standard errors and correlation over the bootstrap samples; NaN where an arm had no event in
-        any of them.
+        within_correlation. Standard errors and correlation over the bootstrap samples with events in both arms; effect
+        and standard error are NaN where an arm had none in the data, or in more than half of the samples.
     prob : float
         Level of the intervals.
     samples : int
@@ -291,12 +294,15 @@ def _theta(hazard: Array, event: npt.NDArray[np.bool_]) -> float:
 
 def _effects(names: list[str], effects: Array, sampled: Array) -> pd.DataFrame:
     """Stage 1 as a table of trials, (cluster) rows; `sampled` (sample, cluster, 2)."""
-    known = np.isfinite(sampled).all(axis=0) & np.isfinite(effects)
-    with np.errstate(invalid="ignore"):
-        se = np.where(known, sampled.std(axis=0, ddof=1), np.nan)
+    finite = np.isfinite(sampled)
+    known = np.isfinite(effects) & (finite.mean(axis=0) >= LEAST_FINITE)
+    se = np.full(known.shape, np.nan)
+    se[known] = np.nanstd(np.where(finite, sampled, np.nan)[:, known], axis=0, ddof=1)
     effects = np.where(known, effects, np.nan)
     within = [
-        float(np.asarray(np.corrcoef(sampled[:, k].T))[0, 1]) if known[k].all() and (se[k] > 0).all() else np.nan
+        float(np.asarray(np.corrcoef(sampled[finite[:, k].all(axis=1), k].T))[0, 1])
+        if known[k].all() and (se[k] > 0).all()
+        else np.nan
         for k in range(len(names))
     ]
     return pd.DataFrame(

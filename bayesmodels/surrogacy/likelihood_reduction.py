@@ -257,7 +257,8 @@ def _row(name: str, outcome: Array, surrogate: Array, cell: npt.NDArray[np.int64
     upper = min(upper, bound)
     return {
         "cluster": name, "persons": n, "events": int(outcome.sum()),
-        "log_odds_ratio": np.nan if separated else slope * sd, "g2": g2, "lrf": lrf, "lower": lower, "upper": upper,
+        "log_odds_ratio": np.copysign(np.inf, slope) if separated else slope * sd,
+        "g2": g2, "lrf": lrf, "lower": lower, "upper": upper,
         "bound": bound, "scaled": lrf / bound if bound else np.nan, "scaled_lower": lower / bound if bound else np.nan,
         "scaled_upper": upper / bound if bound else np.nan, "separated": separated,
     }  # fmt: skip
@@ -268,7 +269,7 @@ def _individual(row: dict, table: ClusterTable, cut: CutOffs) -> Verdict:
     surrogate, outcome = table.surrogate, table.outcome
     lower, upper = row["scaled_lower"], row["scaled_upper"]
     goods = (surrogate.good, outcome.good)
-    wrong = None not in goods and not row["separated"] and (row["log_odds_ratio"] > 0) != (goods[0] == goods[1])
+    wrong = None not in goods and (row["log_odds_ratio"] > 0) != (goods[0] == goods[1])
     answer: Answer
     if upper < cut.individual_refuted:
         answer, text = (

@@ -18,11 +18,15 @@ def starts(pm_model, number=200) -> np.ndarray:
 def test_spread_follows_the_prior_on_the_scale_that_is_sampled():
     with pm.Model() as model:
         pm.Normal("narrow", 3.0, 0.01)
-        pm.Normal("wide", -2.0, 50.0, shape=2)
+        pm.Normal("wide", -2.0, 0.7, shape=2)
+        pm.Normal("vague", 0.0, 1000.0)
         pm.LogNormal("months", np.log(20.0), 0.5)
     found = starts(model)
+    assert (np.abs(found[:, 3]) <= 1).all()
+    assert found[:, 3].std() > 0.9
+    found = found[:, [0, 1, 2, 4]]
     centre = np.array([3.0, -2.0, -2.0, np.log(20.0) + 0.5**2 / 2])  # PyMC starts a log-normal at its mean
-    sd = np.array([0.01, 50.0, 50.0, 0.5])
+    sd = np.array([0.01, 0.7, 0.7, 0.5])
     mean = centre + TOWARDS * np.array([0.0, 0.0, 0.0, -(0.5**2) / 2])
     np.testing.assert_allclose((found - mean) / (TOWARDS * sd), 0.0, atol=5.0)
     np.testing.assert_allclose(found.mean(axis=0), mean, rtol=0, atol=4 * TOWARDS * sd.max() / np.sqrt(200))
@@ -39,8 +43,16 @@ def test_a_seed_says_the_start_and_another_seed_another():
 
 def test_an_initial_value_of_the_users_is_the_centre():
     with pm.Model() as model:
-        pm.Normal("x", 0.0, 1.0, initval=8.0)
-    assert starts(model).mean() == pytest.approx((1 - TOWARDS) * 8.0, abs=4 * TOWARDS / np.sqrt(200))
+        pm.Normal("x", 0.0, 1.0, initval=3.0)
+    assert starts(model).mean() == pytest.approx((1 - TOWARDS) * 3.0, abs=4 * TOWARDS / np.sqrt(200))
+
+
+def test_draws_outside_the_free_scale_are_replaced():
+    with pm.Model() as model:
+        pm.Normal("x", 0.0, 1.0, shape=4, transform=pm.distributions.transforms.ordered, initval=np.arange(4.0))
+    found = starts(model, 50)
+    assert np.isfinite(found).all()
+    assert found.std(axis=0).min() > 0.05
 
 
 def test_a_prior_that_cannot_be_drawn_from_has_pymcs_jitter():

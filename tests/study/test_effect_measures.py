@@ -73,11 +73,11 @@ def test_limits_that_were_rounded_to_two_decimals_are_accepted():
     [
         (
             ("0.7", "0.98", "0.5"),
-            "expected outcome_lower below outcome_ratio below outcome_upper, got 0.7 (0.98 to 0.5); correct them, or leave them blank and give outcome_effect (natural log) and outcome_se",
+            "expected outcome_lower up to outcome_ratio up to outcome_upper, got 0.7 (0.98 to 0.5); correct them, or leave them blank and give outcome_effect (natural log) and outcome_se",
         ),
         (
             ("0.7", "0.5", "0.69"),
-            "expected outcome_lower below outcome_ratio below outcome_upper, got 0.7 (0.5 to 0.69); correct them, or leave them blank and give outcome_effect (natural log) and outcome_se",
+            "expected outcome_lower up to outcome_ratio up to outcome_upper, got 0.7 (0.5 to 0.69); correct them, or leave them blank and give outcome_effect (natural log) and outcome_se",
         ),
         (
             ("0.70", "0.50", "1.98"),
@@ -85,9 +85,12 @@ def test_limits_that_were_rounded_to_two_decimals_are_accepted():
         ),
         (
             ("-0.36", "-0.69", "-0.02"),
-            'expected a number above 0 as outcome_ratio, got "-0.36"; ratios are not logarithms',
+            'expected a number above 0 as outcome_ratio, got "-0.36"; ratios are not logarithms, and one rounded to 0 needs more digits',
         ),
-        (("0.7", "0", "1"), 'expected a number above 0 as outcome_lower, got "0"; ratios are not logarithms'),
+        (
+            ("0.7", "0", "1"),
+            'expected a number above 0 as outcome_lower, got "0"; ratios are not logarithms, and one rounded to 0 needs more digits',
+        ),
         (
             ("0.7", "", "0.98"),
             'expected outcome_ratio with both limits, or without any, found "outcome_lower" blank; fill in what was published',

@@ -12,6 +12,7 @@ import pytest
 
 from bayesmodels.study import Study
 from bayesmodels.study.schedule import missing_visits, nearest_week, nominal_weeks
+from bayesmodels.study.summary import event_table
 
 VALOR_WEEKS = [0, 2, 4, 8, 12, 16, 20, 24, 28, 40, 52, 64, 76, 88, 100, 112, 124, 136, 148]
 
@@ -143,8 +144,8 @@ def test_repr_shows_groups_follow_up_missing_visits_and_deaths(study):
     )
     assert text.splitlines()[1] == "visits near weeks 0, 28"
     rows = [line.split() for line in text.splitlines()]
-    assert "delayed faster 1 28 – –".split() in rows  # a single person's follow-up and fate are nobody's business
-    assert "delayed slower 1 never – –".split() in rows
+    assert "delayed faster 1 – – –".split() in rows  # a single person's follow-up and fate are nobody's business
+    assert "delayed slower 1 – – –".split() in rows
     assert "nfl_plasma 7 2, from 0 to 28 1 of 8 (12 %) 0".split() in rows
     assert "death 0 1 1".split() in rows
     assert "none 2 1 3".split() in rows
@@ -185,3 +186,11 @@ def test_importing_study_or_evidence_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_end_of_follow_up_of_a_group_of_one_is_not_shown(persons, visits, events):
+    alone = persons["start_group"] == persons["start_group"].iloc[-1]
+    persons.loc[alone & ~(persons.index == persons.index[-1]), "start_group"] = persons["start_group"].iloc[0]
+    counted = event_table(persons, events, sorted(persons["start_group"].unique()))
+    assert persons["start_group"].iloc[-1] not in counted.columns
+    assert counted["persons"].sum() == len(persons) - 1

@@ -124,3 +124,17 @@ def test_problems_are_listed():
     ]
     with pytest.raises(BadInput, match="expected two treatments, one of them the active arm"):
         copula_association(simulated(20, 0.3, 7), active="drug")
+
+
+def test_a_trial_with_few_events_keeps_its_effect():
+    """Of two events in an arm a bootstrap sample has none with probability exp(-2), about 27 times in 200."""
+    frame = simulated(60, 0.4, 8, trials=2)
+    arm = frame.index[(frame["cluster"] == frame["cluster"].iloc[0]) & (frame["treatment"] == 0)]
+    frame.loc[arm, "surrogate_event"] = 0
+    frame.loc[arm[:2], "surrogate_event"] = 1
+    found = copula_association(frame, active=1, samples=200).effects
+    assert np.isfinite(found[["surrogate_effect", "surrogate_se", "outcome_effect", "outcome_se"]]).all(axis=None)
+    frame.loc[arm, "surrogate_event"] = 0
+    none = copula_association(frame, active=1, samples=20).effects.iloc[0]
+    assert none[["surrogate_effect", "surrogate_se"]].isna().all()
+    assert np.isfinite(none["outcome_effect"])

@@ -122,7 +122,11 @@ def test_a_surrogate_that_separates_the_outcomes_reaches_the_bound():
     found = likelihood_reduction(table_of(s, (s > 5).astype(float), np.repeat([0, 1], 10))).pooled
     assert found["separated"]
     assert found["scaled"] == pytest.approx(1.0, abs=1e-4)
-    assert np.isnan(found["log_odds_ratio"])
+    assert found["log_odds_ratio"] == np.inf
+    goods = ("up", "up")
+    against = likelihood_reduction(table_of(s, (s < 5).astype(float), np.repeat([0, 1], 10), good=goods))
+    assert against.pooled["log_odds_ratio"] == -np.inf
+    assert against.verdicts[0].answer == "not supported"
 
 
 def test_the_direction_is_judged_where_it_is_stated():

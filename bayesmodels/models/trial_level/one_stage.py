@@ -36,7 +36,7 @@ from bayesmodels.parts.priors import PriorRow, labelled_rows
 from bayesmodels.study import ClusterTable
 
 TERMS = ("surrogate effect", "outcome effect", "surrogate level", "outcome level")
-"""Random terms of a cluster, in the order of `term_sd` and of the canonical partial correlations."""
+"""Random terms of a cluster, in the order of their SDs and of the canonical partial correlations."""
 
 LEVEL_SDS = 5.0
 """Prior SD of a mean level, in typical patient SDs: wide for changes from baseline, in which the centre is 0."""

@@ -103,14 +103,17 @@ def _problem(given: Mapping[str, object], end: str) -> str:
     values = {part: number(given[part]) for part in PARTS if part not in blank}
     for part, value in values.items():
         if value is None or not 0 < value < math.inf:
-            return f'expected a number above 0 as {end}_{part}, got "{plain(given[part])}"; ratios are not logarithms'
+            return (
+                f'expected a number above 0 as {end}_{part}, got "{plain(given[part])}"; ratios are not logarithms, '
+                "and one rounded to 0 needs more digits"
+            )
     if blank:
         return ""
     ratio, lower, upper = (float(values[part] or 0.0) for part in PARTS)
     remedy = f"; correct them, or leave them blank and give {end}_effect (natural log) and {end}_se"
     shown = f"{plain(given['ratio'])} ({plain(given['lower'])} to {plain(given['upper'])})"
     if not lower < upper or not lower <= ratio <= upper:
-        return f"expected {end}_lower below {end}_ratio below {end}_upper, got {shown}{remedy}"
+        return f"expected {end}_lower up to {end}_ratio up to {end}_upper, got {shown}{remedy}"
     half = 0.5 * 10.0 ** -max(_decimals(given[part]) for part in PARTS)
     rounding = half * (1 / ratio + 0.5 / lower + 0.5 / upper)
     middle = 0.5 * (math.log(lower) + math.log(upper))

@@ -113,7 +113,7 @@ class TrialPrediction:
         if self.outside:
             told.append(self.outside)
         if after["effective_draws"] < FEW_EFFECTIVE:
-            told.append(f"Rough: {after['effective_draws']:.0f} effective draws; more draws would do.")
+            told.append(f"Rough: {after['effective_draws']:.0f} effective draws.")
         return " ".join(told)
 
     def _repr_html_(self) -> str:

@@ -22,4 +22,4 @@ class NewTrial(BaseModel):
 
     surrogate_effect: float = Field(allow_inf_nan=False)
     surrogate_se: float = Field(ge=0, allow_inf_nan=False)
-    name: str = "new trial"
+    name: str = Field("new trial", min_length=1)

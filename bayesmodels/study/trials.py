@@ -282,6 +282,8 @@ def _checked(
     name: str,
     distinct_labels: DistinctLabels,
 ) -> TrialTable:
+    for end, endpoint in (("surrogate", surrogate), ("outcome", outcome)):
+        expect(endpoint, Endpoint, end, f'give Endpoint("{end}", good="down")')
     raw = with_log_ratios(raw, {"surrogate": surrogate.measure, "outcome": outcome.measure})
     rows, unused = check_trials(raw, one_sided, distinct_labels)
     rows["programme"] = rows["overlap_group"].where(rows["overlap_group"] != "", rows["trial"])

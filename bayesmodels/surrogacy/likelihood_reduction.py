@@ -129,6 +129,7 @@ def likelihood_reduction(
     expect(table, ClusterTable, "table", "make one with ClusterTable.from_frame or read_clusters")
     expect(prob, float, "prob", "write 0.95 for 95 %")
     check_level(prob)
+    expect(cut_offs, (CutOffs, type(None)), "cut_offs", "give CutOffs(...) or nothing")
     surrogate, outcome = table.values.T
     other = sorted(set(outcome.tolist()) - {0.0, 1.0})
     if other:

@@ -167,6 +167,8 @@ def predict_trial(
             raise BadInput(f"{what}: expected a finite number{more}, got {value:g}")
     expect(prob, float, "prob", "write 0.95 for 95 %")
     check_level(prob)
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"name: expected a name for the sentence, got {name!r}; write one")
     try:
         evidence = trial_evidence(
             posterior, prob, margin or None, None, convergence(posterior).verdict != "not_converged"

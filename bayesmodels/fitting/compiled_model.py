@@ -308,7 +308,7 @@ def _towards_draws(pm_model: pm.Model) -> Callable[[int], dict[str, np.ndarray]]
 
     def start(seed: int) -> dict[str, np.ndarray]:
         reseed_rngs(generators, seed)
-        jitter, (*values,) = np.random.default_rng(seed), function()
+        values, jitter = function(), np.random.default_rng(seed)
         pairs = zip(names, values[: len(names)], values[len(names) :], strict=True)
         return {name: centre + _step(np.asarray(draw) - centre, jitter) for name, centre, draw in pairs}
 

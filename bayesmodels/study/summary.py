@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from html import escape
 
 import numpy as np
@@ -184,7 +184,7 @@ def _switch(weeks: pd.Series) -> str:
     return f"{span}; {never} never" if never else span
 
 
-def _of_several[Shown](persons: pd.Series, value: Shown) -> Shown | str:
+def _of_several[Shown](persons: Sized, value: Shown) -> Shown | str:
     """A value, unless it is of nobody, or a single person's."""
     return ("", ONE)[len(persons)] if len(persons) < 2 else value
 

@@ -28,6 +28,7 @@ import pandas as pd
 from scipy import optimize
 
 from bayesmodels.errors import BadInput, expect, expect_whole
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.wording import estimate as with_limits
 from bayesmodels.statistics.followup import check_level
 from bayesmodels.study.checks.cells import labels, numbers
@@ -129,7 +130,7 @@ class CopulaAssociation:
         return f"{text} It is of persons, not of effects over trials; no cut-off for it is in use here."
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.sentence())}</p>{self.table.to_html(index=False, float_format='{:.3f}'.format)}"
+        return f"<p>{escape(self.sentence())}</p>{html_table(self.table, '{:.3f}')}"
 
 
 def copula_association(

@@ -30,6 +30,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.wording import estimate as with_limits
 from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
@@ -99,7 +100,7 @@ class LikelihoodReduction:
     def _repr_html_(self) -> str:
         verdicts = "".join(verdict._repr_html_() for verdict in self.verdicts)
         head = escape(self.sentence().splitlines()[0])
-        return f"<p>{head}</p>{verdicts}" + self.table.to_html(index=False, float_format="{:.3f}".format)
+        return f"<p>{head}</p>{verdicts}" + html_table(self.table, "{:.3f}")
 
 
 def likelihood_reduction(

@@ -112,7 +112,7 @@ class TrialEvidence:
         """An effect with its unit, and beside a log ratio the ratio."""
         ratio = self.measure(end).ratio
         text = f"{fixed(value, 2)} {self.units[end]}".strip()
-        return f"{text} ({ratio} {fixed(float(np.exp(value)), 2)})" if ratio else text
+        return f"{text} ({ratio} {ratio_said(float(np.exp(value)))})" if ratio else text
 
     @property
     def measures_said(self) -> str:

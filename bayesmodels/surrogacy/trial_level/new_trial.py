@@ -24,6 +24,7 @@ import pandas as pd
 import xarray as xr
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.convergence import convergence
 from bayesmodels.posterior.wording import chance
 from bayesmodels.statistics.followup import check_level
@@ -117,7 +118,7 @@ class TrialPrediction:
         return " ".join(told)
 
     def _repr_html_(self) -> str:
-        shown = self.table.dropna(axis=1, how="all").to_html(index=False, border=0, float_format="{:.3f}".format)
+        shown = html_table(self.table.dropna(axis=1, how="all"), "{:.3f}")
         return f"<p>{escape(self.sentence())}</p>{shown}"
 
 

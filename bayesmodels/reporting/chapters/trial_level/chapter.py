@@ -458,7 +458,7 @@ def _margin(evidence: TrialEvidence, margin: float) -> str:
     if not ratio:
         return fixed(margin, 2)
     signed = margin if evidence.good["outcome"] == "up" else -margin
-    return f"{fixed(signed, 2)} ({ratio} {fixed(float(np.exp(signed)), 2)})"
+    return f"{fixed(signed, 2)} ({ratio} {ratio_said(float(np.exp(signed)))})"
 
 
 def _per(evidence: TrialEvidence) -> str:

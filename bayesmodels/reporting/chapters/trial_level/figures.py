@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from bayesmodels.posterior.wording import fixed
 from bayesmodels.reporting.drawing import COLOURS, add_title, new_panel, no_difference
 from bayesmodels.surrogacy.trial_level.draws import limits
-from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence
+from bayesmodels.surrogacy.trial_level.evidence import TrialEvidence, ratio_said
 from bayesmodels.surrogacy.trial_level.threshold import benefit_curve
 
 BLUE, ORANGE, GREEN, _, _, GREY = COLOURS
@@ -187,5 +187,5 @@ def described(value: float | None, ratio: str = "") -> str:
     """A threshold for a table: the effect, with the ratio whose logarithm it is, or that there is none."""
     if value is None or np.isnan(value):
         return "does not exist"
-    back = f" ({ratio} {fixed(float(np.exp(value)), 2)})" if ratio else ""
+    back = f" ({ratio} {ratio_said(float(np.exp(value)))})" if ratio else ""
     return f"{fixed(value, 2)}{back}" if value else "0: benefit even without an effect on the surrogate"

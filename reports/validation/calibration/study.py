@@ -24,6 +24,7 @@ from bayesmodels.trials.study import TrialsStudy, Variant
 from validation.calibration import (
     joint_event,
     longitudinal,
+    one_part,
     one_stage,
     published_means,
     shared_rate,
@@ -38,6 +39,7 @@ MODELS: dict[str, Calibrated] = {
     "longitudinal_normal_rates": longitudinal.NORMAL_RATES,
     "longitudinal_skewed_rates": longitudinal.SKEWED_RATES,
     "longitudinal_correlated_walks": longitudinal.WALKS,
+    "longitudinal_one_part": one_part.CALIBRATED,
     "joint_piecewise": joint_event.PIECEWISE,
     "joint_weibull": joint_event.WEIBULL,
     "published_means": published_means.CALIBRATED,
@@ -80,6 +82,10 @@ VARIANTS = (
             ("skewed_rates", "rates of a known skewness of 1"),
             ("correlated_walks", "correlated random walks"),
         )
+    ),
+    _variant(
+        "longitudinal_one_part", "LongitudinalModel, each part of the default alone", "LongitudinalModel-one_part",
+        one_part.FITS * len(one_part.CHANGES), seed=2, tune=300, draws=800, target_accept=0.8, kept=25,
     ),
     _variant("joint_piecewise", "JointEventModel, piecewise", "JointEventModel", 200, seed=4, draws=500, kept=25),
     _variant("joint_weibull", "JointEventModel, weibull", "JointEventModel-weibull", 200, seed=4, draws=500, kept=25),
@@ -147,7 +153,8 @@ def results(records: list[dict[str, Any]], spec: CalibrationSpec) -> Results:
 
 def _uniformity(files: Mapping[str, Any], kept: int) -> pd.DataFrame:
     """`uniformity_table` of the ranks of every form, in the order of the forms."""
-    forms = [form for model in MODELS.values() for form in model.forms if f"ranks_{form}" in files] or [""]
+    named = dict.fromkeys(form for model in MODELS.values() for form in model.forms)
+    forms = [form for form in named if f"ranks_{form}" in files] or [""]
     tables = []
     for form in forms:
         suffix = f"_{form}" if form else ""
@@ -160,7 +167,8 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     """Uniformity of the ranks in a folder, unrounded, and the quantities by how far they deviate."""
     table = _uniformity(files, files["manifest"]["settings"].get("kept", variant.spec.kept))
     worst = table.reindex(table["largest"].abs().sort_values(ascending=False).index)
-    return {"files": files, "table": table, "worst": worst.head(8), "outside": table[~table["inside"]]}
+    forms = {form: own for form, own in table.groupby("model", sort=False)} if "model" in table else {}
+    return {"files": files, "table": table, "worst": worst.head(8), "outside": table[~table["inside"]], "forms": forms}
 
 
 STUDY = TrialsStudy(

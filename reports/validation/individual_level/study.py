@@ -31,7 +31,6 @@ from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.visits.design import as_data
 from bayesmodels.posterior.context import Contrast, read_context
 from bayesmodels.posterior.observed import ObservedPersons
-from bayesmodels.study import Study
 from bayesmodels.surrogacy.criteria import courses
 from bayesmodels.surrogacy.identifiability import individual_verdict
 from bayesmodels.surrogacy.settings import CutOffs
@@ -51,7 +50,7 @@ from validation.simulated.model_trials import (
     path_months,
     score_bases,
 )
-from validation.simulated.model_visits import simulate_visits
+from validation.simulated.model_visits import simulate_visits, template_study
 
 KINDS = (0.0, 0.3, 0.6)
 """R2 of the changes within an arm."""
@@ -77,20 +76,10 @@ def the_model() -> LongitudinalModel:
     return LongitudinalModel(outcomes=OUTCOMES, walk_correlation=1.0)
 
 
-def template() -> Study:
-    """A study of the layout whose values mean nothing."""
-    persons = LAYOUT.table
-    grid = pd.MultiIndex.from_product([persons["person"], LAYOUT.weeks, OUTCOMES], names=["person", "week", "outcome"])
-    return Study.from_frames(
-        persons, grid.to_frame(index=False).assign(value=30.0), name="simulated", reference_group="delayed",
-        curve_weeks=LAYOUT.weeks,
-    )  # fmt: skip
-
-
 @cache
 def the_refit() -> Refit:
     """The model compiled, once per process."""
-    study = template()
+    study = template_study(LAYOUT)
     pm_model = the_model().build(study)
     refitted = [name for name, row in VARIABLES.items() if row.refitted and name in pm_model.named_vars]
     names = (*(name for name in refitted if name not in CURVES), *MEANS)

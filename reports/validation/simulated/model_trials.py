@@ -31,6 +31,8 @@ OWN = ((1, 2, 3), (4, 0))
 """Places in `TERMS` of an outcome's level, rate and effect."""
 LATE_AFTER = 12.0
 """Months on the drug after which NfL has a further slope."""
+EXTENSION = (37.0, 87.0)
+"""First and last week at which NfL may be shifted, in both start groups."""
 CONTRAST_WEEKS = (28, 52, 148)
 WIDEST_RATIO = 10.0
 WIDEST_SCORE = (0.0, 48.0)
@@ -73,6 +75,12 @@ class Truth:
         Months in which the steps of NfL's path shrink to 1 / e.
     walk_correlation : float
         Between the outcomes' paths at any moment; 0 where the model has none.
+    added_rate : float
+        Change of the rate of ALSFRS-R on the drug, points a month, beside the share; fades as the decline does.
+    drift_stops : bool
+        Whether the drift of NfL stops on the drug.
+    extension_shift : float
+        Of NfL at the weeks `EXTENSION`, ln.
     """
 
     level: Array
@@ -93,6 +101,9 @@ class Truth:
     random_walk_sd: Array
     walk_time_constant: float
     walk_correlation: float = 0.0
+    added_rate: float = 0.0
+    drift_stops: bool = True
+    extension_shift: float = 0.0
 
 
 def draw_truth(model: LongitudinalModel, rng: np.random.Generator) -> Truth:
@@ -174,15 +185,20 @@ def nfl_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
     """What one unit of rate, and one of effect, add to ln NfL at months t for a drug start at month `start`."""
     since = np.maximum(t - start - truth.nfl_lag, 0.0)
     reached = 1.0 - np.exp(-since / truth.time_constant)
-    drifting = np.minimum(t, start + truth.nfl_lag) + truth.time_constant * reached
-    return (1.0 - np.exp(-truth.nfl_deceleration * drifting)) / truth.nfl_deceleration, reached
+    drifting = np.minimum(t, start + truth.nfl_lag) + truth.time_constant * reached if truth.drift_stops else t
+    return faded(truth.nfl_deceleration, drifting), reached
 
 
 def score_bases(truth: Truth, t: Array, start: Array) -> tuple[Array, Array]:
     """What one unit of rate adds to ALSFRS-R at months t, and what a share of 1 removes of it, from a drug start."""
     since = np.maximum(t - start - truth.function_lag, 0.0)
-    rho = truth.deceleration
-    return (1.0 - np.exp(-rho * t)) / rho, (np.exp(-rho * (t - since)) - np.exp(-rho * t)) / rho
+    untreated = faded(truth.deceleration, t)
+    return untreated, untreated - faded(truth.deceleration, t - since)
+
+
+def faded(rho: float, t: Array) -> Array:
+    """Integral of exp(-rho t) from 0 to months t."""
+    return -np.expm1(-rho * t) / rho if rho else t
 
 
 def late(t: Array, start: Array) -> Array:
@@ -200,7 +216,7 @@ def skewed(truth: Truth, z: Array) -> Array:
 
 def path_months(truth: Truth, k: int, t: Array) -> Array:
     """Variance of a path of SD 1 per square root of a month at months t: the integral of exp(-2 t / tau)."""
-    return truth.walk_time_constant / 2 * -np.expm1(-2 * t / truth.walk_time_constant) if k == 0 else t
+    return faded(2.0 / truth.walk_time_constant, t) if k == 0 else t
 
 
 def step_correlations(truth: Truth, t: Array) -> Array:
@@ -209,7 +225,7 @@ def step_correlations(truth: Truth, t: Array) -> Array:
     The covariance of two steps is the integral of the product of the paths' SDs, exp(-t / tau) here, so that steps of
     paths that do not shrink alike are less correlated than the paths are at any moment.
     """
-    both = np.diff(-truth.walk_time_constant * np.expm1(-t / truth.walk_time_constant), prepend=0.0)
+    both = np.diff(faded(1.0 / truth.walk_time_constant, t), prepend=0.0)
     own = [np.diff(path_months(truth, k, t), prepend=0.0) for k in range(2)]
     whole = np.sqrt(own[0] * own[1])
     return truth.walk_correlation * np.divide(both, whole, out=np.zeros(len(t)), where=whole > 0)
@@ -223,9 +239,10 @@ def person_courses(truth: Truth, k: int, f: Array, g: Array, own: Array, t: Arra
     if k == 0:
         drift, reached = nfl_bases(truth, t, start)
         response = (truth.effect[f, g] + own[:, OWN[0][2]])[:, None]
-        return level + rate * drift + response * reached + truth.late_slope[f][:, None] * late(t, start)
+        shift = truth.extension_shift * ((t >= months(EXTENSION[0])) & (t <= months(EXTENSION[1])))
+        return level + rate * drift + response * reached + truth.late_slope[f][:, None] * late(t, start) + shift
     untreated, removed = score_bases(truth, t, start)
-    return level + rate * (untreated - truth.share[f, g][:, None] * removed)
+    return level + rate * untreated + (truth.added_rate - rate * truth.share[f, g][:, None]) * removed
 
 
 def mean_curves(truth: Truth, weeks: Array, shares: Array) -> Array:
@@ -311,6 +328,19 @@ def published(truth: Truth, weeks: tuple[float, ...], shares: Array) -> dict[str
     }
 
 
+def sampled_rate(mean: Array, sd: Array, skewness: float) -> tuple[Array, Array]:
+    """Median of a falling skewed rate, and the slope of its quantiles there: what is sampled for mean and SD."""
+    variable = lognorm(s=skewness)
+    return mean + sd * (variable.mean() - 1.0) / variable.std(), sd * skewness / variable.std()
+
+
+def partial_correlations(correlation: Array) -> Array:
+    """Partial correlations of a correlation matrix, row by row below its diagonal, given the terms before."""
+    factor = np.linalg.cholesky(correlation)
+    found = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
+    return np.array(found)
+
+
 def free_variables(truth: Truth) -> dict[str, Array]:
     """The truth as free random variables, for its log-likelihood; those too that only other forms of the model have."""
     drug = alsfrs_r().effect
@@ -321,13 +351,9 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         [truth.level[0], truth.rate[0], truth.effect.mean(axis=1), truth.late_slope, truth.level[1], truth.rate[1]]
     )
     person_sd = truth.person_sd.copy()
-    if truth.skewness > 0:  # sampled: the median of a falling rate, and the slope of its quantiles there
-        variable = lognorm(s=truth.skewness)
-        mean[5] += person_sd[:, 0] * (variable.mean() - 1.0) / variable.std()
-        person_sd[:, 0] *= truth.skewness / variable.std()
+    if truth.skewness > 0:
+        mean[5], person_sd[:, 0] = sampled_rate(mean[5], person_sd[:, 0], truth.skewness)
     known = nfl_plasma().effect_on_level.sd / 2 / 4  # of the scale of effect_sd, the part that the sampler states
-    factor = np.linalg.cholesky(truth.correlation)
-    partial = [factor[i, j] / np.sqrt(1.0 - (factor[i, :j] ** 2).sum()) for i in range(len(factor)) for j in range(i)]
     return {
         "term_median": mean,
         "effect_group_sd": np.array([truth.effect_sd]),
@@ -335,7 +361,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
             np.diff(truth.effect[:, ::-1]) / np.sqrt(2.0) * np.hypot(1 / known, 1 / truth.effect_sd)
         )[None],
         "term_sd_at_median": person_sd,
-        "partial_correlation": (np.array(partial) + 1.0) / 2.0,
+        "partial_correlation": (partial_correlations(truth.correlation) + 1.0) / 2.0,
         "error_sd": truth.residual_sd.T,
         "path_sd": truth.random_walk_sd.T,
         "walk_partial_correlation": np.array([(truth.walk_correlation + 1.0) / 2.0]),

@@ -83,8 +83,9 @@ def template_study(layout: Layout) -> Study:
     grid = pd.MultiIndex.from_product([persons["person"], layout.weeks, OUTCOMES], names=["person", "week", "outcome"])
     visits = grid.to_frame(index=False).assign(value=30.0)
     return Study.from_frames(
-        persons, visits, name="simulated", reference_group="delayed", strata=True, curve_weeks=layout.weeks
-    )
+        persons, visits, name="simulated", reference_group="delayed", strata=len(layout.strata) > 1,
+        curve_weeks=layout.weeks,
+    )  # fmt: skip
 
 
 FIXED_SKEWNESS: Mapping[str, float] = {"normal_rates": 0.0, "skewed_rates": 1.0}

@@ -9,6 +9,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 from scipy import stats
+from validation.calibration import one_part
 from validation.calibration.longitudinal import SMALL_LAYOUT
 from validation.calibration.study import STUDY
 from validation.simulated import model_visits
@@ -25,6 +26,11 @@ def test_truths_have_the_density_of_the_models_prior():
     rng = np.random.default_rng(1)
     truths = [free_variables(draw_truth(MODEL, rng)) for _ in range(1_500)]
     pm_model = MODEL.build(model_visits.template_study(SMALL_LAYOUT))
+    agree(truths, pm_model)
+
+
+def agree(truths, pm_model):
+    """Every free variable of truths and of the model's prior has the same distribution and shape."""
     with pm_model:
         names = [rv.name for rv in pm_model.free_RVs]
         prior = pm.draw([pm_model[name] for name in names], draws=1_500, random_seed=2, mode="FAST_COMPILE")
@@ -35,6 +41,28 @@ def test_truths_have_the_density_of_the_models_prior():
         flat = zip(own.reshape(len(own), -1).T, drawn.reshape(len(drawn), -1).T, strict=True)
         p += [stats.ks_2samp(a, b).pvalue for a, b in flat]
     assert min(p) > 0.01 / len(p)
+
+
+@pytest.mark.parametrize("form", one_part.CHANGES)
+def test_truths_with_one_part_have_the_density_of_the_models_prior(form):
+    model, rng = one_part.the_model(form), np.random.default_rng(1)
+    truths = [one_part.free_variables(model, one_part.draw_truth(model, rng)) for _ in range(1_500)]
+    agree(truths, model.build(model_visits.template_study(one_part.LAYOUT)))
+
+
+def test_one_part_is_what_tells_its_model_from_the_plain_one():
+    """Each part adds its own free variables, or none, to the plain model's."""
+    study = model_visits.template_study(one_part.LAYOUT)
+    names = {form: {rv.name for rv in one_part.the_model(form).build(study).free_RVs} for form in one_part.CHANGES}
+    own = {form: sorted(found - names["none"]) for form, found in names.items()}
+    assert own == {
+        "none": [], "stopping_drift": [], "late_slope": [], "extension_shift": [],
+        "shrinking_steps": ["nfl_plasma_path_months"],
+        "decelerating_slope": ["alsfrs_r_deceleration"],
+        "proportional_slowing": ["alsfrs_r_effect_lag", "alsfrs_r_share"],
+        "skewed_rates": ["alsfrs_r_rate_skewness", "term_median", "term_sd_at_median"],
+        "correlated_walks": ["walk_partial_correlation"],
+    }  # fmt: skip
 
 
 def test_report_tells_a_biased_quantity_from_a_calibrated_one(tmp_path):

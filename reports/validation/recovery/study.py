@@ -8,7 +8,8 @@
 `bayesmodels.simulation`, which is not the model; the truths are its parameters and its true contrasts.
 `no_effect`: the same of a drug that does nothing. `wide_share`: as `generator`, with a wider prior. Other truths of the
 generator: `twice` the log slowing of function; `slower_disease`, half the decline; `gamma` and `two_classes`, other
-shapes of the decline between persons; `late_weaker`, half the log slowing in those who start late.
+shapes of the decline between persons; `late_weaker`, half the log slowing in those who start late. `large`: as
+`generator`, trials of 3,600 / 1,800, in which prior and chance matter little.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ EXTENSION_WEEKS = (37.0, 87.0)
 
 LARGE = 200_000
 """Simulated persons a stratum from which means, SDs and correlations of the generator's persons are computed."""
+
+
+LARGE_TRIAL = (3_600, 1_800)
+"""Early and delayed starters of a trial of `large`: fifty times VALOR's."""
 
 
 def plausible_truth(rng: np.random.Generator) -> tuple[Truth, int]:
@@ -136,7 +141,8 @@ def truth_of(variant: str) -> GeneratorTruth:
 
 def generator_arrays(variant: str, seed: int, number: int) -> Mapping[str, np.ndarray]:
     """Data of one trial of the generator, as a user's study would give them."""
-    trial = simulate_trial(valor_design(), truth_of(variant), trial_seed(seed, number + 1))
+    design = valor_design(*LARGE_TRIAL) if variant == "large" else valor_design()
+    trial = simulate_trial(design, truth_of(variant), trial_seed(seed, number + 1))
     study = Study.from_frames(
         trial.persons, trial.visits, trial.events, name="simulated", reference_group="delayed", strata=True
     )
@@ -231,9 +237,10 @@ def generator_truths(variant: str) -> Mapping[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _variant(name: str, title: str, folder: str) -> Variant:
+def _variant(name: str, title: str, folder: str, trials: int = 100) -> Variant:
     spec = FitsSpec(variant=name, chains=2, tune=400, draws=400, target_accept=0.8)
-    return Variant(f"Recovery of LongitudinalModel from {title}", f"reports/validation/recovery/{folder}", spec, 100)
+    title, folder = f"Recovery of LongitudinalModel from {title}", f"reports/validation/recovery/{folder}"
+    return Variant(title, folder, spec, trials)
 
 
 STUDY = TrialsStudy(
@@ -249,6 +256,7 @@ STUDY = TrialsStudy(
         _variant("gamma", "VALOR-like trials with gamma rates of decline", "gamma"),
         _variant("two_classes", "VALOR-like trials with two classes of decline", "two_classes"),
         _variant("late_weaker", "VALOR-like trials in which a late start does half as much", "late_weaker"),
+        _variant("large", "VALOR-like trials of 5,400 persons", "large", 2),
     ),
     recover,
     results,

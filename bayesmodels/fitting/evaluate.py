@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from bayesmodels.errors import BayesmodelsError
+
 if TYPE_CHECKING:
     import pymc as pm
     from pytensor.tensor import TensorVariable
@@ -45,10 +47,19 @@ def evaluate(
     -------
     dict of str to ndarray
         Arrays (chain, draw, ...).
+
+    Raises
+    ------
+    BayesmodelsError
+        A variable depends on a free variable that the draws lack.
     """
+    from pytensor.graph.traversal import ancestors
+
     if not variables:
         return {}
     inputs = [rv for rv in pm_model.free_RVs if rv.name in draws]
+    used = set(ancestors(list(variables.values()), blockers=inputs))
+    expect_draws([rv for rv in pm_model.free_RVs if rv in used], draws)
     n_chains, n_draws = draws.sizes["chain"], draws.sizes["draw"]
     function = over_draws(inputs, list(variables.values()), chunk)
     stacked = function([_flat(draws[rv.name], rv.type.dtype) for rv in inputs])
@@ -56,6 +67,27 @@ def evaluate(
         name: block.reshape((n_chains, n_draws, *block.shape[1:]))
         for name, block in zip(variables, stacked, strict=True)
     }
+
+
+def expect_draws(free: Sequence[TensorVariable], draws: xr.Dataset) -> None:
+    """Check that a posterior has draws of free variables.
+
+    Parameters
+    ----------
+    free : sequence of TensorVariable
+    draws : xr.Dataset
+
+    Raises
+    ------
+    BayesmodelsError
+        It lacks one.
+    """
+    absent = [variable.name for variable in free if variable.name not in draws]
+    if absent:
+        raise BayesmodelsError(
+            f"posterior: expected draws of {', '.join(absent)}, found none: it is of another model, or of an earlier "
+            "version; fit the model again"
+        )
 
 
 def over_draws(

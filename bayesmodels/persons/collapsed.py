@@ -17,7 +17,7 @@ import xarray as xr
 from pytensor.graph.traversal import ancestors
 
 from bayesmodels.errors import BayesmodelsError
-from bayesmodels.fitting.evaluate import python_mode
+from bayesmodels.fitting.evaluate import expect_draws, python_mode
 from bayesmodels.kernels.hazards.op import Exits, ExitsLogp, HazardLayout
 from bayesmodels.kernels.linear_mixed.drawn_terms_op import LinearMixedTerms
 from bayesmodels.kernels.linear_mixed.op import Inputs, Layout, LinearMixedLogp
@@ -111,12 +111,7 @@ class Collapsed:
         BayesmodelsError
             Draws of a model of another shape, as where other visits are censored, or of other free variables.
         """
-        absent = [v.name for v in self.variables if v.name not in draws]
-        if absent:
-            raise BayesmodelsError(
-                f"posterior: expected draws of {', '.join(absent)}, found none: it is of another model, or of an "
-                "earlier version; fit the model again"
-            )
+        expect_draws(self.variables, draws)
         values = [draws[v.name].transpose("chain", "draw", ...).to_numpy() for v in self.variables]
         for variable, value in zip(self.variables, values, strict=True):
             if any(s is not None and s != n for s, n in zip(variable.type.shape, value.shape[2:], strict=True)):

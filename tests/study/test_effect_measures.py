@@ -46,6 +46,16 @@ def test_a_hazard_ratio_with_limits_becomes_its_logarithm_and_standard_error():
     assert table.rows["outcome_ratio"].tolist() == ["0.70", "2.0"]
 
 
+def test_effects_of_rows_without_a_ratio_that_look_like_ratios_are_doubtful():
+    """A table that gives some rows as ratios with limits and others as effects: only the others are looked at."""
+    frame = ratio_frame((0.7, 0.5, 0.98), (2.0, 1.0, 4.0), *[("", "", "")] * 4)
+    frame["surrogate_effect"] = [-0.3, -0.2, -0.4, -0.1, 0.1, -0.5]
+    frame["outcome_effect"], frame["outcome_se"] = ["", "", 0.7, 0.8, 0.95, 1.1], ["", "", 0.1, 0.2, 0.1, 0.1]
+    (line,) = read(frame).warnings
+    assert "all 4 values of outcome_effect are above 0 and around 1 (0.7 to 1.1): ratios?" in line
+    assert read(frame.assign(outcome_effect=["", "", -0.4, -0.2, 0.1, -0.1])).warnings == ()
+
+
 def test_ratios_and_their_logarithms_give_the_model_the_same_numbers():
     by_ratio = read(ratio_frame(("0.7", "0.49", "1.0")))
     logs = pd.DataFrame(

@@ -302,12 +302,13 @@ def trial_warnings(
                 f"{end}_effect does not vary: it is {effects.iloc[0]:g} in all {len(effects):,} rows; check the column"
             )
             found.append(Problem(file, text, kind=f"does not vary {end}"))
-        elif f"{end}_ratio" not in here and looks_like_ratios(effects) and (not unit or _SAYS_RATIO.search(unit)):
+        stated = effects if f"{end}_ratio" not in here else effects[rows.loc[effects.index, f"{end}_ratio"] == ""]
+        if stated.nunique() > 1 and looks_like_ratios(stated) and (not unit or _SAYS_RATIO.search(unit)):
             known = MEASURES[measures[end]].ratio
             unless = "If they are logarithms, leave them" if known else "If they are differences, state their unit"
             text = (
-                f"all {len(effects):,} values of {end}_effect are above 0 and around 1 ({effects.min():g} to "
-                f"{effects.max():g}): ratios? Differences or logarithms are expected, 0 where there is no effect. "
+                f"all {len(stated):,} values of {end}_effect are above 0 and around 1 ({stated.min():g} to "
+                f"{stated.max():g}): ratios? Differences or logarithms are expected, 0 where there is no effect. "
                 f"{_TAKE_LOGS}. {unless}"
             )
             found.append(Problem(file, text, kind=f"ratios {end}"))

@@ -9,7 +9,8 @@
 `no_effect`: the same of a drug that does nothing. `wide_share`: as `generator`, with a wider prior. Other truths of the
 generator: `twice` the log slowing of function; `slower_disease`, half the decline; `gamma` and `two_classes`, other
 shapes of the decline between persons; `late_weaker`, half the log slowing in those who start late. `large`: as
-`generator`, trials of 3,600 / 1,800, in which prior and chance matter little.
+`generator`, trials of 3,600 / 1,800, in which prior and chance matter little. `default_settings`: as `generator`, few
+trials with the package's default sampler settings, for their convergence.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any
 
 import numpy as np
 
+from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
+from bayesmodels.fitting.settings import TARGET_ACCEPT
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma, replaced
 from bayesmodels.models.visits.design import as_data, design_of
@@ -56,6 +59,9 @@ from validation.simulated.model_visits import VALOR_LAYOUT, simulate_visits, tem
 
 EXTENSION_WEEKS = (37.0, 87.0)
 """Visits of the open-label extension: months 8.5 to 20 of the generator."""
+
+DEFAULT = NutsSettings()
+"""The package's default sampler settings."""
 
 LARGE = 200_000
 """Simulated persons a stratum from which means, SDs and correlations of the generator's persons are computed."""
@@ -237,8 +243,8 @@ def generator_truths(variant: str) -> Mapping[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def _variant(name: str, title: str, folder: str, trials: int = 100) -> Variant:
-    spec = FitsSpec(variant=name, chains=2, tune=400, draws=400, target_accept=0.8)
+def _variant(name: str, title: str, folder: str, trials: int = 100, **settings: Any) -> Variant:
+    spec = FitsSpec(variant=name, **({"chains": 2, "tune": 400, "draws": 400, "target_accept": 0.8} | settings))
     title, folder = f"Recovery of LongitudinalModel from {title}", f"reports/validation/recovery/{folder}"
     return Variant(title, folder, spec, trials)
 
@@ -257,6 +263,16 @@ STUDY = TrialsStudy(
         _variant("two_classes", "VALOR-like trials with two classes of decline", "two_classes"),
         _variant("late_weaker", "VALOR-like trials in which a late start does half as much", "late_weaker"),
         _variant("large", "VALOR-like trials of 5,400 persons", "large", 2),
+        _variant(
+            "default_settings",
+            "VALOR-like trials, with the default sampler settings",
+            "default_settings",
+            20,
+            chains=DEFAULT.chains,
+            tune=DEFAULT.tune,
+            draws=DEFAULT.draws,
+            target_accept=TARGET_ACCEPT,
+        ),  # fmt: skip
     ),
     recover,
     results,

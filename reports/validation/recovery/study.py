@@ -272,7 +272,7 @@ STUDY = TrialsStudy(
             tune=DEFAULT.tune,
             draws=DEFAULT.draws,
             target_accept=TARGET_ACCEPT,
-        ),  # fmt: skip
+        ),
     ),
     recover,
     results,

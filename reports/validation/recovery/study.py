@@ -9,7 +9,8 @@
 `no_effect`: the same of a drug that does nothing. `wide_share`: as `generator`, with a wider prior. Other truths of the
 generator: `twice` the log slowing of function; `slower_disease`, half the decline; `gamma` and `two_classes`, other
 shapes of the decline between persons; `late_weaker`, half the log slowing in those who start late. `large`: as
-`generator`, trials of 3,600 / 1,800, in which prior and chance matter little. `default_settings`: as `generator`, few
+`generator`, trials of 3,600 / 1,800, in which prior and chance matter little; `large_random_exits`: the same where
+people die and leave whatever their course, and more scores are at the floor. `default_settings`: as `generator`, few
 trials with the package's default sampler settings, for their convergence.
 """
 
@@ -127,12 +128,19 @@ def _slower_disease(truth: GeneratorTruth) -> Mapping[str, Any]:
     }
 
 
+OF_COURSE = (
+    "hazard_per_10_points", "hazard_per_decline", "hazard_per_nfl", "withdrawal_per_10_points",
+    "withdrawal_per_decline",
+)  # fmt: skip
+"""What ties death, ventilation and withdrawal to a person's course, log hazard ratios."""
+
 CHANGES: Mapping[str, Callable[[GeneratorTruth], Mapping[str, Any]]] = {
     "twice": lambda truth: {"elasticity": 2 * truth.elasticity},
     "slower_disease": _slower_disease,
     "gamma": lambda truth: {"rate_distribution": "gamma"},
     "two_classes": lambda truth: {"rate_distribution": "two_classes"},
     "late_weaker": lambda truth: {"late_start_share": 0.5},
+    "large_random_exits": lambda truth: dict.fromkeys(OF_COURSE, 0.0),
 }
 """Fields of the generator's truth by variant that changes them."""
 
@@ -147,7 +155,7 @@ def truth_of(variant: str) -> GeneratorTruth:
 
 def generator_arrays(variant: str, seed: int, number: int) -> Mapping[str, np.ndarray]:
     """Data of one trial of the generator, as a user's study would give them."""
-    design = valor_design(*LARGE_TRIAL) if variant == "large" else valor_design()
+    design = valor_design(*LARGE_TRIAL) if variant.startswith("large") else valor_design()
     trial = simulate_trial(design, truth_of(variant), trial_seed(seed, number + 1))
     study = Study.from_frames(
         trial.persons, trial.visits, trial.events, name="simulated", reference_group="delayed", strata=True
@@ -263,6 +271,9 @@ STUDY = TrialsStudy(
         _variant("two_classes", "VALOR-like trials with two classes of decline", "two_classes"),
         _variant("late_weaker", "VALOR-like trials in which a late start does half as much", "late_weaker"),
         _variant("large", "VALOR-like trials of 5,400 persons", "large", 2),
+        _variant(
+            "large_random_exits", "VALOR-like trials of 5,400 persons who leave at random", "large_random_exits", 2
+        ),
         _variant(
             "default_settings",
             "VALOR-like trials, with the default sampler settings",

@@ -42,19 +42,22 @@ class State:
         return self.finished / self.total
 
 
-def chain_state(chain: int, finished: int, total: int, divergences: int = 0) -> State:
-    """How far a chain is, in draws; chains are numbered from 0.
+def chain_state(chain: int, finished: int, tune: int, draws: int, divergences: int = 0) -> State:
+    """How far a chain is, and whether it is tuning or sampling; chains are numbered from 0.
 
     Parameters
     ----------
     chain : int
         From 0.
-    finished, total : int
+    finished : int
         Draws, tuning included.
+    tune, draws : int
+        Draws of each phase.
     divergences : int
         So far.
     """
-    return State(f"chain {chain + 1}", finished, total, f"{divergences} divergent")
+    note = "tuning" if finished < tune else f"sampling, {divergences} divergent"
+    return State(f"chain {chain + 1}", finished, tune + draws, note)
 
 
 class Progress(Protocol):
@@ -108,7 +111,7 @@ class TerminalBars:
 
         self._bars = RichProgress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),

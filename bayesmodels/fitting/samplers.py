@@ -97,7 +97,7 @@ def _start(compiled: CompiledModel, settings: NutsSettings, number: int, seed: i
 
     def remember(progress: list[Any]) -> None:
         state = progress[0]
-        states[number] = chain_state(number, state.finished_draws, state.total_draws, state.divergences)
+        states[number] = chain_state(number, state.finished_draws, settings.tune, settings.draws, state.divergences)
 
     return nutpie.sample(
         compiled.for_nutpie(),
@@ -133,7 +133,6 @@ def pymc_chains(
     """
     import pymc as pm
 
-    total = settings.tune + settings.draws
     for number, seed in seeds.items():
         divergent = 0
 
@@ -141,7 +140,7 @@ def pymc_chains(
             nonlocal divergent
             divergent += int(not draw.tuning and bool(draw.stats[0]["diverging"]))
             if draw.draw_idx % 50 == 49:
-                progress.update(chain_state(number, draw.draw_idx + 1, total, divergent))
+                progress.update(chain_state(number, draw.draw_idx + 1, settings.tune, settings.draws, divergent))
 
         with pm_model:
             tree = pm.sample(
@@ -218,8 +217,8 @@ def numpyro_chains(
 
 
 def _complete(number: int, settings: NutsSettings, tree: Any) -> State:
-    total = settings.tune + settings.draws
-    return chain_state(number, total, total, int(tree["sample_stats"]["diverging"].sum()))
+    finished, divergences = settings.tune + settings.draws, int(tree["sample_stats"]["diverging"].sum())
+    return chain_state(number, finished, settings.tune, settings.draws, divergences)
 
 
 def _free(pm_model: pm.Model, posterior: Any) -> dict[str, np.ndarray]:

@@ -76,20 +76,26 @@ def test_a_loop_that_fails_ends_its_display(kept, monkeypatch):
 
 def test_a_terminal_has_a_bar_a_chain():
     bars, out = TerminalBars(), io.StringIO()
-    bars._bars.live.console = Console(file=out, force_terminal=True, width=120)
+    bars._bars.live.console = Console(file=out, force_terminal=True, width=80, color_system=None)
     with bars:
-        bars.update(chain_state(0, 10, 40))
-        bars.update(chain_state(1, 40, 40, divergences=3))
+        bars.update(chain_state(0, 10, tune=1000, draws=3000))
+        bars.update(chain_state(1, 4000, tune=1000, draws=3000, divergences=3))
     shown = out.getvalue()
-    assert "chain 1" in shown
-    assert "10/40" in shown
-    assert "3 divergent" in shown
+    assert "10/4000" in shown
+    assert "tuning" in shown
+    assert "4000/4000 sampling, 3 divergent" in shown  # in 80 columns
+
+
+def test_a_chain_is_tuning_until_it_samples():
+    notes = [chain_state(0, finished, 100, 200, 2).note for finished in (0, 99, 100, 300)]
+    assert notes == ["tuning", "tuning", "sampling, 2 divergent", "sampling, 2 divergent"]
+    assert chain_state(0, 150, 100, 200).share == 0.5
 
 
 def test_a_notebook_has_a_row_a_chain_in_order():
     table = NotebookTable()
     assert "preparing" in table.markup()
-    table._states = {s.label: s for s in (chain_state(9, 1, 4), chain_state(1, 2, 4), State("<draws>", 1, 1))}
+    table._states = {s.label: s for s in (chain_state(9, 1, 2, 2), chain_state(1, 2, 2, 2), State("<draws>", 1, 1))}
     markup = table.markup()
     assert markup.index("chain 2") < markup.index("chain 10")
     assert "&lt;draws&gt;" in markup

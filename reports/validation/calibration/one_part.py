@@ -2,7 +2,10 @@
 
 Without any of the parts both courses are linear, the drug lets NfL fall to a plateau and changes the slope of ALSFRS-R,
 rates are normal, and both outcomes have a random walk of their own with steps that do not shrink. One stratum, one
-effect for both start groups. Truths and trials come from NumPy (`simulated.model_trials`), not from the model's graph.
+effect for both start groups. Parameters and trials come from NumPy (`simulated.model_trials`); true mean courses are
+the model's own, which a test compares with those of NumPy. `stopping_drift`, `late_slope`, `shrinking_steps`,
+`proportional_slowing` and `skewed_rates` are parts of the default model; `extension_shift`, `decelerating_slope` and
+`correlated_walks` are options.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from bayesmodels.parts.trajectories import Decelerating, Linear
 from validation.calibration.case import Arrays, Calibrated, Case, compared_with
 from validation.simulated.layout import Layout
 from validation.simulated.model_trials import (
+    CONTRAST_WEEKS,
     EXTENSION,
     START_GROUPS,
     START_WEEKS,
@@ -184,8 +188,8 @@ def free_variables(model: LongitudinalModel, truth: Truth) -> dict[str, np.ndarr
 def draw(form: str, rng: np.random.Generator) -> Case:
     """A truth from the whole prior and a trial.
 
-    Compared are population parameters, each correlation once, mean courses and their differences at the trial's visits,
-    and the log-likelihood of the trial.
+    Compared are published population parameters, each correlation once, mean courses, their differences from week 28 on
+    (before, no effect may have begun in truth and draws, so that ranks are tied), and the log-likelihood of the trial.
     """
     model = the_model(form)
     truth = draw_truth(model, rng)
@@ -197,6 +201,9 @@ def draw(form: str, rng: np.random.Generator) -> Case:
         for name in {"person_correlation", "walk_correlation"} & set(once):
             terms = once[name].shape[-1]
             once[name] = np.where(np.tri(terms, k=-1, dtype=bool), once[name], np.nan)
+        if "difference" in once:
+            begun = np.array(LAYOUT.weeks) >= CONTRAST_WEEKS[0]
+            once["difference"] = np.where(begun, once["difference"], np.nan)
         return every(refit, free, once)
 
     return Case(arrays, compare)

@@ -7,7 +7,7 @@ In a calibrated model the rank of the truth among independent posterior draws is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ VARIANTS = (
         )
     ),
     _variant(
-        "longitudinal_one_part", "LongitudinalModel, each part of the default alone", "LongitudinalModel-one_part",
+        "longitudinal_one_part", "LongitudinalModel, one part at a time", "LongitudinalModel-one_part",
         one_part.FITS * len(one_part.CHANGES), seed=2, tune=300, draws=800, target_accept=0.8, kept=25,
     ),
     _variant("joint_piecewise", "JointEventModel, piecewise", "JointEventModel", 200, seed=4, draws=500, kept=25),
@@ -142,7 +142,7 @@ def results(records: list[dict[str, Any]], spec: CalibrationSpec) -> Results:
         ranks = tables[f"ranks{suffix}"] = pd.DataFrame([record["ranks"] for record in own])
         tables[f"fits{suffix}"] = fits_table(own)
         figures[f"ecdf{suffix}"] = png_bytes(ecdf_figure(ranks, spec.kept), dpi=70)
-    uniformity = _uniformity(tables, spec.kept)
+    uniformity = _uniformity(tables, spec.kept, MODELS[spec.variant].forms)
     counts = {
         "quantities": len(uniformity),
         "inside": int(uniformity["inside"].sum()),
@@ -151,12 +151,10 @@ def results(records: list[dict[str, Any]], spec: CalibrationSpec) -> Results:
     return Results({**tables, "uniformity": uniformity}, counts, figures)
 
 
-def _uniformity(files: Mapping[str, Any], kept: int) -> pd.DataFrame:
-    """`uniformity_table` of the ranks of every form, in the order of the forms."""
-    named = dict.fromkeys(form for model in MODELS.values() for form in model.forms)
-    forms = [form for form in named if f"ranks_{form}" in files] or [""]
+def _uniformity(files: Mapping[str, Any], kept: int, forms: Iterable[str]) -> pd.DataFrame:
+    """`uniformity_table` of the ranks of every form that has some, in the order of the forms."""
     tables = []
-    for form in forms:
+    for form in [form for form in forms if f"ranks_{form}" in files] or [""]:
         suffix = f"_{form}" if form else ""
         table = uniformity_table(files[f"ranks{suffix}"], kept)
         tables.append(table.assign(model=form) if form else table)
@@ -165,7 +163,8 @@ def _uniformity(files: Mapping[str, Any], kept: int) -> pd.DataFrame:
 
 def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
     """Uniformity of the ranks in a folder, unrounded, and the quantities by how far they deviate."""
-    table = _uniformity(files, files["manifest"]["settings"].get("kept", variant.spec.kept))
+    spec = variant.spec
+    table = _uniformity(files, files["manifest"]["settings"].get("kept", spec.kept), MODELS[spec.variant].forms)
     worst = table.reindex(table["largest"].abs().sort_values(ascending=False).index)
     forms = {form: own for form, own in table.groupby("model", sort=False)} if "model" in table else {}
     return {"files": files, "table": table, "worst": worst.head(8), "outside": table[~table["inside"]], "forms": forms}

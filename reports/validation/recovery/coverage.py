@@ -152,11 +152,22 @@ def in_favour(estimates: pd.DataFrame) -> dict[str, int]:
     return found
 
 
+def missed(estimates: pd.DataFrame) -> list[tuple[str, int, int]]:
+    """Of the difference in ALSFRS-R, all persons: week, and 95 % intervals that lie below and above the truth."""
+    found = []
+    for name, own in estimates.groupby("parameter", sort=False):
+        if str(name).startswith("difference[alsfrs_r, all, "):
+            below, above = (own["upper_95"] < own["truth"]).sum(), (own["lower_95"] > own["truth"]).sum()
+            found.append((str(name).rpartition(", ")[2].rstrip("]"), int(below), int(above)))
+    return found
+
+
 def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
-    """Parameters that are judged and listed apart, those covered too seldom, and the deceleration."""
+    """Parameters that are judged and listed apart, those covered too seldom at either level, and the deceleration."""
     table = files["coverage"]
     judged = judged_rows(variant.spec.variant, table)
-    low = judged[judged["covered_95"] < judged["lowest_95"]].sort_values("covered_95")
+    seldom = (judged["covered_95"] < judged["lowest_95"]) | (judged["covered_50"] < judged["lowest_50"])
+    low = judged[seldom].sort_values("covered_95")
     decelerations = table[table["parameter"] == "deceleration[alsfrs_r]"]
     return {
         "judged": judged,
@@ -165,5 +176,6 @@ def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:
         "low": low,
         "deceleration": next(decelerations.itertuples(), None),
         "in_favour": in_favour(files["estimates"]),
+        "missed": missed(files["estimates"]),
         "truth": published_truth().deceleration,
     }

@@ -8,15 +8,18 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+import xarray as xr
 from scipy import stats
 from validation.calibration import one_part
 from validation.calibration.longitudinal import SMALL_LAYOUT
 from validation.calibration.study import STUDY
-from validation.simulated import model_visits
+from validation.simulated import model_trials, model_visits
 from validation.simulated.model_trials import OUTCOMES, draw_truth, free_variables
 
+from bayesmodels.fitting.evaluate import evaluate
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.trials.results import convergence_counts, fits_table, grades_said
+from bayesmodels.vocabulary import months
 
 MODEL = LongitudinalModel(outcomes=OUTCOMES)
 
@@ -51,16 +54,26 @@ def test_truths_with_one_part_have_the_density_of_the_models_prior(form):
 
 
 def test_one_part_is_what_tells_its_model_from_the_plain_one():
-    """Each part adds its own free variables, or none, to the plain model's; truths have them all, in their shapes."""
-    study, names = model_visits.template_study(one_part.LAYOUT), {}
+    """Each part adds its free variables; truths have them all; mean courses of model and simulator are the same."""
+    layout = one_part.LAYOUT
+    study, names = model_visits.template_study(layout), {}
+    groups, t = np.arange(2), np.broadcast_to(months(np.array(layout.weeks)), (2, len(layout.weeks)))
     for form in one_part.CHANGES:
         model = one_part.the_model(form)
         pm_model = model.build(study)
         start = pm_model.initial_point()
         names[form] = {rv.name for rv in pm_model.free_RVs}
-        truth = one_part.free_variables(model, one_part.draw_truth(model, np.random.default_rng(1)))
+        drawn = one_part.draw_truth(model, np.random.default_rng(1))
+        truth, draws = one_part.free_variables(model, drawn), xr.Dataset()
         for rv in pm_model.free_RVs:
-            assert truth[rv.name].shape == start[pm_model.rvs_to_values[rv].name].shape, (form, rv.name)
+            value = truth[rv.name]
+            assert value.shape == start[pm_model.rvs_to_values[rv].name].shape, (form, rv.name)
+            draws[rv.name] = (("chain", "draw", *(f"{rv.name}_{j}" for j in range(value.ndim))), value[None, None])
+        found = evaluate(pm_model, {name: pm_model[name] for name in ("curve", "latent_curve")}, draws)
+        for k, name in enumerate(("curve", "latent_curve")):  # NfL knows no limits
+            nobody = np.zeros((2, len(model_trials.TERMS)))
+            mean = model_trials.person_courses(drawn, k, 0 * groups, groups, nobody, t)
+            np.testing.assert_allclose(found[name][0, 0, k, :, 0], mean, rtol=1e-9, err_msg=f"{form}, {name}")
     own = {form: sorted(found - names["none"]) for form, found in names.items()}
     assert own == {
         "none": [], "stopping_drift": [], "late_slope": [], "extension_shift": [],

@@ -27,7 +27,6 @@ from bayesmodels.parts.trajectories import Decelerating, Linear
 from validation.calibration.case import Arrays, Calibrated, Case, compared_with
 from validation.simulated.layout import Layout
 from validation.simulated.model_trials import (
-    CONTRAST_WEEKS,
     EXTENSION,
     START_GROUPS,
     START_WEEKS,
@@ -45,6 +44,10 @@ LAYOUT = Layout(
     weeks=(0.0, 4.0, 12.0, 28.0, 40.0, 52.0, 100.0, 148.0), shortest_weeks=60.0, longest_weeks=200.0, missed=0.03,
     dropout=0.015,
 )  # fmt: skip
+
+DIFFERENCES = (28.0, 40.0, 52.0, 100.0)
+"""Weeks at which differences are ranked. Before, no effect may have begun, and by week 148 both start groups may have
+all of NfL's, to rounding, in truth and draws: ranks would be tied."""
 
 CHANGES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], Mapping[str, Any]]] = {
     "none": ({}, {}, {}),
@@ -188,8 +191,8 @@ def free_variables(model: LongitudinalModel, truth: Truth) -> dict[str, np.ndarr
 def draw(form: str, rng: np.random.Generator) -> Case:
     """A truth from the whole prior and a trial.
 
-    Compared are published population parameters, each correlation once, mean courses, their differences from week 28 on
-    (before, no effect may have begun in truth and draws, so that ranks are tied), and the log-likelihood of the trial.
+    Compared are published population parameters, each correlation once, mean courses, their differences at
+    `DIFFERENCES`, and the log-likelihood of the trial.
     """
     model = the_model(form)
     truth = draw_truth(model, rng)
@@ -202,8 +205,7 @@ def draw(form: str, rng: np.random.Generator) -> Case:
             terms = once[name].shape[-1]
             once[name] = np.where(np.tri(terms, k=-1, dtype=bool), once[name], np.nan)
         if "difference" in once:
-            begun = np.array(LAYOUT.weeks) >= CONTRAST_WEEKS[0]
-            once["difference"] = np.where(begun, once["difference"], np.nan)
+            once["difference"] = np.where(np.isin(LAYOUT.weeks, DIFFERENCES), once["difference"], np.nan)
         return every(refit, free, once)
 
     return Case(arrays, compare)

@@ -36,6 +36,7 @@ from validation.simulated.model_trials import (
     partial_correlations,
     positive,
     sampled_rate,
+    simple_variables,
 )
 from validation.simulated.model_visits import simulate_visits, template_study
 
@@ -175,15 +176,7 @@ def free_variables(model: LongitudinalModel, truth: Truth) -> dict[str, np.ndarr
         "term_median" if skewed else "term_mean": np.array(mean)[:, None],
         "term_sd_at_median" if skewed else "term_sd": sd,
         "partial_correlation": (partial_correlations(truth.correlation[np.ix_(order, order)]) + 1.0) / 2.0,
-        "error_sd": truth.residual_sd.T,
-        "path_sd": truth.random_walk_sd.T,
-        "walk_partial_correlation": np.array([(truth.walk_correlation + 1.0) / 2.0]),
-        "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
-        "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
-        "alsfrs_r_effect_lag": np.array(truth.function_lag),
-        "alsfrs_r_deceleration": np.array(truth.deceleration),
-        "alsfrs_r_rate_skewness": np.array(truth.skewness),
-        "nfl_plasma_path_months": np.array(truth.walk_time_constant),
+        **simple_variables(truth),
         "alsfrs_r_share": np.array([z]),
     }
 

@@ -140,26 +140,27 @@ def judged_rows(source: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[~table["prior_dominated"]] if source != "model" else table
 
 
+def headline(estimates: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows of the difference in ALSFRS-R, all persons, by the words of the week."""
+    every = estimates.groupby("parameter", sort=False)
+    kept = {str(name): own for name, own in every if str(name).startswith("difference[alsfrs_r, all, ")}
+    return {name.rpartition(", ")[2].rstrip("]"): own for name, own in kept.items()}
+
+
 def in_favour(estimates: pd.DataFrame) -> dict[str, int]:
     """How many 95 % intervals of the difference in ALSFRS-R, all persons, lie above 0, by the words of the week.
 
     These are the trials in which the probability of a benefit is above .975.
     """
-    found = {}
-    for name, own in estimates.groupby("parameter", sort=False):
-        if str(name).startswith("difference[alsfrs_r, all, "):
-            found[str(name).rpartition(", ")[2].rstrip("]")] = int((own["lower_95"] > 0).sum())
-    return found
+    return {week: int((own["lower_95"] > 0).sum()) for week, own in headline(estimates).items()}
 
 
-def missed(estimates: pd.DataFrame) -> list[tuple[str, int, int]]:
-    """Of the difference in ALSFRS-R, all persons: week, and 95 % intervals that lie below and above the truth."""
-    found = []
-    for name, own in estimates.groupby("parameter", sort=False):
-        if str(name).startswith("difference[alsfrs_r, all, "):
-            below, above = (own["upper_95"] < own["truth"]).sum(), (own["lower_95"] > own["truth"]).sum()
-            found.append((str(name).rpartition(", ")[2].rstrip("]"), int(below), int(above)))
-    return found
+def missed(estimates: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """How many of these 95 % intervals lie below the truth, and above it, by the words of the week."""
+    return {
+        week: (int((own["upper_95"] < own["truth"]).sum()), int((own["lower_95"] > own["truth"]).sum()))
+        for week, own in headline(estimates).items()
+    }
 
 
 def context(files: Mapping[str, Any], variant: Variant) -> dict[str, Any]:

@@ -341,6 +341,21 @@ def partial_correlations(correlation: Array) -> Array:
     return np.array(found)
 
 
+def simple_variables(truth: Truth) -> dict[str, Array]:
+    """Free random variables that are one field of the truth each; those too that only other forms of the model have."""
+    return {
+        "error_sd": truth.residual_sd.T,
+        "path_sd": truth.random_walk_sd.T,
+        "walk_partial_correlation": np.array([(truth.walk_correlation + 1.0) / 2.0]),
+        "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
+        "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
+        "alsfrs_r_effect_lag": np.array(truth.function_lag),
+        "alsfrs_r_deceleration": np.array(truth.deceleration),
+        "alsfrs_r_rate_skewness": np.array(truth.skewness),
+        "nfl_plasma_path_months": np.array(truth.walk_time_constant),
+    }
+
+
 def free_variables(truth: Truth) -> dict[str, Array]:
     """The truth as free random variables, for its log-likelihood; those too that only other forms of the model have."""
     drug = alsfrs_r().effect
@@ -362,15 +377,7 @@ def free_variables(truth: Truth) -> dict[str, Array]:
         )[None],
         "term_sd_at_median": person_sd,
         "partial_correlation": (partial_correlations(truth.correlation) + 1.0) / 2.0,
-        "error_sd": truth.residual_sd.T,
-        "path_sd": truth.random_walk_sd.T,
-        "walk_partial_correlation": np.array([(truth.walk_correlation + 1.0) / 2.0]),
-        "nfl_plasma_effect_lag": np.array(truth.nfl_lag),
-        "nfl_plasma_effect_time_constant": np.array(truth.time_constant),
-        "alsfrs_r_effect_lag": np.array(truth.function_lag),
-        "alsfrs_r_deceleration": np.array(truth.deceleration),
-        "alsfrs_r_rate_skewness": np.array(truth.skewness),
-        "nfl_plasma_path_months": np.array(truth.walk_time_constant),
+        **simple_variables(truth),
         "alsfrs_r_share": share,
         "alsfrs_r_share_contrast": np.diff(truth.share[:, ::-1]) / np.sqrt(2.0 * between),
     }

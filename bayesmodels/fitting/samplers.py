@@ -31,8 +31,7 @@ def default_target_accept(pm_model: pm.Model) -> float:
     ----------
     pm_model : pymc.Model
     """
-    every = len(kept_variables(pm_model)) == len(pm_model.free_RVs)
-    return TARGET_ACCEPT if every else TARGET_ACCEPT_OF_PERSONS
+    return TARGET_ACCEPT_OF_PERSONS if "person" in pm_model.coords else TARGET_ACCEPT
 
 
 def nutpie_chains(

@@ -40,12 +40,12 @@ def test_settings_that_cannot_be_are_refused(wrong):
         NutsSettings(**wrong)
 
 
-def test_models_that_sample_numbers_by_person_aim_at_longer_steps():
-    with pm.Model() as plain:
+def test_models_of_persons_aim_at_longer_steps():
+    with pm.Model(coords={"trial": ["a", "b"]}) as plain:
+        pm.Normal("mean", dims="trial")
+    with pm.Model(coords={"person": range(3)}) as by_person:
         pm.Normal("mean")
-    with pm.Model() as by_person:
-        pm.Normal("mean")
-        pm.Normal("_z", shape=3)
+        pm.Normal("value", dims="person", observed=np.zeros(3))
     assert default_target_accept(plain) == resolved(NutsSettings(seed=1)).target_accept == 0.9
     assert default_target_accept(by_person) == 0.8
     assert resolved(NutsSettings(seed=1, target_accept=0.95), 0.8).target_accept == 0.95

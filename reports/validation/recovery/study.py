@@ -25,7 +25,7 @@ import numpy as np
 
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import Refit, judged, refit_of, stacked
-from bayesmodels.fitting.settings import TARGET_ACCEPT
+from bayesmodels.fitting.settings import TARGET_ACCEPT_OF_PERSONS
 from bayesmodels.models.longitudinal import LongitudinalModel
 from bayesmodels.models.presets import alsfrs_r, nfl_plasma, replaced
 from bayesmodels.models.visits.design import as_data, design_of
@@ -282,7 +282,7 @@ STUDY = TrialsStudy(
             chains=DEFAULT.chains,
             tune=DEFAULT.tune,
             draws=DEFAULT.draws,
-            target_accept=TARGET_ACCEPT,
+            target_accept=TARGET_ACCEPT_OF_PERSONS,
         ),
     ),
     recover,

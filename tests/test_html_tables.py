@@ -1,11 +1,13 @@
 """Tables in a notebook: numbers on the right, text on the left, labels escaped."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import bayesmodels
 from bayesmodels.html_tables import html_table
 
 TABLE = pd.DataFrame(
@@ -63,3 +65,8 @@ def test_colours_are_the_notebooks():
     html = html_table(TABLE)
     assert "color: inherit" in html
     assert not re.search(r"#[0-9a-f]{3,6}|white;|black", html)
+
+
+def test_tables_in_notebooks_are_all_written_here():
+    sources = Path(bayesmodels.__file__).parent.rglob("*.py")
+    assert [path.name for path in sources if ".to_html(" in path.read_text(encoding="utf-8")] == []

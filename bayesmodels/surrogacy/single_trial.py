@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.intervals import named_limits
 from bayesmodels.surrogacy.criteria.arms import Arms
 from bayesmodels.surrogacy.criteria.causal_association import CausalAssociation, causal_association, principal_strata
@@ -56,9 +57,7 @@ class SingleTrial:
         return "\n".join([*lines, *(found.sentence() for found in measures)])
 
     def _repr_html_(self) -> str:
-        return "".join(v._repr_html_() for v in self.verdicts) + self.table.to_html(
-            index=False, float_format="{:.3g}".format
-        )
+        return "".join(v._repr_html_() for v in self.verdicts) + html_table(self.table, "{:.3g}")
 
 
 def trial_criteria(

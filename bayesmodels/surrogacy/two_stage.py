@@ -27,6 +27,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.wording import estimate as with_limits
 from bayesmodels.statistics.followup import check_level
 from bayesmodels.study import ClusterTable
@@ -101,7 +102,7 @@ class TwoStage:
     def _repr_html_(self) -> str:
         said = "".join(verdict._repr_html_() for verdict in self.verdicts)
         head = escape(self.sentence().splitlines()[0])
-        return f"<p>{head}</p>{said}" + self.table.to_html(index=False, float_format="{:.4f}".format)
+        return f"<p>{head}</p>{said}" + html_table(self.table, "{:.4f}")
 
 
 def two_stage(

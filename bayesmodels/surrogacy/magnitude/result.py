@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayesmodels.html_tables import html_table
 from bayesmodels.posterior.wording import chance, estimate
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws, limits
 
@@ -334,7 +335,7 @@ class Magnitude:
         from html import escape
 
         lines = "".join(f"<p>{escape(line)}</p>" for line in self.sentence().splitlines())
-        return lines + self.table.to_html(index=False, float_format="{:.3g}".format)
+        return lines + html_table(self.table, "{:.3g}")
 
 
 def smallest_reduction(implied: Implied, margin: float, probability: float, good: float) -> float | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 SIZES = {
-    "54 persons, 1 x (500 + 600)": ((36, 18), {"chains": 1, "tune": 500, "draws": 600, "target_accept": 0.9}),
+    "54 persons, 1 x (500 + 600)": ((36, 18), {"chains": 1, "tune": 500, "draws": 600, "target_accept": 0.8}),
     "108 persons, 2 x (400 + 400)": ((72, 36), {"chains": 2, "tune": 400, "draws": 400, "target_accept": 0.8}),
 }
 """Persons of both start groups, and settings."""

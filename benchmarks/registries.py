@@ -43,10 +43,10 @@ def tables(design: str, persons: int, visits: int = 10, seed: int = 1) -> tuple[
         group, start = np.where(early, "early", "delayed"), np.where(early, 0.0, 30.0)
         on_drug = np.maximum(week - start[:, None] - 4, 0) / MONTH
         nfl = 4.3 + 0.5 * z[0] - 0.6 * (1 - np.exp(-on_drug)) + 0.15 * error[0]
-        rate = np.exp(0.7 * z[2] + 0.2 * z[0] - 0.25)
+        rate = np.exp(0.5 * z[2] + 0.15 * z[0] - 0.14)
         walk = np.cumsum(rng.standard_normal((persons, visits)), axis=1) * np.sqrt(INTERVAL / MONTH)
         # a third of the decline goes on the drug
-        score = 38 + 4 * z[1] - 0.7 * rate * (t - 0.33 * on_drug) + 0.4 * walk + 1.5 * error[1]
+        score = 38 + 4 * z[1] - 0.4 * rate * (t - 0.33 * on_drug) + 0.4 * walk + 1.5 * error[1]
         values = {"nfl_plasma": np.exp(nfl), "alsfrs_r": np.clip(np.round(score), 0, 48)}
     label = np.char.add("p", number.astype(str))
     parts = [

@@ -6,7 +6,7 @@ import numpy as np
 import pymc as pm
 import pytest
 
-from bayesmodels.fitting.compiled_model import TOWARDS, compile_model
+from bayesmodels.fitting.compiled_model import TOWARDS, TOWARDS_OF, compile_model
 
 
 def starts(pm_model, number=200) -> np.ndarray:
@@ -31,6 +31,17 @@ def test_spread_follows_the_prior_on_the_scale_that_is_sampled():
     np.testing.assert_allclose((found - mean) / (TOWARDS * sd), 0.0, atol=5.0)
     np.testing.assert_allclose(found.mean(axis=0), mean, rtol=0, atol=4 * TOWARDS * sd.max() / np.sqrt(200))
     np.testing.assert_allclose(found.std(axis=0), TOWARDS * sd, rtol=4 / np.sqrt(2 * 200))
+
+
+def test_chains_of_many_persons_start_closer_as_their_posterior_is_narrower():
+    def spread(persons):
+        with pm.Model(coords={"person": range(persons)}) as model:
+            mean = pm.Normal("mean", 0.0, 1.0)
+            pm.Normal("value", mean, 1.0, dims="person", observed=np.zeros(persons))
+        return starts(model).std()
+
+    assert spread(10) == spread(TOWARDS_OF)
+    assert spread(4 * TOWARDS_OF) == pytest.approx(spread(TOWARDS_OF) / 2)
 
 
 def test_a_seed_says_the_start_and_another_seed_another():

@@ -19,7 +19,7 @@ from bayesmodels.planning.design_plan import LOOKS, design_plan
 from bayesmodels.planning.fast import look_rows, observed
 from bayesmodels.planning.grid import ENTRY, SOON, cells_of
 from bayesmodels.planning.job import DesignCost, _header, _rows
-from bayesmodels.planning.looks import LOOK_COLUMNS, looks_table, outcomes_of_looks
+from bayesmodels.planning.looks import LOOK_COLUMNS, looks_at, looks_table, outcomes_of_looks
 from bayesmodels.planning.model_looks import OF_A_FIT, entered, known_at
 from bayesmodels.planning.page import page
 from bayesmodels.planning.results import PlannedTrial
@@ -93,6 +93,16 @@ def test_a_simulated_trial_is_cut_by_calendar_weeks():
         assert known.events.query("event != 'none'").to_numpy().tolist() == exits.to_numpy().tolist()
         still = known.events[(known.events["event"] == "none") & (known.events["week"] < 28)]
         np.testing.assert_allclose(still["week"], row["calendar_weeks"] - still["person"].map(entry), atol=0.006)
+
+
+def test_the_final_analysis_is_after_the_last_endpoint_that_a_model_reads():
+    """Ten persons, one every 5 weeks; looks when 4, 7 and all have reached week 28; follow-up ends at week 52."""
+    entry = np.arange(10) * 5.0
+    looks = looks_at(entry[::-1], TWO, 28, 52)
+    assert [look.calendar_weeks for look in looks] == [15 + 28, 30 + 28, 45 + 52]
+    assert [look.enrolled for look in looks] == [9, 10, 10]
+    assert [look.fraction for look in looks] == [0.4, 0.7, 1]
+    assert looks_at(entry, TWO, 28)[2].calendar_weeks == 45 + 28
 
 
 # Rows of fits --------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def test_the_configuration_of_a_planned_trial_is_accepted(tmp_path):
         assert set(said[name]) == set(section.model_fields), name
     assert set(said["endpoints"][0]) | {"known_sd"} == set(PlannedEndpoint.model_fields)
     path.write_text(whole.replace('engine = "fast"', 'engine = "model"'), encoding="utf-8")
-    with pytest.raises(BadConfig, match="expected the fast analysis, found a model to fit"):
+    with pytest.raises(BadConfig, match=r"\[interim\] futility_by: expected \"posterior\", since a model is fitted"):
         read_design_config(path)
 
 

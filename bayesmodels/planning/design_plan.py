@@ -25,6 +25,7 @@ from bayesmodels.planning.endpoint import OF_FAST, PlannedEndpoint
 from bayesmodels.planning.fast import endpoint_rows, look_rows, observed
 from bayesmodels.planning.grid import Cell, Grid, cells_of
 from bayesmodels.planning.looks import InterimLooks
+from bayesmodels.planning.model_looks import model_look_rows
 from bayesmodels.simulation import simulate_arrays
 from bayesmodels.trials.plan import CHAINS, TRIAL, Plan
 from bayesmodels.trials.refits import ModelFits
@@ -32,6 +33,9 @@ from bayesmodels.trials.truths import Design, GeneratorTruth, Reading, Simulated
 
 EFFECT = 3
 """Random stream of a trial's effects, beside `TRIAL`, `VALUES` and `CHAINS`."""
+
+LOOKS = 4
+"""Random streams of the chains of a trial's interim looks, one a look."""
 
 VARIABLE = "difference"
 
@@ -101,23 +105,25 @@ class DesignPlan:
         """
         return self.cells[number % len(self.cells)]
 
-    def stream(self, number: int, which: int) -> np.random.SeedSequence:
+    def stream(self, number: int, *which: int) -> np.random.SeedSequence:
         """Return the seed of one of a trial's random streams, as of `trials.plan.Plan`.
 
         Parameters
         ----------
-        number, which : int
+        number : int
+        *which : int
+            `TRIAL`, `CHAINS` or `EFFECT`; or `LOOKS` and the number of a look.
         """
-        return np.random.SeedSequence(self.seed, spawn_key=(number, which))
+        return np.random.SeedSequence(self.seed, spawn_key=(number, *which))
 
-    def seed_of(self, number: int, which: int = CHAINS) -> int:
-        """Return that seed as one whole number.
+    def seed_of(self, number: int, *which: int) -> int:
+        """Return that seed as one whole number, by default that of the chains.
 
         Parameters
         ----------
-        number, which : int
+        number, *which : int
         """
-        return int(self.stream(number, which).generate_state(1)[0] >> 1)
+        return int(self.stream(number, *(which or (CHAINS,))).generate_state(1)[0] >> 1)
 
     def truth_of(self, number: int) -> tuple[GeneratorTruth, dict[str, float]]:
         """Return the truth of a trial, and the effects that were drawn for it.
@@ -164,7 +170,7 @@ class DesignPlan:
         if self.model is None:
             rows = self._fast(cell, truth, number)
         else:
-            rows, facts = self._plan(cell, truth).fit(number)
+            rows, facts = self._model(cell, truth, number)
         ratio = drawn.get("nfl_ratio", cell.nfl_ratio)
         removed = drawn.get("decline_removed", cell.decline_removed)
         if np.isnan(removed):
@@ -188,6 +194,16 @@ class DesignPlan:
         if self.interim is not None:
             rows += look_rows(known, self.endpoints, cell.period_weeks, self.interim)
         return rows
+
+    def _model(self, cell: Cell, truth: GeneratorTruth, number: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        plan = self._plan(cell, truth)
+        rows, facts = plan.fit(number)
+        if self.interim is None:
+            return rows, facts
+        seeds = [self.seed_of(number, LOOKS, look) for look in range(1, len(self.interim.fractions) + 1)]
+        trial = plan.source.source.simulated(self.stream(number, TRIAL))
+        final = rows, facts
+        return rows + model_look_rows(plan, trial, self.endpoints, cell.period_weeks, self.interim, seeds, final), facts
 
     def _plan(self, cell: Cell, truth: GeneratorTruth) -> Plan:
         """The cell as a plan of `bayesmodels.trials`; cells of one period share what was compiled."""
@@ -350,9 +366,10 @@ def _check_names(endpoints: Sequence[PlannedEndpoint], interim: InterimLooks | N
             for word, name in (("endpoint", interim.endpoint), ("futility_of", interim.futility_of))
             if name is not None and name not in names
         ]
-        if model is not None:
+        if model is not None and interim.futility and interim.futility_by == "predictive":
             problems.append(
-                '[interim]: expected the fast analysis, found a model to fit; give engine = "fast", or leave it out'
+                '[interim] futility_by: expected "posterior", since a model is fitted, got "predictive" (the default), '
+                'which is of the fast analysis only; give futility_by = "posterior"'
             )
     if problems:
         raise BadInput(problems)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
 
 from bayesmodels.errors import BadInput
 from bayesmodels.planning.endpoint import EXTRAPOLATED_FROM, SIMULATED, PlannedEndpoint
-from bayesmodels.planning.grid import SOON
-from bayesmodels.planning.looks import InterimLooks
+from bayesmodels.planning.grid import entry_weeks
+from bayesmodels.planning.looks import InterimLooks, look_row, looks_at
 from bayesmodels.simulation import TrialArrays
-from bayesmodels.simulation.course import WEEKS_PER_MONTH
 from bayesmodels.statistics.least_squares import comparison_design, least_squares
 from bayesmodels.statistics.normal_prior import DifferencePosterior, predictive_probability
 
@@ -69,8 +67,7 @@ def observed(trial: TrialArrays, weeks: Sequence[int]) -> Observed:
             change[trial.row[within]] = recorded[name][within]  # visits are in order: a person's last one stays
             week[trial.row[within]] = trial.week[within]
             reached[name, at] = (change - found[name, 0]) * at / week
-    before_last = trial.follow_up[:, 0] - SOON * WEEKS_PER_MONTH
-    return Observed(trial.group == 0, trial.stratum, before_last.max() - before_last, found, reached)
+    return Observed(trial.group == 0, trial.stratum, entry_weeks(trial.follow_up[:, 0]), found, reached)
 
 
 def difference(known: Observed, endpoint: PlannedEndpoint, week: int, among: np.ndarray | None = None) -> tuple:
@@ -184,31 +181,21 @@ def look_rows(
     """
     own = [endpoint for endpoint in endpoints if endpoint.name in interim.endpoints]
     due = period + max(endpoint.weeks_after for endpoint in own)
-    persons = len(known.entry_weeks)
-    order = np.sort(known.entry_weeks)
     rows = []
-    for look, fraction in enumerate((*interim.fractions, 1.0), start=1):
-        last = order[ceil(fraction * persons - 1e-9) - 1]
-        calendar = last + due
-        among = known.entry_weeks <= last
+    for look in looks_at(known.entry_weeks, interim, due):
         for endpoint in own:
-            share = float(among.mean())
-            row: dict[str, Any] = {
-                "kind": "look", "rule": endpoint.name, "outcome": endpoint.outcome,
-                "week": float(period + endpoint.weeks_after), "look": look, "fraction": share,
-                "calendar_weeks": float(calendar), "enrolled": int((known.entry_weeks <= calendar).sum()),
-                "analysed": 0, "mean": None, "sd": None, "probability": None, "predictive": None,
-            }  # fmt: skip
+            row = look_row(look, endpoint, period)
             rows.append(row)
             try:
-                posterior, n = difference(known, endpoint, period + endpoint.weeks_after, among)
+                posterior, n = difference(known, endpoint, period + endpoint.weeks_after, look.among)
             except BadInput:
                 continue
             predictive = None
-            if share < 1:
+            if look.fraction < 1:
                 predictive = predictive_probability(
-                    posterior, share, beyond=endpoint.beyond, sign=endpoint.sign, probability=endpoint.probability
-                )
+                    posterior, look.fraction, beyond=endpoint.beyond, sign=endpoint.sign,
+                    probability=endpoint.probability,
+                )  # fmt: skip
             row |= {
                 "analysed": n, "mean": posterior.mean, "sd": posterior.sd, "probability": favours(posterior, endpoint),
                 "predictive": predictive,

@@ -8,6 +8,7 @@ from itertools import product
 from math import floor, inf, isfinite
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayesmodels.errors import BadInput
@@ -39,6 +40,18 @@ Ratio = Annotated[float, Field(gt=0, le=1)]
 Removed = Annotated[float, Field(ge=REMOVED[0], le=REMOVED[1])]
 Months = Annotated[float, Field(ge=0)]
 Factor = Annotated[float, Field(ge=0)]
+
+
+def entry_weeks(followed: np.ndarray) -> np.ndarray:
+    """Calendar weeks from the first person's entry into a cell's trial to each person's.
+
+    Parameters
+    ----------
+    followed : array (person,)
+        Weeks of follow-up possible at the data lock `ENTRY`.
+    """
+    before_last = followed - SOON * WEEKS_PER_MONTH
+    return before_last.max() - before_last
 
 
 class Grid(BaseModel):

@@ -142,6 +142,8 @@ class DesignCost:
         Why measured trials failed.
     collection_seconds : float
         CPU seconds a collection, measured now: mean over the numbers of programmes.
+    fits_a_trial : int
+        Fits of a model to a trial: of its final analysis, and one at each interim look; 0 of the fast analysis.
     """
 
     trials: int
@@ -151,6 +153,7 @@ class DesignCost:
     collections: int = 0
     failed: tuple[str, ...] = ()
     collection_seconds: float = 0.0
+    fits_a_trial: int = 0
 
     @property
     def core_hours(self) -> float:
@@ -164,9 +167,13 @@ class DesignCost:
         also = ""
         if self.collections:
             also = f", {self.collections:,} collections of programmes, {self.collection_seconds:.3g} a collection"
+        fits = ""
+        if self.fits_a_trial > 1:
+            looks = self.fits_a_trial - 1
+            fits = f"; {looks + 1} fits each: {looks} interim look{'s' * (looks > 1)} and the final analysis"
         return (
             f"{self.trials:,} simulated trials to run in {self.cells} cells, {self.seconds:.3g} CPU seconds a trial "
-            f"(measured now, mean over the cells){also}, {self.compile_seconds:.1f} to compile in each process: "
+            f"(measured now, mean over the cells{fits}){also}, {self.compile_seconds:.1f} to compile in each process: "
             f"{self.core_hours:.2f} core-hours; nothing was written{failed}"
         )
 
@@ -176,7 +183,7 @@ class DesignCost:
             "trials": self.trials, "cells": self.cells, "seconds_a_trial": self.seconds,
             "compile_seconds": self.compile_seconds, "core_hours": round(self.core_hours, 4),
             "collections": self.collections, "seconds_a_collection": self.collection_seconds,
-            "failed": list(self.failed), "exit": 0,
+            "fits_a_trial": self.fits_a_trial, "failed": list(self.failed), "exit": 0,
         }  # fmt: skip
 
 
@@ -215,7 +222,7 @@ def plan_trial(
     assurance : EffectPrior, optional
         Prior of the effects: adds cells over which the power is averaged.
     interim : InterimLooks, optional
-        Fast analysis only.
+        A model is fitted once more at each look; its futility is by the posterior probability.
     model : Model, optional
         Fitted to every simulated trial. Default: the fast analysis, ANCOVA with a normal prior.
     settings : NutsSettings, optional
@@ -479,8 +486,11 @@ def cost_of(config: Path, out: Path | None = None, *, trials: int | None = None)
     if asked is not None and collections > 0:
         each, more = _cost_of_collections(asked, read.plan.seed)
         compiling += more
+    fits = 0
+    if read.plan.model is not None:
+        fits = 1 if read.plan.interim is None else 1 + len(read.plan.interim.fractions)
     return DesignCost(
-        left, len(cells), mean, round(compiling, 2), max(collections, 0), tuple(dict.fromkeys(failed)), each
+        left, len(cells), mean, round(compiling, 2), max(collections, 0), tuple(dict.fromkeys(failed)), each, fits
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,11 +23,12 @@ Threshold = Annotated[float, Field(ge=0, le=1)]
 
 
 class InterimLooks(BaseModel):
-    """Looks at a trial while it runs: `[interim]`. Fast analysis only.
+    """Looks at a trial while it runs: `[interim]`.
 
     A look takes place when `fraction` of the persons have reached the endpoint's week, in the order in which they
-    entered; it analyses those. Success: posterior probability above `success`; futility: the predictive probability of
-    success at the end (or the posterior one) below `futility`. Success is looked at first.
+    entered. The fast analysis is of those; a model is fitted to everything known by then of everybody randomised.
+    Success: posterior probability above `success`; futility: the predictive probability of success at the end (or the
+    posterior one) below `futility`. Success is looked at first.
 
     Parameters
     ----------
@@ -40,6 +43,7 @@ class InterimLooks(BaseModel):
     futility_of : str, optional
         Endpoint whose probability stops for futility; default the same. It may be a surrogate.
     futility_by : {"predictive", "posterior"}
+        The predictive probability is of the fast analysis only: a fitted model's futility is by the posterior one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,6 +83,73 @@ class InterimLooks(BaseModel):
         name : {"success", "futility"}
         """
         return getattr(self, name) or ((1.0 if name == "success" else 0.0),) * len(self.fractions)
+
+
+@dataclass(frozen=True)
+class Look:
+    """When one look at a simulated trial takes place, and who has entered by then.
+
+    Attributes
+    ----------
+    number : int
+        From 1; the last one is the final analysis.
+    fraction : float
+        Share of the persons who have reached the endpoint.
+    calendar_weeks : float
+        From the first person's entry.
+    enrolled : int
+        Persons randomised by then.
+    among : array (person,) of bool
+        Those who make up the fraction.
+    """
+
+    number: int
+    fraction: float
+    calendar_weeks: float
+    enrolled: int
+    among: np.ndarray
+
+
+def looks_at(entry_weeks: np.ndarray, interim: InterimLooks, due: int, end: int | None = None) -> list[Look]:
+    """The looks at a simulated trial, the final analysis last.
+
+    Parameters
+    ----------
+    entry_weeks : array (person,)
+        Calendar weeks from the first person's entry to each person's.
+    interim : InterimLooks
+    due : int
+        Weeks from a person's entry to the endpoint.
+    end : int, optional
+        Weeks from the last person's entry to the final analysis; default `due`.
+    """
+    order = np.sort(entry_weeks)
+    found = []
+    for number, fraction in enumerate((*interim.fractions, 1.0), start=1):
+        last = order[ceil(fraction * len(order) - 1e-9) - 1]
+        final = number > len(interim.fractions)
+        calendar = float(last + (due if end is None or not final else end))
+        among = entry_weeks <= last
+        found.append(Look(number, float(among.mean()), calendar, int((entry_weeks <= calendar).sum()), among))
+    return found
+
+
+def look_row(look: Look, endpoint: PlannedEndpoint, period: int) -> dict[str, Any]:
+    """The row of a look at an endpoint, before it is analysed: without numbers it stops nothing.
+
+    Parameters
+    ----------
+    look : Look
+    endpoint : PlannedEndpoint
+    period : int
+        Weeks.
+    """
+    return {
+        "kind": "look", "rule": endpoint.name, "outcome": endpoint.outcome,
+        "week": float(period + endpoint.weeks_after), "look": look.number, "fraction": look.fraction,
+        "calendar_weeks": look.calendar_weeks, "enrolled": look.enrolled, "analysed": 0, "mean": None, "sd": None,
+        "probability": None, "predictive": None,
+    }  # fmt: skip
 
 
 def outcomes_of_looks(rows: pd.DataFrame, interim: InterimLooks, endpoint: PlannedEndpoint) -> pd.DataFrame:

@@ -68,9 +68,12 @@ def _lead(found: PlannedTrial) -> Lead:
     cautions = []
     if n["failed"]:
         cautions.append(f"{n['failed']:,} simulated trials failed and are in no share below; reasons are further down.")
-    wrong = n["verdicts"].get("not_converged", 0)
-    if wrong:
-        cautions.append(f"{wrong:,} fits did not converge by the package's verdict; they count in every number below.")
+    at_looks = int((found.fits_at_looks["verdict"] == "not_converged").sum())
+    for wrong, which in ((n["verdicts"].get("not_converged", 0), "fits"), (at_looks, "fits at interim looks")):
+        if wrong:
+            cautions.append(
+                f"{wrong:,} {which} did not converge by the package's verdict; they count in every number below."
+            )
     if found.left_out:
         cautions.append(f"{left_out_said(found.left_out)[0].upper()}{left_out_said(found.left_out)[1:]}.")
     kind = "a parallel" if _parallel(found.plan) else "a delayed-start"
@@ -247,27 +250,28 @@ def _looks(found: PlannedTrial) -> Section | None:
             rows[f"Stopped for {kind} at {fraction}"] = [f"{value:.3f}" for value in table[f"{kind}_at_{fraction}"]]
     rows["Expected persons"] = [cell(round(value, 1)) for value in table["expected_persons"]]
     rows["Expected months"] = [cell(round(value, 1)) for value in table["expected_months"]]
-    pairs = zip(fractions, interim.thresholds("success"), interim.thresholds("futility"), strict=True)
     other = f" of {interim.futility_of}" if interim.futility_of not in (None, interim.endpoint) else ""
     what = "predictive probability of success at the end" if interim.futility_by == "predictive" else "probability"
+    rules = {"success where P >": interim.success, f"futility where the {what}{other} <": interim.futility}
     said = [
-        f"At {fraction} of the persons: success where P > {good:g}, futility where the {what}{other} < {bad:g}."
-        for fraction, good, bad in pairs
+        f"At {fraction} of the persons: {', '.join(f'{rule} {at[k]:g}' for rule, at in rules.items() if at)}."
+        for k, fraction in enumerate(fractions)
     ]
+    who, causes = "; it analyses those", "one group only, or too few persons"
+    end = "looks for success add to its error. The predictive probability takes the variance as known."
+    if found.plan.model is not None:
+        who = ". The model is fitted to all that is known by then: of everybody randomised, visits and exits so far"
+        causes, end = "reasons are further down", "looks for success add to its error."
     if found.looks_not_analysed:
-        said.append(
-            f"{found.looks_not_analysed:,} analyses at looks could not be made (one group only, or too few persons); "
-            "they stop nothing."
-        )
+        said.append(f"{found.looks_not_analysed:,} analyses at looks could not be made ({causes}); they stop nothing.")
     return Section(
         f"Interim looks at {interim.endpoint}",
         said,
         {"What the looks do": pd.DataFrame(rows).head(MOST_ROWS)},
         note="A look takes place when that share of the persons, in the order in which they entered, has reached the "
-        "endpoint; it analyses those. Persons: randomised by the day the trial stops, those still on their way "
-        "included. Months: from the first person's entry. Where the true difference does not favour, success is the "
-        "type I error. The final analysis keeps the endpoint's own threshold: looks for success add to its error. The "
-        "predictive probability takes the variance as known.",
+        f"endpoint{who}. Persons: randomised by the day the trial stops, those still on their way included. Months: "
+        "from the first person's entry. Where the true difference does not favour, success is the type I error. The "
+        f"final analysis keeps the endpoint's own threshold: {end}",
     )
 
 
@@ -358,6 +362,12 @@ def _computation(found: PlannedTrial) -> Section:
         "CPU seconds in all": n["cpu_seconds"], "of these, compiling": n["compile_cpu_seconds"],
         "CPU seconds a trial, mean": float((done["cpu_seconds"] - done["compile_seconds"].fillna(0)).mean()),
     }  # fmt: skip
+    at_looks = found.fits_at_looks
+    if len(at_looks):
+        verdicts = at_looks["verdict"].value_counts().items()
+        facts |= {"Fits at interim looks": len(at_looks)}
+        facts |= {f"Fits at looks with verdict {name}": count for name, count in verdicts}
+        facts |= {"of these, compiled anew": int(at_looks["compiled"].fillna(False).sum())}
     if found.plan.model is not None and len(done):
         good = int((done["verdict"] != "not_converged").sum())
         lower, upper = binomial_limits(good, len(done))
@@ -368,6 +378,10 @@ def _computation(found: PlannedTrial) -> Section:
     failed = fits[fits["status"] == "failed"]
     if len(failed):
         tables["Failed trials"] = failed["why"].value_counts().head(40).rename_axis("Why").reset_index(name="Trials")
+    looks = found.rows[(found.rows["kind"] == "look") & found.rows["why"].notna()].drop_duplicates(["fit", "look"])
+    if len(looks):
+        reasons = looks["why"].value_counts().head(40)
+        tables["Interim looks not analysed"] = reasons.rename_axis("Why").reset_index(name="Looks")
     return Section("Computation", tables=tables)
 
 

@@ -97,8 +97,19 @@ class PlannedTrial:
 
     @property
     def looks_not_analysed(self) -> int:
-        """Analyses at looks that could not be made: one group only, or too few persons."""
+        """Analyses at looks that could not be made: one group only, too few persons, or a fit that failed."""
         return int(((self.rows["kind"] == "look") & self.rows["probability"].isna()).sum())
+
+    @property
+    def fits_at_looks(self) -> pd.DataFrame:
+        """One row for each look at which a model was fitted, final analyses excluded: fit, cell, look, convergence."""
+        own = self.rows[(self.rows["kind"] == "look") & self.rows["verdict"].notna()]
+        if self.plan.model is None or self.plan.interim is None:
+            own = own.iloc[:0]
+        else:
+            own = own[own["look"] <= len(self.plan.interim.fractions)]
+        columns = ["fit", "cell", "look", "verdict", "compiled", "max_rhat", "min_ess_bulk", "divergences"]
+        return own.drop_duplicates(["fit", "look"])[columns].reset_index(drop=True)
 
     @property
     def computation(self) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from bayesmodels.simulation.truth import Truth
 EVENTS = ("none", "death", "ventilation", "withdrawal", "withdrawal_progression")
 """How follow-up ends: at the data lock, death, permanent ventilation, or one of two kinds of withdrawal."""
 
+SHORTEST = 0.01
+"""Weeks of follow-up that a person has at least; exits fall on hundredths of a week."""
+
 SeedLike = int | np.random.SeedSequence
 
 
@@ -65,14 +68,25 @@ class SimulatedTrial:
         names = [lock.name for lock in self.design.data_locks]
         if data_lock not in names:
             raise BadInput(f"data lock {data_lock!r}: expected one of {', '.join(names)}")
-        follow_up = self.hidden[f"follow_up_{data_lock}"].to_numpy()
-        known = self.events["week"].to_numpy() <= follow_up
-        events = self.events.assign(
-            week=np.minimum(self.events["week"], follow_up), event=self.events["event"].where(known, "none")
-        )
+        return self.followed(self.hidden[f"follow_up_{data_lock}"].to_numpy())
+
+    def followed(self, weeks: np.ndarray) -> SimulatedTrial:
+        """The trial as known when each person can have been followed for so long: later visits and events removed.
+
+        Parameters
+        ----------
+        weeks : array (person,)
+            Since randomisation; of those below 0, who are not randomised yet, nothing is known and no row is left.
+        """
+        there = weeks >= 0
+        possible = np.maximum(weeks[there], SHORTEST)
+        events = self.events[there].reset_index(drop=True)
+        known = events["week"].to_numpy() <= possible
+        events = events.assign(week=np.minimum(events["week"], possible), event=events["event"].where(known, "none"))
         limit = self.visits["person"].map(dict(zip(events["person"], events["week"], strict=True)))
         visits = self.visits[self.visits["week"] <= limit].reset_index(drop=True)
-        return SimulatedTrial(self.persons, visits, events, self.hidden, self.design, self.truth)
+        persons = self.persons[there].reset_index(drop=True)
+        return SimulatedTrial(persons, visits, events, self.hidden[there], self.design, self.truth)
 
 
 def simulate_trial(design: TrialDesign, truth: Truth, seed: SeedLike) -> SimulatedTrial:
@@ -258,7 +272,7 @@ def _exits(
     earliest = weeks.argmin(axis=0)
     person = np.arange(size)
     hidden = {"first_event_week": first[0], "death_week": first[0] + np.where(ventilated, survived, 0.0)}
-    return np.maximum(weeks[earliest, person], 0.01), kinds[earliest, person], hidden
+    return np.maximum(weeks[earliest, person], SHORTEST), kinds[earliest, person], hidden
 
 
 def _visits(

@@ -17,7 +17,7 @@ FIT_COLUMNS = (
     "fit", "status", "why", "seed", "seconds", "cpu_seconds", "compile_seconds", "compiled", "host", "process",
     "versions", "verdict", "converged", "max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "min_ebfmi",
 )  # fmt: skip
-"""Columns that are the same in every row of a fit."""
+"""Columns that are the same in every row of a fit; rows of a design's interim looks have some of their own."""
 
 QUANTITY_COLUMNS = (
     "truth", "mean", "sd", "median", "lower", "upper", "lower_50", "upper_50", "probability", "success", "favourable",

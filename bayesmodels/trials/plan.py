@@ -282,10 +282,19 @@ def _fitted(sent: Packed, number: int) -> Record:
         rows, facts = plan.fit(number)
         record |= {"status": "ok", "why": None, **facts, "rows": rows}
     except Exception as error:  # whatever a model or a sampler does: the other fits go on
-        why = plain(f"{type(error).__name__}: {error}", LONGEST_WHY)
-        record |= {"status": "failed", "why": why, "rows": []}
+        record |= {"status": "failed", "why": reason(error), "rows": []}
     spent = {"seconds": time.monotonic() - began, "cpu_seconds": time.process_time() - cpu}
     return record | {name: round(value, 2) for name, value in spent.items()}
+
+
+def reason(error: Exception) -> str:
+    """Why a fit failed, as it is kept.
+
+    Parameters
+    ----------
+    error : Exception
+    """
+    return plain(f"{type(error).__name__}: {error}", LONGEST_WHY)
 
 
 def lost_fit(sent: Packed, number: int) -> Record:

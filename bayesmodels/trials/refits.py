@@ -162,11 +162,12 @@ class ModelFits:
                 return refit, arrays, False
         pm_model = self.model.build(study)
         arrays = {held.name: held.get_value() for held in pm_model.data_vars}
+        if not same_graphs([refit.pm_model.logp()], [pm_model.logp()]):
+            return refit_of(self.model, study, self.variables, pm_model=pm_model), arrays, True
         names = [name for name in self.variables if name in pm_model.named_vars]
-        before = [refit.pm_model.logp(), *(refit.pm_model[name] for name in names)]
-        if same_graphs(before, [pm_model.logp(), *(pm_model[name] for name in names)]):
-            return refit, arrays, False
-        return refit_of(self.model, study, self.variables, pm_model=pm_model), arrays, True
+        if not same_graphs([refit.pm_model[name] for name in names], [pm_model[name] for name in names]):
+            refit = refit_of(self.model, study, self.variables, pm_model=pm_model, compiled=refit.compiled)
+        return refit, arrays, False
 
     def _course_arrays(self, template: Study, study: Study) -> dict[str, np.ndarray] | None:
         """Data of a longitudinal model without building it; None where it has to be built."""

@@ -14,6 +14,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.parts.lookup import unknown
 from bayesmodels.simulation import (
     DataLock,
+    SimulatedTrial,
     StartGroup,
     TrialDesign,
     Truth,
@@ -226,9 +227,27 @@ class SimulatedStudies:
         ----------
         seed : numpy.random.SeedSequence
         """
-        simulated = simulate_trial(self.design.trial, self.truth.generator, seed)
+        simulated = self.simulated(seed)
         if self.design.data_lock is not None:
             simulated = simulated.as_of(self.design.data_lock)
+        return self.read(simulated)
+
+    def simulated(self, seed: np.random.SeedSequence) -> SimulatedTrial:
+        """Return that trial to its end, with what is hidden from its analyst.
+
+        Parameters
+        ----------
+        seed : numpy.random.SeedSequence
+        """
+        return simulate_trial(self.design.trial, self.truth.generator, seed)
+
+    def read(self, simulated: SimulatedTrial) -> Study:
+        """Return the study that the tables of a simulated trial are.
+
+        Parameters
+        ----------
+        simulated : SimulatedTrial
+        """
         return Study.from_frames(
             simulated.persons,
             simulated.visits,

@@ -274,7 +274,7 @@ def test_share_used_of_a_drift_on_the_logarithm_is_the_gain_in_relative_precisio
         w /= w.sum()
         place = np.random.default_rng(2).choice(w.size, 200_000, p=w.ravel())
         ours, drift = mu[place // len(d)], d[place % len(d)]
-        used = share_used(-ours, -ours - ours.mean() * drift)
+        used = share_used(np.log(ours), np.log(ours) + drift)
         gain = (ours.mean() ** 2 / ours.var() - (ours.mean() / own) ** 2) * (external / centre) ** 2
         assert used == pytest.approx(gain, abs=0.04)
 

@@ -79,9 +79,8 @@ def test_the_gridded_posterior_is_that_of_the_package(method):
     assert ratio.std() == pytest.approx(expected["sd"], rel=0.06)
     assert (ratio < 1).mean() == pytest.approx(expected["above_zero"], abs=0.02)
     if len(own) == 3:
-        rate = tree["posterior"]["reference_rate"].to_numpy().ravel()
-        drift = tree["posterior"]["external_log_rate"].to_numpy().ravel()
-        used = share_used(rate, rate + rate.mean() * drift)
+        log_rate = np.log(-tree["posterior"]["reference_rate"].to_numpy().ravel())
+        used = share_used(log_rate, log_rate + tree["posterior"]["external_log_rate"].to_numpy().ravel())
         assert used == pytest.approx(expected["share_used"], abs=0.08)
 
 

@@ -148,7 +148,7 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
         n = external.get(row["external_trial"], {}).get("informative", {}).get(row["outcome"], {})
         persons = float(n.get(row["stratum"], np.nan))
         log_rate = None if log_rates is None else flat(log_rates.sel(external_trial=row["external_trial"]))
-        used = share_used(rate, theirs if log_rate is None else rate + rate.mean() * log_rate)
+        used = share_used(rate, theirs) if log_rate is None else _share_of_logs(rate, log_rate)
         found: dict[str, Any] = {"external_persons": persons, "share_used": used, "counts_as": used * persons}
         shown = {"our": rate, "external": theirs} | ({} if log_rate is None else {"ratio": np.exp(log_rate)})
         for name, draws in shown.items():
@@ -168,6 +168,14 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
 def _proportional(reading: Reading) -> bool:
     """Whether the drift is of the rate's logarithm."""
     return reading.publishes("external_log_rate")
+
+
+def _share_of_logs(rate: np.ndarray, log_rate: np.ndarray) -> float:
+    """Share used of log rates, over the draws in which our rate has the sign of its mean."""
+    signed = rate * np.sign(rate.mean())
+    usable = signed > 0
+    ours = np.log(signed[usable])
+    return share_used(ours, ours + log_rate[usable])
 
 
 def _our_rate(reading: Reading) -> str:

@@ -211,12 +211,12 @@ def posterior(
     }  # fmt: skip
     if by_sd:
         of_active = np.einsum("kmr,r->km", data.active, exits)
-        rate = joint.sum(axis=1) / total
-        average = rate @ mu
+        log_mu, rate = np.log(np.where(mu > 0, mu, 1.0)), np.where(mu > 0, joint.sum(axis=1) / total, 0.0)
+        average = rate @ log_mu
         moment = (drift * of_active).sum(axis=0) / total  # E(d; mu)
-        covariance = (mu - average) @ moment
+        covariance = (log_mu - average) @ moment
         narrow = float((by_sd[0] * of_active).sum() / total)
-        found |= {"share_used": float(1 + average * covariance / (rate @ (mu - average) ** 2)), "narrow": narrow}
+        found |= {"share_used": float(1 + covariance / (rate @ (log_mu - average) ** 2)), "narrow": narrow}
     return found
 
 

@@ -308,6 +308,19 @@ _ALL = (
     ),
     Variable("regimen_log_rate", ("regimen",), "log rate", "log ratio of a regimen's rate of decline to the mean's"),
     Variable("regimen_log_rate_sd", (), "log rate", "SD of regimens' log rates"),
+    Variable(
+        "external_log_rate", ("external_trial",), "log rate",
+        "log ratio of an external trial's untreated rate to the trial's own in its first calendar block",
+        made_by=_BORROWING,
+    ),
+    Variable(
+        "external_log_rate_sd", (), "log rate", "SD of external trials' log rates about the trial's own", scale="log",
+        made_by=_BORROWING,
+    ),
+    Variable(
+        "reference_rate", ("outcome", "stratum"), "{unit} per month",
+        "untreated rate that external ones are compared with, where drift is on its logarithm", made_by=_BORROWING,
+    ),
     Variable("calendar_log_rate", ("calendar_block",), "log rate", "log ratio of a block's rate to the first one's"),
     Variable("calendar_log_rate_sd", (), "log rate", "SD of the drift's step from block to block"),
     Variable("covariate_log_rate", ("covariate",), "log rate per unit", "change of the log rate of decline"),

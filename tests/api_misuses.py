@@ -301,6 +301,8 @@ VALUES = {
     "TrialLevelModel, none": lambda: b.TrialLevelModel(),
     "PublishedMeansModel, preset": lambda: b.PublishedMeansModel(outcomes=({"preset": {}},)),
     "SharedRateModel, unknown": lambda: b.SharedRateModel(nonsense=1),
+    "SharedRateModel, borrowing by another name": lambda: b.SharedRateModel(borrowing="robust"),
+    "SharedRateModel, borrowing from nobody": lambda: b.SharedRateModel(borrowing={"type": "robust_mixture"}),
 }
 """Values that pydantic refuses as its users expect: `ValidationError`."""
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def _outcomes_changed(model: Any, changed: Callable[[Any], Mapping[str, Any]]) -> Any:
-    """The model with fields of its outcomes changed; None where no outcome changes."""
+    """The model with fields of its outcomes changed; None where no outcome changes, or there are none to change."""
+    if not isinstance(model, CourseModel):
+        return None
     changes = [changed(k) for k in model.outcomes]
     if not any(changes):
         return None
@@ -51,7 +53,8 @@ def _constant_rates(model: Any) -> Any:
 
 
 def _common_effect(model: Any) -> Any:
-    return replaced(model, {"pooling": "complete"}) if model.pooling != "complete" else None
+    pooled = not isinstance(model, CourseModel) or model.pooling == "complete"
+    return None if pooled else replaced(model, {"pooling": "complete"})
 
 
 def _no_borrowing(model: Any) -> Any:
@@ -96,7 +99,7 @@ class ModelSensitivity(BaseModel):
 
         Parameters
         ----------
-        model : LongitudinalModel or JointEventModel
+        model : LongitudinalModel, JointEventModel or SharedRateModel
         """
         made = {name: FORMS[name][1](model) for name in self.forms or FORMS if name in FORMS}
         return {name: other for name, other in made.items() if other is not None}
@@ -115,9 +118,10 @@ class ModelSensitivity(BaseModel):
         list of str
             One line each; empty where there are other forms.
         """
-        if not persons or not isinstance(model, CourseModel):
+        if not persons or not (isinstance(model, CourseModel) or getattr(model, "borrowing", None) is not None):
             return [
-                "expected a longitudinal or joint_event model of persons' tables, found another; delete the section"
+                "expected a longitudinal or joint_event model of persons' tables, or a shared_rate model that borrows, "
+                "found another; delete the section"
             ]
         problems = [
             f"forms: expected some of {', '.join(FORMS)}, got {name!r}"

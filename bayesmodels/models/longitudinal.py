@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import pymc as pm
-from pydantic import BeforeValidator, PlainSerializer, field_validator
+from pydantic import field_validator
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed
 from bayesmodels.models.description import Description
+from bayesmodels.models.other_trials import checked_trial, trial_warnings
 from bayesmodels.models.outcome import Outcome
 from bayesmodels.models.possible_values import value_problems
 from bayesmodels.models.visits.assembly import assemble, published_coords
 from bayesmodels.models.visits.course_model import CourseModel
 from bayesmodels.models.visits.description import course_description
 from bayesmodels.models.visits.design import as_data, data_names, design_of
-from bayesmodels.models.visits.external import borrow, checked_trial, trial_warnings
+from bayesmodels.models.visits.external import borrow
 from bayesmodels.models.visits.priors import borrowing_rows, course_rows, known_course_rows
 from bayesmodels.models.visits.published import publish_longitudinal
 from bayesmodels.models.visits.terms import longitudinal_parameters
-from bayesmodels.parts.borrowing import BORROWING
-from bayesmodels.parts.lookup import part_from, part_to
+from bayesmodels.parts.borrowing import BorrowingPart
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
 from bayesmodels.study.problem import Problem
-
-BorrowingPart = Annotated[
-    Any,
-    BeforeValidator(lambda v: None if v is None else part_from("way of borrowing", BORROWING, v, "drift")),
-    PlainSerializer(lambda v: None if v is None else part_to(BORROWING, v)),
-]
 
 
 class LongitudinalModel(CourseModel):

@@ -1,21 +1,24 @@
-"""Priors of how far the untreated rate of external persons is from the trial's own: what borrowing rests on."""
+"""Priors of how far the untreated rate of external persons is from the trial's own: what borrowing rests on.
+
+SDs of the drift are multiples of a unit that the model gives: the SD of the prior of the rate, so that an outcome's
+drift is measured by how well its rate is known beforehand; of a `SharedRateModel`, whose drift is of the rate's
+logarithm, `SharedRatePriors.external_log_rate_unit`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PositiveFloat, model_validator
 
+from bayesmodels.parts.lookup import part_from, part_to
 from bayesmodels.parts.priors import HalfNormal
 from bayesmodels.parts.sampling_scale import half_normal
-
-UNIT = "SDs of the prior of the rate"
-"""Of SDs of the drift: an outcome's drift is measured by how well its rate is known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Drift:
     Parameters
     ----------
     value : tensor (outcome, stratum, trial)
-        Per month, modelling scale.
+        In the unit of the rate, or of its logarithm: that of the `scale` given.
     sd : tensor (outcome, stratum) or None
         Its SD, where that is learned or known.
     narrow : tensor (outcome, stratum, trial) or None
@@ -66,8 +69,8 @@ class Commensurate(_Borrowing):
     trial, level
         As of every way of borrowing: our trial's label; the external level.
     tau : HalfNormal or float
-        SD of the drift, in SDs of the prior of the rate. A number is taken as known: near 0 the external persons are
-        pooled, far above 1 they say nothing of our rate.
+        SD of the drift, in SDs of the prior of the rate (of a `SharedRateModel`: in `external_log_rate_unit`). A number
+        is taken as known: near 0 the external persons are pooled, far above 1 they say nothing of our rate.
     """
 
     type: Literal["commensurate"] = "commensurate"
@@ -82,24 +85,24 @@ class Commensurate(_Borrowing):
         ----------
         outcomes : sequence of str
         scale : (outcome, stratum)
-            SD of the prior of the rate.
+            Unit of the drift.
         trials : int
             External ones.
         """
         if isinstance(self.tau, HalfNormal):
-            tau = half_normal("drift_sd", self.tau.sd, (len(outcomes),))
+            tau = half_normal("external_drift_sd", self.tau.sd, (len(outcomes),))
         else:
             tau = pt.constant(np.full(len(outcomes), float(self.tau)))
-        z = pm.Normal("drift_score", 0.0, 1.0, shape=(*scale.shape, trials))
+        z = pm.Normal("external_drift_score", 0.0, 1.0, shape=(*scale.shape, trials))
         sd = tau[:, None] * scale
         return Drift(sd[:, :, None] * z, sd)
 
-    def prior_texts(self, sd: float) -> list[tuple[str, str, str]]:
-        """Parameter, prior and source of every row of the table of priors, for a rate whose prior has this SD."""
+    def prior_texts(self, unit: float) -> list[tuple[str, str, str]]:
+        """Parameter, prior and source of every row of the table of priors, for a drift of this unit."""
         if isinstance(self.tau, HalfNormal):
-            size, source = f"HalfNormal({self.tau.sd * sd:.3g})", self.tau.source
+            size, source = f"HalfNormal({self.tau.sd * unit:.3g})", self.tau.source
         else:
-            size, source = f"fixed at {self.tau * sd:.3g}", "taken as known"
+            size, source = f"fixed at {self.tau * unit:.3g}", "taken as known"
         return [
             ("external rate minus our rate (drift)", "Normal(0, SD of drift)", "commensurate prior"),
             ("SD of drift", size, source),
@@ -120,7 +123,8 @@ class RobustMixture(_Borrowing):
     weight : float
         Prior probability of the narrow component, w.
     narrow, wide : float
-        SDs of the two components, in SDs of the prior of the rate.
+        SDs of the two components, in SDs of the prior of the rate (of a `SharedRateModel`: in
+        `external_log_rate_unit`).
     """
 
     type: Literal["robust_mixture"] = "robust_mixture"
@@ -141,12 +145,12 @@ class RobustMixture(_Borrowing):
         ----------
         outcomes : sequence of str
         scale : (outcome, stratum)
-            SD of the prior of the rate.
+            Unit of the drift.
         trials : int
             External ones.
         """
         z = pm.NormalMixture(
-            "drift_score",
+            "external_drift_score",
             w=np.array([self.weight, 1.0 - self.weight]),
             mu=np.zeros(2),
             sigma=np.array([self.narrow, self.wide]),
@@ -156,12 +160,19 @@ class RobustMixture(_Borrowing):
         odds = odds - 0.5 * z**2 * (self.narrow**-2 - self.wide**-2)
         return Drift(scale[:, :, None] * z, narrow=pt.sigmoid(odds))
 
-    def prior_texts(self, sd: float) -> list[tuple[str, str, str]]:
-        """Parameter, prior and source of every row of the table of priors, for a rate whose prior has this SD."""
-        narrow, wide = (f"Normal(0, {size * sd:.3g})" for size in (self.narrow, self.wide))
+    def prior_texts(self, unit: float) -> list[tuple[str, str, str]]:
+        """Parameter, prior and source of every row of the table of priors, for a drift of this unit."""
+        narrow, wide = (f"Normal(0, {size * unit:.3g})" for size in (self.narrow, self.wide))
         text = f"{self.weight:g} {narrow} + {1 - self.weight:g} {wide}"
         return [("external rate minus our rate (drift)", text, "assumption: robust mixture")]
 
 
 BORROWING = {"commensurate": Commensurate, "robust_mixture": RobustMixture}
 """Ways of borrowing by the name of their type."""
+
+BorrowingPart = Annotated[
+    Any,
+    BeforeValidator(lambda v: None if v is None else part_from("way of borrowing", BORROWING, v, "drift")),
+    PlainSerializer(lambda v: None if v is None else part_to(BORROWING, v)),
+]
+"""A model's field for a way of borrowing, or None."""

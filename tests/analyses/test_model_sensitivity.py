@@ -11,7 +11,15 @@ import xarray as xr
 from pydantic import ValidationError
 from readings import reading_of
 
-from bayesmodels import LongitudinalModel, ModelSensitivity, PublishedMeansModel, alsfrs_r, nfl_plasma, replaced
+from bayesmodels import (
+    LongitudinalModel,
+    ModelSensitivity,
+    PublishedMeansModel,
+    SharedRateModel,
+    alsfrs_r,
+    nfl_plasma,
+    replaced,
+)
 from bayesmodels.analyses import model_sensitivity
 from bayesmodels.analyses.analysis import Fit
 from bayesmodels.fitted import describe_data, model_spec
@@ -19,6 +27,7 @@ from bayesmodels.fitting.coordinates import with_descriptions
 from bayesmodels.fitting.prior import prior_of_free_variables
 from bayesmodels.fitting.sampling import deterministics
 from bayesmodels.fitting.settings import NutsSettings
+from bayesmodels.parts.borrowing import RobustMixture
 from bayesmodels.parts.effects import DeceleratingSlope, SlopeChange
 from bayesmodels.parts.trajectories import Decelerating, Linear
 from bayesmodels.reporting.chapters.model_sensitivity import ModelSensitivity as Chapter
@@ -46,6 +55,18 @@ def test_an_effect_that_fades_with_the_course_becomes_a_change_of_slope():
     assert straight.outcomes[0].effect == SlopeChange(lag=1.5)
     known = replaced(score, {"trajectory": Decelerating(rho=0.02)})
     assert ModelSensitivity().changed(replaced(model, {"outcomes": (known,)})) == {}
+
+
+def test_a_shared_rate_model_has_another_form_where_it_borrows():
+    borrowing = SharedRateModel(borrowing=RobustMixture(trial="ours"))
+    assert ModelSensitivity().changed(borrowing) == {"no_borrowing": SharedRateModel()}
+    assert ModelSensitivity(forms=("no_borrowing",)).problems(borrowing, STUDY) == []
+    told = ModelSensitivity(forms=("common_effect",)).problems(borrowing, STUDY)
+    assert told == [
+        "forms: expected forms that change the model, got 'common_effect', which it has already; leave it out"
+    ]
+    (line,) = ModelSensitivity().problems(SharedRateModel(), STUDY)
+    assert "or a shared_rate model that borrows, found another" in line
 
 
 def test_problems_are_said_before_anything_is_fitted():

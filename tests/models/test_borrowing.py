@@ -72,14 +72,14 @@ def test_external_likelihood_is_the_normal_one_about_the_drifted_rate():
     pm_model, data = built(), study()
     assert list(pm_model.coords["any_term"]) == ["score:level", "score:rate", "score:effect"]
     point = random_point(pm_model, 1)
-    drift = point["drift_sd"][0] * 0.5 * point["drift_score"][0]  # rate prior SD .5
+    drift = point["external_drift_sd"][0] * 0.5 * point["external_drift_score"][0]  # rate prior SD .5
     level = point["external_mean_level"][:, 0].T  # (trial, outcome, stratum)
     expected = by_hand(data, point, drift, level)
     np.testing.assert_allclose(by_person(pm_model, "external_visits", point), expected, rtol=1e-9)
     found = published(pm_model, point)
     np.testing.assert_allclose(found["trial_drift"][0, :2], drift, rtol=1e-12)
     np.testing.assert_allclose(found["external_level"][0, :2], level, rtol=1e-12)
-    np.testing.assert_allclose(found["trial_drift_sd"][0, :2], 0.5 * point["drift_sd"][0] * np.ones(2))
+    np.testing.assert_allclose(found["trial_drift_sd"][0, :2], 0.5 * point["external_drift_sd"][0] * np.ones(2))
     assert np.isnan(found["trial_drift"][0, 2]).all()  # the mixture of strata has no drift of its own
 
 
@@ -92,7 +92,7 @@ def test_gradient_of_the_whole_density_is_that_of_finite_differences():
     at = [0.3 * rng.normal(size=v) for v in (pm_model.initial_point()[value.name].shape for value in values)]
     gradient = both(*at)[1:]
     names = [rv.name for rv in pm_model.free_RVs]
-    for name in ("term_mean", "drift_score", "external_mean_level", "term_sd", "error_sd"):
+    for name in ("term_mean", "external_drift_score", "external_mean_level", "term_sd", "error_sd"):
         j = names.index(name)
         step = np.zeros_like(at[j])
         step.flat[0] = 1e-5
@@ -104,7 +104,8 @@ def test_our_persons_have_the_density_of_the_model_without_borrowing():
     pm_model, alone = built(), model(None).build(study())
     point = random_point(pm_model, 4)
     names = {rv.name for rv in pm_model.free_RVs}
-    assert names - {rv.name for rv in alone.free_RVs} == {"drift_sd", "drift_score", "external_mean_level"}
+    added = {"external_drift_sd", "external_drift_score", "external_mean_level"}
+    assert names - {rv.name for rv in alone.free_RVs} == added
     np.testing.assert_array_equal(by_person(pm_model, "visits", point), by_person(alone, "visits", point))
     with_it, without = published(pm_model, point), published(alone, point)
     assert set(with_it) - set(without) == {"trial_drift", "trial_drift_sd", "external_level"}
@@ -121,7 +122,7 @@ def test_without_drift_and_with_a_common_level_external_persons_are_as_if_ours()
 
     pooled = model(None).build(study(untreated, trial=None))
     point = random_point(pooled, 5)
-    more = {"drift_score": np.ones((1, 2, 2))}
+    more = {"external_drift_score": np.ones((1, 2, 2))}
     everyone = by_person(pooled, "visits", point)
     outside = (persons["trial"] != "ours").to_numpy()
     np.testing.assert_allclose(by_person(pm_model, "external_visits", point | more), everyone[outside], rtol=1e-9)
@@ -156,7 +157,7 @@ class Gaussian:
         return np.linalg.inv(-np.stack([at(row) - zero for row in np.eye(self.edges[-1])]))
 
 
-FIXED = ("term_sd", "partial_correlation", "error_sd", "drift_sd")
+FIXED = ("term_sd", "partial_correlation", "error_sd", "external_drift_sd")
 
 
 def tau_of(z):
@@ -177,11 +178,11 @@ def test_share_used_is_exact_in_the_normal_case_from_pooled_to_separate():
     ours = without.place("term_mean")[1, 0]
     alone = without.covariance()[ours, ours]
     borrowing = Gaussian(model(Commensurate(**OURS)).build(data))
-    ours, score = borrowing.place("term_mean")[1, 0], borrowing.place("drift_score")[0, 0, 0]
+    ours, score = borrowing.place("term_mean")[1, 0], borrowing.place("external_drift_score")[0, 0, 0]
 
     def rate_and_share(z):
         """Variance of our rate, and the slope of the external rate, ours + .5 tau score, on ours."""
-        found = borrowing.covariance(drift_sd=[z])
+        found = borrowing.covariance(external_drift_sd=[z])
         return found[ours, ours], 1 + 0.5 * tau_of(z) * found[ours, score] / found[ours, ours]
 
     pooled, used = rate_and_share(-4.5)
@@ -228,7 +229,7 @@ def test_share_used_holds_whatever_the_prior_of_the_drift():
 def test_robust_mixture_is_summed_over_its_components():
     pm_model = built("robust_mixture", weight=0.7, narrow=0.1, wide=1.5)
     z = np.linspace(-2.0, 2.0, 4).reshape(1, 2, 2)
-    rv = pm_model["drift_score"]
+    rv = pm_model["external_drift_score"]
     density = pm.logp(rv, rv.type("value"), warn_rvs=False)
     value = density.owner and next(
         v for v in pytensor.graph.traversal.explicit_graph_inputs([density]) if v.name == "value"
@@ -236,7 +237,7 @@ def test_robust_mixture_is_summed_over_its_components():
     found = pytensor.function([value], density, mode=python_mode(), on_unused_input="ignore")(z)
     parts = [np.log(0.7) + norm.logpdf(z, 0, 0.1), np.log(0.3) + norm.logpdf(z, 0, 1.5)]
     np.testing.assert_allclose(found, logsumexp(parts, axis=0), rtol=1e-10)
-    point = random_point(pm_model, 6) | {"drift_score": z}
+    point = random_point(pm_model, 6) | {"external_drift_score": z}
     narrow = published(pm_model, point)["narrow_drift_probability"][0, :2]
     np.testing.assert_allclose(narrow, expit(parts[0] - parts[1])[0], rtol=1e-10)
 

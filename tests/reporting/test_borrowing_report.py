@@ -118,3 +118,58 @@ def test_contrasts_are_as_randomised_but_for_borrowing(borrowed, tree):
 
 def test_a_posterior_without_borrowing_has_no_chapter(tree):
     assert "borrowing" not in reading_of(tree, Borrowing()).tables
+
+
+@pytest.fixture(scope="module")
+def proportional():
+    """The same with a drift on the logarithm of a rate that is not the mean over persons."""
+    tree = drifted(fake_posterior())
+    for group, spread in (("posterior", 1.0), ("prior", 4.0)):
+        draws = tree[group].to_dataset().drop_vars("narrow_drift_probability")
+        rate = -1.1 + 0.1 * spread * normal_draws(92)
+        log_rate = 0.2 + 0.5 * (rate - rate.mean()) * (group == "posterior") + 0.04 * spread * normal_draws(93)
+        known = np.full((*SHAPE, 2, 3), np.nan)
+        known[..., 1, 0] = rate
+        drift = np.full((*SHAPE, 2, 3, 1), np.nan)
+        drift[..., 1, 0, 0] = rate * np.expm1(log_rate)
+        more = xr.Dataset(
+            {
+                "trial_drift": (draws["trial_drift"].dims, drift),
+                "reference_rate": (("chain", "draw", "outcome", "stratum"), known),
+                "external_log_rate": (("chain", "draw", "external_trial"), log_rate[..., None]),
+            }
+        )
+        tree[group] = xr.DataTree(draws.assign(more))
+    priors = {"borrowing": BORROWING, "priors": {"external_log_rate_unit": 0.5}}
+    tree.attrs["model"] = json.dumps(json.loads(tree.attrs["model"]) | priors)
+    return tree
+
+
+def test_share_used_of_a_drift_on_the_logarithm_is_that_of_log_rates(proportional):
+    chapter = Borrowing()
+    reading = reading_of(proportional, chapter)
+    (row,) = reading.tables["borrowing"].to_dict("records")
+    draws = proportional["posterior"].to_dataset()
+    rate = draws["reference_rate"].to_numpy()[..., 1, 0].ravel()
+    log_rate = draws["external_log_rate"].to_numpy().ravel()
+    slope = np.polyfit(np.log(-rate), np.log(-rate) + log_rate, 1)[0]
+    assert row["share_used"] == pytest.approx(slope)
+    assert slope == pytest.approx(1 - 0.5 * 1.1, abs=0.05)
+    assert row["our_median"] == pytest.approx(np.median(rate))
+    assert row["external_median"] == pytest.approx(np.median(rate * np.exp(log_rate)))
+    assert row["ratio_median"] == pytest.approx(np.exp(np.median(log_rate)))
+    widths = [np.ptp(np.quantile(proportional[g]["external_log_rate"], [0.025, 0.975])) for g in ("posterior", "prior")]
+    assert row["width_ratio"] == pytest.approx(widths[0] / widths[1])
+
+
+def test_the_page_says_that_the_drift_is_on_the_logarithm(proportional):
+    chapter = Borrowing()
+    section = chapter.section(reading_of(proportional, chapter))
+    said = " ".join(section.paragraphs)
+    assert "Normal with an SD of 0.05 of log rate with probability 0.5, else with an SD of 0.5 of log rate" in said
+    assert "slope of the external log rate on ours" in said
+    assert "External deaths inform nothing" in said
+    assert "first calendar block" in section.note
+    (rates, _) = section.tables.values()
+    assert "Ratio" in rates
+    assert "week 0" not in section.note

@@ -92,7 +92,7 @@ def test_sufficient_statistics_and_priors_have_the_density_of_the_package():
     def package(sd, rho, sigma):
         transforms = {rv.name: pm_model.rvs_to_transforms[rv] for rv in pm_model.free_RVs}
         values = {
-            "term_mean": np.array([[37.0], [-1.0], [0.0]]), "drift_score": np.zeros((1, 1, 1)),
+            "term_mean": np.array([[37.0], [-1.0], [0.0]]), "external_drift_score": np.zeros((1, 1, 1)),
             "external_mean_level": np.full((1, 1, 1), 37.0), "term_sd": np.array([sd]), "error_sd": np.array([[sigma]]),
             "partial_correlation": np.array([(rho + 1) / 2]),
         }  # fmt: skip

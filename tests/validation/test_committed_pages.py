@@ -13,9 +13,8 @@ from validation.valor_exits import page as valor_exits
 
 ROOT = Path(__file__).parents[2]
 STUDIES = (
-    "borrowing", "calibration", "few_trials", "generator", "hazard_priors", "individual_level", "joint_recovery",
-    "platform_trials",
-    "recovery", "surrogacy_verdicts",
+    "borrowing", "borrowing_decline", "calibration", "few_trials", "generator", "hazard_priors", "individual_level",
+    "joint_recovery", "platform_trials", "recovery", "surrogacy_verdicts",
 )  # fmt: skip
 VARIANTS = [
     (study, variant)

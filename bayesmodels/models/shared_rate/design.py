@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 
 from bayesmodels.errors import BadInput, expect
+from bayesmodels.models.other_trials import PREFIX, OtherPersons, checked_trial, other_persons, uninformative
 from bayesmodels.study import Study
 from bayesmodels.study.checks.labels import LabelColumn, spelling_problems, spelt
+from bayesmodels.study.checks.trial_column import informs_rate
 from bayesmodels.study.problem import FIRST_ROW
 from bayesmodels.vocabulary import ALL, MONTH_IN_WEEKS, months
 
@@ -38,6 +40,8 @@ class RateLayout:
         Those that occur.
     blocks : int
         Calendar blocks of randomisation; 1 without a calendar.
+    external : tuple of str
+        Trials that external persons are of, in alphabetical order; empty where nothing is borrowed.
     """
 
     control: str
@@ -45,6 +49,7 @@ class RateLayout:
     regimens: tuple[str, ...]
     cells: tuple[tuple[str, str], ...]
     blocks: int
+    external: tuple[str, ...] = ()
 
     @property
     def start_groups(self) -> tuple[str, ...]:
@@ -71,7 +76,11 @@ def rate_layout(model: Any, data: Study) -> RateLayout:
         With every reason why the model is not one for this study.
     """
     expect(data, Study, "data", "make one with read_study or Study.from_frames")
-    problems = list(_problems(model, data))
+    problems, external = list(_problems(model, data)), tuple[str, ...]()
+    if model.borrowing is not None:
+        others, wrong = _external(model, data)
+        problems += wrong
+        external = others.trials
     if problems:
         raise BadInput(problems)
     persons = data.persons
@@ -84,6 +93,7 @@ def rate_layout(model: Any, data: Study) -> RateLayout:
         regimens=regimens,
         cells=tuple((r, g) for r in regimens for g in data.start_groups if (r, g) in pairs),
         blocks=1 if model.calendar_column is None else int(_block(model, data).max()) + 1,
+        external=external,
     )
 
 
@@ -104,15 +114,23 @@ def rate_arrays(model: Any, data: Study, layout: RateLayout | None = None) -> di
         (person,) int, the cell; `arm` (person, active), `block_reached` (person, step), `regimen_member` (person,
         regimen) and `centred_covariates` (person, covariate), what the log rates are multiplied by; `exits_observed`
         (person, 2), HEALEY months followed and 1 for an event; `exit_limit` (person,), months at which a replicate is
-        censored; and what visit summaries need.
+        censored; and what visit summaries need. Of a model that borrows, the same of the visits and covariates of
+        external persons under names that begin with `external_`, their trial in place of the cell.
 
     Raises
     ------
     BadInput
-        As `rate_layout`; or regimens, arms or blocks that the layout does not have.
+        As `rate_layout`; or regimens, arms, blocks or external trials that the layout does not have.
     """
     own = rate_layout(model, data)
     layout = layout or own
+    strangers = [trial for trial in own.external if trial not in layout.external]
+    if strangers:
+        raise BadInput(
+            f"persons: expected external persons of the compiled model's trials ({', '.join(layout.external) or 'none'}"
+            f"), got besides: {', '.join(strangers)}; build the model anew"
+        )
+    external = _external_arrays(model, data, layout) if own.external else {}
     absent = [f"{r}, {g}" for r, g in own.cells if (r, g) not in layout.cells]
     if absent or own.blocks > layout.blocks:
         raise BadInput(
@@ -126,7 +144,7 @@ def rate_arrays(model: Any, data: Study, layout: RateLayout | None = None) -> di
     raw = data.covariates(model.covariates).to_numpy(float).reshape(len(persons), len(model.covariates))
     exits, limit = _exits(model, data)
     return {
-        **_visit_arrays(model, data),
+        **_visit_arrays(model.outcome, persons, data.visits),
         "person_stratum": np.array([cell[pair] for pair in zip(regimen, group, strict=True)], np.int64),
         "person_cell": np.array([layout.start_groups.index(g) for g in group], np.int64),
         "arm": (group[:, None] == np.array(layout.active)[None, :]).astype(float),
@@ -135,13 +153,44 @@ def rate_arrays(model: Any, data: Study, layout: RateLayout | None = None) -> di
         "centred_covariates": raw - raw.mean(axis=0),
         "exits_observed": exits,
         "exit_limit": limit,
+        **external,
     }
 
 
-def _visit_arrays(model: Any, data: Study) -> dict[str, np.ndarray]:
-    visits, persons = data.visits, data.persons
+def _external(model: Any, data: Study) -> tuple[OtherPersons, list[str]]:
+    """External persons of a study, and why they cannot be borrowed from."""
+    others, problems = other_persons(checked_trial(model, data), data, (model.outcome,))
+    found: list[str] = [*problems]
+    censored = (others.visits["censoring"] != "").sum()
+    if censored:
+        found.append(
+            f"visits: expected exact values of {model.outcome} of external persons, got {censored} censored ones; "
+            "leave them out"
+        )
+    if not found and not informs_rate(others.persons, others.visits, model.outcome).any():
+        raise uninformative()
+    return others, found
+
+
+def _external_arrays(model: Any, data: Study, layout: RateLayout) -> dict[str, np.ndarray]:
+    """Visits, trials and covariates of external persons, covariates centred at the mean of our persons."""
+    assert data.whole is not None  # `_external` refuses a study without
+    others, _ = _external(model, data)
+    names = model.covariates
+    raw = data.whole.covariates(names).to_numpy(float).reshape(len(others.rows), len(names))
+    ours = data.covariates(names).to_numpy(float).reshape(len(data.persons), len(names))
+    place = np.array([layout.external.index(trial) for trial in others.trials], np.int64)
+    arrays = _visit_arrays(model.outcome, others.persons, others.visits) | {
+        "person_stratum": place[others.trial],
+        "person_cell": np.zeros(len(others.persons), np.int64),
+        "centred_covariates": raw[others.rows] - ours.mean(axis=0),
+    }
+    return {f"{PREFIX}{name}": array for name, array in arrays.items()}
+
+
+def _visit_arrays(outcome: str, persons: pd.DataFrame, visits: pd.DataFrame) -> dict[str, np.ndarray]:
     number = pd.Series(np.arange(len(persons)), index=persons["person"])
-    visits = visits[visits["outcome"] == model.outcome]
+    visits = visits[visits["outcome"] == outcome]
     visits = visits.assign(number=number[visits["person"]].to_numpy()).sort_values(["number", "week"], kind="stable")
     column = visits["number"].to_numpy()
     row = visits.groupby("number").cumcount().to_numpy()
@@ -156,8 +205,8 @@ def _visit_arrays(model: Any, data: Study) -> dict[str, np.ndarray]:
         "visits_elapsed": np.zeros_like(values),
         "visit_count": np.bincount(column, minlength=len(persons)).astype(np.int64)[:, None],
         "person_covariates": np.zeros((len(persons), 0)),
-        f"{model.outcome}:months": months(weeks),
-        f"{model.outcome}:point": point,
+        f"{outcome}:months": months(weeks),
+        f"{outcome}:point": point,
     }
 
 

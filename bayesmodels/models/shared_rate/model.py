@@ -3,7 +3,8 @@
     Y_ij = a_rt + c_i - b_i exp(theta_t + x_i' d + rho_block + eta_r) m_j + e_ij,    hazard_i = h0 exp(theta_t)
 
 of person i in regimen r and arm t, m_j = 12/52 times the week of visit j. DRR_t = exp(theta_t), 1 for the control. The
-random effects (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them.
+random effects (c_i, b_i) are integrated out exactly: given theta, d, rho and eta the model is linear in them. External
+persons, where the model borrows, are in `external`.
 
 Source: the HEALEY ALS Platform Trial's master protocol, recommended analysis (shared-parameter model).
 """
@@ -17,23 +18,26 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-from bayesmodels.kernels.linear_mixed.op import Inputs, Layout
-from bayesmodels.kernels.linear_mixed.variable import linear_mixed
-from bayesmodels.kernels.spread import spread
 from bayesmodels.models.description import Described, Description, options_of
+from bayesmodels.models.other_trials import trial_warnings
 from bayesmodels.models.publish import publish
 from bayesmodels.models.shared_rate.design import SOURCE_MONTHS, RateLayout, rate_arrays, rate_layout
+from bayesmodels.models.shared_rate.external import Untreated, borrow
+from bayesmodels.models.shared_rate.lines import Lines, declining
 from bayesmodels.models.shared_rate.priors import (
     FOLLOWS,
     SharedRatePriors,
     deviations,
+    external_rows,
     log_gamma,
     shared_rate_rows,
     uniform,
 )
+from bayesmodels.parts.borrowing import BorrowingPart
 from bayesmodels.parts.formulas import said
 from bayesmodels.parts.priors import PriorRow
 from bayesmodels.study import Study
+from bayesmodels.study.problem import Problem
 from bayesmodels.vocabulary import months
 
 
@@ -64,6 +68,11 @@ class SharedRateModel(Described, BaseModel):
         Labels that end follow-up without an event, beside "none".
     priors : SharedRatePriors
         Those of the protocol unless changed.
+    borrowing : Commensurate or RobustMixture, optional
+        Untreated persons of other trials inform the untreated decline (`parts.borrowing`), their drift on its
+        logarithm; the study is then that of one trial (``read_study(..., trial=...)``). Their deaths inform nothing.
+        The SD of levels and covariates' slopes are common to the trials; all that is published of persons is of our
+        trial's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,11 +86,12 @@ class SharedRateModel(Described, BaseModel):
     events: tuple[str, ...] = Field(("death", "ventilation"), min_length=1)
     other_exits: tuple[str, ...] = ("withdrawal", "withdrawal_progression")
     priors: SharedRatePriors = SharedRatePriors()
+    borrowing: BorrowingPart = None
 
     def _description(self) -> Description:
         events = " or ".join(self.events)
         names = ("regimen_column", "calendar_column", "covariates", "other_exits")
-        options = options_of(self, (*names, "block_days"))
+        options = options_of(self, (*names, "block_days", "borrowing"))
         acting = [f"d {said(name)}" for name in self.covariates]
         acting += ["drift_{block}"] if self.calendar_column is not None else []
         acting += ["η_{r}"] if self.regimen_column is not None else []
@@ -101,7 +111,7 @@ class SharedRateModel(Described, BaseModel):
                 ("rate ratio", "DRR_{a} = exp(θ_{a})"),
             ],
             [f"Options: {said(', '.join(options))}."] if options else [],
-            lambda: shared_rate_rows(self.priors),
+            self.prior_rows,
             "prior_table(model) says where they come from.",
         )
 
@@ -124,8 +134,9 @@ class SharedRateModel(Described, BaseModel):
     def build(self, data: Study) -> pm.Model:
         """The PyMC model of a study.
 
-        Observed are `visits` (person, slot) and `exits` (person, exit), each with a log-likelihood by person. The data
-        may be replaced by those of other persons without compiling again (`arrays`).
+        Observed are `visits` (person, slot) and `exits` (person, exit), each with a log-likelihood by person, and with
+        `borrowing` `external_visits` (external_person, external_slot). The data may be replaced by those of other
+        persons without compiling again (`arrays`).
 
         Parameters
         ----------
@@ -140,7 +151,7 @@ class SharedRateModel(Described, BaseModel):
         Raises
         ------
         BadInput
-            The study is not of this design: see `rate_layout`.
+            The study is not of this design: see `rate_layout`; or its external persons cannot be borrowed from.
         """
         layout, prior = rate_layout(self, data), self.priors
         with pm.Model(coords=_coords(self, data, layout)) as model:
@@ -158,30 +169,18 @@ class SharedRateModel(Described, BaseModel):
             residual_sd = pm.Uniform("error_sd", 0.0, prior.residual_sd_upper, dims=("cell",), shape=(cells,))
             log_hazard = log_gamma("log_hazard", *prior.hazard)
 
-            present = spread(pt.ones_like(values[f"{self.outcome}:months"]), values[f"{self.outcome}:point"])
-            time = spread(values[f"{self.outcome}:months"] * SOURCE_MONTHS, values[f"{self.outcome}:point"])
-            rate_sd_by_cell = (layout.arm_of_cell * rate_sd).sum(axis=1)
-            is_level, is_rate = np.eye(2)
-            linear_mixed(
-                "visits",
-                Layout((0, 0), (0, 1), (0, 1), (), (False, True), 2),
-                Inputs(
-                    values["visits_elapsed"], values["visit_count"], values["person_stratum"], values["person_cell"],
-                    values["person_covariates"], is_level[:, None] * level + is_rate[:, None] * mean_rate,
-                    pt.zeros((0, groups)), pt.zeros((0, 2)),
-                    is_level * level_sd + is_rate * rate_sd_by_cell[:, None], pt.zeros(1), residual_sd[:, None],
-                    pt.zeros((1, 1)), pt.zeros(0), pt.zeros(1), pt.zeros(1),
-                ),
-                [present, -pt.exp(log_ratio + log_rate) * time],
-                values["visits_observed"],
-                ("person", "slot"),
-            )  # fmt: skip
+            lines = Lines(level, mean_rate, level_sd, (layout.arm_of_cell * rate_sd).sum(axis=1), residual_sd)
+            declining(self.outcome, values, log_ratio + log_rate, lines, groups)
             _exits(values, log_hazard + log_ratio)
             untreated = pt.exp(log_rate).mean()
             _publish_rates(parts, ratio, mean_rate * untreated, log_hazard)
             _publish_spreads(layout, level, level_sd, rate_sd, residual_sd)
             share = pt.eq(values["person_stratum"][:, None], np.arange(cells)).mean(axis=0)
-            _publish_courses(data, (share * level).sum(), mean_rate * untreated, ratio)
+            mean_level = (share * level).sum()
+            _publish_courses(data, mean_level, mean_rate * untreated, ratio)
+            if self.borrowing is not None:
+                own = Untreated(mean_rate, mean_level, level_sd, parts.get("covariate"))
+                borrow(self, layout, values, own)
         return model
 
     def prior_rows(self, data: Study | None = None) -> list[PriorRow]:
@@ -197,7 +196,17 @@ class SharedRateModel(Described, BaseModel):
         list of dict
             parameter, prior, unit, source, and what the parameter is of.
         """
-        return shared_rate_rows(self.priors)
+        rows = shared_rate_rows(self.priors)
+        return rows if self.borrowing is None else rows + external_rows(self.priors, self.borrowing)
+
+    def warnings(self, data: Study) -> list[Problem]:
+        """What is doubtful in a study's trials for this model: several that are taken for one, or left out.
+
+        Parameters
+        ----------
+        data : Study
+        """
+        return trial_warnings(self, data)
 
 
 def _other_log_rates(model: SharedRateModel, layout: RateLayout, values: Any) -> tuple[Any, dict[str, Any]]:

@@ -9,7 +9,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from pydantic import BaseModel, ConfigDict, FiniteFloat, PositiveFloat
 
-from bayesmodels.parts.priors import PriorRow, labelled_rows
+from bayesmodels.parts.priors import STATED, PriorRow, labelled_rows
 
 Pair = tuple[FiniteFloat, PositiveFloat]
 Gamma = tuple[PositiveFloat, PositiveFloat]
@@ -20,8 +20,20 @@ KNOWN_TO = 0.1
 SOURCE = "HEALEY ALS Platform Trial master protocol, recommended analysis"
 """Of the model and of its default priors."""
 
+UNIT = 0.5
+"""Log rate that the drift of external trials is measured in."""
+
+UNIT_SOURCE = (
+    "assumption: SD over mean of the prior of alsfrs_r's rate, -1 (SD .5) points a month, from PRO-ACT placebo"
+)
+"""Of `UNIT`."""
+
 FOLLOWS = 1.5
 """Log odds by which the ratios' coordinates follow a point a month of mean decline: the sampler's scale, again."""
+
+
+MONTH = "month of 52/12 weeks"
+LABELS = ("parameter", "prior", "unit", "source")
 
 
 class SharedRatePriors(BaseModel):
@@ -34,15 +46,15 @@ class SharedRatePriors(BaseModel):
     ratio_upper : float
         DRR ~ Uniform(0, ratio_upper).
     level : (mean, sd)
-        a ~ Normal, points, one for each regimen and arm.
+        a ~ Normal, points, one for each regimen and arm, and for each external trial.
     level_sd_upper : float
         SD of c ~ Uniform(0, level_sd_upper), points.
     rate : (mean, sd)
         mu_b ~ Normal, points a month: mean decline of the control in the first block at mean covariates.
     rate_sd_upper : float
-        SD of b ~ Uniform(0, rate_sd_upper), points a month, one for each arm.
+        SD of b ~ Uniform(0, rate_sd_upper), points a month, one for each arm and external trial.
     residual_sd_upper : float
-        Residual SD ~ Uniform(0, residual_sd_upper), points, one for each regimen and arm.
+        Residual SD ~ Uniform(0, residual_sd_upper), points, one for each regimen and arm, and for each external trial.
     regimen_precision : (shape, rate)
         1 / s_eta^2 ~ Gamma; eta_r ~ Normal(0, s_eta), log rate. Without effect in a single regimen, which has no eta.
     drift_sd_upper : float
@@ -52,6 +64,11 @@ class SharedRatePriors(BaseModel):
     hazard : (shape, rate)
         h0 ~ Gamma, per month. The default, Gamma(.01, 1), is close to flat in log h0: without a single event the
         posterior is as wide as the prior.
+    external_log_rate_unit : float
+        Of a model that borrows: the log rate of which `tau`, `narrow` and `wide` are multiples (`parts.borrowing`). Not
+        of the protocol, which borrows nothing, but the package's assumption (`UNIT_SOURCE`): .5, as the longitudinal
+        model's unit is .5 points a month of a mean decline of 1. Not the SD of `rate` over its mean: an SD as large as
+        the mean says that little is assumed of our decline, not that trials differ so much.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +83,7 @@ class SharedRatePriors(BaseModel):
     drift_sd_upper: PositiveFloat = 2.0
     covariate_sd: PositiveFloat = 1.0
     hazard: Gamma = (0.01, 1.0)
+    external_log_rate_unit: PositiveFloat = UNIT
 
 
 def uniform(name: str, upper: float, shift: Any, dim: str, size: int) -> Any:
@@ -109,13 +127,12 @@ def log_gamma(name: str, shape: float, rate: float) -> Any:
 
 def shared_rate_rows(p: SharedRatePriors) -> list[PriorRow]:
     """Every prior of a `SharedRateModel`: parameter, prior, unit, source."""
-    month = "month of 52/12 weeks"
     rows = [
         ("disease rate ratio, active arm", f"Uniform(0, {p.ratio_upper:g})", "ratio"),
         ("level, regimen and arm", f"Normal({p.level[0]:g}, {p.level[1]:g})", "points"),
         ("person SD of level", f"Uniform(0, {p.level_sd_upper:g})", "points"),
-        ("mean decline", f"Normal({p.rate[0]:g}, {p.rate[1]:g})", f"points per {month}"),
-        ("person SD of decline, arm", f"Uniform(0, {p.rate_sd_upper:g})", f"points per {month}"),
+        ("mean decline", f"Normal({p.rate[0]:g}, {p.rate[1]:g})", f"points per {MONTH}"),
+        ("person SD of decline, arm", f"Uniform(0, {p.rate_sd_upper:g})", f"points per {MONTH}"),
         ("residual SD, regimen and arm", f"Uniform(0, {p.residual_sd_upper:g})", "points"),
         (
             "1 / s^2 of regimens",
@@ -124,7 +141,35 @@ def shared_rate_rows(p: SharedRatePriors) -> list[PriorRow]:
         ),
         ("SD of a step of the drift", f"Uniform(0, {p.drift_sd_upper:g})", "log rate"),
         ("covariate", f"Normal(0, {p.covariate_sd:g})", "log rate per unit"),
-        ("untreated hazard", f"Gamma({p.hazard[0]:g}, {p.hazard[1]:g})", f"per {month}"),
+        ("untreated hazard", f"Gamma({p.hazard[0]:g}, {p.hazard[1]:g})", f"per {MONTH}"),
     ]
-    given = SOURCE if p == SharedRatePriors() else f"{SOURCE}, with changes by the user"
-    return labelled_rows(("parameter", "prior", "unit", "source"), [(*row, given) for row in rows])
+    return labelled_rows(LABELS, [(*row, _source(p)) for row in rows])
+
+
+def external_rows(p: SharedRatePriors, borrowing: Any) -> list[PriorRow]:
+    """Priors of what is borrowed from external persons.
+
+    Parameters
+    ----------
+    p : SharedRatePriors
+    borrowing : Commensurate, RobustMixture or one's own
+        Its drift is of the logarithm of the rate.
+    """
+    unit = p.external_log_rate_unit
+    why = f"in place of the rate's prior SD {unit:g} of log rate ({UNIT_SOURCE if unit == UNIT else STATED})"
+    texts = borrowing.prior_texts(unit) if hasattr(borrowing, "prior_texts") else []
+    rows = [(name, text, "log rate", f"{source}; {why}") for name, text, source in texts]
+    if borrowing.level == "own":
+        text = f"Normal({p.level[0]:g}, {p.level[1]:g})"
+        rows.append(("mean level of an external trial", text, "points", _source(p)))
+    sd = f"Uniform(0, {p.rate_sd_upper:g})"
+    rows.append(("person SD of decline, external trial", sd, f"points per {MONTH}", _source(p)))
+    rows.append(("residual SD, external trial", f"Uniform(0, {p.residual_sd_upper:g})", "points", _source(p)))
+    return labelled_rows(LABELS, rows)
+
+
+def _source(p: SharedRatePriors) -> str:
+    """Where the priors are from, that of external rates apart, which the protocol does not have."""
+    apart = {"external_log_rate_unit"}
+    changed = p.model_dump(exclude=apart) != SharedRatePriors().model_dump(exclude=apart)
+    return f"{SOURCE}, with changes by the user" if changed else SOURCE

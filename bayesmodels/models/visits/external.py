@@ -18,6 +18,7 @@ import pytensor.tensor as pt
 
 from bayesmodels.errors import BadInput
 from bayesmodels.kernels.linear_mixed.variable import linear_mixed
+from bayesmodels.models.other_trials import PREFIX, checked_trial, other_persons, uninformative
 from bayesmodels.models.publish import publish
 from bayesmodels.models.visits.assembly import Assembly
 from bayesmodels.models.visits.course_model import CourseModel
@@ -25,12 +26,8 @@ from bayesmodels.models.visits.design import Design, as_data, data_names, design
 from bayesmodels.models.visits.terms import Parameters
 from bayesmodels.parts.priors import by_stratum
 from bayesmodels.study import Study
-from bayesmodels.study.checks.labels import as_toml, counted
-from bayesmodels.study.checks.trial_column import COLUMN, informs_rate, trial_labels
+from bayesmodels.study.checks.trial_column import informs_rate
 from bayesmodels.study.problem import FIRST_ROW, Problem, in_order, plain, quoted
-
-PREFIX = "external_"
-"""Begins the names of the data of external persons."""
 
 
 @dataclass(frozen=True)
@@ -78,55 +75,6 @@ class ExternalPersons:
         return found
 
 
-def checked_trial(model: Any, data: Study) -> Study:
-    """The study with the persons of every trial, of a study of the model's own trial.
-
-    Raises
-    ------
-    BadInput
-        The study does not say which of its persons are of our trial, or says another.
-    """
-    trial = model.borrowing.trial
-    if data.whole is None:
-        raise BadInput(
-            f"study: expected the study of the trial {trial!r}, from which external persons are told, got one in which "
-            f"everyone is of the trial; give read_study(...) or Study.from_frames(...) trial = {as_toml(trial)}"
-        )
-    if data.trial != trial:
-        raise BadInput(
-            f"study: expected that of the trial {trial!r}, as [model] borrowing says, got that of {data.trial!r}; give "
-            "both the same label"
-        )
-    return data.whole
-
-
-def trial_warnings(model: Any, data: Study) -> list[Problem]:
-    """That persons of several trials are taken for those of one, or that external persons are left out.
-
-    Parameters
-    ----------
-    model : LongitudinalModel
-    data : Study
-    """
-    if model.borrowing is not None:
-        return []
-    file = data.tables.files["persons"]
-    if data.whole is not None:
-        n = sum(each["persons"] for each in data.counts["external"].values())
-        text = f"{n:,} persons of other trials than {plain(data.trial or '')} take no part: the model borrows nothing"
-        return [Problem(file, text, kind="external persons left out")]
-    if COLUMN not in data.persons:
-        return []
-    counts = trial_labels(data.persons).value_counts()
-    if len(counts) < 2:
-        return []
-    text = (
-        f"persons of {len(counts)} trials ({counted({str(k): int(n) for k, n in counts.items()})} in the column "
-        "trial) are analysed as if of one; if only one is yours, borrowing under [model] says how the others enter"
-    )
-    return [Problem(file, text, kind="trials as one")]
-
-
 def external_persons(model: Any, data: Study, design: Design) -> ExternalPersons:
     """External persons of a study.
 
@@ -146,53 +94,33 @@ def external_persons(model: Any, data: Study, design: Design) -> ExternalPersons
         outcome of the model.
     """
     whole = checked_trial(model, data)
-    table = whole.persons
-    labels = trial_labels(table)
-    outside = (labels != data.trial).to_numpy()
-    file = data.tables.files["persons"]
-    problems = [
-        Problem(
-            file,
-            f"expected external persons (of another trial than {plain(data.trial)}) who never start the drug, got a "
-            f"start in week {row.drug_start_week:g}; leave out the person, or leave drug_start_week blank and end the "
-            "visits before the start",
-            row=FIRST_ROW + row.Index, person=row.person, kind="external persons on the drug",
-        )
-        for row in table[outside & np.isfinite(table["drug_start_week"].to_numpy(float))].itertuples()
-    ]  # fmt: skip
-    known = data.stratum_labels
+    others, problems = other_persons(whole, data, [k.name for k in model.outcomes])
+    known, persons = data.stratum_labels, others.persons
     if data.strata:
+        table = whole.persons
         problems += [
             Problem(
-                file,
-                f"expected a stratum of the trial {plain(data.trial)} ({quoted(known)}), got {quoted([row.stratum])}; "
-                "correct the label, or leave the external person out",
+                data.tables.files["persons"],
+                f"expected a stratum of the trial {plain(data.trial or '')} ({quoted(known)}), got "
+                f"{quoted([row.stratum])}; correct the label, or leave the external person out",
                 row=FIRST_ROW + row.Index, person=row.person, kind="external persons of another stratum",
             )
-            for row in table[outside & ~table["stratum"].isin(known).to_numpy()].itertuples()
+            for row in table[others.rows & ~table["stratum"].isin(known).to_numpy()].itertuples()
         ]  # fmt: skip
-    names = [k.name for k in model.outcomes]
-    persons = table[outside].reset_index(drop=True)
-    visits = whole.visits
-    visits = visits[visits["person"].isin(persons["person"]) & visits["outcome"].isin(names)]
-    if not len(visits):
-        text = f"expected visits of external persons of an outcome of the model ({quoted(names)}), found none; add them"
-        problems.append(Problem(data.tables.files["visits"], f"{text}, or leave out borrowing"))
     if problems:
         raise BadInput(in_order(problems))
     used = model.covariates.names
-    raw = whole.covariates(used).to_numpy(float).reshape(len(table), len(used))[outside]
-    trials = tuple(sorted(set(labels[outside])))
+    raw = whole.covariates(used).to_numpy(float).reshape(len(others.rows), len(used))[others.rows]
     return ExternalPersons(
         persons.assign(start_group=data.start_groups[-1], stratum=persons["stratum"] if data.strata else known[0]),
-        visits,
+        others.visits,
         data.outcomes,
         known,
         data.start_groups,
         tuple(np.inf for _ in data.start_groups),
         pd.DataFrame((raw - design.center) / design.spread, columns=list(used)),
-        trials,
-        labels[outside].map({label: e for e, label in enumerate(trials)}).to_numpy(np.int64),
+        others.trials,
+        others.trial,
     )
 
 
@@ -240,9 +168,7 @@ def borrow(model: Any, a: Assembly, data: Study, own: Design, p: Parameters) -> 
     borrowed = [k for k in range(len(a.outcomes)) if counts[k].any()]
     without = [a.outcomes[k] for k in borrowed if f"{a.outcomes[k]}:rate" not in a.labels]
     if not borrowed:
-        raise BadInput(
-            "borrowing: expected external persons with two visits or more of an outcome, got none; leave out borrowing"
-        )
+        raise uninformative()
     if without:
         raise BadInput(
             f"borrowing: expected a trajectory with a term rate of {', '.join(without)}, which external persons have; "

@@ -1,4 +1,8 @@
-"""What was borrowed from external persons: our rate beside theirs, the drift, and how many persons they count as."""
+"""What was borrowed from external persons: our rate beside theirs, the drift, and how many persons they count as.
+
+Of a model whose drift is of the rate's logarithm (it publishes `external_log_rate`), rates and drift are shown in the
+outcome's unit, and their ratio; what the data say of the drift, and the share used, are of the logarithm.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,19 @@ NOT_RANDOMISED = (
     "make their rate another. Comparisons with them are not as randomised, and every difference between start groups "
     "on this page leans on them as far as our untreated rate does."
 )
+
+SHARED_COURSE = (
+    "Only the rate is borrowed under this discount. The shape of the untreated course, SDs and correlations between "
+    "persons, errors of visits and covariates' slopes are taken as common to the trials, and the external persons "
+    "inform them in full."
+)
+
+SHARED_LINE = (
+    "Only the rate is borrowed under this discount. The SD of levels and covariates' slopes are taken as common to the "
+    "trials, and the external persons inform them in full; SDs of declines and errors of visits are each trial's own. "
+    "External deaths inform nothing: the untreated hazard is of our persons alone."
+)
+"""Of a model whose drift is of the rate's logarithm."""
 
 BINS = 40
 """Of the densities in the figures."""
@@ -55,30 +72,27 @@ class Borrowing(Chapter):
         table, label = reading.tables["borrowing"], reading.label
         of = table.to_dict("records")
         rates = shown_with_errors([_shown(reading, row) for row in of], table[ERROR], "Drift")
+        scale = "log rate" if _proportional(reading) else "rate"
         counted = (
-            "Share used: the slope of the external rate on ours over the draws. 1 would be pooling, 0 nothing "
+            f"Share used: the slope of the external {scale} on ours over the draws. 1 would be pooling, 0 nothing "
             "borrowed; below 0 the external persons have made our rate less certain. Counts as: that share of the "
             "external persons with two visits or more, the gain in precision of our untreated rate in units of what "
             "one of them gives."
         )
-        shared = (
-            "Only the rate is borrowed under this discount. The shape of the untreated course, SDs and correlations "
-            "between persons, errors of visits and covariates' slopes are taken as common to the trials, and the "
-            "external persons inform them in full."
-        )
+        shared = SHARED_LINE if _proportional(reading) else SHARED_COURSE
         return Section(
             "Borrowing from external persons",
             (NOT_RANDOMISED, _prior_said(reading), counted, shared),
             {
-                f"Untreated rate at week 0, ours and external: median and {label}": pd.DataFrame(rates),
+                f"Untreated rate{_when(reading)}, ours and external: median and {label}": pd.DataFrame(rates),
                 "What was borrowed": pd.DataFrame([_borrowed(reading, row) for row in of]),
             },
             (
                 *reading.pictures("borrowing_rates", "Posterior of our untreated rate and of the external one"),
                 *reading.pictures("borrowing_drift", "Posterior of the drift beside its prior"),
             ),
-            "Rates at week 0, off drug, modelling scale. Drift: external minus ours. External persons are in no other "
-            "table or figure of persons, means or contrasts on this page.",
+            f"{_compared(reading)} External persons are in no other table or figure of persons, means or contrasts on "
+            "this page.",
         )  # fmt: skip
 
     def lead(self, reading: Reading) -> LeadLines:
@@ -114,12 +128,18 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
     DataFrame
         outcome, stratum, external_trial; of the drift mean, sd, median, lower, upper, the same of its prior
         (`PRIOR_COLUMNS`), unit; external_persons (with two visits or more), our_median ... external_upper (rates),
-        narrow_probability (NaN but for a robust mixture), share_used, counts_as (persons), monte_carlo_error.
+        narrow_probability (NaN but for a robust mixture), share_used, counts_as (persons), monte_carlo_error. Where the
+        drift is of the rate's logarithm `width_ratio` is of it, and ratio_median, ratio_lower, ratio_upper are of the
+        external rate over ours.
     """
     drift, prior = reading.posterior("trial_drift"), reading.prior("trial_drift")
     table = beside_prior(drift, prior, reading.prob)
     external = reading.context.data.get("counts", {}).get("external", {})
-    ours = reading.posterior("population_rate")
+    ours = reading.posterior(_our_rate(reading))
+    log_rates = reading.posterior("external_log_rate") if _proportional(reading) else None
+    if log_rates is not None:
+        of_log = beside_prior(log_rates, reading.prior("external_log_rate"), reading.prob).set_index("external_trial")
+        table["width_ratio"] = of_log["width_ratio"].reindex(table["external_trial"]).to_numpy()
     rows = []
     for row in table.to_dict("records"):
         cell = {"outcome": row["outcome"], "stratum": row["stratum"]}
@@ -127,9 +147,11 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
         theirs = rate + flat(drift.sel({**cell, "external_trial": row["external_trial"]}))
         n = external.get(row["external_trial"], {}).get("informative", {}).get(row["outcome"], {})
         persons = float(n.get(row["stratum"], np.nan))
-        used = share_used(rate, theirs)
+        log_rate = None if log_rates is None else flat(log_rates.sel(external_trial=row["external_trial"]))
+        used = share_used(rate, theirs) if log_rate is None else _share_of_logs(rate, log_rate)
         found: dict[str, Any] = {"external_persons": persons, "share_used": used, "counts_as": used * persons}
-        for name, draws in (("our", rate), ("external", theirs)):
+        shown = {"our": rate, "external": theirs} | ({} if log_rate is None else {"ratio": np.exp(log_rate)})
+        for name, draws in shown.items():
             numbers = summarise(draws, reading.prob)
             found |= {f"{name}_{edge}": float(numbers[edge]) for edge in ("median", "lower", "upper")}
         found["unit"] = unit_of("trial_drift", {"outcome": row["outcome"]}, reading.context.outcomes)
@@ -141,6 +163,39 @@ def borrowing_table(reading: Reading) -> pd.DataFrame:
         labels = ["outcome", "stratum", "external_trial"]
         whole["narrow_probability"] = whole[labels].merge(narrow, on=labels, how="left")["mean"].to_numpy()
     return with_errors(whole, {"trial_drift": drift}, reading.context, "trial_drift")
+
+
+def _proportional(reading: Reading) -> bool:
+    """Whether the drift is of the rate's logarithm."""
+    return reading.publishes("external_log_rate")
+
+
+def _share_of_logs(rate: np.ndarray, log_rate: np.ndarray) -> float:
+    """Share used of log rates, over the draws in which our rate has the sign of its mean."""
+    signed = rate * np.sign(rate.mean())
+    usable = signed > 0
+    ours = np.log(signed[usable])
+    return share_used(ours, ours + log_rate[usable])
+
+
+def _our_rate(reading: Reading) -> str:
+    """The published rate that external ones are compared with."""
+    return "reference_rate" if _proportional(reading) else "population_rate"
+
+
+def _when(reading: Reading) -> str:
+    """The time of the rates, after a space; blank where courses are straight."""
+    return "" if _proportional(reading) else " at week 0"
+
+
+def _compared(reading: Reading) -> str:
+    """Which rates are compared, and how."""
+    if _proportional(reading):
+        return (
+            "Rates off drug at the mean of our covariates, ours in the first calendar block and an average regimen. "
+            "Drift: external minus ours; ratio: external over ours."
+        )
+    return "Rates at week 0, off drug, modelling scale. Drift: external minus ours."
 
 
 def _whom(reading: Reading, row: dict[str, Any]) -> dict[str, str]:
@@ -156,6 +211,11 @@ def _shown(reading: Reading, row: dict[str, Any]) -> dict[str, str]:
         "Drift": estimate(row["median"], row["lower"], row["upper"]),
         "Drift, prior": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
         "Unit": row["unit"],
+        **(
+            {"Ratio": estimate(row["ratio_median"], row["ratio_lower"], row["ratio_upper"])}
+            if _proportional(reading)
+            else {}
+        ),
     }
 
 
@@ -176,26 +236,34 @@ def _prior_said(reading: Reading) -> str:
     said = reading.context.model.get("borrowing") or {}
     if said.get("type") == "robust_mixture":
         return (
-            f"Robust mixture: the drift is Normal with an SD of {said['narrow']:g} SDs of the prior of the rate with "
-            f"probability {said['weight']:g}, else with an SD of {said['wide']:g} of them. Where the data speak for "
-            "the second, little is borrowed."
+            f"Robust mixture: the drift is Normal with an SD of {_size(reading, said['narrow'])} with probability "
+            f"{said['weight']:g}, else with an SD of {_size(reading, said['wide'])}. Where the data speak for the "
+            "second, little is borrowed."
         )
     if said.get("type") == "commensurate":
         return _commensurate_said(reading, said["tau"])
     return "The prior of the drift is stated with the model."
 
 
+def _size(reading: Reading, multiple: float) -> str:
+    """An SD of the drift, from a multiple of its unit."""
+    if not _proportional(reading):
+        return f"{multiple:g} SDs of the prior of the rate"
+    unit = reading.context.model.get("priors", {}).get("external_log_rate_unit")
+    return f"{multiple:g} units of the log rate" if unit is None else f"{multiple * unit:g} of log rate"
+
+
 def _commensurate_said(reading: Reading, tau: Any) -> str:
     """A commensurate prior whose SD is known, or learned from so many drifts of each outcome."""
     drift = "Commensurate prior: the drift is Normal with"
     if not isinstance(tau, dict):
-        return f"{drift} a known SD, {tau:g} SDs of the prior of the rate."
+        return f"{drift} a known SD, {_size(reading, tau)}."
     drifts = reading.tables["borrowing"].groupby("outcome", sort=False).size()
     numbers = [
         f"{n} {'drift' if n == 1 else 'drifts'} of {reading.context.outcomes[name].label}" for name, n in drifts.items()
     ]
     return (
-        f"{drift} an SD that is learned for each outcome (half-normal, {tau['sd']:g} SDs of the prior of the rate) "
+        f"{drift} an SD that is learned for each outcome (half-normal, {_size(reading, tau['sd'])}) "
         f"from the drifts of its strata and external trials: {', '.join(numbers)}. The fewer there are, the more its "
         "prior says of what is borrowed."
     )
@@ -254,7 +322,7 @@ def _panel(reading: Reading, row: dict[str, Any], values: dict[str, np.ndarray],
 
 
 def _rates_figure(reading: Reading, row: dict[str, Any]) -> Figure:
-    ours = _draws(reading, row, "population_rate")
+    ours = _draws(reading, row, _our_rate(reading))
     external = ours + _draws(reading, row, "trial_drift")
     figure, axes = _panel(reading, row, {"ours": ours, row["external_trial"]: external}, [COLOURS[0], COLOURS[1]])
     add_title(axes, f"Rate, {_heading(reading, row)}")

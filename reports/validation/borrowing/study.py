@@ -49,6 +49,7 @@ PRIOR_SD = exact.RATE[1]
 DRIFTS = (0.0, 0.25, 0.5, 1.0)
 """By how many prior SDs the external rate is faster than ours."""
 
+DRIFTS_SAID = f"External controls decline faster by, prior SDs of the rate ({PRIOR_SD:g} points a month)"
 RULE = 0.975
 MONTH_IN_WEEKS = 365.25 / 12 / 7
 OURS = "ours"
@@ -184,11 +185,11 @@ def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
     return Results({"characteristics": table}, counts, {"found": png_bytes(figure(table, spec.variant), dpi=90)})
 
 
-def characteristics(rows: pd.DataFrame, truth: float) -> pd.DataFrame:
+def characteristics(rows: pd.DataFrame, truth: float, rule: float = RULE) -> pd.DataFrame:
     """Share of trials in which the drug is found to help, bias, and coverage, a row an analysis and drift."""
     found = []
-    whole = rows.assign(drift=rows["drift"].astype(float).fillna(-1.0), helped=rows["above_zero"] > RULE)
-    whole["covered"] = whole["below_truth"].between(1 - RULE, RULE)
+    whole = rows.assign(drift=rows["drift"].astype(float).fillna(-1.0), helped=rows["above_zero"] > rule)
+    whole["covered"] = whole["below_truth"].between(0.025, 0.975)
     alone = whole.loc[whole["method"] == "no borrowing"].set_index("trial")["helped"]
     for (method, drift), own in whole.groupby(["method", "drift"], sort=False):
         n, share = len(own), float(own["helped"].mean())
@@ -208,7 +209,7 @@ def characteristics(rows: pd.DataFrame, truth: float) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def figure(table: pd.DataFrame, variant: str) -> Figure:
+def figure(table: pd.DataFrame, variant: str, drifts: str = DRIFTS_SAID, rule: float = RULE) -> Figure:
     """Share of trials in which the drug is found to help, over drifts, a line an analysis."""
     picture = Figure(figsize=(6.2, 3.6), layout="constrained")
     axes = picture.subplots()
@@ -230,10 +231,10 @@ def figure(table: pd.DataFrame, variant: str) -> Figure:
             label=method,
         )
     if variant == "no_effect":
-        axes.axhline(1 - RULE, color="#444444", lw=0.8, ls=":")
+        axes.axhline(1 - rule, color="#444444", lw=0.8, ls=":")
     axes.set_ylim(-0.02, 1.0)
     axes.set_xticks(DRIFTS)
-    axes.set_xlabel(f"External controls decline faster by, prior SDs of the rate ({PRIOR_SD:g} points a month)")
+    axes.set_xlabel(drifts)
     axes.set_ylabel("Trials that find an effect")
     axes.legend(fontsize=8, frameon=False, loc="upper left" if variant == "no_effect" else "lower right")
     for side in ("top", "right"):

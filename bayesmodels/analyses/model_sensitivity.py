@@ -130,12 +130,15 @@ class ModelSensitivity(BaseModel):
         ]
         known = self.changed(model)
         problems += [
-            f"forms: expected forms that change the model, got {name!r}, which it has already; leave it out"
+            f"forms: expected forms that change the model, got {name!r}, which it does not have, or has already; "
+            "leave it out"
             for name in self.forms or ()
             if name in FORMS and name not in known
         ]
         if not problems and not known:
-            problems.append("expected a model with skewed rates, deceleration or pooling to change; delete the section")
+            problems.append(
+                "expected a model with skewed rates, deceleration, pooling or borrowing to change; delete the section"
+            )
         return problems
 
     def problems(self, model: Any, data: Any) -> list[str]:

@@ -34,7 +34,7 @@ TOWARDS = 0.25
 
 Nearer, they do not start apart; farther, tuning is long, and a chain can be left where a lag lies beyond the trial."""
 
-TOWARDS_OF = 108
+FULL_SPREAD_PERSONS = 108
 """Persons whose chains start so far away; of more, nearer as posteriors are narrower, with the root of their number.
 
 At a quarter of the way one of two chains of 2,000 persons stays at a lag of 16 months and a drug that harms, where the
@@ -53,8 +53,10 @@ class CompiledModel:
         What `evaluate` takes after the vector, in order; arrays without a name of their own have numbers.
     size : int
         Length n of the vector.
-    start : callable
-        Seed to a starting vector.
+    starting : callable
+        Seed, and part of the way to a draw of the prior (`towards`), to a starting vector.
+    of_persons : tuple of str
+        Data with a row for each person.
     held : array of bool (n,)
         Numbers that a trace holds: those of the variables that a posterior holds (`kept_variables`).
     names : tuple of str
@@ -68,7 +70,8 @@ class CompiledModel:
     evaluate: Any
     data: dict[str, np.ndarray]
     size: int
-    start: Callable[[int], np.ndarray]
+    starting: Callable[[int, float], np.ndarray]
+    of_persons: tuple[str, ...]
     held: np.ndarray
     names: tuple[str, ...]
     constrain: Callable[[np.ndarray], list[np.ndarray]]
@@ -96,6 +99,15 @@ class CompiledModel:
                 raise BadInput(f"with_data: {name} has {data[name].ndim} axes, got {given.ndim}")
             data[name] = given
         return replace(self, data=data)
+
+    def start(self, seed: int) -> np.ndarray:
+        """Return a starting vector (size,), as far out as suits the persons in the data.
+
+        Parameters
+        ----------
+        seed : int
+        """
+        return self.starting(seed, towards(sum(len(self.data[name]) for name in self.of_persons)))
 
     def variables(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """Return the variables that a posterior holds, on their own scale, from a trace.
@@ -166,8 +178,7 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
 
     kept = kept_variables(pm_model)
     starting = _starting_points(pm_model, kept)
-    layout = _Layout.of(pm_model, starting(0))
-    start = partial(_joined, starting, threading.Lock())
+    layout = _Layout.of(pm_model, starting(0, TOWARDS))
     vector, pieces = layout.split()
     density, gradient = clone_replace(list(_density_and_gradient(pm_model)), pieces)
     graph = _as_sent((vector, density, gradient, pm_model.check_bounds))
@@ -175,11 +186,13 @@ def compile_model(pm_model: pm.Model) -> CompiledModel:
         function = _function(*graph)
         evaluate, data = function.vm.jit_fn, _data(function)
         compiled_elsewhere(evaluate, _compiled, graph)
-    evaluate(start(0), *data.values())  # loads, or compiles
+    joined = partial(_joined, starting, threading.Lock())
+    evaluate(joined(0, TOWARDS), *data.values())  # loads, or compiles
     evaluate.disable_compile()  # for other types: the C functions call the one that is there
     held, constrain = _held(pm_model, kept, layout)
     on_disk = evaluate.stats.cache_path is not None
-    return CompiledModel(evaluate, data, layout.size, start, held, tuple(kept), constrain, on_disk)
+    of_persons = _of_persons(pm_model, data)
+    return CompiledModel(evaluate, data, layout.size, joined, of_persons, held, tuple(kept), constrain, on_disk)
 
 
 def kept_variables(pm_model: pm.Model) -> list[str]:
@@ -275,25 +288,39 @@ def _contiguous(array: Any, dtype: Any) -> np.ndarray:
     return np.array(array, dtype=dtype, order="C", copy=True)
 
 
-def _starting_points(pm_model: pm.Model, kept: Sequence[str]) -> Callable[[int], dict[str, np.ndarray]]:
-    """Function of a seed to a starting point: values by name, in the order of the free vector."""
+def _of_persons(pm_model: pm.Model, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the data that are observed of persons, ours or external: those that say how many there are."""
+    observed = {rv.name: pm_model.rvs_to_values[rv].name for rv in pm_model.observed_RVs}
+    found = (
+        value
+        for name, value in observed.items()
+        if str((*pm_model.named_vars_to_dims.get(name, ()), "")[0]).endswith("person") and value in data
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _starting_points(pm_model: pm.Model, kept: Sequence[str]) -> Callable[[int, float], dict[str, np.ndarray]]:
+    """Function of a seed, and of how far out, to a starting point: values by name, in the order of the free vector."""
     from pymc.initial_point import make_initial_point_fn
 
     parameters = [rv for rv in pm_model.free_RVs if rv.name in kept]
     by_person = set(pm_model.free_RVs) - set(parameters)
     if by_person:
         starts = off_centre(pm_model, parameters)
-        return make_initial_point_fn(model=pm_model, overrides=starts, jitter_rvs=by_person)
-    try:
-        return _towards_draws(pm_model)
-    except Exception:  # a prior that cannot be drawn from says so in many ways
-        return make_initial_point_fn(model=pm_model, jitter_rvs=set(pm_model.free_RVs))
+        jittered = make_initial_point_fn(model=pm_model, overrides=starts, jitter_rvs=by_person)
+    else:
+        try:
+            return _towards_draws(pm_model)
+        except Exception:  # a prior that cannot be drawn from says so in many ways
+            jittered = make_initial_point_fn(model=pm_model, jitter_rvs=set(pm_model.free_RVs))
+    return lambda seed, part: jittered(seed)
 
 
-def _towards_draws(pm_model: pm.Model) -> Callable[[int], dict[str, np.ndarray]]:
-    """Function of a seed to a point between PyMC's initial point and a draw of the prior, on the unconstrained scale.
+def _towards_draws(pm_model: pm.Model) -> Callable[[int, float], dict[str, np.ndarray]]:
+    """Function of a seed and a part of the way, from PyMC's initial point to a draw of the prior, to a starting point.
 
-    PyMC's own jitter is of one size for every number: for one that is known to a hundredth it is far out.
+    On the unconstrained scale. PyMC's own jitter is of one size for every number: for one that is known to a hundredth
+    it is far out.
     """
     from pymc.initial_point import make_initial_point_expression
     from pymc.pytensorf import compile as compile_function
@@ -312,28 +339,26 @@ def _towards_draws(pm_model: pm.Model) -> Callable[[int], dict[str, np.ndarray]]
         drawn.append(rv if transform is None else transform.forward(rv, *rv.owner.inputs))
     function = compile_function([], replace_rng_nodes([*centres, *drawn]), mode=Mode("py", optimizer=None))
     generators, names = find_rng_nodes(function.maker.fgraph.outputs), [value.name for value in pm_model.value_vars]
-    part = towards(pm_model)
 
-    def start(seed: int) -> dict[str, np.ndarray]:
+    def start(seed: int, part: float) -> dict[str, np.ndarray]:
         reseed_rngs(generators, seed)
         values, jitter = function(), np.random.default_rng(seed)
         pairs = zip(names, values[: len(names)], values[len(names) :], strict=True)
         return {name: centre + _step(np.asarray(draw) - centre, part, jitter) for name, centre, draw in pairs}
 
-    start(0)
+    start(0, TOWARDS)
     return start
 
 
-def towards(pm_model: pm.Model) -> float:
-    """Part of the way to a draw of the prior that a model's chains start at.
+def towards(persons: int) -> float:
+    """Part of the way to a draw of the prior that chains start at.
 
     Parameters
     ----------
-    pm_model : pymc.Model
-        Of persons, if it has the dim `person`.
+    persons : int
+        In the data; 0 of a model that is not of persons.
     """
-    persons = len(pm_model.coords.get("person") or ())
-    return TOWARDS * min(1.0, (TOWARDS_OF / max(persons, 1)) ** 0.5)
+    return TOWARDS * min(1.0, (FULL_SPREAD_PERSONS / max(persons, 1)) ** 0.5)
 
 
 def _step(away: np.ndarray, part: float, jitter: np.random.Generator) -> np.ndarray:
@@ -346,10 +371,12 @@ def _step(away: np.ndarray, part: float, jitter: np.random.Generator) -> np.ndar
     return np.where(np.isfinite(away), step, part * jitter.uniform(-1.0, 1.0, np.shape(away)))
 
 
-def _joined(starting: Callable[[int], dict[str, np.ndarray]], lock: threading.Lock, seed: int) -> np.ndarray:
+def _joined(
+    starting: Callable[[int, float], dict[str, np.ndarray]], lock: threading.Lock, seed: int, part: float
+) -> np.ndarray:
     """Starting vector of a seed; chains ask in threads of their own."""
     with lock:
-        at = starting(seed)
+        at = starting(seed, part)
     return np.concatenate([np.ravel(value) for value in at.values()]).astype(float)
 
 

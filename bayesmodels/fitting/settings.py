@@ -29,10 +29,11 @@ STREAMS = {
 TARGET_ACCEPT, TARGET_ACCEPT_OF_PERSONS = 0.9, 0.8
 """Default mean acceptance probability, and that of models of persons (with the dim `person`).
 
-At .8 the default model of simulated trials of 108 persons gives 40 % more effective draws a second than at .9, and the
-joint models of `benchmarks/joint.py`, which sample numbers by person, keep two to three times the effective draws a
-gradient; neither has divergences. Of trials and means there are few values, and their posteriors narrow where an SD is
-near 0: steps stay short.
+Of 20 simulated trials of 108 persons the default model's worst effective draws were 1,553 in 49 CPU seconds at .8 and
+1,114 in 59 at .9 (medians, 4 x (1000 + 1000), `reports/validation/recovery/default_settings`). The joint models of
+`benchmarks/joint.py`, which sample numbers by person, keep two to three times the effective draws a gradient. Neither
+has divergences. Of trials and means there are few values, and their posteriors narrow where an SD is near 0: steps stay
+short.
 """
 
 MOST_DRAWS, MOST_CHAINS, MOST_CORES, DEEPEST = 1_000_000, 1_000, 10_000, 20

@@ -23,7 +23,7 @@ from bayesmodels.parts.sampling_scale import half_normal
 
 @dataclass(frozen=True)
 class Drift:
-    """Rates of external trials minus the trial's own, as random variables of the current PyMC model.
+    """Rates of external trials minus the trial's own, or of logarithms, as random variables of the current PyMC model.
 
     Parameters
     ----------

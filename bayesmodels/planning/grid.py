@@ -43,7 +43,7 @@ Factor = Annotated[float, Field(ge=0)]
 
 
 def entry_weeks(followed: np.ndarray) -> np.ndarray:
-    """Calendar weeks from the first person's entry into a cell's trial to each person's.
+    """Calendar weeks from the first person's entry into a cell's trial to each person's, to hundredths.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def entry_weeks(followed: np.ndarray) -> np.ndarray:
         Weeks of follow-up possible at the data lock `ENTRY`.
     """
     before_last = followed - SOON * WEEKS_PER_MONTH
-    return before_last.max() - before_last
+    return np.round(before_last.max() - before_last, 2)
 
 
 class Grid(BaseModel):

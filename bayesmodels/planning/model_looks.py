@@ -15,13 +15,13 @@ from bayesmodels.simulation import SimulatedTrial
 from bayesmodels.trials.kept import fit_rows
 from bayesmodels.trials.plan import Plan, reason
 
-OF_A_FIT = (
+CONVERGENCE_OF_LOOK = (
     "why", "compiled", "verdict", "converged", "max_rhat", "min_ess_bulk", "min_ess_tail", "divergences", "min_ebfmi",
 )  # fmt: skip
 """What the row of a look says of its own fit, in columns that other rows have of the final one."""
 
 
-FEWEST = {"start_group": 2, "stratum": 1}
+FEWEST_PERSONS = {"start_group": 2, "stratum": 1}
 """Persons of each that have to be randomised before a look: of a start group as many as a study asks for."""
 
 
@@ -60,7 +60,8 @@ def model_look_rows(
     """A row for each look, the final analysis included, and endpoint that is looked at, as of `fast.look_rows`.
 
     The model is fitted to what is known at the look (`known_at`). A look at which a start group or a stratum has too
-    few persons (`FEWEST`), or whose fit fails, has no numbers and stops nothing; `why` says it. The final analysis is
+    few persons (`FEWEST_PERSONS`), or whose fit fails, has no numbers and stops nothing; `why` says it. The final
+    analysis is
     that of the whole trial, after the last week of any endpoint, since the model reads every visit.
 
     Parameters
@@ -88,7 +89,7 @@ def model_look_rows(
     for look, (found, facts) in zip((*looks, last), (*analysed, final), strict=True):
         numbers = {row["rule"]: {name: row[name] for name in ("mean", "sd", "probability")} for row in found}
         for endpoint in own:
-            row = look_row(look, endpoint, period) | {name: facts.get(name) for name in OF_A_FIT}
+            row = look_row(look, endpoint, period) | {name: facts.get(name) for name in CONVERGENCE_OF_LOOK}
             if endpoint.name in numbers:
                 row |= {"analysed": look.enrolled, **numbers[endpoint.name]}
             rows.append(row)
@@ -98,7 +99,7 @@ def model_look_rows(
 def _analysed(plan: Plan, trial: SimulatedTrial, look: Look, seed: int) -> tuple[Sequence[Any], Mapping[str, Any]]:
     """Rows and convergence of the model fitted at a look; no rows, and why, where that cannot be done."""
     source, known = plan.source.source, known_at(trial, look.calendar_weeks)
-    for column, least in FEWEST.items():
+    for column, least in FEWEST_PERSONS.items():
         counts = known.persons[column].value_counts().reindex(sorted(set(trial.persons[column])), fill_value=0)
         few = counts.index[counts < least]
         if len(few) and (column != "stratum" or source.reading.strata):

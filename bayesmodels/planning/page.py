@@ -260,7 +260,10 @@ def _looks(found: PlannedTrial) -> Section | None:
     who, causes = "; it analyses those", "one group only, or too few persons"
     end = "looks for success add to its error. The predictive probability takes the variance as known."
     if found.plan.model is not None:
-        who = ". The model is fitted to all that is known by then: of everybody randomised, visits and exits so far"
+        who = (
+            ". The model is fitted to all that is known by then: of everybody randomised, visits and exits so far; the "
+            "final analysis is after the last week of any endpoint"
+        )
         causes, end = "reasons are further down", "looks for success add to its error."
     if found.looks_not_analysed:
         said.append(f"{found.looks_not_analysed:,} analyses at looks could not be made ({causes}); they stop nothing.")

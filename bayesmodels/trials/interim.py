@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmodels.errors import BadInput
 from bayesmodels.fitting import NutsSettings
 from bayesmodels.fitting.refit import judged, refit_of, stacked
+from bayesmodels.fitting.samplers import default_target_accept
 from bayesmodels.fitting.settings import resolved
 from bayesmodels.html_tables import html_table
 from bayesmodels.models.shared_rate.design import rate_layout
@@ -98,7 +99,8 @@ def as_of(study: Study, day: float, calendar_column: str) -> Study:
     """The study as it was known on a day: persons randomised before it, their visits and events up to it.
 
     Follow-up of those still followed ends that day, without an event. A person whose first visit came later is left
-    out.
+    out. External persons (`SharedRateModel.borrowing`) have no day, and are there in full: they have to be from before
+    the trial.
 
     Parameters
     ----------
@@ -201,8 +203,9 @@ def interim_analyses(
     """
     if model.calendar_column is None:
         raise BadInput("model: expected a calendar_column, which says when each person was randomised, got none")
-    settings, layout = resolved(settings), rate_layout(model, study)
+    layout = rate_layout(model, study)
     refit = refit_of(model, study, ("disease_rate_ratio", "untreated_hazard", "population_rate"))
+    settings = resolved(settings, default_target_accept(refit.pm_model))
     looks = []
     for day in (*sorted(days), np.inf):
         known = study if np.isinf(day) else as_of(study, day, model.calendar_column)

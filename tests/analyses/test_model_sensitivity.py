@@ -63,7 +63,8 @@ def test_a_shared_rate_model_has_another_form_where_it_borrows():
     assert ModelSensitivity(forms=("no_borrowing",)).problems(borrowing, STUDY) == []
     told = ModelSensitivity(forms=("common_effect",)).problems(borrowing, STUDY)
     assert told == [
-        "forms: expected forms that change the model, got 'common_effect', which it has already; leave it out"
+        "forms: expected forms that change the model, got 'common_effect', which it does not have, or has already; "
+        "leave it out"
     ]
     (line,) = ModelSensitivity().problems(SharedRateModel(), STUDY)
     assert "or a shared_rate model that borrows, found another" in line
@@ -74,10 +75,11 @@ def test_problems_are_said_before_anything_is_fitted():
     told = ModelSensitivity(forms=("normal_rates", "linear")).problems(nothing, STUDY)
     assert told == [
         "forms: expected some of normal_rates, constant_rates, common_effect, no_borrowing, got 'linear'",
-        "forms: expected forms that change the model, got 'normal_rates', which it has already; leave it out",
+        "forms: expected forms that change the model, got 'normal_rates', which it does not have, or has already; "
+        "leave it out",
     ]
     assert ModelSensitivity().problems(nothing, STUDY) == [
-        "expected a model with skewed rates, deceleration or pooling to change; delete the section"
+        "expected a model with skewed rates, deceleration, pooling or borrowing to change; delete the section"
     ]
     (line,) = ModelSensitivity().problems(PublishedMeansModel, object())
     assert line.startswith("expected a longitudinal or joint_event model of persons' tables")

@@ -6,7 +6,7 @@ import numpy as np
 import pymc as pm
 import pytest
 
-from bayesmodels.fitting.compiled_model import TOWARDS, TOWARDS_OF, compile_model
+from bayesmodels.fitting.compiled_model import FULL_SPREAD_PERSONS, TOWARDS, compile_model
 
 
 def starts(pm_model, number=200) -> np.ndarray:
@@ -34,14 +34,19 @@ def test_spread_follows_the_prior_on_the_scale_that_is_sampled():
 
 
 def test_chains_of_many_persons_start_closer_as_their_posterior_is_narrower():
-    def spread(persons):
-        with pm.Model(coords={"person": range(persons)}) as model:
-            mean = pm.Normal("mean", 0.0, 1.0)
-            pm.Normal("value", mean, 1.0, dims="person", observed=np.zeros(persons))
-        return starts(model).std()
+    """Of the persons in the data, whatever the number that the model was compiled with."""
+    with pm.Model(coords={"person": range(10)}) as model:
+        mean = pm.Normal("mean", 0.0, 1.0)
+        pm.Normal("value", mean, 1.0, dims="person", observed=pm.Data("values", np.zeros(10)))
+    compiled = compile_model(model)
 
-    assert spread(10) == spread(TOWARDS_OF)
-    assert spread(4 * TOWARDS_OF) == pytest.approx(spread(TOWARDS_OF) / 2)
+    def spread(persons):
+        start = compiled.with_data(values=np.zeros(persons)).start
+        return np.std([start(seed) for seed in range(50)])
+
+    assert spread(10) == spread(FULL_SPREAD_PERSONS)
+    assert spread(4 * FULL_SPREAD_PERSONS) == pytest.approx(spread(FULL_SPREAD_PERSONS) / 2)
+    assert compiled.start(3) == compiled.with_data(values=np.zeros(20)).start(3)
 
 
 def test_a_seed_says_the_start_and_another_seed_another():

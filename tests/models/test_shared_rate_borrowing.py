@@ -31,6 +31,7 @@ from bayesmodels.persons.collapsed import collapsed
 from bayesmodels.persons.log_likelihood import person_log_likelihood
 from bayesmodels.statistics.borrowing import share_used
 from bayesmodels.study import Study
+from bayesmodels.trials.interim import as_of
 
 OURS = {"trial": "ours"}
 TRIALS = ("cohort", "old")
@@ -327,6 +328,25 @@ def test_covariates_of_external_persons_are_centred_at_our_mean():
     np.testing.assert_allclose(arrays["external_centred_covariates"][:, 0], expected)
 
 
+def test_external_persons_are_there_in_full_at_an_interim_look():
+    data, borrows = study(), model(RobustMixture(**OURS))
+    day = float(data.persons[FULL.calendar_column].median())
+    known = as_of(data, day, FULL.calendar_column)
+    assert len(known.persons) < len(data.persons)
+    layout = rate_layout(borrows, data)
+    then, end = borrows.arrays(known, layout), borrows.arrays(data, layout)
+    assert len(then["visits_observed"]) == len(known.persons)
+    np.testing.assert_array_equal(then["external_visits_observed"], end["external_visits_observed"])
+
+
+def test_every_problem_is_told_at_once():
+    borrows = model(RobustMixture(trial="another"), replaced(FULL, {"calendar_column": "day_of_birth"}))
+    with pytest.raises(BadInput) as told:
+        rate_layout(borrows, study())
+    assert any("day_of_birth" in line for line in told.value.problems)
+    assert any("another" in line for line in told.value.problems)
+
+
 def test_priors_are_listed_with_the_unit_of_the_drift():
     without = prior_table(SharedRateModel(), None)
     for kind, rows in (("commensurate", 5), ("robust_mixture", 4)):
@@ -339,7 +359,7 @@ def test_priors_are_listed_with_the_unit_of_the_drift():
     assert (
         "0.5 of log rate (assumption: SD over mean of the prior of alsfrs_r's rate" in of.loc["SD of drift", "source"]
     )
-    drift = "external rate minus our rate (drift)"
+    drift = "log of external rate over ours (drift)"
     of = prior_table(model(RobustMixture(**OURS), PLAIN)).set_index("parameter")
     assert of.loc[drift, ["prior", "unit"]].tolist() == ["0.5 Normal(0, 0.05) + 0.5 Normal(0, 0.5)", "log rate"]
     assert of.loc["mean level of an external trial", "prior"] == "Normal(38, 10)"

@@ -20,13 +20,14 @@ from bayesmodels.planning.fast import look_rows, observed
 from bayesmodels.planning.grid import ENTRY, SOON, cells_of
 from bayesmodels.planning.job import DesignCost, _header, _rows
 from bayesmodels.planning.looks import LOOK_COLUMNS, looks_at, looks_table, outcomes_of_looks
-from bayesmodels.planning.model_looks import OF_A_FIT, entered, known_at
+from bayesmodels.planning.model_looks import CONVERGENCE_OF_LOOK, entered, known_at
 from bayesmodels.planning.page import page
 from bayesmodels.planning.results import PlannedTrial
 from bayesmodels.simulation import SimulatedTrial, simulate_arrays, simulate_trial
 from bayesmodels.simulation.course import WEEKS_PER_MONTH
 from bayesmodels.trials.operating import OF_THE_MACHINE
-from bayesmodels.trials.plan import TRIAL
+from bayesmodels.trials.plan import TRIAL, Plan
+from bayesmodels.trials.refits import ModelFits
 from bayesmodels.trials.truths import Design, GeneratorTruth, Reading
 
 FUNCTION = PlannedEndpoint(name="function", outcome="alsfrs_r")
@@ -133,7 +134,7 @@ def test_rows_of_looks_are_those_of_the_fast_analysis(strata, fitted):
         cell = strata.cell_of(number)
         arrays = observed(simulate_arrays(cell.design.trial, cell.truth.generator, strata.stream(number, TRIAL)), (28,))
         for row, fast in zip(rows[1:], look_rows(arrays, (FUNCTION,), 28, TWO), strict=True):
-            assert set(row) == set(fast) | {*OF_A_FIT, "truth", "favourable"}
+            assert set(row) == set(fast) | {*CONVERGENCE_OF_LOOK, "truth", "favourable"}
             same = ("kind", "rule", "outcome", "week", "look", "fraction", "calendar_weeks", "enrolled")
             assert [row[name] for name in same] == [fast[name] for name in same]
             assert row["analysed"] == row["enrolled"]
@@ -143,22 +144,35 @@ def test_rows_of_looks_are_those_of_the_fast_analysis(strata, fitted):
         assert all(last[name] == final[name] for name in ("mean", "sd", "probability"))
 
 
-def test_the_final_analysis_is_the_same_without_looks_and_each_look_has_its_own_seed(strata, fitted):
+def test_the_final_analysis_is_the_same_without_looks(strata, fitted):
     alone = replace(strata, interim=None)
     assert alone._fits is strata._fits
     for number, (rows, facts) in enumerate(fitted):
         found, own = alone.fit(number)
         assert found == rows[:1]
         assert {**own, "compile_seconds": 0} == {**facts, "compile_seconds": 0}
-    seeds = {strata.seed_of(0, LOOKS, 1), strata.seed_of(0, LOOKS, 2), strata.seed_of(1, LOOKS, 1), strata.seed_of(0)}
-    assert len(seeds) == 4
+
+
+def test_the_chains_of_each_look_have_the_seed_of_its_own_stream(strata, monkeypatch):
+    used = []
+
+    def note(fits, study, settings):
+        used.append(settings.seed)
+        raise RuntimeError("only the seed is looked at")
+
+    monkeypatch.setattr(ModelFits, "fit", note)
+    monkeypatch.setattr(Plan, "fit", lambda plan, number: ([], {}))
+    for number in (0, 1):
+        strata._model(strata.cell_of(number), strata.truth_of(number)[0], number)
+    assert used == [strata.seed_of(number, LOOKS, look) for number in (0, 1) for look in (1, 2)]
+    assert len({*used, strata.seed_of(0), strata.seed_of(1)}) == 6
 
 
 def test_no_look_compiles_the_model_anew_and_each_has_its_own_strata(strata, fitted):
     """The mixture of strata weighs them by the persons at the look: other shares than those it was compiled with."""
     assert [row["compiled"] for rows, _ in fitted for row in rows[1:]] == [False] * 6
     assert not any(facts["compiled"] for _, facts in fitted)
-    assert all(row["verdict"] in ("ok", "short", "not_converged") for rows, _ in fitted for row in rows[1:])
+    assert all(row["why"] is None and row["min_ess_bulk"] > 0 for rows, _ in fitted for row in rows[1:])
     cell = strata.cell_of(1)
     plan = strata._plan(cell, cell.truth)
     source = plan.source.source

@@ -78,9 +78,11 @@ def rate_layout(model: Any, data: Study) -> RateLayout:
     expect(data, Study, "data", "make one with read_study or Study.from_frames")
     problems, external = list(_problems(model, data)), tuple[str, ...]()
     if model.borrowing is not None:
-        others, wrong = _external(model, data)
-        problems += wrong
-        external = others.trials
+        try:
+            others, wrong = _external(model, data)
+            problems, external = [*problems, *wrong], others.trials
+        except BadInput as error:
+            problems += error.problems
     if problems:
         raise BadInput(problems)
     persons = data.persons

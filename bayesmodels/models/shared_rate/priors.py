@@ -33,7 +33,13 @@ FOLLOWS = 1.5
 
 
 MONTH = "month of 52/12 weeks"
+"""As units say it."""
+
 LABELS = ("parameter", "prior", "unit", "source")
+"""Columns of a table of priors."""
+
+OF_LOGARITHM = {"external rate minus our rate (drift)": "log of external rate over ours (drift)"}
+"""Names of rows of `parts.borrowing` where the drift is of the rate's logarithm."""
 
 
 class SharedRatePriors(BaseModel):
@@ -158,7 +164,7 @@ def external_rows(p: SharedRatePriors, borrowing: Any) -> list[PriorRow]:
     unit = p.external_log_rate_unit
     why = f"in place of the rate's prior SD {unit:g} of log rate ({UNIT_SOURCE if unit == UNIT else STATED})"
     texts = borrowing.prior_texts(unit) if hasattr(borrowing, "prior_texts") else []
-    rows = [(name, text, "log rate", f"{source}; {why}") for name, text, source in texts]
+    rows = [(OF_LOGARITHM.get(name, name), text, "log rate", f"{source}; {why}") for name, text, source in texts]
     if borrowing.level == "own":
         text = f"Normal({p.level[0]:g}, {p.level[1]:g})"
         rows.append(("mean level of an external trial", text, "points", _source(p)))

@@ -72,11 +72,11 @@ class Borrowing(Chapter):
         table, label = reading.tables["borrowing"], reading.label
         of = table.to_dict("records")
         rates = shown_with_errors([_shown(reading, row) for row in of], table[ERROR], "Drift")
-        scale = "log rate" if _proportional(reading) else "rate"
+        scale, precision = ("log rate", "relative precision") if _proportional(reading) else ("rate", "precision")
         counted = (
             f"Share used: the slope of the external {scale} on ours over the draws. 1 would be pooling, 0 nothing "
             "borrowed; below 0 the external persons have made our rate less certain. Counts as: that share of the "
-            "external persons with two visits or more, the gain in precision of our untreated rate in units of what "
+            f"external persons with two visits or more, the gain in {precision} of our untreated rate in units of what "
             "one of them gives."
         )
         shared = SHARED_LINE if _proportional(reading) else SHARED_COURSE
@@ -117,7 +117,9 @@ class Borrowing(Chapter):
             "our_median", "our_lower", "our_upper", "external_median", "external_lower", "external_upper",
             "narrow_probability", "share_used", "counts_as",
         )  # fmt: skip
-        return {"rates": reading.tables["borrowing"][list(names)].to_dict("records"), "said": NOT_RANDOMISED}
+        table = reading.tables["borrowing"]
+        ratios = [name for name in ("ratio_median", "ratio_lower", "ratio_upper") if name in table]
+        return {"rates": table[[*names, *ratios]].to_dict("records"), "said": NOT_RANDOMISED}
 
 
 def borrowing_table(reading: Reading) -> pd.DataFrame:

@@ -110,6 +110,12 @@ def test_verdicts_are_those_of_the_studies():
     assert f"(/{folder}/README.md)" in text
 
 
+def test_links_of_a_quoted_verdict_lead_where_they_do_on_its_page():
+    text = expanded("```{verdicts}\nreports/validation/borrowing_decline/effect\n```\n")
+    assert "[no effect](/reports/validation/borrowing_decline/no_effect/README.md)" in text
+    assert (ROOT / "reports/validation/borrowing_decline/no_effect/README.md").exists()
+
+
 def test_outputs_come_from_the_same_cells(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")])
     committed = nbformat.writes(notebook)

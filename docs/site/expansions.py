@@ -15,12 +15,16 @@ import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 from fields import configuration, pipe_table
 from pydantic import BaseModel
 
 FENCE = re.compile(r"^```\{(configuration|api|table-from|verdicts)\}\n(.*?)^```$", flags=re.S | re.M)
+
+RELATIVE = re.compile(r"\]\((?!\w+:|/|#)([^)]+)\)")
+"""End of a link to a file beside the page that it is on."""
 
 LONGEST_DEFAULT = 24
 """Characters of a default that a signature shows."""
@@ -98,6 +102,7 @@ def verdicts(lines: str) -> str:
         title = re.match(r"# (.+)", page)[1]
         verdict = re.search(r"^## Verdict\n(.*?)^## ", page, flags=re.S | re.M)
         quoted = "".join(f"> {line}\n" for line in verdict[1].strip().splitlines()) if verdict else ""
+        quoted = RELATIVE.sub(lambda link, folder=folder: f"](/{normpath(f'{folder}/{link[1]}')})", quoted)
         found.append(f"[{title}](/{folder}/README.md)\n\n{quoted}")
     return "\n\n".join(found)
 

@@ -16,8 +16,10 @@ from readings import reading_of
 from bayesmodels.reporting import Chapter, ReportSettings, report
 from bayesmodels.reporting.chapter import LeadLines
 from bayesmodels.reporting.chapters.magnitude.chapter import Magnitudes
+from bayesmodels.reporting.chapters.magnitude.figures import trap_figure
+from bayesmodels.reporting.drawing import laid_out
 from bayesmodels.reporting.summary import checked_json
-from bayesmodels.simulation.responder_trap import RANDOMISED, RESPONDERS
+from bayesmodels.simulation.responder_trap import RANDOMISED, RESPONDERS, responder_trap
 from bayesmodels.surrogacy.magnitude.reported import ReportedEffects
 from bayesmodels.surrogacy.magnitude.result import DrawnEffect, Level, Magnitude, NewTrial, sufficient
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws
@@ -241,3 +243,15 @@ def test_numbers_are_in_the_summary():
     assert len(content["reductions"]) == 3
     assert content["sufficient"][1]["reduction"] is None
     assert content["sufficient"][1]["reason"] == "the fit holds no covariance between persons"
+
+
+@pytest.mark.parametrize("scenarios", [1, 9])
+def test_the_legend_of_the_responder_trap_is_on_the_figure(scenarios):
+    trap = responder_trap(0.2, correlation=-0.4, trials=20)
+    figure = laid_out(trap_figure([("Drug does nothing to NfL", trap)] * scenarios))
+    figure.canvas.draw()
+    legend = figure.axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["responders", "as randomised"]
+    box = legend.get_window_extent()
+    assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1

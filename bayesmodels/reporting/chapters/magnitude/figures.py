@@ -74,7 +74,7 @@ def trap_figure(traps: Sequence[tuple[str, ResponderTrap]]) -> Figure:
     axes.set_yticks(places, [_scenario(name, trap) for name, trap in traps], fontsize=8)
     axes.set_ylim(places.min() - 0.6, 0.6)
     axes.set_xlabel("Difference in slope, points a month\n(simulated; + favours the drug; the truth is 0)")
-    add_title(axes, "")
+    add_title(axes, "Slope by scenario")
     return figure
 
 

@@ -16,6 +16,19 @@ from bayesmodels.run.check import checked
 from bayesmodels.run.job import run
 from bayesmodels.simulation.platform_trial import PlatformDesign, PlatformTruth, simulate_platform_trial
 
+SAMPLING = """
+[sampling]
+draws = 300
+tune = 300
+chains = 2
+seed = 4
+
+[model_sensitivity]
+forms = ["no_borrowing"]
+draws = 200
+tune = 200
+"""
+
 CONFIG = """
 [study]
 persons = "persons.csv"
@@ -34,17 +47,6 @@ good_direction = "up"
 typical = {{level = 37, spread = 6, rate = 1}}
 rate = {{mean = -1, sd = 0.5}}
 effect = {{type = "slope_change"}}
-
-[sampling]
-draws = 300
-tune = 300
-chains = 2
-seed = 4
-
-[model_sensitivity]
-forms = ["no_borrowing"]
-draws = 200
-tune = 200
 """
 BORROWING = 'borrowing = {type = "robust_mixture", trial = "ours"}'
 
@@ -54,7 +56,7 @@ def written(folder, borrowing=BORROWING, kind="longitudinal"):
     persons.to_csv(folder / "persons.csv", index=False)
     visits.to_csv(folder / "visits.csv", index=False)
     path = folder / "trial.toml"
-    path.write_text(CONFIG.format(borrowing=borrowing, type=kind), encoding="utf-8")
+    path.write_text((CONFIG + SAMPLING).format(borrowing=borrowing, type=kind), encoding="utf-8")
     return path
 
 
@@ -116,17 +118,6 @@ curve_weeks = [0, 12, 24]
 [model]
 type = "shared_rate"
 {borrowing}
-
-[sampling]
-draws = 300
-tune = 300
-chains = 2
-seed = 4
-
-[model_sensitivity]
-forms = ["no_borrowing"]
-draws = 200
-tune = 200
 """
 
 
@@ -149,7 +140,7 @@ def platform(folder, borrowing=BORROWING):
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     path = folder / "platform.toml"
-    path.write_text(SHARED_RATE.format(borrowing=borrowing), encoding="utf-8")
+    path.write_text((SHARED_RATE + SAMPLING).format(borrowing=borrowing), encoding="utf-8")
     return path
 
 

@@ -20,7 +20,6 @@ CONVERGENCE_OF_LOOK = (
 )  # fmt: skip
 """What the row of a look says of its own fit, in columns that other rows have of the final one."""
 
-
 FEWEST_PERSONS = {"start_group": 2, "stratum": 1}
 """Persons of each that have to be randomised before a look: of a start group as many as a study asks for."""
 
@@ -61,8 +60,7 @@ def model_look_rows(
 
     The model is fitted to what is known at the look (`known_at`). A look at which a start group or a stratum has too
     few persons (`FEWEST_PERSONS`), or whose fit fails, has no numbers and stops nothing; `why` says it. The final
-    analysis is
-    that of the whole trial, after the last week of any endpoint, since the model reads every visit.
+    analysis is that of the whole trial, after the last week of any endpoint, since the model reads every visit.
 
     Parameters
     ----------

@@ -113,11 +113,10 @@ def test_likelihood_is_the_dense_normals_and_the_exponentials():
     np.testing.assert_allclose(exits, expected[:, 1], rtol=1e-10)
 
 
-def test_gradient_of_the_models_density_by_finite_differences():
-    model = FULL.build(study())
+def expect_gradient(model, seed):
+    """The gradient of a model's density is that of finite differences, at a point near its initial one."""
     density, gradient = model.compile_logp(mode=python_mode()), model.compile_dlogp(mode=python_mode())
-    start = model.initial_point()
-    rng = np.random.default_rng(2)
+    start, rng = model.initial_point(), np.random.default_rng(seed)
     point = {name: value + 0.3 * rng.standard_normal(np.shape(value)) for name, value in start.items()}
     found, at = gradient(point), 0
     for name in start:
@@ -131,6 +130,10 @@ def test_gradient_of_the_models_density_by_finite_differences():
             assert found[at] == pytest.approx(expected, rel=1e-4, abs=1e-4), (name, place)
             at += 1
     assert at == len(found)
+
+
+def test_gradient_of_the_models_density_by_finite_differences():
+    expect_gradient(FULL.build(study()), seed=2)
 
 
 def test_priors_are_those_of_the_specification():

@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 from scipy.special import expit, logsumexp
 from scipy.stats import multivariate_normal, norm
-from test_shared_rate import FULL, MONTH, POINT, RATE_SD, evaluate
+from test_shared_rate import FULL, MONTH, POINT, RATE_SD, evaluate, expect_gradient
 from test_shared_rate import tables as own_tables
 
 from bayesmodels.errors import BadInput
@@ -129,21 +129,7 @@ def test_a_common_level_is_the_mean_over_our_persons():
 
 
 def test_gradient_of_the_whole_density_by_finite_differences():
-    pm_model = built("robust_mixture")
-    density, gradient = pm_model.compile_logp(mode=python_mode()), pm_model.compile_dlogp(mode=python_mode())
-    start, rng = pm_model.initial_point(), np.random.default_rng(4)
-    point = {name: value + 0.3 * rng.standard_normal(np.shape(value)) for name, value in start.items()}
-    found, at = gradient(point), 0
-    for name in start:
-        for place in np.ndindex(np.shape(point[name])):
-            ends = []
-            for step in (1e-5, -1e-5):
-                moved = np.array(point[name], float)
-                moved[place] += step
-                ends.append(density({**point, name: moved}))
-            assert found[at] == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-4), (name, place)
-            at += 1
-    assert at == len(found)
+    expect_gradient(built("robust_mixture"), seed=4)
 
 
 def test_our_persons_have_the_density_of_the_model_without_borrowing():

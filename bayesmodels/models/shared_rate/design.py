@@ -76,11 +76,13 @@ def rate_layout(model: Any, data: Study) -> RateLayout:
         With every reason why the model is not one for this study.
     """
     expect(data, Study, "data", "make one with read_study or Study.from_frames")
-    problems, external = list(_problems(model, data)), tuple[str, ...]()
+    problems = list(_problems(model, data))
+    external: tuple[str, ...] = ()
     if model.borrowing is not None:
         try:
             others, wrong = _external(model, data)
-            problems, external = [*problems, *wrong], others.trials
+            problems += wrong
+            external = others.trials
         except BadInput as error:
             problems += error.problems
     if problems:

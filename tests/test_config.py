@@ -87,12 +87,18 @@ def test_a_file_that_is_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("data", "line"),
     [
-        ("table = 'nonsense'", "[data]: expected table = a .csv or .parquet file, or 'valor_visits', got 'nonsense'"),
+        ("table = 'nonsense'",
+         "[data]: expected table = a .csv or .parquet file, or 'valor_visits' or 'healey_cnmau8_alsfrs_visits', "
+         "got 'nonsense'"),
         ("table = 'means.csv'", "[data]: drug_start_week: expected with a table of one's own, found none"),
         ("table = 'valor_visits'\nreference_group = 'delayed'",
          "[data]: reference_group: not used with table = 'valor_visits'; delete it"),
         ("table = 'valor_visits'\n[archive]\npersons = true",
          "[archive] persons: expected false with [data], which has no persons"),
+        ("table = 'healey_cnmau8_alsfrs_visits'\nseries = 'valor_2021'\nplacebo = 'shared'",
+         "[data]: series: not used with table = 'healey_cnmau8_alsfrs_visits'; delete it"),
+        ("table = 'valor_visits'\nplacebo = 'shared'",
+         "[data]: placebo: not used with table = 'valor_visits'; delete it"),
         ("table = 'valor_visits'\nuntil = 28", "[data] until: unknown key; did you mean 'until_week'?"),
     ],
 )  # fmt: skip

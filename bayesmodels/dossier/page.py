@@ -14,7 +14,7 @@ from bayesmodels.dossier.operating import ALL_MET, ASSURANCE, POWER, TYPE_I, WRO
 from bayesmodels.dossier.statement import Statement, row_of
 from bayesmodels.dossier.statements import cautions, probability_words
 from bayesmodels.posterior.estimand import open_label
-from bayesmodels.posterior.wording import cell, estimate
+from bayesmodels.posterior.wording import cell, difference, estimate
 from bayesmodels.reporting.page import Lead, Section
 
 ROW = "Row"
@@ -146,7 +146,7 @@ def _success(c: Contents, stated: Sequence[Statement]) -> Section:
             "Probability": probability_words(row["probability"]),
             "Threshold": row["threshold"],
             "Answer": row["answer"],
-            f"Median ({row['interval']})": estimate(row["median"], row["lower"], row["upper"]),
+            f"Median ({row['interval']})": difference(row["median"], row["lower"], row["upper"]),
             "Before the data": probability_words(row["prior_probability"]),
         }
         for place, row in enumerate(c.tables["success"].to_dict("records"))

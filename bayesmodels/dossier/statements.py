@@ -15,7 +15,7 @@ from bayesmodels.dossier.operating import ALL_MET, ANY_MET, ASSURANCE, POWER, TY
 from bayesmodels.dossier.statement import Statement, row_of
 from bayesmodels.posterior.context import stratum_label
 from bayesmodels.posterior.estimand import missing_data
-from bayesmodels.posterior.wording import cell, estimate, signed
+from bayesmodels.posterior.wording import cell, difference, signed
 from bayesmodels.trials.kept import said
 from bayesmodels.vocabulary import VARIABLES
 
@@ -135,7 +135,7 @@ def _success(c: Contents) -> Iterator[Statement]:
             f"“{row['criterion']}”: {answer}. The posterior probability that the {quantity_words(c, each)} is {side} "
             f"{row['beyond']:g}{unit} is {probability_words(row['probability'])}{error}; the threshold is "
             f"{row['threshold']:g}. Before the data it was {probability_words(row['prior_probability'])}. Median "
-            f"{estimate(row['median'], row['lower'], row['upper'])}{unit} ({row['interval']}; {favours(c, each)})."
+            f"{difference(row['median'], row['lower'], row['upper'])}{unit} ({row['interval']}; {favours(c, each)})."
             f"{caution}",
             "success",
             row_of(place),
@@ -227,7 +227,7 @@ def _sensitivity(c: Contents) -> Iterator[Statement]:
             yield Statement(
                 f"{row['run']}, “{row['criterion']}”: probability {probability_words(row['probability'])} against "
                 f"{row['threshold']:g}, {row['answer']}; median "
-                f"{estimate(row['median'], row['lower'], row['upper'])} {row['unit']} ({row['interval']})."
+                f"{difference(row['median'], row['lower'], row['upper'])} {row['unit']} ({row['interval']})."
                 + ("" if row["run"] == c.run.name else changed),
                 "sensitivity_runs",
                 row_of(place),

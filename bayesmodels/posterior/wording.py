@@ -45,8 +45,30 @@ def estimate(median: float, lower: float, upper: float) -> str:
     """
     if not all(math.isfinite(value) for value in (median, lower, upper)):
         return f"{cell(median)} ({cell(lower)} to {cell(upper)})"
-    width = upper - lower
-    decimals = 3 if width <= 1e-9 else int(np.clip(1 - math.floor(math.log10(width)), 0, 4))
+    return _with_decimals(median, lower, upper, _deserved(upper - lower))
+
+
+def difference(median: float, lower: float, upper: float) -> str:
+    """As `estimate`, of what may have either sign: limits that leave zero out are not rounded to it.
+
+    >>> difference(-0.1, -0.196, -0.004), difference(-0.1, -0.204, 0.004)
+    ('−0.100 (−0.196 to −0.004)', '−0.10 (−0.20 to 0.00)')
+    """
+    if not all(math.isfinite(value) for value in (median, lower, upper)) or lower <= 0 <= upper:
+        return estimate(median, lower, upper)
+    nearest = min(abs(lower), abs(upper))
+    decimals = _deserved(upper - lower)
+    while decimals < 6 and round(nearest, decimals) == 0:
+        decimals += 1
+    return _with_decimals(median, lower, upper, decimals)
+
+
+def _deserved(width: float) -> int:
+    """Decimals that an interval's width deserves."""
+    return 3 if width <= 1e-9 else int(np.clip(1 - math.floor(math.log10(width)), 0, 4))
+
+
+def _with_decimals(median: float, lower: float, upper: float, decimals: int) -> str:
     return f"{fixed(median, decimals)} ({fixed(lower, decimals)} to {fixed(upper, decimals)})"
 
 

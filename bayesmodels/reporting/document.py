@@ -91,6 +91,14 @@ CHAPTERS: tuple[Chapter, ...] = (
 """Chapters of a report, in the order of its page."""
 
 
+class Tables(dict[str, pd.DataFrame]):
+    """Tables by name; an unknown name is answered with those that there are."""
+
+    def __missing__(self, name: str) -> pd.DataFrame:
+        """Refuse a name that is not there."""
+        raise KeyError(f"no table {name!r}; there are {', '.join(self) or 'none'}")
+
+
 @dataclass(frozen=True, repr=False)
 class Report:
     """What a posterior says.
@@ -305,7 +313,7 @@ def report(
             *chain.from_iterable(_sections(chapter, reading) for chapter in shown),
             *_left_out(reading, chapters),
         ),
-        tables={"curves": pd.DataFrame(), **reading.tables},
+        tables=Tables({"curves": pd.DataFrame(), **reading.tables}),
         figures=reading.figures,
         summary=summary(reading, summaries),
         stamp=reading.context.stamp,

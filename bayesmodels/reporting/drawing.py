@@ -324,6 +324,8 @@ class LazyFigures(Mapping[str, Figure]):
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure, drawing it the first time."""
+        if name not in self._makers:
+            raise KeyError(f"no figure {name!r}; there are {', '.join(self._makers) or 'none'}")
         if name not in self._made:
             self._made[name] = laid_out(self._makers[name]())
         return self._made[name]

@@ -79,10 +79,10 @@ class _TableSection(BaseModel):
 
     model_config = _STRICT
 
-    packaged: ClassVar[str]
+    packaged: ClassVar[dict[str, set[str]]]
+    """The package's own tables, each with the keys that are used with it and not with a file."""
     required_of_files: ClassVar[set[str]] = set()
     only_of_files: ClassVar[set[str]]
-    only_of_packaged: ClassVar[set[str]]
 
     name: str | None = None
     table: str
@@ -94,14 +94,16 @@ class _TableSection(BaseModel):
 
     @model_validator(mode="after")
     def _keys_fit_the_table(self) -> _TableSection:
-        if not self.is_file and self.table != self.packaged:
-            raise ValueError(f"expected table = a .csv or .parquet file, or {self.packaged!r}, got {self.table!r}")
+        if not self.is_file and self.table not in self.packaged:
+            own = " or ".join(map(repr, self.packaged))
+            raise ValueError(f"expected table = a .csv or .parquet file, or {own}, got {self.table!r}")
         given = self.model_fields_set
         missing = sorted(self.required_of_files - given) if self.is_file else []
-        extra = sorted(given & (self.only_of_packaged if self.is_file else self.only_of_files))
+        used = self.only_of_files if self.is_file else self.packaged[self.table]
+        extra = sorted(given & self.only_of_files.union(*self.packaged.values()) - used)
         if missing or extra:
             lines = [f"{name}: expected with a table of one's own, found none" for name in missing]
-            kind = "a table of one's own" if self.is_file else f"table = {self.packaged!r}"
+            kind = "a table of one's own" if self.is_file else f"table = {self.table!r}"
             raise ValueError("\n".join([*lines, *(f"{name}: not used with {kind}; delete it" for name in extra)]))
         return self
 
@@ -109,8 +111,9 @@ class _TableSection(BaseModel):
 class DataSection(_TableSection):
     """`[data]`: published visit-level means.
 
-    Either ``table = "valor_visits"``, the package's own, with `series` and what
-    `bayesmodels.study.evidence.means_table` takes; or ``table = "means.csv"``, a file of one's own, with
+    Either a table of the package's own: ``table = "valor_visits"``, with `series` and what
+    `bayesmodels.study.evidence.means_table` takes, or ``table = "healey_cnmau8_alsfrs_visits"``, with `placebo` and
+    what `bayesmodels.study.evidence.cnm_au8_means` takes. Or ``table = "means.csv"``, a file of one's own, with
     `drug_start_week` and `reference_group`, and with `distinct_labels` where labels that look like spellings of one
     are not.
 
@@ -119,17 +122,19 @@ class DataSection(_TableSection):
     name : str, optional
         Name of the data; the file's unless given.
     table : str
-        The package's own table, or a path.
+        A table of the package's own, or a path.
     series : str, list of str, or table of (first, last)
-        Of the package's table: series to take, each within first and last week where these are given.
+        Of VALOR: series to take, each within first and last week where these are given.
+    placebo : {"shared", "regimen"}, optional
+        Of CNM-Au8: the placebo persons of all regimens of the platform (the default), or of the drug's own.
     until_week : float, optional
-        Of the package's table: later means are left out.
+        Of the package's tables: later means are left out.
     outcomes, strata : list of str, optional
-        Of the package's table: which to take; by default all that the series have.
+        Of VALOR: which to take; by default all that the series have.
     digitised : {"keep", "drop", "inflate"}, optional
-        Of the package's table, means read off a figure: kept, left out, or with the reading error added.
+        Of VALOR, means read off a figure: kept, left out, or with the reading error added.
     delayed_start_week : float, optional
-        Of the package's table: when the delayed group starts the drug.
+        Of VALOR: when the delayed group starts the drug.
     drug_start_week : table of float
         Of a file: start group to the week of its drug start, inf for never.
     reference_group : str
@@ -138,12 +143,15 @@ class DataSection(_TableSection):
         Of a file: labels that look like spellings of one and are not.
     """
 
-    packaged = "valor_visits"
+    packaged = {
+        "valor_visits": {"series", "until_week", "outcomes", "strata", "digitised", "delayed_start_week"},
+        "healey_cnmau8_alsfrs_visits": {"placebo", "until_week"},
+    }
     required_of_files = {"drug_start_week", "reference_group"}
     only_of_files = {"drug_start_week", "reference_group", "distinct_labels"}
-    only_of_packaged = {"series", "until_week", "outcomes", "strata", "digitised", "delayed_start_week"}
 
     series: str | tuple[str, ...] | dict[str, tuple[float, float]] | None = None
+    placebo: Literal["shared", "regimen"] | None = None
     until_week: float | None = Field(None, gt=0)
     outcomes: tuple[str, ...] | None = None
     strata: tuple[str, ...] | None = None
@@ -160,9 +168,9 @@ class DataSection(_TableSection):
             from bayesmodels.study import read_means
 
             return read_means(folder / self.table, **options)
-        from bayesmodels.study.evidence import means_table
+        from bayesmodels.study.evidence import cnm_au8_means, means_table
 
-        return means_table(**options)
+        return means_table(**options) if self.table == "valor_visits" else cnm_au8_means(**options)
 
 
 class TrialsSection(_TableSection):
@@ -194,12 +202,11 @@ class TrialsSection(_TableSection):
         Of a file: labels that look like spellings of one and are not.
     """
 
-    packaged = "als_trials"
+    packaged = {"als_trials": {"valor"}}
     only_of_files = {
         "surrogate", "outcome", "surrogate_unit", "outcome_unit", "surrogate_good", "outcome_good", "surrogate_measure",
         "outcome_measure", "distinct_labels",
     }  # fmt: skip
-    only_of_packaged = {"valor"}
 
     one_sided: Literal["unused", "used"] = "unused"
     valor: Literal["whole", "strata"] | None = None

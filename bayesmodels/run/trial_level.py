@@ -11,7 +11,6 @@ from typing import Any
 from bayesmodels.errors import BadConfig, BadInput
 from bayesmodels.run.config import TRIAL_LEVEL, Config, config_of
 from bayesmodels.run.job import RunResult, Tell, run, to_stderr
-from bayesmodels.run.sections import TrialsSection
 from bayesmodels.study.checks.labels import as_toml
 
 ALS = "als"
@@ -92,7 +91,7 @@ def run_trial_level(
 
         if goods:
             raise BadInput(f"{_options(goods)}: not used with the packaged ALS table, where they are known")
-        data = {"table": TrialsSection.packaged, "name": "ALS trials"}
+        data = {"table": "als_trials", "name": "ALS trials"}
         scales = {k: SCALES[k.removesuffix("_scale")] if v is None else v for k, v in scales.items()}
     if (new_effect is None) != (new_se is None):
         raise BadInput("--new-effect, --new-se: expected both or neither; --new-se 0 where the effect is known")

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from bayesmodels.posterior.intervals import probability
-from bayesmodels.posterior.wording import chance, estimate
+from bayesmodels.posterior.wording import chance, difference, estimate
 from bayesmodels.surrogacy.settings import CutOffs
 from bayesmodels.surrogacy.verdict import LONGER_CHAINS, NOT_CONVERGED, Answer, Rung, Verdict
 
@@ -67,7 +67,7 @@ def response_verdict(
     needed = cut_offs.effect_probability
     bar = f"more than {region:g} {unit}" if region else "at all"
     reasons = (
-        f"Effect on {surrogate}, {where}, + favours the drug: {estimate(median, lower, upper)} {unit}.",
+        f"Effect on {surrogate}, {where}, + favours the drug: {difference(median, lower, upper)} {unit}.",
         f"Probability {chance(shown)} that the drug improves it {bar}; needed {needed:g}.",
     )
     answer: Answer

@@ -7,7 +7,7 @@ import pytest
 from fake import GROUPS, fake_posterior
 
 from bayesmodels.posterior.context import Outcome, read_context
-from bayesmodels.posterior.wording import as_percent, cell, chance, estimate
+from bayesmodels.posterior.wording import as_percent, cell, chance, difference, estimate
 from bayesmodels.reporting.chapter import read
 from bayesmodels.reporting.chapters.convergence import convergence_table
 from bayesmodels.reporting.chapters.curves import curve_figure
@@ -89,6 +89,15 @@ def test_direction_when_the_reference_starts_first():
 def test_words():
     assert estimate(0.1, -0.04, 0.26) == "0.10 (−0.04 to 0.26)"
     assert estimate(0.0, 0.0, 0.0) == "0.000 (0.000 to 0.000)"
+
+
+def test_limits_that_leave_zero_out_are_not_rounded_to_it():
+    assert estimate(-0.1, -0.196, -0.004) == "−0.10 (−0.20 to 0.00)"
+    assert difference(-0.1, -0.196, -0.004) == "−0.100 (−0.196 to −0.004)"
+    assert difference(0.1, 0.0004, 0.2) == "0.1000 (0.0004 to 0.2000)"
+    assert difference(-0.1, -0.204, 0.004) == estimate(-0.1, -0.204, 0.004)
+    assert difference(0.4, 0.2, 0.6) == estimate(0.4, 0.2, 0.6)
+    assert difference(1.0, 0.0, 2.0) == estimate(1.0, 0.0, 2.0)
     assert as_percent(Outcome("f", scale="identity"), 1, 0, 2) == ""
     assert as_percent(Outcome("n", scale="log"), 0.1, -0.1, 0.3) == "11 % higher (10 % lower to 35 % higher)"
     assert [chance(p) for p in (0.0, 1.0, 0.123)] == ["< 0.01", "> 0.99", "0.12"]

@@ -258,6 +258,23 @@ def test_a_difference_is_told_once_where_both_points_are_one_week(tree):
     assert len(lines) == len(set(lines)) == 2
 
 
+def test_means_published_without_standard_errors_are_not_said_to_have_intervals(tree):
+    assert "(markers, with 95 % confidence intervals) are of those still followed" in report(tree).html
+    bare = tree.copy()
+    bare["observed_summary"] = bare["observed_summary"].to_dataset().assign(se=lambda cells: cells["se"] * np.nan)
+    assert "(markers, whose standard errors are not known) are of those still followed" in report(bare).html
+
+
+def test_an_unknown_figure_or_table_is_answered_with_those_there_are(saved):
+    made = saved[1]
+    with pytest.raises(KeyError, match=r"no figure 'curve_alsfrs_r'; there are .*curve_alsfrs_r_all"):
+        made.figures["curve_alsfrs_r"]
+    with pytest.raises(KeyError, match=r"no table 'effect'; there are curves, .*effects"):
+        made.tables["effect"]
+    assert made.figures.get("curve_alsfrs_r") is None
+    assert "effect" not in made.tables
+
+
 def test_a_notebook_shows_a_figure_without_being_told(saved):
     figure = saved[1].figures["curve_alsfrs_r_all"]
     assert figure._repr_png_().startswith(b"\x89PNG")

@@ -101,7 +101,7 @@ class MeansRows:
         Months since randomisation.
     stratum, start_group : tuple of str (cell,)
     persons : array (cell,)
-        Randomised persons of the cell's arm.
+        Persons in the cell's mean; of a stratum of a mean over strata, those of its arm.
     weights : array (row, cell)
         A row's mean is `weights @ cell means`; the rows of a stratum pick one cell.
     standard_error : array (row,)

@@ -61,7 +61,7 @@ class Arms:
     strata : tuple of str
         `("all",)` for a trial published as a whole.
     persons : dict
-        (stratum, start group) to number randomised.
+        (stratum, start group) to the persons of the largest mean.
     drug_start_week : dict
         Start group to week, inf for never.
     """
@@ -125,8 +125,12 @@ def rows_of(frame: pd.DataFrame, arms: Arms, mixture: Mixture) -> MeansRows:
         Weights of the strata in rows of all randomised.
     """
     cells: dict[tuple[str, str, float], int] = {}
+    measured: dict[tuple[str, str, float], float] = {}
     entries = []
-    for row, (label, group, week) in enumerate(zip(frame["stratum"], frame["start_group"], frame["week"], strict=True)):
+    columns = (frame[name] for name in ("stratum", "start_group", "week", "n"))
+    for row, (label, group, week, n) in enumerate(zip(*columns, strict=True)):
+        if label in arms.strata:
+            measured[label, group, float(week)] = float(n)
         parts: tuple[str, ...] = (label,) if label in arms.strata else arms.strata
         shares = (1.0,) if label in arms.strata else arms.shares(group if mixture == "own" else None)
         for part, share in zip(parts, shares, strict=True):
@@ -138,7 +142,7 @@ def rows_of(frame: pd.DataFrame, arms: Arms, mixture: Mixture) -> MeansRows:
         months=np.array([months(week) for _, _, week in cells]),
         stratum=tuple(part for part, _, _ in cells),
         start_group=tuple(group for _, group, _ in cells),
-        persons=np.array([arms.persons[part, group] for part, group, _ in cells]),
+        persons=np.array([measured.get(cell, arms.persons[cell[:2]]) for cell in cells]),
         weights=weights,
         standard_error=frame["se"].to_numpy(dtype=float, na_value=np.nan),
         reading_error=_reading_error(frame),

@@ -36,7 +36,7 @@ class PublishedMeansModel(Described, BaseModel):
     type : str
         Name in a configuration.
     outcomes : sequence of MeansOutcome
-        Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`), or tables of fields.
+        Or preset names (`valor_nfl_plasma`, `valor_alsfrs_r`, `cnm_au8_alsfrs_r`), or tables of fields.
     mixture : {"common", "own"}
         Weights of the strata in rows of all randomised: the trial's, or the start group's own.
     curve_weeks : tuple of float

@@ -1,8 +1,9 @@
-"""Outcomes of published means ready to use: VALOR's, with plug-in spreads and priors that reproduced its means.
+"""Outcomes of published means ready to use: VALOR's and CNM-Au8's, with plug-in spreads and priors.
 
-Source of every number: trial fits to the published visit-level means, by a program not kept with the package. The
+Source of VALOR's numbers: trial fits to the published visit-level means, by a program not kept with the package. The
 spreads, the start of the delayed group's drug and the deceleration were chosen with later data in view: predictions
-of later visits are not a pure held-out test.
+of later visits are not a pure held-out test. CNM-Au8's spreads are those that the trial's analysis plan took from an
+earlier database, and no effect of its own went into its priors.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from bayesmodels.errors import BadConfig
 from bayesmodels.models.presets import replaced
 from bayesmodels.models.published_means.covariance import MeansSpread, StratumSpread
 from bayesmodels.models.published_means.outcome import MeansOutcome
@@ -42,6 +44,12 @@ ALSFRS_R_SPREAD = MeansSpread(
     ),
     reading_error=0.05,
     source=SOURCE,
+)
+HEALEY_ALSFRS_R_SPREAD = MeansSpread(
+    strata=(StratumSpread(stratum="all", rate_sd=0.76, random_walk_sd=0.0, residual_sd=1.77),),
+    reading_error=0.04,
+    baseline_share=1.0,
+    source="PRO-ACT placebo, n 2175, HEALEY SAP appendix I (als_population_parameters); means are printed to .1",
 )
 
 
@@ -107,6 +115,40 @@ def valor_alsfrs_r(
     )
 
 
+def cnm_au8_alsfrs_r(
+    effect: Literal["slope_change", "proportional_slowing", "none"] = "slope_change",
+) -> MeansOutcome:
+    """ALSFRS-R of CNM-Au8 in HEALEY, change from baseline in points over 24 weeks (`evidence.cnm_au8_means`).
+
+    Parameters
+    ----------
+    effect : {"slope_change", "proportional_slowing", "none"}
+        From the first dose on, without a lag: a change of the slope in points a month, as the trial reports it; the
+        share of the decline that the drug removes; or nothing.
+    """
+    effects: dict[str, BaseModel] = {
+        "slope_change": SlopeChange(
+            size=Normal(mean=0, sd=0.5, source="half the natural decline of about 1 point a month")
+        ),
+        "proportional_slowing": ProportionalSlowing(
+            share=Normal(mean=0, sd=0.5, source="as likely harm as benefit, wide"), correlation=1.0, group_sd=0.0
+        ),
+        "none": NoEffect(),
+    }
+    if effect not in effects:
+        raise BadConfig(f"effect of CNM-Au8: expected {', '.join(effects)}, got {plain(repr(effect))}")
+    return MeansOutcome(
+        name="alsfrs_r",
+        unit="points",
+        scale="identity",
+        good_direction="up",
+        rate=Normal(mean=-1.0, sd=0.5, source="PRO-ACT placebo -1.03 a month; wide"),
+        course=Linear(),
+        effect=effects[effect],
+        spread=HEALEY_ALSFRS_R_SPREAD,
+    )
+
+
 def _function_effect(effect: FunctionEffect, course: str, lag: LogNormal) -> BaseModel:
     match effect:
         case "proportional_slowing":
@@ -123,7 +165,11 @@ def _function_effect(effect: FunctionEffect, course: str, lag: LogNormal) -> Bas
             return NoEffect()
 
 
-MEANS_PRESETS: dict[str, Callable[[], MeansOutcome]] = {"valor_nfl_plasma": valor_nfl, "valor_alsfrs_r": valor_alsfrs_r}
+MEANS_PRESETS: dict[str, Callable[[], MeansOutcome]] = {
+    "valor_nfl_plasma": valor_nfl,
+    "valor_alsfrs_r": valor_alsfrs_r,
+    "cnm_au8_alsfrs_r": cnm_au8_alsfrs_r,
+}
 """Outcomes by the name that a configuration gives as `preset`."""
 
 

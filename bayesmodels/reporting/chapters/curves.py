@@ -77,13 +77,22 @@ class Curves(Chapter):
             [
                 missing_data(reading.context),
                 f"Curves are solid while half of every {arm} is still observed and dashed after. Observed means "
-                "(markers, with 95 % confidence intervals) are of those still followed, the curves of everyone; they "
-                "may part where persons leave.",
+                f"({_markers(reading)}) are of those still followed, the curves of everyone; they may part where "
+                "persons leave.",
             ],
             {},
             pictures,
             "All curves are in curves.csv.",
         )
+
+
+def _markers(reading: Reading) -> str:
+    """What the marks of observed means are; of published means standard errors may not be known."""
+    if "observed_summary" not in reading.tree.children:
+        return "markers"
+    errors = reading.tree["observed_summary"]["se"].where(reading.tree["observed_summary"]["mean"].notnull())
+    known = bool(errors.notnull().any())
+    return f"markers, {'with 95 % confidence intervals' if known else 'whose standard errors are not known'}"
 
 
 def curve_table(reading: Reading) -> pd.DataFrame:

@@ -30,7 +30,7 @@ from bayesmodels.posterior.intervals import (
     probability,
 )
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors, with_errors
-from bayesmodels.posterior.wording import as_percent, chance_of, estimate, percents, places, signed
+from bayesmodels.posterior.wording import as_percent, chance_of, difference, estimate, percents, places, signed
 from bayesmodels.reporting.chapter import Chapter, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.drawing import COLOURS, add_title, interval_rows, new_panel
 from bayesmodels.reporting.first_screen import LEARNED, PARTLY, how_learned
@@ -71,7 +71,7 @@ class Effects(Chapter):
                 {
                     "Outcome": f"{outcome.label}, {stratum_label(row['stratum'])}" if row["stratum"] else outcome.label,
                     "Effect": _effect_name(row, context),
-                    f"Posterior median ({label})": estimate(*numbers),
+                    f"Posterior median ({label})": (difference if row["direction"] else estimate)(*numbers),
                     f"Prior median ({label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
                     "Unit": row["unit"],
                     "In percent": percents(*numbers) if row["unit"] == "ln" and row["direction"] else "",
@@ -308,7 +308,7 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
             "More persons in both would change this.",
         )
     text = (
-        f"{outcome.label}{where}: {said} {estimate(*numbers)} {row['unit']}"
+        f"{outcome.label}{where}: {said} {(difference if row['direction'] else estimate)(*numbers)} {row['unit']}"
         f"{f', that is {percent}' if percent else ''}{direction}."
     )
     error = error_in_brackets(row[ERROR])

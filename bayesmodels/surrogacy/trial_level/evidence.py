@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayesmodels.posterior.wording import estimate, fixed
+from bayesmodels.posterior.wording import difference, fixed
 from bayesmodels.study.measures import DEFAULT, MEASURES, EffectMeasure
 from bayesmodels.surrogacy.trial_level.direction import direction
 from bayesmodels.surrogacy.trial_level.draws import TrialDraws, limits
@@ -105,7 +105,7 @@ class TrialEvidence:
             Median, lower and upper limit.
         """
         ratio = self.measure(end).ratio
-        text = f"{estimate(*values)} {self.units[end]}".strip()
+        text = f"{difference(*values)} {self.units[end]}".strip()
         return f"{text}, {ratio} {as_ratio(values)}" if ratio else text
 
     def number(self, end: str, value: float) -> str:

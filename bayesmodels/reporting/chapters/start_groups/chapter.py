@@ -16,7 +16,7 @@ from bayesmodels.posterior.differences import differences
 from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, WITHIN_LIMITS, all_persons
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors
-from bayesmodels.posterior.wording import as_percent, chance, estimate, percents, signed, weeks_saved
+from bayesmodels.posterior.wording import as_percent, chance, difference, estimate, percents, signed, weeks_saved
 from bayesmodels.reporting.chapter import Chapter, Layouts, LeadLines, Makers, Needs, Reading, Tables
 from bayesmodels.reporting.chapters.start_groups.after_switch import (
     SETTLED,
@@ -141,7 +141,7 @@ def _difference_section(reading: Reading) -> Section:
         shown = {
             **_labels(context, row),
             "When": f"week {row['week']:g}, {_point(row['point'], reading)}",
-            f"Difference ({settings.interval_label})": estimate(*numbers),
+            f"Difference ({settings.interval_label})": difference(*numbers),
             "Unit": outcome.unit,
             "In percent": percents(*numbers) if outcome.scale == "log" else "",
             f"P(favours {context.sides[0]})": chance_or_why(row),
@@ -213,7 +213,7 @@ def _latent(reading: Reading, row: dict[str, Any]) -> str:
     if reading.context.free_baseline:
         draws = draws - flat(reading.posterior("latent_difference").sel(where | {"week": 0.0}))
     numbers = summarise(draws, reading.prob)
-    return estimate(*(float(numbers[edge]) for edge in ("median", "lower", "upper")))
+    return difference(*(float(numbers[edge]) for edge in ("median", "lower", "upper")))
 
 
 def _randomisation_section(reading: Reading) -> Section:
@@ -222,7 +222,7 @@ def _randomisation_section(reading: Reading) -> Section:
     rows = [
         {
             **_labels(context, row),
-            f"Difference at week 0 ({label})": estimate(*(row[edge] for edge in ("median", "lower", "upper"))),
+            f"Difference at week 0 ({label})": difference(*(row[edge] for edge in ("median", "lower", "upper"))),
             "Unit": row["unit"],
         }
         for row in reading.tables["at_randomisation"].to_dict("records")
@@ -351,7 +351,7 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
     percent = as_percent(outcome, *numbers)
     return (
         f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
-        f"{row['week']:g}{f' ({"; ".join(said)})' if said else ''}: {estimate(*numbers)} {outcome.unit}"
+        f"{row['week']:g}{f' ({"; ".join(said)})' if said else ''}: {difference(*numbers)} {outcome.unit}"
         f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
         f"{chance(row['probability_favours'])} that it favours {contrast.early}.{error_in_brackets(row[ERROR])}"
     )

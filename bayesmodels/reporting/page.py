@@ -44,7 +44,7 @@ class Section:
         Plain text; markup is escaped.
     tables : mapping of str to DataFrame
         Caption to table. The index is not shown. The first column heads its row. Numbers are rounded for reading
-        (`cell`); give strings to choose the digits.
+        (`cell`); give strings to choose the digits. A column that is "" in every row is left out.
     figures : sequence of Picture
     note : str
         Small print below: estimand, units, source.
@@ -58,6 +58,11 @@ class Section:
     figures: Sequence[Picture] = ()
     note: str = ""
     collapsed: bool = False
+
+    def __post_init__(self) -> None:
+        """Leave out columns without a word in them."""
+        kept = {caption: table.loc[:, _said(table)] for caption, table in self.tables.items()}
+        object.__setattr__(self, "tables", kept)
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,11 @@ def _environment() -> Environment:
     )
     environment.filters |= {"cell": cell, "inline": _inline, "anchor": _anchor, "numeric": _numeric_columns}
     return environment
+
+
+def _said(table: pd.DataFrame) -> list[bool]:
+    """Which columns say something in some row; all of them where there are no rows."""
+    return [not len(table) or any(value != "" for value in table[name]) for name in table.columns]
 
 
 def _inline(picture: Picture) -> str:

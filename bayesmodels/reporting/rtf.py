@@ -25,11 +25,11 @@ LONGEST_SLUG = 50
 MOST_WEIGHT = 34
 """Characters of a cell that make its column no wider."""
 
-PADDING = 5
+PADDING = 3
 """Characters that the sides of a cell, and a wider font of the reader's, take."""
 
-PORTRAIT = 90
-"""Characters of all columns up to which a table stands upright."""
+ROOM = {"portrait": 95, "landscape": 130}
+"""Characters of all columns that a line holds."""
 
 MARGINS = (0.75, 0.75, 1.0, 0.75, 0.5, 0.4)
 """Inches: left, right, top, bottom, header, footer."""
@@ -121,10 +121,8 @@ def _rtf(heads: Sequence[str], table: pd.DataFrame, notes: Sequence[str], source
     import rtflite
 
     text = shown(table)
-    widths = _widths(text)
-    numeric = [all(_is_number(value) for value in text[name]) for name in text.columns]
-    sides = ["c" if number else "l" for number in numeric]
-    orientation = "portrait" if sum(widths) <= PORTRAIT else "landscape"
+    sides = ["c" if _are_numbers(text[name]) else "l" for name in text.columns]
+    orientation, widths = _widths(text)
     width, lines = PAGES[orientation]
     small = {"text_font_size": FONT_SIZE, "text_convert": False}
     columns = {"col_rel_width": widths, "text_justification": sides, **small}
@@ -148,14 +146,28 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:LONGEST_SLUG].strip("_")
 
 
-def _widths(text: pd.DataFrame) -> list[float]:
-    """Relative widths of the columns: by the longest cell up to a limit, and so that no word is broken."""
-    found = []
+def _widths(text: pd.DataFrame) -> tuple[str, list[float]]:
+    """How the page lies, and the characters of each column.
+
+    A column is as wide as its longest cell, up to a limit. Where a line has no room for all, columns give up what they
+    have beyond their longest word, columns of numbers beyond their longest number, so that neither is broken as long as
+    these alone have room.
+    """
+    least, wanted = [], []
     for name in text.columns:
         words = [len(word) for value in (str(name), *text[name]) for word in value.split()]
         cells = max((len(value) for value in text[name]), default=0)
-        found.append(float(max(max(words, default=0) + PADDING, min(cells, MOST_WEIGHT))))
-    return found
+        whole = max(words, default=0) if not _are_numbers(text[name]) else max(cells, *words)
+        least.append(whole + PADDING)
+        wanted.append(max(least[-1], min(cells, MOST_WEIGHT)))
+    orientation = "portrait" if sum(wanted) <= ROOM["portrait"] else "landscape"
+    spare = sum(wanted) - sum(least)
+    share = 1.0 if not spare else min(max((ROOM[orientation] - sum(least)) / spare, 0.0), 1.0)
+    return orientation, [low + share * (high - low) for low, high in zip(least, wanted, strict=True)]
+
+
+def _are_numbers(column: pd.Series) -> bool:
+    return all(_is_number(value) for value in column)
 
 
 def _is_number(value: str) -> bool:

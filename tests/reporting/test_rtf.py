@@ -15,7 +15,7 @@ from bayesmodels.posterior.archive import save
 from bayesmodels.posterior.wording import estimate
 from bayesmodels.reporting import Section, report, rtf
 from bayesmodels.reporting.document import require_rtflite
-from bayesmodels.reporting.rtf import LIBRARY, rtf_files, shown
+from bayesmodels.reporting.rtf import LIBRARY, ROOM, _widths, rtf_files, shown
 
 ABOUT = {"version": "0.1.0", "model": "longitudinal", "data": {"name": "made up", "digest": "0123"}, "run": "made-up-1"}
 
@@ -110,3 +110,21 @@ def test_without_the_extra_the_command_says_what_to_install(tmp_path, monkeypatc
     assert done.exit_code == 2
     assert "bayesmodels[submission]" in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_columns_give_up_room_but_no_word_and_no_number_is_broken():
+    long = "those who left go on as those who stayed"
+    table = pd.DataFrame({f"text {k}": [long, "short"] for k in range(5)} | {"number": ["−0.9 (−2.8 to 1.1)", "–"]})
+    orientation, widths = _widths(table)
+    assert orientation == "landscape"
+    assert sum(widths) == pytest.approx(ROOM["landscape"])
+    assert widths[-1] > len("−0.9 (−2.8 to 1.1)")
+    assert all(len("stayed") < width < len(long) for width in widths[:-1])
+    assert _widths(table[["text 0", "number"]])[0] == "portrait"
+
+
+def test_a_column_without_a_word_is_left_out():
+    table = pd.DataFrame({"Outcome": ["a", "b"], "In percent": ["", ""], "Median": ["–", "1"]})
+    section = Section("title", tables={"caption": table, "empty": table.iloc[:0]})
+    assert list(section.tables["caption"]) == ["Outcome", "Median"]
+    assert list(section.tables["empty"]) == ["Outcome", "In percent", "Median"]

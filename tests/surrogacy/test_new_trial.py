@@ -1,5 +1,7 @@
 """Prediction for a new trial against importance sampling from the prior, and numerical integration of t effects."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -72,6 +74,22 @@ def test_an_estimate_without_information_changes_no_draw(posterior):
     assert effective == pytest.approx(20_000, rel=1e-6)
     plain = posterior.of_a_trial(0.0, 1e4)
     assert vague.interval(0.9) == pytest.approx(plain.interval(0.9), abs=1e-6)
+
+
+@pytest.mark.parametrize("degrees_of_freedom", [np.inf, 4.0])
+def test_few_draws_are_spent_where_the_weights_are(posterior, degrees_of_freedom):
+    """A thousand draws by weight are less than half as far from all 20,000 as a thousand evenly spaced, by median."""
+    draws = replace(posterior, degrees_of_freedom=degrees_of_freedom)
+    every, effective = weighted(draws, *NEW)
+    few, of_all = weighted(draws, *NEW, most=1000)
+    assert of_all == effective
+    limits, off = np.array(every.interval(0.8)), []
+    for start in range(5):
+        even, of_even = weighted(draws.chosen(np.arange(start, 20_000, 20)), *NEW)
+        assert len(few.mean) <= len(even.mean)
+        assert of_even < effective / 10
+        off.append(np.abs(even.interval(0.8) - limits).max())
+    assert np.abs(few.interval(0.8) - limits).max() < 0.5 * np.median(off)
 
 
 def test_the_density_of_an_estimate_under_t_effects_is_the_integral_over_their_scale():

@@ -123,12 +123,16 @@ class TrialDraws:
     def thinned(self, most: int) -> TrialDraws:
         """At most so many draws, evenly spaced."""
         step = max(1, -(-len(self.rho) // most))
+        return self.chosen(np.arange(0, len(self.rho), step))
+
+    def chosen(self, places: npt.NDArray[np.intp]) -> TrialDraws:
+        """The draws at these places."""
         return TrialDraws(
-            self.mean_s[::step],
-            self.mean_t[::step],
-            self.sd_s[::step],
-            self.sd_t[::step],
-            self.rho[::step],
+            self.mean_s[places],
+            self.mean_t[places],
+            self.sd_s[places],
+            self.sd_t[places],
+            self.rho[places],
             self.degrees_of_freedom,
         )
 

@@ -196,8 +196,9 @@ def prediction_of(evidence: TrialEvidence, trial: NewTrial, prob: float = 0.95) 
     good, ratio = evidence.good["outcome"], evidence.measure("outcome").ratio
     rows = []
     for given, draws in (("the table", evidence.draws), ("prior alone", evidence.prior)):
-        few = draws.thinned(MOST_DRAWS["normal" if np.isinf(draws.degrees_of_freedom) else "t"])
-        kind, effective = weighted(few, effect, se)
+        most = MOST_DRAWS["normal" if np.isinf(draws.degrees_of_freedom) else "t"]
+        few = draws.thinned(most)
+        kind, effective = weighted(draws, effect, se, most)
         for assumes, mixture, n in (
             (OF_THEIR_KIND, kind, effective),
             (AT_FACE_VALUE, few.predicted(effect, se), float(len(few.rho))),
@@ -215,22 +216,35 @@ def prediction_of(evidence: TrialEvidence, trial: NewTrial, prob: float = 0.95) 
     return TrialPrediction(trial, pd.DataFrame(rows, columns=columns), evidence, prob, _dominated(evidence))
 
 
-def weighted(draws: TrialDraws, surrogate_effect: float, surrogate_se: float) -> tuple[Mixture, float]:
+def weighted(
+    draws: TrialDraws, surrogate_effect: float, surrogate_se: float, most: int = 20_000
+) -> tuple[Mixture, float]:
     """Distribution of the true outcome effect of a trial of their kind, and the effective number of draws behind it.
+
+    Every draw is weighted. Where there are more than `most`, these are chosen among them, in the order of the effect
+    that they expect, at equal steps of the sum of their weights: draws of t effects are dear, and few must do.
 
     Parameters
     ----------
     draws : TrialDraws
     surrogate_effect, surrogate_se : float
         Estimate; it informs the draws, too, by its density under each.
+    most : int
+        Draws in the mixture.
     """
-    mixture = draws.of_a_trial(surrogate_effect, surrogate_se)
     log_weight = draws.log_density(surrogate_effect, surrogate_se)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
+    effective = float(1 / np.sum(weight**2))
+    if len(weight) > most:
+        order = np.argsort(draws.intercept + draws.slope * surrogate_effect)
+        steps = np.searchsorted(np.cumsum(weight[order])[:-1], (np.arange(most) + 0.5) / most)
+        places, times = np.unique(order[steps], return_counts=True)
+        draws, weight = draws.chosen(places), times / most
+    mixture = draws.of_a_trial(surrogate_effect, surrogate_se)
     per_draw = len(mixture.weight) // len(weight)
     scaled = mixture.weight * np.repeat(weight * len(weight), per_draw)
-    return Mixture(mixture.mean, mixture.sd, scaled / scaled.sum()), float(1 / np.sum(weight**2))
+    return Mixture(mixture.mean, mixture.sd, scaled / scaled.sum()), effective
 
 
 def _beyond(mixture: Mixture, margin: float, sign: float) -> float:

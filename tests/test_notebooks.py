@@ -35,5 +35,20 @@ def test_the_example_study_is_what_its_readme_says():
     assert study.controlled_week == 30
 
 
+def test_the_example_lets_surrogate_and_outcome_go_together_and_is_told_where_it_does_not(tmp_path):
+    text = (
+        (EXAMPLES / "trial.toml")
+        .read_text(encoding="utf-8")
+        .replace('"simulated-trial/', f'"{EXAMPLES.as_posix()}/simulated-trial/')
+    )
+    config = tmp_path / "trial.toml"
+    told = "random walks of nfl_plasma and alsfrs_r as independent"
+    for line in ("walk_correlation = 1.0", ""):
+        config.write_text(text.replace("walk_correlation = 1.0", line), encoding="utf-8")
+        problems, warnings = checked(config)
+        assert problems == []
+        assert [told in warning for warning in warnings].count(True) == (line == "")
+
+
 def test_the_example_has_no_problems():
     assert checked(EXAMPLES / "simulated-trial")[0] == []

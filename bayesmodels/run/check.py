@@ -58,6 +58,20 @@ def data_warnings(config: Config, data: Any) -> tuple[Problem, ...]:
     return all_warnings(config.model, data, event_parts(config.model, config.analyses), asked)
 
 
+def independent_walks(config: Config) -> list[str]:
+    """That the random walks of the declared surrogate and outcome are independent: the individual level stays open."""
+    report, model = config.report, config.model
+    pair = {report.surrogate, report.outcome}
+    walking = {k.name for k in getattr(model, "outcomes", ()) if getattr(k, "random_walk_sd", None) is not None}
+    if getattr(model, "walk_correlation", None) != "independent" or not pair <= walking:
+        return []
+    return [
+        f"{config.path.name}: [report] surrogate: the model takes the random walks of {report.surrogate} and "
+        f"{report.outcome} as independent, which alone can keep their R2 within arms so low that the individual level "
+        "is not assessable; walk_correlation = 1.0 under [model] lets them go together"
+    ]
+
+
 def _words(config: Config) -> list[dict[str, str]]:
     """Words for events of the model and of each analysis, each to the label of the events table that it takes."""
     return [events_taken(config.model), *event_parts(config.model, config.analyses).values()]
@@ -95,7 +109,7 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
         return found, doubtful
     try:
         data = config.read()
-        doubtful += data_warnings(config, data)
+        doubtful += [*data_warnings(config, data), *independent_walks(config)]
         checked_model(config, data)
     except BadInput as error:
         found += error.problems

@@ -75,16 +75,28 @@ def nearest_week(weeks: np.ndarray, nominal: np.ndarray) -> np.ndarray:
     return nominal[np.searchsorted(edges, np.asarray(weeks, float), side="left")]
 
 
+def planned(weeks: np.ndarray, nominal: np.ndarray) -> np.ndarray:
+    """Nearest nominal weeks, where the visits lie within their windows; NaN elsewhere."""
+    known = np.isfinite(weeks)
+    nearest = np.full(len(weeks), np.nan)
+    nearest[known] = nearest_week(weeks[known], nominal)
+    return np.where(np.abs(weeks - nearest) <= np.maximum(1.0, WINDOW * nearest), nearest, np.nan)
+
+
 def observed(
     persons: pd.DataFrame, visits: pd.DataFrame, outcomes: Sequence[str], weeks: Sequence[float]
 ) -> pd.DataFrame:
     """Persons still observed: whose last visit with the outcome is at that week or later.
+
+    A visit within the window (`WINDOW`) before a nominal week counts as made then: a person seen at day 251 is observed
+    at week 36.
 
     Returns
     -------
     pandas.DataFrame
         Columns start_group, stratum (each, and "all"), outcome, week, observed, persons, share.
     """
+    nominal = nominal_weeks(visits)
     last = visits.groupby(["outcome", "person"])["week"].max()
     rows = []
     for stratum in dict.fromkeys([*persons["stratum"].unique(), ALL]):
@@ -92,6 +104,7 @@ def observed(
         for group, members in chosen.groupby("start_group", sort=False):
             for outcome in outcomes:
                 final = last[outcome].reindex(members["person"]).to_numpy()
+                final = np.fmax(final, planned(final, nominal))
                 rows += [
                     (group, stratum, outcome, float(week), int((final >= week).sum()), len(members)) for week in weeks
                 ]

@@ -141,8 +141,7 @@ def individual_verdict(
         text = f"The model's prior alone lets {surrogate} and {outcome} go together only weakly within an arm."
         reasons.append(
             f"The prior alone keeps R2 below {cut_offs.individual_refuted:g}: a low R2 is what was put in, as where "
-            "paths of the two outcomes are taken as independent (walk_correlation = 1.0 under [model] lets them go "
-            "together)."
+            "paths of the two outcomes are taken as independent. More persons would not change it."
         )
     elif ratio >= cut_offs.prior_width:
         answer, text = "not assessable", f"These data hardly moved the prior of how {surrogate} goes with {outcome}."
@@ -164,7 +163,10 @@ def individual_verdict(
         "supported": "Persons of another population in whom they do not go together.",
         "not supported": "Longer follow-up, or other persons, in whom they go together.",
         "uncertain": "More persons followed longer with both measured; fewer would not do.",
-        "not assessable": "More persons with repeated measurements of both.",
+        "not assessable": "A model whose prior lets them go together: LongitudinalModel(walk_correlation=1.0), in a "
+        "configuration walk_correlation = 1.0 under [model]."
+        if implied
+        else "More persons with repeated measurements of both.",
     }
     note = "It is no evidence that moving the surrogate moves the outcome: one cause may drive both."
     return Verdict("individual", answer, text, (*reasons, note), (change[answer],))

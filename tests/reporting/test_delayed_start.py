@@ -53,6 +53,23 @@ def test_no_probability_where_groups_are_equal_by_design(tree):
     assert row["withheld"] == "the same in both groups by design"
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.6, "no effect yet in 0.60 of the draws"), (0.4, "")])
+def test_no_probability_while_most_draws_have_no_effect_yet(tree, share, told):
+    later = tree.copy()
+    draws = tree["posterior"].to_dataset()
+    n = round(share * draws.sizes["draw"])
+    where = {"outcome": "alsfrs_r", "week": 12.0, "draw": draws["draw"][:n]}
+    gap = draws["difference"].copy(deep=True)
+    gap.loc[where] = 0.0
+    later["posterior"] = draws.assign(difference=gap)
+    row = one(difference_table(read(later)), outcome="alsfrs_r", week=12.0, **ALL)
+    assert row["withheld"] == told
+    if told:
+        assert math.isnan(row["probability_favours"])
+    else:
+        assert row["probability_favours"] == pytest.approx(0.6)
+
+
 def test_estimand_and_persons_on_every_row(tree):
     table = difference_table(read(tree))
     after = rows(table, outcome="alsfrs_r", week=52.0, **ALL).iloc[0]

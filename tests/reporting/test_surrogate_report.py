@@ -65,6 +65,18 @@ def test_the_rungs_lead_the_page(made):
     assert "drug against placebo" not in page.split("Surrogate: how far")[1]
 
 
+def test_associations_of_persons_stand_beside_their_priors(made):
+    tables = made[0].tables
+    for name in ("surrogacy_slope_r2", "surrogacy_vectors", "surrogacy_correlations"):
+        before = tables[name][["prior_lower", "prior_median", "prior_upper"]].to_numpy()
+        assert (np.diff(before, axis=1) >= 0).all(), name
+    (section,) = (found for found in made[0].sections if found.title == "Surrogate: between persons")
+    assert sum("Prior (95 % ETI)" in table.columns for table in section.tables.values()) == 3
+    alone = persons_posterior()
+    del alone["prior"]
+    assert evaluated(alone).tables["surrogacy_vectors"]["prior_median"].isna().all()
+
+
 def test_what_is_declared_by_default(content):
     assert (content["surrogate_week"], content["outcome_week"]) == (28.0, 28.0)
     assert content["contrast"] == "early - delayed"

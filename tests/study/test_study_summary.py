@@ -130,6 +130,19 @@ def test_observed_is_the_last_visit_at_that_week_or_later(study):
     assert len(table) == 2 * 3 * 2 * 4
 
 
+def test_a_visit_some_days_early_is_observed_at_its_week():
+    """Ten persons seen within three days of weeks 0, 12 and 36; the last of one is at day 231, week 33."""
+    early = np.array([-3, -2, -1, 0, 0, 0, 1, 2, 3, -21]) / 7
+    weeks = np.concatenate([np.zeros(10), 12 + early[::-1] * (np.abs(early[::-1]) < 1), 36 + early])
+    visits = pd.DataFrame({"person": np.tile([f"P{k}" for k in range(10)], 3), "week": weeks})
+    visits = visits.assign(outcome="alsfrs_r", value=30.0)
+    persons = pd.DataFrame({"person": [f"P{k}" for k in range(10)], "start_group": ["early", "late"] * 5})
+    persons = persons.assign(drug_start_week=np.where(persons["start_group"] == "early", 0.0, 60.0))
+    table = Study.from_frames(persons, visits, reference_group="late").observed([33, 36, 37])
+    whole = table[table["stratum"] == "all"].groupby("week")["observed"].sum()
+    assert whole.to_dict() == {33: 10, 36: 9, 37: 0}
+
+
 def test_a_person_without_the_outcome_is_never_observed(persons, visits):
     only = visits[(visits["person"] == "P1") | (visits["outcome"] == "alsfrs_r")]
     table = Study.from_frames(persons, only, reference_group="delayed").observed([0])

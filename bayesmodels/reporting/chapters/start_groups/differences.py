@@ -19,9 +19,13 @@ from bayesmodels.posterior.differences import at_randomisation, differences
 from bayesmodels.posterior.estimand import estimand, withheld
 from bayesmodels.posterior.intervals import NOTHING, STATISTICS, flat, long_table, probability, summarise
 from bayesmodels.posterior.monte_carlo import with_errors
+from bayesmodels.posterior.wording import chance
 from bayesmodels.reporting.chapter import Reading
 
 NO_CHANGE_YET = "no change yet at week 0"
+
+MOSTLY_NONE = 0.5
+"""Share of draws without any difference, since the effect comes later, from which no probability is given."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,9 @@ def difference_table(reading: Reading) -> pd.DataFrame:
 
     Columns: `outcome`, `contrast`, `stratum`, `week`, `unit`, `mean`, `sd`, `median`, `lower`, `upper` (raw),
     `prior_median`, `prior_sd`, `width_ratio` (posterior over prior width), `probability_favours` (the earlier start;
-    NaN where withheld, or where the difference is zero by design), `probability_important` (that it favours the earlier
-    start by more than the declared important difference), `direction`, `observed_group`, `observed_reference`
-    (persons), `withheld` (why), `estimand`, `monte_carlo_error`.
+    NaN where withheld, or where the difference is zero by design or in most draws), `probability_important` (that it
+    favours the earlier start by more than the declared important difference), `direction`, `observed_group`,
+    `observed_reference` (persons), `withheld` (why), `estimand`, `monte_carlo_error`.
     """
     rows = []
     for cell in difference_cells(reading):
@@ -108,6 +112,9 @@ def difference_row(cell: DifferenceCell, week: float, reading: Reading) -> dict[
     reason = withheld(observed, outcome.name, contrast, stratum, week)
     if not reason and np.ptp(draws) < NOTHING:
         reason = NO_CHANGE_YET if reading.context.free_baseline and week == 0 else "the same in both groups by design"
+    none = probability(np.abs(draws) < NOTHING)
+    if not reason and none > MOSTLY_NONE:
+        reason = f"no effect yet in {chance(none)} of the draws"
     important = settings.important_difference.get(outcome.name, math.nan)
     gain = cell.sign * draws
     silent = bool(reason) or math.isnan(cell.sign)

@@ -90,13 +90,19 @@ class Persons(Chapter):
             for row in tables["surrogacy_slope_r2"].to_dict("records")
         ]
         vectors = [
-            {"Scope": row["scope"], "Measure": _VECTORS[row["metric"]], f"Median ({label})": limits_cell(row)}
+            {
+                "Scope": row["scope"],
+                "Measure": _VECTORS[row["metric"]],
+                f"Median ({label})": limits_cell(row),
+                f"Prior ({label})": limits_cell(row, "prior_"),
+            }
             for row in tables["surrogacy_vectors"].to_dict("records")
         ]
         pairs = [
             {
                 "Terms": f"{row['term']} with {row['term_other']}",
                 f"Correlation ({label})": limits_cell(row),
+                **({f"Prior ({label})": limits_cell(row, "prior_")} if "prior_median" in row else {}),
                 "P(positive)": chance(row["positive"]),
             }
             for row in tables["surrogacy_correlations"].to_dict("records")
@@ -165,6 +171,9 @@ def _person_tables(
     names = (d.surrogate.name, d.outcome.name)
     of_both = {term for term in courses.terms if term.partition(":")[0] in names}
     table = correlation_table(courses, level)
+    if prior is not None:
+        before = correlation_table(prior, level).set_index(["term", "term_other"])[["median", "lower", "upper"]]
+        table = table.join(before.add_prefix("prior_"), on=["term", "term_other"])
     yield "surrogacy_correlations", table[table["term"].isin(of_both) & table["term_other"].isin(of_both)]
     own = [{term.partition(":")[0] for term in courses.terms} & {name} for name in names]
     if not all(own):
@@ -176,22 +185,35 @@ def _person_tables(
             unfitted = named_limits("prior", before.get(terms, np.array([])), level)
             rows.append({"terms": terms, **limits(draws, level), **unfitted})
         yield "surrogacy_slope_r2", pd.DataFrame(rows)
-    vectors: list[tuple[str, VectorAssociation]] = [("person terms, visit-free", term_association(courses, *names))]
     schedule = _schedule(courses, d, observed)
-    if schedule:
-        vectors.append(("true values at the visits", visit_association(courses, *names, schedule, observed=False)))
-        vectors.append(("as measured at the visits", visit_association(courses, *names, schedule, observed=True)))
+    vectors = _vectors(courses, names, schedule)
+    before_data = {} if prior is None else _vectors(prior, names, schedule)
     yield (
         "surrogacy_vectors",
         pd.DataFrame(
             [
-                {"scope": scope, "metric": metric, **limits(getattr(found, metric), level)}
-                for scope, found in vectors
+                {
+                    **{"scope": scope, "metric": metric},
+                    **limits(getattr(found, metric), level),
+                    **named_limits(
+                        "prior", getattr(before_data[scope], metric) if before_data else np.array([]), level
+                    ),
+                }
+                for scope, found in vectors.items()
                 for metric in ("r2_lambda", "variance_reduction", "part")
                 if np.isfinite(getattr(found, metric)).any()
             ]
         ),
     )
+
+
+def _vectors(courses: Courses, names: tuple[str, str], schedule: dict[str, np.ndarray]) -> dict[str, VectorAssociation]:
+    """Associations of all of one with all of the other, by scope."""
+    found = {"person terms, visit-free": term_association(courses, *names)}
+    if schedule:
+        found["true values at the visits"] = visit_association(courses, *names, schedule, observed=False)
+        found["as measured at the visits"] = visit_association(courses, *names, schedule, observed=True)
+    return found
 
 
 def _schedule(courses: Courses, d: Declared, observed: ObservedPersons) -> dict[str, np.ndarray]:

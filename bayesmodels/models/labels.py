@@ -70,7 +70,7 @@ def unused_labels(
             alike_ones = {label: near for label in counts if (near := alike(label, outcomes)) is not None}
             if alike_ones:
                 pairs = " and ".join(f"{quoted([label])} for {quoted([near])}" for label, near in alike_ones.items())
-                text += f"; rows that may be the model's own outcome take no part: {pairs}, as distinct_labels allows"
+                text += f"; rows that may be the model's own outcome take no part: {pairs}"
             found.append(Problem(data.tables.files["visits"], text, kind="unused outcomes"))
     taken = events_taken(model)
     known = {NONE, *taken.values(), *asked}
@@ -90,8 +90,9 @@ def absent_outcome(file: str, name: str, there: Sequence[str]) -> str:
     if same is None:
         found = ", ".join(map(plain, there))
         return (
-            f"{file}: expected the outcome {name!r}, which the model has; found {found}; add its visits, or leave it "
-            "out of the model"
+            f"{file}: expected the outcome {name!r}, which the model has; found {found}; if one of "
+            f'these is it, write name = "..." in the [[model.outcomes]] of {name!r}; otherwise add its visits, or '
+            "leave it out of the model"
         )
     return (
         f"{file}: expected the outcome {name!r}, which the model has; found {quoted([same])}"

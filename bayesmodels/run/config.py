@@ -242,7 +242,8 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     except RecursionError as error:
         raise BadConfig(f"{path}: not valid TOML: lists or tables are nested too deeply") from error
     except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
-        raise BadConfig(f"{path}: not valid TOML: {plain(error, LONGEST)}") from error
+        hint = "; text stands in quotes" if "Invalid value" in str(error) else ""
+        raise BadConfig(f"{path}: not valid TOML: {plain(error, LONGEST)}{hint}") from error
 
 
 def checked_model(spec: Any, file: str, problems: list[str]) -> Any:

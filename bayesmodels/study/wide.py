@@ -12,6 +12,7 @@ import pandas as pd
 from bayesmodels.errors import BadInput, expect
 from bayesmodels.files import file_sha256
 from bayesmodels.study.checks.cells import number, week_of
+from bayesmodels.study.checks.labels import DIFFER, alike
 from bayesmodels.study.checks.tables import NEVER
 from bayesmodels.study.converted import ConvertedTables, Source, checked_tables
 from bayesmodels.study.files import from_frame, read_table
@@ -95,8 +96,16 @@ def read_wide(
     groups = cells[start_group].map(str)
     unknown = list(dict.fromkeys(groups[~groups.isin(list(drug_start_week))]))
     if unknown:
-        text = f"drug_start_week has no week for {quoted(unknown)}; add each, None where the drug is never started"
-        found.append(Problem(file, text))
+        near = {label: alike(label, list(drug_start_week)) for label in unknown}
+        same = [f"{quoted([label])} for {quoted([name])}" for label, name in near.items() if name is not None]
+        spelt = (
+            f"; {', '.join(same)} differ{'s' * (len(same) == 1)} only by {DIFFER}: write one way in both"
+            if same
+            else ""
+        )
+        text = f"drug_start_week has no week for {quoted(unknown)}{spelt}; "
+        text += "add each of the others, " if same else "add each, "
+        found.append(Problem(file, f"{text}None where the drug is never started"))
     rows: list[tuple[object, float, str, float]] = []
     row_of: list[int] = []
     for each, outcome, week in columns:

@@ -180,7 +180,8 @@ def test_an_outcome_that_the_study_lacks():
     found = problems(lambda: LongitudinalModel(outcomes=("svc", SCORE, "hhd")).build(study()))
     assert found == tuple(
         f"visits: expected the outcome {name!r}, which the model has; found nfl_plasma, alsfrs_r; "
-        "add its visits, or leave it out of the model"
+        f'if one of these is it, write name = "..." in the [[model.outcomes]] of {name!r}; '
+        "otherwise add its visits, or leave it out of the model"
         for name in ("svc", "hhd")
     )
 

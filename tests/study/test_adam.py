@@ -172,6 +172,17 @@ def test_sas_dates_are_days_since_1960(tmp_path, made):
     assert pd.Timestamp("2021-03-01").toordinal() == SAS_DAY_0 + 22340  # SAS: '01MAR2021'd = 22340
 
 
+@pytest.mark.parametrize("form", ["%d%b%Y", "%d%b%Y:00:00:00"])
+def test_dates_as_sas_prints_them_are_read(tmp_path, made, form):
+    adsl = ADSL.copy()
+    adsl["RANDDT"] = adsl["RANDDT"].map(lambda day: day.strftime(form).upper())
+    pd.testing.assert_frame_equal(read_adam(write(tmp_path, adsl=adsl)).visits, made.visits)
+    adsl.loc[0, "RANDDT"] = "31FEB2023"
+    assert 'expected a date as RANDDT, got "31FEB2023"; write whole dates as 2024-03-31 or 31MAR2024' in " ".join(
+        lines(write(tmp_path, adsl=adsl))
+    )
+
+
 def test_a_sas_datetime_is_no_date(tmp_path):
     adsl = as_numbers(ADSL)
     adsl["RANDDT"] = adsl["RANDDT"] * 86400
@@ -323,7 +334,9 @@ def test_a_value_that_the_tables_refuse_is_named_by_data_set_and_row(tmp_path):
 
 
 def test_a_unit_that_the_data_set_does_not_have_is_refused(tmp_path):
-    assert "expected PARAM" in lines(write(tmp_path, changed=[("(points)", "(percent)")]))[0]
+    assert 'param = "ALSFRS-R Total (percent)", but PARAM is "ALSFRS-R Total (points)" in all ' in one(
+        write(tmp_path, changed=[("(points)", "(percent)")])
+    )
     frs = bds().assign(AVALU="points")
     assert 'what must AVALU be? Write unit = "points"' in one(write(tmp_path, frs=frs))
     frs.loc[3, "AVALU"] = "percent"
@@ -378,11 +391,13 @@ def test_visits_after_the_end_are_left_out_or_extend_it(tmp_path):
     adsl = ADSL.copy()
     adsl.loc[1, "EOSDT"] = adsl.loc[1, "RANDDT"] + pd.Timedelta(days=50)
     line = one(write(tmp_path, adsl=adsl))
-    assert "1 visits of 1 persons are after the end of their follow-up, at most 1 weeks" in line
+    assert "1 visits of 1 persons are after the end of their follow-up, at most 1 weeks (week 8.1: 1)" in line
+    assert 'write time = "ADY" or "ADT" under [[visits]]' in line
     out = read_adam(
         write(tmp_path, adsl=adsl, changed=[("[events.labels]", 'visits_after_end = "leave_out"\n[events.labels]')])
     )
     assert "after the end of follow-up" in set(out.left_out["reason"])
+    assert "1 visits of 1 persons after the end of their follow-up were left out (week 8.1: 1)" in out.notes
     more = read_adam(
         write(tmp_path, adsl=adsl, changed=[("[events.labels]", 'visits_after_end = "extend"\n[events.labels]')])
     )

@@ -46,7 +46,7 @@ CELLS = [
     ("persons", 3, "drug_start_week", -2, "persons, row 3 (person P2): expected drug_start_week 0 or later, got -2; weeks "
      "count from randomisation, and a person on the drug before it has no untreated course: leave such persons out"),
     ("persons", 3, "drug_start_week", "never", 'persons, row 3 (person P2): expected a number as drug_start_week, got '
-     '"never"; correct it'),
+     '"never"; leave the cell blank, or write inf'),
     ("persons", 3, "drug_start_week", "NA", 'persons, row 3 (person P2): expected a number as drug_start_week, got "NA"; '
      "leave the cell blank instead"),
     ("persons", 3, "drug_start_week", "-inf", 'persons, row 3 (person P2): expected a finite number as drug_start_week, '
@@ -69,6 +69,10 @@ CELLS = [
     ("visits", 4, "value", "abc", 'visits, row 4 (person P1, week 28): expected a number as value, got "abc"; correct it'),
     ("visits", 4, "value", "<5", 'visits, row 4 (person P1, week 28): expected a number as value, got "<5"; write 5 and '
      'put "left" in the column censoring'),
+    ("visits", 4, "value", "<LLOQ", 'visits, row 4 (person P1, week 28): expected a number as value, got "<LLOQ"; write the '
+     'limit itself, a number, and put "left" in the column censoring'),
+    ("visits", 4, "value", "above ULOQ", 'visits, row 4 (person P1, week 28): expected a number as value, got "above '
+     'ULOQ"; write the limit itself, a number, and put "right" in the column censoring'),
     ("visits", 4, "value", "> 500", 'visits, row 4 (person P1, week 28): expected a number as value, got "> 500"; write '
      '500 and put "right" in the column censoring'),
     ("visits", 4, "value", float("inf"), "visits, row 4 (person P1, week 28): expected a finite number as value, got inf "

@@ -53,7 +53,11 @@ def test_a_pattern_names_outcome_and_week():
         ({"outcomes": {"alsfrs_r": {"frs_w8": 8}}}, 'expected a column "frs_w8", found none'),
         ({"outcomes": {"alsfrs_r": {"site": 8}}}, "expected a number in site"),
         ({"outcomes": {"alsfrs_r": {"frs_w4": "four"}}}, "expected the week of frs_w4"),
-        ({"drug_start_week": {"early": 0}}, 'drug_start_week has no week for "delayed"'),
+        ({"drug_start_week": {"early": 0}}, 'drug_start_week has no week for "delayed"; add each, None where'),
+        (
+            {"drug_start_week": {"early": 0, "Delayed ": 28}},
+            '"delayed"; "delayed" for "Delayed " differs only by case, spaces',
+        ),
     ],
 )
 def test_what_is_wrong_with_a_wide_table_is_said(change, said):

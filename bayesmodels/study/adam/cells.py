@@ -25,6 +25,9 @@ SHOWN = 12
 
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]*)\.0+")
 _ISO = re.compile(r"(\d{4}-\d{2}-\d{2})([T ].*)?")
+_DATE9 = re.compile(r"(\d{1,2})([A-Za-z]{3})(\d{4})(:.*)?")
+"""As SAS prints dates and datetimes: ``31MAR2023``, ``31MAR2023:08:30:00``."""
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def text_of(cell: object) -> str:
@@ -193,13 +196,26 @@ def _day(cell: object, numeric: bool) -> tuple[float, str]:
             f"datetime, in "
             "seconds? Name the variable with the date (...DT)"
         )
-    match = _ISO.fullmatch(str(cell).strip())
-    if match is not None:
-        try:
-            return float(date.fromisoformat(match[1]).toordinal()), ""
-        except ValueError:
-            pass
-    return np.nan, f"{quoted([cell])}; write whole dates as 2024-03-31, or name the imputed date variable (...DT)"
+    day = _written(str(cell).strip())
+    if day is not None:
+        return float(day.toordinal()), ""
+    return (
+        np.nan,
+        f"{quoted([cell])}; write whole dates as 2024-03-31 or 31MAR2024, or name the imputed date variable (...DT)",
+    )
+
+
+def _written(word: str) -> date | None:
+    """The date that a text is, in the order year, month, day or as SAS prints it; None where it is none."""
+    whole, printed = _ISO.fullmatch(word), _DATE9.fullmatch(word)
+    try:
+        if whole is not None:
+            return date.fromisoformat(whole[1])
+        if printed is not None and printed[2].lower() in _MONTHS:
+            return date(int(printed[3]), _MONTHS.index(printed[2].lower()) + 1, int(printed[1]))
+    except ValueError:
+        pass
+    return None
 
 
 def first_filled(columns: Sequence[pd.Series]) -> pd.Series:

@@ -131,7 +131,9 @@ def _visits(data: DataSet, name: str) -> list[str]:
             f"data = {toml_text(name)}",
             f"paramcd = {toml_text(parameter)}   # {int(rows.sum()):,} rows",
         ]
-        lines.append(f"outcome = {toml_text(parameter.lower())}")
+        lines.append(
+            f"outcome = {toml_text(parameter.lower())}   # as the model names it, such as alsfrs_r or nfl_plasma"
+        )
         if "PARAM" in data.cells:
             param = texts(data.cells["PARAM"])[rows].mode().iloc[0]
             lines.append(f"# param = {toml_text(param)}   # {_counts(data, 'PARAM', rows)}")
@@ -191,5 +193,9 @@ def _events(adsl: DataSet, ends: Sequence[str]) -> list[str]:
         lines += [f'# {toml_text(value)} = "..."   # {counts[value]:,}' for value in counts.index[:FEW]]
     if "DTHDT" in adsl.cells:
         filled = int(texts(adsl.cells["DTHDT"]).ne("").sum())
-        lines += ["# [events.death]", f'# date = "DTHDT"   # {filled:,} filled', "# days_after_end = 0"]
+        lines += [
+            "# [events.death]",
+            f'# date = "DTHDT"   # {filled:,} filled',
+            "# days_after_end = 0   # a death so many days after the end of follow-up is still seen",
+        ]
     return lines

@@ -180,13 +180,19 @@ def after_end(
         most = float((visits["week"] - visits["person"].map(end))[late].max())
         text = (
             f"{int(late.sum()):,} visits of {people:,} persons are after the end of their follow-up, at most "
-            f"{most:.3g} weeks; "
-            'write visits_after_end = "leave_out", or "extend" (follow-up lasts until the last visit), under [events]'
+            f"{most:.3g} weeks ({_by_week(visits[late])}); where these are planned weeks or numbers of visits made "
+            'before, such as at early termination, write time = "ADY" or "ADT" under [[visits]], or leave them out by '
+            'name: where = {AVISIT = "..."} under [[visits.leave_out]]. Otherwise write visits_after_end = '
+            '"leave_out", or "extend" (follow-up lasts until the last visit), under [events]'
         )
         found.append(Problem("mapping", text))
         return out, events, []
     if said.visits_after_end == "leave_out":
-        return late, events, []
+        note = (
+            f"{int(late.sum()):,} visits of {people:,} persons after the end of their follow-up were left out "
+            f"({_by_week(visits[late])})"
+        )
+        return late, events, [note]
     dead = late & visits["person"].isin(events.loc[events["dated"], "person"])
     if dead.any():
         assert said.death is not None
@@ -328,3 +334,10 @@ def times_of(
             )
         )
     return pd.concat(parts[1:] or parts), reasons
+
+
+def _by_week(visits: pd.DataFrame) -> str:
+    """The commonest weeks of visits with their numbers."""
+    counts = visits["week"].round(1).value_counts()
+    said = ", ".join(f"week {week:g}: {n:,}" for week, n in counts.head(3).items())
+    return said + (f", and {len(counts) - 3:,} more weeks" if len(counts) > 3 else "")

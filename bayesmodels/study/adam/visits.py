@@ -222,6 +222,13 @@ def _units(data: DataSet, entry: Visits, key: str, rows: pd.Series, found: list[
                 )
                 found.append(Problem("mapping", f"{text}{counted(there)})"))
             continue
+        if there.nunique() == 1 and there.iloc[0] != wanted:
+            text = (
+                f"{key}: {field} = {toml_text(wanted)}, but {name} is {toml_text(there.iloc[0])} in all {len(there):,} "
+                f"rows; if that is what they are in, write {field} = {toml_text(there.iloc[0])}"
+            )
+            found.append(Problem("mapping", text))
+            continue
         for row in there.index[there != wanted]:
             text = f"expected {name} {toml_text(wanted)}, got {toml_text(there[row])}; bring all rows to one unit"
             found.append(Problem(data.file, text, row=int(row), kind=f"{name} of {entry.outcome}"))

@@ -19,6 +19,8 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 COMMA = re.compile(r"[+-]?[0-9]{1,3}([.,' ][0-9]{3})*[.,][0-9]+|[+-]?[0-9]+,[0-9]+")
 BOUND = re.compile(r"([<>])\s*=?\s*(.*)")
 INFINITE = ("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
+LIMIT = re.compile(r"[<>]?\s*(below|above|blq|bql|bloq|alq|uloq|lloq|loq|lod|llod)\b.*", re.IGNORECASE)
+"""Words for a value beyond a limit of the assay that is not named: ``<LLOQ``, ``BLQ``, ``below LLOQ``."""
 MISSING = ("na", "n/a", "nan", "null", "none", ".", "-", "missing", "nd")
 
 NEAR = 1e-6
@@ -252,6 +254,11 @@ def _remedy(cell: object, blank: float | None, censor: bool) -> str:
     if censor and bound and NUMBER.fullmatch(bound[2].strip()):
         side = "left" if bound[1] == "<" else "right"
         return f'write {bound[2].strip()} and put "{side}" in the column censoring'
+    if censor and LIMIT.fullmatch(word):
+        side = "right" if word.startswith(">") or word.lower().startswith(("above", "alq", "uloq")) else "left"
+        return f'write the limit itself, a number, and put "{side}" in the column censoring'
+    if blank == np.inf and word.lower() == "never":
+        return "leave the cell blank, or write inf"
     if COMMA.fullmatch(word):
         return "write decimals with a point and thousands without a separator (1234.5)"
     if word.lower() in MISSING:

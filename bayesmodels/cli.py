@@ -447,23 +447,24 @@ def check(
     with _answering(quiet, as_json) as answer:
         from bayesmodels.dossier.config import dossier_problems, is_of_dossier
         from bayesmodels.planning.config import design_problems, is_of_design
-        from bayesmodels.run.check import checked
+        from bayesmodels.run.check import checked_data
         from bayesmodels.run.config import own_code_of
         from bayesmodels.trials.config import is_of_trials, trials_problems
 
         for name in () if quiet else own_code_of(source):
             print(f"note: this configuration imports and runs code: {name}", file=sys.stderr)
-        of_trials = trials_problems if is_of_trials(source) else checked
-        of_design = design_problems if is_of_design(source) else of_trials
-        find = dossier_problems if is_of_dossier(source) else of_design
-        problems, warnings = ([str(line) for line in lines] for lines in find(source))
+        others = ((is_of_dossier, dossier_problems), (is_of_design, design_problems), (is_of_trials, trials_problems))
+        find = next((find for is_of, find in others if is_of(source)), checked_data)
+        found, doubtful, *data = find(source)
+        problems, warnings = ([str(line) for line in lines] for lines in (found, doubtful))
         answer.document = {"source": str(source), "problems": problems, "warnings": warnings}
         answer.code = BAD_INPUT if problems else OK
         answer.lines = shown(problems, "problem")
         if not quiet:
             answer.lines = [*(f"warning: {line}" for line in shown(warnings, "warning")), *answer.lines]
         doubts = f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
-        answer.text = "" if problems else f"{source}: no problems found{doubts}"
+        shown_data = [str(each) for each in data if each is not None and not quiet]
+        answer.text = "" if problems else "\n\n".join([*shown_data, f"{source}: no problems found{doubts}"])
 
 
 def main() -> None:

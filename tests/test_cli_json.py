@@ -70,7 +70,7 @@ def test_every_ending_of_every_command_is_one_document(tmp_path, monkeypatch, er
     monkeypatch.setattr(run, "run", raising(error))
     monkeypatch.setattr(run, "report_again", raising(error))
     monkeypatch.setattr(demo, "run_demo", raising(error))
-    monkeypatch.setattr(check, "checked", raising(error))
+    monkeypatch.setattr(check, "checked_data", raising(error))
     monkeypatch.setattr("bayesmodels.simulation.simulate", raising(error))
     monkeypatch.setattr("bayesmodels.run.trial_level.run_trial_level", raising(error))
     monkeypatch.setattr("bayesmodels.run.person_level.read_persons", raising(error))

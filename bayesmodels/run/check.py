@@ -85,13 +85,18 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
     problems, warnings : list of str
         What is refused, and what is legitimate but doubtful; one plain line each.
     """
+    return checked_data(path)[:2]
+
+
+def checked_data(path: str | Path) -> tuple[list[str], list[str], Any]:
+    """As `checked`, with the data that a configuration names; None for a folder, and where they cannot be read."""
     from bayesmodels.study import problems, warnings
 
     path = Path(path)
     if path.is_dir():
-        return list(problems(path)), list(warnings(path))
+        return list(problems(path)), list(warnings(path)), None
     if not path.exists():
-        return [f"{path}: expected a folder with persons, visits and events, or a TOML file; found neither"], []
+        return [f"{path}: expected a folder with persons, visits and events, or a TOML file; found neither"], [], None
     found: list[str] = []
     doubtful: list[str] = []
     config = None
@@ -105,8 +110,9 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
         found += problems(tables, **section.said_of_labels)
         if config is None or found:
             doubtful += warnings(tables, **section.said_of_labels)
+    data = None
     if config is None or found:
-        return found, doubtful
+        return found, doubtful, data
     try:
         data = config.read()
         doubtful += [*data_warnings(config, data), *independent_walks(config)]
@@ -115,7 +121,7 @@ def checked(path: str | Path) -> tuple[list[str], list[str]]:
         found += error.problems
     except Exception as error:  # of a model of one's own
         found.append(f"{path.name}: [model]: cannot be built with these data: {type(error).__name__}: {error}")
-    return found, doubtful
+    return found, doubtful, data
 
 
 def _study_alone(path: Path) -> StudySection | None:

@@ -203,3 +203,29 @@ def test_warnings_of_means():
     ratios = [0.9, 1.0, 0.8, 1.05, 0.7, 1.1, 0.6, 1.1]
     assert means(ratios).warnings == ()
     assert "ratios? Logarithms are expected" in means(ratios, "log_ratio_to_baseline").warnings[0]
+
+
+def test_a_start_group_of_a_few_beside_large_ones_may_be_a_label_misspelt():
+    persons = pd.DataFrame(
+        {
+            "person": [f"P{k}" for k in range(90)],
+            "start_group": ["early"] * 58 + ["erly"] * 2 + ["delayed"] * 30,
+            "drug_start_week": [0.0] * 60 + [28.0] * 30,
+        }
+    )
+    visits = pd.DataFrame({"person": persons["person"], "week": 0.0, "outcome": "svc"})
+    visits = visits.assign(value=[50.0 + k % 7 for k in range(90)])
+    (line,) = told({"persons": persons, "visits": visits})
+    assert line == (
+        'persons: start group "erly" has 2 of 90 persons (rows 60-61), "early" 58; is it a group of its own, or '
+        "another's label misspelt?"
+    )
+    persons["start_group"] = persons["start_group"].replace({"erly": "early"})
+    assert told({"persons": persons, "visits": visits}) == []
+
+
+def test_an_outcome_that_nobody_has_at_the_start():
+    given = tables()
+    given["visits"] = given["visits"].query("week > 0")
+    (line,) = told(given)
+    assert line.startswith("visits: nobody has alsfrs_r before week 4: is the baseline missing, or do weeks count from")

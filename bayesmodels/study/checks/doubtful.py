@@ -21,6 +21,12 @@ a score (Terwee et al., J Clin Epidemiol 2007;60:34)."""
 FAR = 5.0
 """Interquartile ranges beyond the quartiles of the other values where a number of nines, eights or sevens is said."""
 
+SMALL = 0.05
+"""Share of the largest start group up to which another is doubtful, where there are three or more."""
+
+BASELINE = 1.0
+"""Weeks since randomisation by which a baseline is measured."""
+
 FEW = 5
 """Other values that a missing-value code must stand apart from."""
 
@@ -72,6 +78,8 @@ def study_warnings(
     found = [
         *alike_persons(files["persons"], persons),
         *_codes_of_persons(files["persons"], persons, visits),
+        *small_groups(files["persons"], persons),
+        *without_baseline(files["visits"], visits),
         *late_weeks(files["visits"], visits),
         *constant_outcomes(files["visits"], visits),
         *_codes_of_visits(files["visits"], visits, limits),
@@ -104,6 +112,32 @@ def alike_persons(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
             kind="alike persons",
             in_log=f"the label of row {earlier} {end}",
         )
+
+
+def small_groups(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
+    """Start groups of a few persons beside large ones: a label misspelt makes a group of its own."""
+    counts = persons.loc[persons["start_group"] != "", "start_group"].value_counts()
+    if len(counts) < 3:
+        return
+    for group, n in counts[counts <= max(2, SMALL * counts.iloc[0])].items():
+        rows = persons.index[persons["start_group"] == group].tolist()
+        text = (
+            f"start group {quoted([group])} has {n} of {len(persons):,} persons (rows {row_ranges(rows)}), "
+            f"{quoted([counts.index[0]])} {counts.iloc[0]:,}; is it a group of its own, or another's label misspelt?"
+        )
+        yield Problem(file, text, kind=f"small start group {group}")
+
+
+def without_baseline(file: str, visits: pd.DataFrame) -> Iterator[Problem]:
+    """Outcomes that nobody has in the first week."""
+    known = visits[(visits["outcome"] != "") & visits["week"].notna()]
+    for outcome, first in known.groupby("outcome", sort=False)["week"].min().items():
+        if BASELINE < first < LONGEST:  # later weeks are dates, which is said already
+            text = (
+                f"nobody has {plain(outcome)} before week {first:g}: is the baseline missing, or do weeks count from "
+                "another day than randomisation? Without it the model says what it was"
+            )
+            yield Problem(file, text, kind=f"no baseline {outcome}")
 
 
 def constant_outcomes(file: str, visits: pd.DataFrame) -> Iterator[Problem]:

@@ -353,6 +353,15 @@ def test_a_new_trial_is_predicted_with_its_prior_beside_and_what_dominates_said(
     assert any("New trial with an effect on surrogate" in line for line in made.lead.not_identified)
 
 
+def test_what_is_identified_leaves_out_zero_and_is_assessable(run):
+    """Five programmes: not assessable, so that neither R2, nor a new trial, nor a threshold is identified."""
+    lead = report(load(run[1] / "run" / "posterior.nc")).lead
+    assert [line.split(" surrogate")[0].split(" outcome")[0] for line in lead.identified] == ["Effect on"] * 2
+    for start in ("R² of effects over trials", "A new trial with a known effect", "Surrogate threshold effect"):
+        assert sum(line.startswith(start) for line in lead.not_identified) == 1
+    assert lead.paragraphs[-1].startswith("Identified: R² where the trial level is supported or not supported")
+
+
 def test_the_direction_of_benefit_turns_with_the_good_direction(run):
     from bayesmodels import predict_trial
 

@@ -92,13 +92,16 @@ class LeadLines:
         What the data identify and what they do not, a sentence each.
     verdicts : sequence of Verdict
     opening : sequence of str
-        Paragraphs in place of the one on model and data and of the rule by which lines are sorted.
+        Paragraphs in place of the one on model and data.
+    rule : str
+        The rule by which lines are sorted, in place of the common one; with `opening` and without it, none is said.
     """
 
     identified: Sequence[str] = ()
     not_identified: Sequence[str] = ()
     verdicts: Sequence[Verdict] = ()
     opening: Sequence[str] = ()
+    rule: str = ""
 
 
 @dataclass(frozen=True)

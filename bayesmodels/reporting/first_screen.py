@@ -52,7 +52,8 @@ def first_screen(reading: Reading, parts: Sequence[LeadLines]) -> Lead:
     verdicts = tuple(chain.from_iterable(part.verdicts for part in parts))
     warnings = shown(context.warnings, "warning")
     opening = tuple(next((part.opening for part in parts if part.opening), ()))
-    rule = () if opening or context.unconverged else (RULE,)
+    own = next((part.rule for part in parts if part.rule), "" if opening else RULE)
+    rule = (own,) if own and not context.unconverged else ()
     paragraphs = (*(opening or (_what(context, reading.label),)), *notes, *rule)
     if context.unconverged:
         return Lead(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from bayesmodels.posterior.monte_carlo import error_in_brackets
 from bayesmodels.posterior.wording import chance, estimate, fixed
 from bayesmodels.reporting.chapter import LeadLines
@@ -53,15 +55,22 @@ def trial_lead(
     )
     known, unknown = _responses(evidence, prob)
     (unknown if verdict.verdict in ("not assessable", "uncertain") else known).insert(0, line)
-    new = _new_trial(evidence, prob)
+    assessable = verdict.verdict != "not assessable"
     if asked is not None:
-        (unknown if asked.dominated else known).append(asked.sentence())
-    elif new:
-        known.append(new)
-    unknown += _thresholds_said(evidence) if verdict.verdict == "not assessable" else []
-    if verdict.verdict != "not assessable":
-        known += _thresholds_said(evidence)
-    return LeadLines(known, unknown, opening=(verdict.sentence(), what))
+        row = asked.row()
+        sure = assessable and not asked.dominated and not row["lower"] <= 0 <= row["upper"]
+        (known if sure else unknown).append(asked.sentence())
+    elif new := _new_trial(evidence, prob):
+        said, sure = new
+        (known if sure and assessable else unknown).append(said)
+    found = bool(len(evidence.thresholds)) and bool(_plain(evidence)["surrogate_effect"].notna().any())
+    (known if found and assessable else unknown).append(_thresholds_said(evidence))
+    rule = (
+        "Identified: R² where the trial level is supported or not supported; an effect whose interval leaves out zero; "
+        "where the trial level is assessable, also a prediction for a new trial whose interval leaves out zero, and a "
+        "threshold that exists."
+    )
+    return LeadLines(known, unknown, opening=(verdict.sentence(), what), rule=rule)
 
 
 def _responses(evidence: TrialEvidence, prob: float) -> tuple[list[str], list[str]]:
@@ -100,11 +109,11 @@ def _favours(evidence: TrialEvidence, end: str, low: float, high: float) -> str:
     return f"; {'favours' if (low > 0) == (good == 'up') else 'against'} the active treatment"
 
 
-def _new_trial(evidence: TrialEvidence, prob: float) -> str:
-    """Prediction for a new trial like the one with the largest effect on the surrogate."""
+def _new_trial(evidence: TrialEvidence, prob: float) -> tuple[str, bool] | None:
+    """Prediction for a new trial like the one with the largest effect on the surrogate; whether it leaves out zero."""
     rows = evidence.rows[evidence.rows["surrogate_kind"] == 0]
     if not len(rows):
-        return ""
+        return None
     like = rows.loc[rows["surrogate_estimate"].abs().idxmax()]
     effect = float(like["surrogate_estimate"])
     median, low, high = evidence.draws.thinned(4000).predicted(effect).interval(prob)
@@ -119,15 +128,23 @@ def _new_trial(evidence: TrialEvidence, prob: float) -> str:
         sign = 1.0 if good == "up" else -1.0
         after, before = (draws.thinned(4000).beyond(effect, 0.0, sign) for draws in (evidence.draws, evidence.prior))
         text += f" Probability of benefit {chance(after)}; a priori {chance(before)}."
-    return text
+    return text, not low <= 0 <= high
 
 
-def _thresholds_said(evidence: TrialEvidence) -> list[str]:
-    if not len(evidence.thresholds):
-        return [f"Surrogate threshold effect: not computed, since {evidence.threshold_reason}."]
+def _plain(evidence: TrialEvidence) -> pd.DataFrame:
+    """Thresholds of any benefit with a known effect on the surrogate."""
     table = evidence.thresholds
-    plain = table[(table["margin"] == 0) & table["surrogate_effect_known"]]
+    return table[(table["margin"] == 0) & table["surrogate_effect_known"]]
+
+
+def _thresholds_said(evidence: TrialEvidence) -> str:
+    if not len(evidence.thresholds):
+        return f"Surrogate threshold effect: not computed, since {evidence.threshold_reason}."
+    plain = _plain(evidence)
     unit = evidence.units["surrogate"]
     ratio = evidence.measure("surrogate").ratio
     parts = [f"{100 * row.level:g} %: {described(row.surrogate_effect, ratio)}" for row in plain.itertuples()]
-    return [f"Surrogate threshold effect{f' ({unit})' if unit else ''} by probability of benefit: {'; '.join(parts)}."]
+    return (
+        f"Surrogate threshold effect{f' ({unit})' if unit else ''}, from which on benefit has the probability: "
+        f"{'; '.join(parts)}."
+    )

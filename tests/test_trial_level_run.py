@@ -318,6 +318,20 @@ def test_ratios_stand_beside_their_logarithms_with_unit_and_direction(run):
     }  # fmt: skip
 
 
+def test_endpoints_may_be_named(tmp_path, monkeypatch):
+    from bayesmodels.run import trial_level
+
+    given = {}
+    monkeypatch.setattr(trial_level, "run", lambda config, out, **rest: given.update(table=config.read()))
+    trial_level.run_trial_level(
+        str(write_table(tmp_path)), tmp_path / "run", surrogate_scale=0.5, outcome_scale=0.5, surrogate="NfL",
+        outcome="ALSFRS-R",
+    )  # fmt: skip
+    assert (given["table"].surrogate.label, given["table"].outcome.label) == ("NfL", "ALSFRS-R")
+    done = invoke("trial-level", "als", "--out", tmp_path / "run", "--surrogate", "NfL")
+    assert (done.exit_code, done.stderr.split(":")[0]) == (2, "--surrogate")
+
+
 def test_a_ratio_without_a_direction_is_refused(tmp_path):
     done = invoke(
         "trial-level",

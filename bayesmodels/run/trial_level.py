@@ -30,6 +30,8 @@ def run_trial_level(
     outcome_good: str | None = None,
     surrogate_measure: str | None = None,
     outcome_measure: str | None = None,
+    surrogate: str | None = None,
+    outcome: str | None = None,
     margin: float | None = None,
     new_effect: float | None = None,
     new_se: float | None = None,
@@ -57,6 +59,8 @@ def run_trial_level(
     surrogate_good, outcome_good : "up" or "down", optional
     surrogate_measure, outcome_measure : str, optional
         Effect measures; by default mean differences.
+    surrogate, outcome : str, optional
+        Names of the endpoints on the page.
     margin : float, optional
         Minimal important difference of the outcome effect.
     new_effect, new_se : float, optional
@@ -84,6 +88,7 @@ def run_trial_level(
     scales = {"surrogate_scale": surrogate_scale, "outcome_scale": outcome_scale}
     goods = {"surrogate_good": surrogate_good, "outcome_good": outcome_good}
     goods |= {"surrogate_measure": surrogate_measure, "outcome_measure": outcome_measure}
+    goods |= {"surrogate": surrogate, "outcome": outcome}
     goods = {name: good for name, good in goods.items() if good is not None}
     data: dict[str, Any] = {"table": str(Path(table).resolve()), "name": Path(table).stem}
     if table == ALS:

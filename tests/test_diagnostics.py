@@ -61,6 +61,13 @@ def test_independent_draws_converge(good):
     assert found.sentence().startswith("The chains converged: worst R-hat")
 
 
+def test_an_r_hat_just_above_its_limit_is_not_rounded_to_it(good, monkeypatch):
+    found = convergence(_tree(good))
+    for value, said in ((1.0104, "1.0104"), (1.0096, "1.010"), (1.02, "1.020")):
+        monkeypatch.setattr(type(found), "max_rhat", value)
+        assert f"worst R-hat {said} (limit 1.01)" in found.sentence()
+
+
 def test_ebfmi_is_the_mean_squared_step_over_the_variance(good):
     energy = np.random.default_rng(2).normal(size=(4, 1000)).cumsum(axis=1)
     found = convergence(_tree(good, energy=energy))

@@ -152,7 +152,7 @@ def cnm_au8_alsfrs_r(
 def _function_effect(effect: FunctionEffect, course: str, lag: LogNormal) -> BaseModel:
     match effect:
         case "proportional_slowing":
-            share = Normal(mean=0.2, sd=0.5, source="sceptical, wide")
+            share = Normal(mean=0.2, sd=0.5, source="centred on a small benefit, wide")
             return ProportionalSlowing(share=share, correlation=1.0, group_sd=0.0, lag=lag)
         case "absolute_change":
             return DeceleratingSlope(lag=lag) if course == "decelerating" else SlopeChange(lag=lag)

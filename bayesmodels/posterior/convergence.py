@@ -94,8 +94,9 @@ class Convergence:
         divergences = "unknown" if self.divergences is None else self.divergences
         ebfmi = f"{self.min_ebfmi:.2f}" if self.ebfmi else "unknown"
         near = round(self.max_rhat, 3) == limits.rhat < self.max_rhat  # or it would read as if within its limit
+        rhat = f"{self.max_rhat:.{4 if near else 3}f}"
         numbers = (
-            f"worst R-hat {self.max_rhat:.{4 if near else 3}f} (limit {limits.rhat:g}), bulk ESS {self.min_ess_bulk:.0f} and tail ESS "
+            f"worst R-hat {rhat} (limit {limits.rhat:g}), bulk ESS {self.min_ess_bulk:.0f} and tail ESS "
             f"{self.min_ess_tail:.0f} (limit {limits.ess:g}), {divergences} divergent draws (limit "
             f"{limits.most_divergent(self.chains * self.draws):g}), E-BFMI {ebfmi} (limit "
             f"{limits.ebfmi:g})"

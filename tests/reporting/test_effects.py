@@ -10,6 +10,7 @@ from table_rows import one
 from bayesmodels.errors import MissingVariable
 from bayesmodels.posterior.context import Outcome, unit_of
 from bayesmodels.posterior.intervals import beside_prior
+from bayesmodels.reporting import report
 from bayesmodels.reporting.chapter import read
 from bayesmodels.reporting.chapters.effects import effect_table
 from bayesmodels.reporting.chapters.parameters import parameter_table
@@ -56,6 +57,20 @@ def test_a_shared_effect_has_no_contrast():
     assert "group_effect_contrast" not in set(table["name"])
     assert not own_effects(read(shared), "alsfrs_r", ("early", "delayed"))
     assert own_effects(read(fake_posterior()), "alsfrs_r", ("early", "delayed"))
+
+
+def test_a_number_that_the_model_fixes_is_in_the_table_and_not_on_the_page(tree):
+    fixed = tree.copy()
+    for group in ("posterior", "prior"):
+        lag = tree[group].to_dataset()["effect_lag"].copy(deep=True)
+        lag.loc[{"outcome": "alsfrs_r"}] = 1.5
+        fixed[group] = tree[group].to_dataset().assign(effect_lag=lag)
+    made = report(fixed)
+    assert one(made.tables["effects"], name="effect_lag", outcome="alsfrs_r")["median"] == 1.5
+    for result, shown in ((made, 1), (report(tree), 2)):
+        (section,) = (found for found in result.sections if found.title.startswith("Effects of the drug"))
+        (table,) = section.tables.values()
+        assert (table["Effect"] == "effect lag").sum() == shown
 
 
 def test_undefined_entries_are_dropped(tree):

@@ -62,7 +62,7 @@ class Effects(Chapter):
         """Posterior beside prior."""
         context, label = reading.context, reading.label
         effects = reading.tables["effects"].sort_values("outcome", key=places, kind="stable")
-        effects = effects[~_said_as_slowing(effects)]
+        effects = effects[~_said_as_slowing(effects) & ~_constant(effects)]
         rows = []
         for row in effects.to_dict("records"):
             outcome = context.outcomes[row["outcome"]]
@@ -282,6 +282,12 @@ def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
     return rows.drop_duplicates(same).to_dict("records")
 
 
+def _constant(effects: pd.DataFrame) -> pd.Series:
+    """Numbers that the model fixes: neither posterior nor prior has any width."""
+    wide = [effects[f"{edge}upper"] - effects[f"{edge}lower"] > NOTHING for edge in ("", "prior_")]
+    return ~(wide[0] | wide[1])
+
+
 def _said_as_slowing(rows: pd.DataFrame) -> pd.Series:
     """Which rows of `drug_effect` repeat the outcome's proportional slowing, the word for the same share."""
     slowing = set(rows.loc[rows["name"] == "proportional_slowing", "outcome"])
@@ -307,8 +313,9 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
             f"effect in {row['contrast'].replace(' - ', ' minus ')}",
             "More persons in both would change this.",
         )
+    unit = "" if row["unit"] == "proportion" else f" {row['unit']}"
     text = (
-        f"{outcome.label}{where}: {said} {(difference if row['direction'] else estimate)(*numbers)} {row['unit']}"
+        f"{outcome.label}{where}: {said} {(difference if row['direction'] else estimate)(*numbers)}{unit}"
         f"{f', that is {percent}' if percent else ''}{direction}."
     )
     error = error_in_brackets(row[ERROR])

@@ -7,6 +7,7 @@ import pandas as pd
 from bayesmodels.reporting.chapter import Chapter, LeadLines, Reading
 from bayesmodels.reporting.page import Section
 from bayesmodels.surrogacy.settings import SOURCES
+from bayesmodels.surrogacy.verdict import Verdict
 
 QUESTIONS = {
     "response": "Does the drug move the surrogate?",
@@ -26,11 +27,9 @@ class Verdicts(Chapter):
         if evidence is None:
             return ()
         d = evidence.declared
-        rungs = [
-            f"{verdict.rung.capitalize()} level. {QUESTIONS[verdict.rung]} {verdict.answer.capitalize()}. "
-            f"{verdict.sentence_and_why} What would change it: {' '.join(verdict.what_would_change_it)}"
-            for verdict in evidence.verdicts
-        ]
+        rungs = {
+            f"{verdict.rung.capitalize()} level: {verdict.answer}": _in_words(verdict) for verdict in evidence.verdicts
+        }
         cut = evidence.settings.cut_offs.model_dump()
         limits = pd.DataFrame(
             [{"Cut-off": name.replace("_", " "), "Value": f"{cut[name]:g}", "Source": SOURCES[name]} for name in cut]
@@ -42,12 +41,23 @@ class Verdicts(Chapter):
                 "question; a yes on one is no yes on the next. An association between persons is not a relation "
                 "between effects.",
                 *([d.not_randomised[0].upper() + d.not_randomised[1:] + "."] if d.not_randomised else []),
-                *rungs,
             ],
-            {"Cut-offs, set before the data were seen or by default": limits},
+            {**rungs, "Cut-offs, set before the data were seen or by default": limits},
             note="Not assessable: the design cannot say, whatever the numbers. It is an answer, and no failure.",
         )
 
     def lead(self, reading: Reading) -> LeadLines:
         """The verdicts."""
         return LeadLines(verdicts=() if reading.surrogate is None else reading.surrogate.verdicts)
+
+
+def _in_words(verdict: Verdict) -> pd.DataFrame:
+    """Question, answer, reasons and what would change the answer, a row each."""
+    why = [reason for reason in verdict.reasons if reason.rstrip(".") not in verdict.sentence]
+    rows = [
+        ("Question", QUESTIONS[verdict.rung]),
+        ("Answer", verdict.sentence),
+        *((("Why" if k == 0 else ""), f"{reason[0].upper()}{reason[1:].rstrip('.')}.") for k, reason in enumerate(why)),
+        *((("What would change it" if k == 0 else ""), text) for k, text in enumerate(verdict.what_would_change_it)),
+    ]
+    return pd.DataFrame(rows, columns=["Part", "In words"])

@@ -193,10 +193,11 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
+def is_number(text: str) -> bool:
+    """Whether a cell stands for a number: sign, digits, percent sign, interval in brackets, a mark; or for nothing."""
+    return bool(re.match(r"^([−+<>±]? ?\d[\d.,]*( %)?( \(.*\))?( \*)?|–)?$", text))
+
+
 def _numeric_columns(frame: pd.DataFrame) -> list[bool]:
-    """Which columns align right: numbers, and text that starts like one."""
-
-    def number_like(value: Any) -> bool:
-        return not isinstance(value, str) or bool(re.match(r"^([−+<>±]? ?\d[\d.,]*( %)?( \(.*\))?|–)?$", value))
-
-    return [bool(frame[name].map(number_like).all()) for name in frame.columns]
+    """Which columns align right: numbers, and text that stands for one."""
+    return [all(not isinstance(value, str) or is_number(value) for value in frame[name]) for name in frame.columns]

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior.wording import cell
-from bayesmodels.reporting.page import Section
+from bayesmodels.reporting.page import Section, is_number
 
 LIBRARY = "rtflite"
 
@@ -167,11 +167,7 @@ def _widths(text: pd.DataFrame) -> tuple[str, list[float]]:
 
 
 def _are_numbers(column: pd.Series) -> bool:
-    return all(_is_number(value) for value in column)
-
-
-def _is_number(value: str) -> bool:
-    return bool(re.match(r"^([−+<>±]? ?\d[\d.,]*( %)?( \(.*\))?|–)?$", value))
+    return all(is_number(value) for value in column)
 
 
 def _source(about: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from docutils import nodes
 from pydantic import BaseModel
 from sphinx.errors import ExtensionError
 
@@ -23,6 +24,7 @@ from executed_notebooks import with_outputs  # noqa: E402
 from expansions import FENCE, expanded, exported, table_from  # noqa: E402
 from fields import all_places, fields_of, kind_of, pipe_table, written  # noqa: E402
 from navigation import SECTIONS, menu  # noqa: E402
+from tables import kind_of_column, mark  # noqa: E402
 
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = {
@@ -100,6 +102,40 @@ def test_blocks_are_written_and_others_left():
     assert expanded(page) == "| a |\n| --- |\n| 1 |\n| 2 |\n\n```python\nx = 1\n```\n"
     with pytest.raises(ValueError, match="last line"):
         table_from("x = 1")
+
+
+def test_a_table_of_priors_leaves_out_outcome_and_stratum_where_they_are_the_same_in_every_row():
+    lines = 'import pandas as pd\npd.DataFrame({"outcome": ["a", "a"], "stratum": ["x", "y"], "prior": [1, 1]})'
+    assert table_from(lines).splitlines()[0] == "| stratum | prior |"
+
+
+def document_table(*rows):
+    """A table of a document: the first row holds its headings."""
+    group = nodes.tgroup("", cols=len(rows[0]))
+    for part, lines in ((nodes.thead(), rows[:1]), (nodes.tbody(), rows[1:])):
+        for line in lines:
+            part += nodes.row("", *[nodes.entry("", nodes.paragraph("", cell)) for cell in line])
+        group += part
+    return nodes.table("", group)
+
+
+def test_columns_are_marked_by_what_they_hold():
+    assert kind_of_column(["0.5", "all"]) == ""
+    assert kind_of_column(["0.5", "list of text or table"]) == "words"
+    assert kind_of_column(["a", "word " * 20]) == "prose"
+    assert kind_of_column([]) == ""
+
+
+def test_a_table_of_four_columns_that_ends_with_prose_can_be_stacked():
+    table = document_table(["field", "type", "default", "meaning"], ["a", "float", "", "word " * 20])
+    mark(table)
+    cells = list(next(table.findall(nodes.tbody))[0])
+    assert table["classes"] == ["stacked"]
+    assert [cell["classes"] for cell in cells] == [[], [], ["nothing"], ["prose"]]
+    assert [label.astext() for label in table.findall(nodes.inline)] == ["type", "meaning"]
+    narrow = document_table(["week", "mean"], ["4", "0.1"])
+    mark(narrow)
+    assert narrow["classes"] == []
 
 
 def test_verdicts_are_those_of_the_studies():

@@ -30,6 +30,10 @@ LONGEST_DEFAULT = 24
 """Characters of a default that a signature shows."""
 
 
+CONSTANT = ("outcome", "stratum")
+"""Columns of a table of priors that say nothing where every row has the same value."""
+
+
 def table_from(lines: str) -> str:
     """Run lines of Python, from the root of the repository, and show the table that the last one gives.
 
@@ -44,6 +48,8 @@ def table_from(lines: str) -> str:
     names: dict[str, Any] = {}
     exec(compile(ast.Module(before, []), "page", "exec"), names)
     frame = eval(compile(ast.Expression(last.value), "page", "eval"), names)
+    constant = [name for name in CONSTANT if name in frame and len(frame) > 1 and frame[name].nunique() == 1]
+    frame = frame.drop(columns=constant)
     return pipe_table(list(frame.columns), frame.astype(str).to_numpy().tolist())
 
 

@@ -15,15 +15,16 @@ from sphinx.errors import ExtensionError
 
 import bayesmodels
 from bayesmodels import NutsSettings
+from bayesmodels.fitting.progress import NotebookTable, State
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 
 from check import problems  # noqa: E402
-from executed_notebooks import with_outputs  # noqa: E402
-from expansions import FENCE, expanded, exported, table_from  # noqa: E402
+from executed_notebooks import with_outputs, without_progress  # noqa: E402
+from expansions import FENCE, escaped_bars, expanded, exported, table_from  # noqa: E402
 from fields import all_places, fields_of, kind_of, pipe_table, written  # noqa: E402
-from navigation import SECTIONS, menu  # noqa: E402
+from navigation import SECTIONS, captioned, menu, title  # noqa: E402
 from tables import kind_of_column, mark  # noqa: E402
 
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
@@ -47,6 +48,17 @@ def test_every_page_that_the_menu_names_is_there():
 def test_a_page_that_no_section_names_is_a_guide():
     assert "docs/a_new_page" in menu(PAGES | {"docs/a_new_page"})["docs/README"]
     assert "docs/models/a_new_model" in menu(PAGES | {"docs/models/a_new_model"})["docs/models"]
+
+
+def test_studies_stand_under_headings_with_short_titles():
+    studies = menu(PAGES)["docs/validation"]
+    groups = dict(captioned("docs/validation", studies))
+    assert list(groups) == ["VALOR", "Calibration", "Recovery", "Borrowing", "Surrogacy", "Others"]
+    assert sorted(page for pages in groups.values() for page in pages) == sorted(studies)
+    assert title("reports/validation/calibration/LongitudinalModel-normal_rates/README") == (
+        "LongitudinalModel, normal rates"
+    )
+    assert captioned("docs/README", ["docs/glossary"]) == [("", ["docs/glossary"])]
 
 
 def test_every_field_of_a_configuration_has_a_type_a_default_and_a_meaning():
@@ -162,6 +174,21 @@ def test_outputs_come_from_the_same_cells(tmp_path):
     notebook.cells[0].source = "1 + 2"
     with pytest.raises(ExtensionError, match="another version"):
         with_outputs(nbformat.writes(notebook), tmp_path / "a.ipynb")
+
+
+def test_tables_of_progress_are_left_out():
+    table = NotebookTable()
+    empty = table.markup()
+    table._states["chain 1"] = State("chain 1", 5, 10)
+    outputs = [nbformat.v4.new_output("display_data", {"text/html": text}) for text in (empty, table.markup())]
+    outputs += [nbformat.v4.new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fit()", outputs=outputs)])
+    left = nbformat.reads(without_progress(nbformat.writes(notebook)), as_version=4)
+    assert left.cells[0].outputs == outputs[2:]
+
+
+def test_bars_are_escaped_outside_of_code():
+    assert escaped_bars("|r| is ``a|b`` or \\|") == "\\|r\\| is ``a|b`` or \\|"
 
 
 def test_a_built_site_with_nothing_wrong(tmp_path):

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 
 from check import problems  # noqa: E402
-from executed_notebooks import with_outputs, without_progress  # noqa: E402
+from executed_notebooks import for_a_page, marked, with_outputs  # noqa: E402
 from expansions import FENCE, escaped_bars, expanded, exported, table_from  # noqa: E402
 from fields import all_places, fields_of, kind_of, pipe_table, written  # noqa: E402
 from navigation import SECTIONS, captioned, menu, title  # noqa: E402
@@ -170,7 +170,8 @@ def test_outputs_come_from_the_same_cells(tmp_path):
     with pytest.raises(ExtensionError, match="make notebooks"):
         with_outputs(committed, tmp_path / "a.ipynb")
     (tmp_path / "a.ipynb").write_text(committed)
-    assert with_outputs(committed, tmp_path / "a.ipynb") == committed
+    shown = with_outputs(committed, tmp_path / "a.ipynb")
+    assert nbformat.reads(shown, as_version=4) == nbformat.reads(committed, as_version=4)
     notebook.cells[0].source = "1 + 2"
     with pytest.raises(ExtensionError, match="another version"):
         with_outputs(nbformat.writes(notebook), tmp_path / "a.ipynb")
@@ -183,8 +184,13 @@ def test_tables_of_progress_are_left_out():
     outputs = [nbformat.v4.new_output("display_data", {"text/html": text}) for text in (empty, table.markup())]
     outputs += [nbformat.v4.new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fit()", outputs=outputs)])
-    left = nbformat.reads(without_progress(nbformat.writes(notebook)), as_version=4)
+    left = nbformat.reads(for_a_page(nbformat.writes(notebook)), as_version=4)
     assert left.cells[0].outputs == outputs[2:]
+
+
+def test_cells_of_dataframes_are_marked():
+    text = "word &amp; " * 10
+    assert marked(f"<td>0.5</td><td>{text}</td>") == f'<td>0.5</td><td class="prose">{text}</td>'
 
 
 def test_bars_are_escaped_outside_of_code():

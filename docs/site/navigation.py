@@ -151,7 +151,7 @@ def menu(pages: set[str]) -> dict[str, list[str]]:
         for entry in entries:
             matches = [entry]
             if "*" in entry:
-                matches = sorted(patfilter(pages - named, entry))
+                matches = sorted(patfilter(pages - named, entry), key=lambda page: page.removesuffix("/README"))
             for page in matches:
                 if page in pages and page not in taken:
                     taken.add(page)

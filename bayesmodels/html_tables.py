@@ -14,7 +14,7 @@ NUMBER = re.compile(r"^([−+<>±-]? ?\d[\d.,]*(e[+-]?\d+)?( ?%)?( \(.*\))?|–)
 """Text that stands for a number: a sign, digits, a percent sign, an interval in brackets; or nothing."""
 
 SHORT = 32
-"""Characters of the longest cell up to which a column is not broken into lines."""
+"""Characters of the longest cell up to which a column is not broken into lines; longer ones get a width for words."""
 
 _RULE = "1px solid rgba(128, 128, 128, 0.35)"
 _CELL = "padding: 0.2em 0.8em 0.2em 0; vertical-align: top; background: none; color: inherit; max-width: 34em;"
@@ -58,7 +58,8 @@ def html_table(
     right = [bool(column) and any(column) and all(NUMBER.match(value) for value in column) for column in values]
     styles = [f"text-align: {'right' if is_number else 'left'}; {_CELL}" for is_number in right]
     short = [max(map(len, column), default=0) <= SHORT for column in values]
-    styles = [f"{style} white-space: nowrap;" if whole else style for style, whole in zip(styles, short, strict=True)]
+    breaks = ["white-space: nowrap;" if whole else "min-width: 14em;" for whole in short]
+    styles = [f"{style} {each}" for style, each in zip(styles, breaks, strict=True)]
     heads = "".join(
         f'<th style="{style} border: 0; border-bottom: {_RULE};">{escape(str(name))}</th>'
         for name, style in zip(table.columns, styles, strict=True)

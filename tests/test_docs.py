@@ -52,7 +52,7 @@ def whole_configurations():
     return [
         each
         for each, own in zip(found, keys, strict=True)
-        if {"study", "data"} & own and not {"trials", "planning"} & own
+        if {"study", "data"} & own and not {"trials", "planning", "persons"} & own
     ]
 
 

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from docutils import nodes
 from pydantic import BaseModel
 from sphinx.errors import ExtensionError
 
 import bayesmodels
 from bayesmodels import NutsSettings
+from bayesmodels.fitting.progress import NotebookTable, State
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 
 from check import problems  # noqa: E402
-from executed_notebooks import with_outputs  # noqa: E402
-from expansions import FENCE, expanded, exported, table_from  # noqa: E402
+from executed_notebooks import for_a_page, marked, with_outputs  # noqa: E402
+from expansions import FENCE, escaped_bars, expanded, exported, table_from  # noqa: E402
 from fields import all_places, fields_of, kind_of, pipe_table, written  # noqa: E402
-from navigation import SECTIONS, menu  # noqa: E402
+from navigation import SECTIONS, captioned, menu, title  # noqa: E402
+from tables import kind_of_column, mark  # noqa: E402
 
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = {
@@ -45,6 +48,17 @@ def test_every_page_that_the_menu_names_is_there():
 def test_a_page_that_no_section_names_is_a_guide():
     assert "docs/a_new_page" in menu(PAGES | {"docs/a_new_page"})["docs/README"]
     assert "docs/models/a_new_model" in menu(PAGES | {"docs/models/a_new_model"})["docs/models"]
+
+
+def test_studies_stand_under_headings_with_short_titles():
+    studies = menu(PAGES)["docs/validation"]
+    groups = dict(captioned("docs/validation", studies))
+    assert list(groups) == ["VALOR", "Calibration", "Recovery", "Borrowing", "Surrogacy", "Others"]
+    assert sorted(page for pages in groups.values() for page in pages) == sorted(studies)
+    assert title("reports/validation/calibration/LongitudinalModel-normal_rates/README") == (
+        "LongitudinalModel, normal rates"
+    )
+    assert captioned("docs/README", ["docs/glossary"]) == [("", ["docs/glossary"])]
 
 
 def test_every_field_of_a_configuration_has_a_type_a_default_and_a_meaning():
@@ -102,6 +116,40 @@ def test_blocks_are_written_and_others_left():
         table_from("x = 1")
 
 
+def test_a_table_of_priors_leaves_out_outcome_and_stratum_where_they_are_the_same_in_every_row():
+    lines = 'import pandas as pd\npd.DataFrame({"outcome": ["a", "a"], "stratum": ["x", "y"], "prior": [1, 1]})'
+    assert table_from(lines).splitlines()[0] == "| stratum | prior |"
+
+
+def document_table(*rows):
+    """A table of a document: the first row holds its headings."""
+    group = nodes.tgroup("", cols=len(rows[0]))
+    for part, lines in ((nodes.thead(), rows[:1]), (nodes.tbody(), rows[1:])):
+        for line in lines:
+            part += nodes.row("", *[nodes.entry("", nodes.paragraph("", cell)) for cell in line])
+        group += part
+    return nodes.table("", group)
+
+
+def test_columns_are_marked_by_what_they_hold():
+    assert kind_of_column(["0.5", "all"]) == ""
+    assert kind_of_column(["0.5", "list of text or table"]) == "words"
+    assert kind_of_column(["a", "word " * 20]) == "prose"
+    assert kind_of_column([]) == ""
+
+
+def test_a_table_of_four_columns_that_ends_with_prose_can_be_stacked():
+    table = document_table(["field", "type", "default", "meaning"], ["a", "float", "", "word " * 20])
+    mark(table)
+    cells = list(next(table.findall(nodes.tbody))[0])
+    assert table["classes"] == ["stacked"]
+    assert [cell["classes"] for cell in cells] == [[], [], ["nothing"], ["prose"]]
+    assert [label.astext() for label in table.findall(nodes.inline)] == ["type", "meaning"]
+    narrow = document_table(["week", "mean"], ["4", "0.1"])
+    mark(narrow)
+    assert narrow["classes"] == []
+
+
 def test_verdicts_are_those_of_the_studies():
     folder = "reports/validation/few_trials"
     said = re.search(r"## Verdict\n\n(.+)", (ROOT / folder / "README.md").read_text())[1]
@@ -122,10 +170,31 @@ def test_outputs_come_from_the_same_cells(tmp_path):
     with pytest.raises(ExtensionError, match="make notebooks"):
         with_outputs(committed, tmp_path / "a.ipynb")
     (tmp_path / "a.ipynb").write_text(committed)
-    assert with_outputs(committed, tmp_path / "a.ipynb") == committed
+    shown = with_outputs(committed, tmp_path / "a.ipynb")
+    assert nbformat.reads(shown, as_version=4) == nbformat.reads(committed, as_version=4)
     notebook.cells[0].source = "1 + 2"
     with pytest.raises(ExtensionError, match="another version"):
         with_outputs(nbformat.writes(notebook), tmp_path / "a.ipynb")
+
+
+def test_tables_of_progress_are_left_out():
+    table = NotebookTable()
+    empty = table.markup()
+    table._states["chain 1"] = State("chain 1", 5, 10)
+    outputs = [nbformat.v4.new_output("display_data", {"text/html": text}) for text in (empty, table.markup())]
+    outputs += [nbformat.v4.new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fit()", outputs=outputs)])
+    left = nbformat.reads(for_a_page(nbformat.writes(notebook)), as_version=4)
+    assert left.cells[0].outputs == outputs[2:]
+
+
+def test_cells_of_dataframes_are_marked():
+    text = "word &amp; " * 10
+    assert marked(f"<td>0.5</td><td>{text}</td>") == f'<td>0.5</td><td class="prose">{text}</td>'
+
+
+def test_bars_are_escaped_outside_of_code():
+    assert escaped_bars("|r| is ``a|b`` or \\|") == "\\|r\\| is ``a|b`` or \\|"
 
 
 def test_a_built_site_with_nothing_wrong(tmp_path):

@@ -29,7 +29,7 @@ TRIALS = 500
 
 
 class Planning(BaseModel):
-    """`[planning]`.
+    """`[planning]`: what analyses the simulated trials, how many there are, and from which seed.
 
     Parameters
     ----------

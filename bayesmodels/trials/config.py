@@ -38,7 +38,7 @@ FITS = 200
 
 
 class StudyOfTrials(BaseModel):
-    """`[trials]`.
+    """`[trials]`: the study as a whole, with how many fits and from which seed.
 
     Parameters
     ----------

@@ -13,6 +13,8 @@ project = "bayesmodels"
 author = "the authors of bayesmodels"
 copyright = f"{author}; Apache-2.0"
 html_title = "bayesmodels"
+smartquotes = False
+html_use_index = False
 root_doc = "README"
 
 extensions = [
@@ -24,6 +26,7 @@ extensions = [
     "executed_notebooks",
     "expansions",
     "navigation",
+    "tables",
 ]
 
 include_patterns = [

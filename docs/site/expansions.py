@@ -30,6 +30,10 @@ LONGEST_DEFAULT = 24
 """Characters of a default that a signature shows."""
 
 
+CONSTANT = ("outcome", "stratum")
+"""Columns of a table of priors that say nothing where every row has the same value."""
+
+
 def table_from(lines: str) -> str:
     """Run lines of Python, from the root of the repository, and show the table that the last one gives.
 
@@ -44,6 +48,8 @@ def table_from(lines: str) -> str:
     names: dict[str, Any] = {}
     exec(compile(ast.Module(before, []), "page", "exec"), names)
     frame = eval(compile(ast.Expression(last.value), "page", "eval"), names)
+    constant = [name for name in CONSTANT if name in frame and len(frame) > 1 and frame[name].nunique() == 1]
+    frame = frame.drop(columns=constant)
     return pipe_table(list(frame.columns), frame.astype(str).to_numpy().tolist())
 
 
@@ -135,8 +141,24 @@ def _read(app: Any, docname: str, content: list[str]) -> None:
 
 
 def _escaped(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """Bars of absolute values in docstrings, which reStructuredText takes for substitutions."""
-    lines[:] = [re.sub(r"(?<!\\)\|", r"\\|", line) for line in lines]
+    """Bars of absolute values in docstrings, which reStructuredText takes for substitutions; those of code stay."""
+    lines[:] = [escaped_bars(line) for line in lines]
+
+
+def escaped_bars(line: str) -> str:
+    r"""A line of reStructuredText with \| in place of | outside of code.
+
+    Parameters
+    ----------
+    line : str
+    """
+    parts = re.split(r"(``.*?``)", line)
+    return "".join(part if part.startswith("``") else re.sub(r"(?<!\\)\|", r"\\|", part) for part in parts)
+
+
+def _without_aliases(app: Any, what: str, name: str, value: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out fields of named tuples, which the parameters above them describe."""
+    return True if type(value).__name__ == "_tuplegetter" else None
 
 
 def _shorter(
@@ -157,4 +179,5 @@ def setup(app: Any) -> dict[str, Any]:
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _escaped, priority=400)
     app.connect("autodoc-process-signature", _shorter)
+    app.connect("autodoc-skip-member", _without_aliases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

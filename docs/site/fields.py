@@ -187,7 +187,9 @@ def places() -> Iterator[Place]:
         yield Place(cls, f"[{name}]", getattr(import_module(module), cls))
     for name, info in TrialsSections.model_fields.items():
         for model in nested(info.annotation):
-            yield Place(f"Many trials, {name}", f"`[{name}]` of a file of `bayesmodels trials`", model)
+            many = typing.get_origin(info.annotation) is tuple
+            section = f"[[{name}]]" if many else f"[{name}]"
+            yield Place(f"Many trials, {name}", f"`{section}` of a file of `bayesmodels trials`", model)
 
 
 def nested(annotation: Any) -> list[type[BaseModel]]:
@@ -240,7 +242,7 @@ def _where(place: Place) -> str:
 def _first_line(model: type[BaseModel]) -> str:
     """What a class is, without the name of its section before it."""
     first = inspect.cleandoc(model.__doc__ or "").partition("\n\n")[0]
-    return _cell(re.sub(r"^`\[[^`]*`:? ?", "", first))
+    return _cell(re.sub(r"^`\[[^`]*`:? ?|: `\[\[[^`]*\]\]`(?=\.)", "", first))
 
 
 def _table(model: type[BaseModel]) -> str:

@@ -41,7 +41,21 @@ SECTIONS = {
         "data/**/README",
     ),
     "docs/gallery": ("notebooks/*",),
-    "docs/validation": ("reports/validation/**/README",),
+    "docs/validation": (
+        "reports/validation/valor*/README",
+        "reports/validation/design_valor/README",
+        "reports/validation/generator/README",
+        "reports/validation/calibration/*/README",
+        "reports/validation/recovery/LongitudinalModel/README",
+        "reports/validation/recovery/generator/README",
+        "reports/validation/recovery/*/README",
+        "reports/validation/joint_recovery/README",
+        "reports/validation/borrowing*/*/README",
+        "reports/validation/individual_level/README",
+        "reports/validation/surrogacy_verdicts/README",
+        "reports/validation/few_trials/README",
+        "reports/validation/**/README",
+    ),
     "docs/reference/README": (
         "docs/reference/configuration",
         "docs/reference/*",
@@ -60,8 +74,65 @@ TITLES = {
     "docs/gallery": "Gallery",
     "docs/validation": "Validation",
     "docs/reference/README": "Reference",
+    "reports/validation/valor/README": "published means",
+    "reports/validation/valor_exits/README": "exits",
+    "reports/validation/design_valor/README": "a planned trial",
+    "reports/validation/generator/README": "the generator of trials",
+    "reports/validation/recovery/LongitudinalModel/README": "LongitudinalModel's own trials",
+    "reports/validation/recovery/generator/README": "the generator's trials",
+    "reports/validation/joint_recovery/README": "JointEventModel, informative death",
+    "reports/validation/borrowing/effect/README": "LongitudinalModel, power",
+    "reports/validation/borrowing/no_effect/README": "LongitudinalModel, type I error",
+    "reports/validation/borrowing_decline/effect/README": "SharedRateModel, power",
+    "reports/validation/borrowing_decline/no_effect/README": "SharedRateModel, type I error",
 }
 """Short titles for the menu."""
+
+
+CAPTIONS = {
+    "docs/validation": (
+        ("reports/validation/*valor*/README", "VALOR"),
+        ("reports/validation/generator/README", "VALOR"),
+        ("reports/validation/calibration/*/README", "Calibration"),
+        ("reports/validation/recovery/*/README", "Recovery"),
+        ("reports/validation/joint_recovery/README", "Recovery"),
+        ("reports/validation/borrowing*/*/README", "Borrowing"),
+        ("reports/validation/individual_level/README", "Surrogacy"),
+        ("reports/validation/surrogacy_verdicts/README", "Surrogacy"),
+        ("reports/validation/few_trials/README", "Surrogacy"),
+        ("reports/validation/**/README", "Others"),
+    ),
+}
+"""Headings within a section of the menu: the first pattern that a page matches."""
+
+
+def title(page: str) -> str:
+    """Short title for the menu, blank where the page's own serves.
+
+    Parameters
+    ----------
+    page : str
+        A study's is the name of its folder: "LongitudinalModel, normal rates", "late weaker".
+    """
+    if page in TITLES or not page.startswith("reports/validation/"):
+        return TITLES.get(page, "")
+    return page.split("/")[-2].replace("-", ", ").replace("_", " ")
+
+
+def captioned(parent: str, pages: list[str]) -> list[tuple[str, list[str]]]:
+    """Pages of a section by heading, both in order.
+
+    Parameters
+    ----------
+    parent : str
+        The section's page.
+    pages : list of str
+    """
+    found: dict[str, list[str]] = {}
+    for page in pages:
+        headings = [heading for pattern, heading in CAPTIONS.get(parent, ()) if patfilter([page], pattern)]
+        found.setdefault(headings[0] if headings else "", []).append(page)
+    return list(found.items())
 
 
 def menu(pages: set[str]) -> dict[str, list[str]]:
@@ -80,7 +151,7 @@ def menu(pages: set[str]) -> dict[str, list[str]]:
         for entry in entries:
             matches = [entry]
             if "*" in entry:
-                matches = sorted(patfilter(pages - named, entry))
+                matches = sorted(patfilter(pages - named, entry), key=lambda page: page.removesuffix("/README"))
             for page in matches:
                 if page in pages and page not in taken:
                     taken.add(page)
@@ -90,9 +161,10 @@ def menu(pages: set[str]) -> dict[str, list[str]]:
 
 def _add(app: Any, docname: str, content: list[str]) -> None:
     entries = menu(set(app.project.docnames)).get(docname)
-    if entries:
-        lines = [f"{TITLES[page]} </{page}>" if page in TITLES else f"/{page}" for page in entries]
-        content[0] += "\n\n" + "\n".join(["```{toctree}", ":hidden:", "", *lines, "```", ""])
+    for caption, pages in captioned(docname, entries or []):
+        lines = [f"{title(page)} </{page}>" if title(page) else f"/{page}" for page in pages]
+        options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
+        content[0] += "\n\n" + "\n".join(["```{toctree}", *options, "", *lines, "```", ""])
 
 
 def setup(app: Any) -> dict[str, Any]:

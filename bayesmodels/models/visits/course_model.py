@@ -51,8 +51,10 @@ class CourseModel(Described, BaseModel):
         Mean level at randomisation common to the start groups, as randomisation makes it, or one for each.
     covariates : Covariates
         Columns of the persons table that act on level, rate and effect.
-    person_sd, residual_sd : {"common", "by_stratum"}
-        The second of the random walks' SDs, too.
+    person_sd : {"common", "by_stratum"}
+        SDs of the random effects: one for all strata, or one for each.
+    residual_sd : {"common", "by_stratum"}
+        The same of the SDs of visits' errors and of the random walks.
     correlation_shape : float
         eta of the LKJ prior of the random effects' correlations.
     walk_correlation : float or "independent"

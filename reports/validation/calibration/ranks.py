@@ -11,6 +11,7 @@ goodness-of-fit evaluation and multiple sample comparison, Statistics and Comput
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,9 @@ Counts = npt.NDArray[np.int64]
 
 POINTS = 50
 """Points at which an ECDF is compared with its band, unless the draws are fewer."""
+
+TITLE = 34
+"""Characters of a line of a panel's title."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ def ecdf_figure(ranks: pd.DataFrame, n_draws: int, level: float = 0.95) -> Figur
     """ECDF minus uniform of every parameter's ranks, one panel per parameter, with the simultaneous band."""
     points = ecdf_points(n_draws)
     band = ecdf_band(len(ranks), points, bonferroni(level, ranks.shape[1]))
-    columns = 4
+    columns = 3
     rows = -(-ranks.shape[1] // columns)
     figure = Figure(figsize=(2.6 * columns, 2.1 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
@@ -191,8 +195,8 @@ def ecdf_figure(ranks: pd.DataFrame, n_draws: int, level: float = 0.95) -> Figur
         panel.fill_between(points, band.lower - points, band.upper - points, color="0.85", lw=0)
         panel.plot(points, ecdf(ranks[name].to_numpy(), n_draws, points) - points, color="#0b5fa5", lw=1.2)
         panel.axhline(0, color="0.5", lw=0.6)
-        panel.set_title(str(name), fontsize=5.5)
-        panel.tick_params(labelsize=7)
+        panel.set_title("\n".join(textwrap.wrap(str(name), TITLE)), fontsize=8.5)
+        panel.tick_params(labelsize=8)
     figure.supxlabel("Rank of the truth, as a share of the draws", fontsize=9)
     figure.supylabel("ECDF minus uniform", fontsize=9)
     return figure

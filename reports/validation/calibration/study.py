@@ -141,7 +141,7 @@ def results(records: list[dict[str, Any]], spec: CalibrationSpec) -> Results:
         own, suffix = [record for record in records if record.get("form", "") == form], f"_{form}" if form else ""
         ranks = tables[f"ranks{suffix}"] = pd.DataFrame([record["ranks"] for record in own])
         tables[f"fits{suffix}"] = fits_table(own)
-        figures[f"ecdf{suffix}"] = png_bytes(ecdf_figure(ranks, spec.kept), dpi=70)
+        figures[f"ecdf{suffix}"] = png_bytes(ecdf_figure(ranks, spec.kept), dpi=85)
     uniformity = _uniformity(tables, spec.kept, MODELS[spec.variant].forms)
     counts = {
         "quantities": len(uniformity),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import binom
 
-from bayesmodels.reporting.drawing import png_bytes
 from bayesmodels.simulation import published_truth
 from bayesmodels.trials.results import Results, convergence_counts, fits_table
 from bayesmodels.trials.specification import TrialsSpec
@@ -111,6 +111,13 @@ def coverage_figure(table: pd.DataFrame, n: int) -> Figure:
     return figure
 
 
+def coverage_png(table: pd.DataFrame, n: int) -> bytes:
+    """`coverage_figure` as PNG, as wide as its labels need."""
+    buffer = BytesIO()
+    coverage_figure(table, n).savefig(buffer, format="png", dpi=90, bbox_inches="tight")
+    return buffer.getvalue()
+
+
 def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
     """Coverage of every parameter, estimates and convergence by trial, and a figure of the coverage."""
     rows, fits = tidy(records), fits_table(records)
@@ -132,7 +139,7 @@ def results(records: list[dict[str, Any]], spec: TrialsSpec) -> Results:
     }
     short = rows[["trial", "parameter", "truth", *QUANTILES]]
     tables = {"coverage": table, "fits": fits, "estimates": short}
-    return Results(tables, counts, {"coverage": png_bytes(coverage_figure(table, len(fits)), dpi=90)})
+    return Results(tables, counts, {"coverage": coverage_png(table, len(fits))})
 
 
 def judged_rows(source: str, table: pd.DataFrame) -> pd.DataFrame:

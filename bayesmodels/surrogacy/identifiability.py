@@ -67,7 +67,7 @@ def response_verdict(
     needed = cut_offs.effect_probability
     bar = f"more than {region:g} {unit}" if region else "at all"
     reasons = (
-        f"Effect on {surrogate}, {where}, + favours the drug: {difference(median, lower, upper)} {unit}.",
+        f"Improvement of {surrogate} by the drug, {where}: {difference(median, lower, upper)} {unit}.",
         f"Probability {chance(shown)} that the drug improves it {bar}; needed {needed:g}.",
     )
     answer: Answer

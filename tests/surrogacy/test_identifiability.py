@@ -31,7 +31,7 @@ def response(mean, sd, region=0.0, design=""):
 def test_response(mean, sd, region, answer):
     found = response(mean, sd, region)
     assert (found.rung, found.answer) == ("response", answer)
-    assert "+ favours the drug" in found.reasons[0]
+    assert found.reasons[0].startswith("Improvement of ")
     assert found.what_would_change_it
 
 

@@ -76,8 +76,15 @@ def test_all_problems_are_listed_at_once(written):
 def test_text_that_is_not_toml_is_refused_with_the_line(written):
     assert "not valid TOML" in problems(written("[study\n"))[0]
     assert "line 1" in problems(written("[study\n"))[0]
-    (line,) = problems(written("[study]\nname = trial\n"))
-    assert line.endswith("(at line 2, column 8); text stands in quotes")
+    for value, hint in (
+        ("trial", "; text stands in quotes"),
+        ("True", "; write true"),
+        (".05", "; a number begins with a digit: 0.5"),
+        ("None", ""),
+        ("", ""),
+    ):
+        (line,) = problems(written(f"[study]\nname = {value}\n"))
+        assert line.endswith(f"(at line 2, column 8){hint}"), value
 
 
 def test_a_file_that_is_not_there(tmp_path):

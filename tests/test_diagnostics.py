@@ -63,7 +63,7 @@ def test_independent_draws_converge(good):
 
 def test_an_r_hat_just_above_its_limit_is_not_rounded_to_it(good, monkeypatch):
     found = convergence(_tree(good))
-    for value, said in ((1.0104, "1.0104"), (1.0096, "1.010"), (1.02, "1.020")):
+    for value, said in ((1.0104, "1.0104"), (1.01004, "1.01004"), (1.0096, "1.010"), (1.02, "1.020")):
         monkeypatch.setattr(type(found), "max_rhat", value)
         assert f"worst R-hat {said} (limit 1.01)" in found.sentence()
 

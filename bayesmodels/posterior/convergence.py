@@ -93,8 +93,10 @@ class Convergence:
         limits = self.limits
         divergences = "unknown" if self.divergences is None else self.divergences
         ebfmi = f"{self.min_ebfmi:.2f}" if self.ebfmi else "unknown"
-        near = round(self.max_rhat, 3) == limits.rhat < self.max_rhat  # or it would read as if within its limit
-        rhat = f"{self.max_rhat:.{4 if near else 3}f}"
+        digits = 3  # more where it would read as if it were the limit, which it is above
+        while round(self.max_rhat, digits) == limits.rhat < self.max_rhat and digits < 6:
+            digits += 1
+        rhat = f"{self.max_rhat:.{digits}f}"
         numbers = (
             f"worst R-hat {rhat} (limit {limits.rhat:g}), bulk ESS {self.min_ess_bulk:.0f} and tail ESS "
             f"{self.min_ess_tail:.0f} (limit {limits.ess:g}), {divergences} divergent draws (limit "

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bayesmodels.posterior.context import AS_RANDOMISED_BUT, Contrast, FitContext
+from bayesmodels.posterior.intervals import NOTHING
 from bayesmodels.posterior.observed import ObservedPersons
+from bayesmodels.posterior.wording import chance
 
 OPEN_LABEL = "open label, not randomised drug against placebo"
 
@@ -92,6 +96,26 @@ def withheld(observed: ObservedPersons, outcome: str, contrast: Contrast, stratu
     if math.isnan(last) or week <= last:
         return ""
     return f"withheld: past week {last:g}, the last at which half of each group is still observed"
+
+
+MOSTLY_NONE = 0.5
+"""Share of draws without any difference, since the effect comes later, from which no probability is given."""
+
+NO_EFFECT_YET = "no effect yet in "
+
+
+def no_effect_yet(draws: np.ndarray, null: float = 0.0) -> str:
+    """Why no probability is given while most draws have no difference at all; blank where it is given.
+
+    Parameters
+    ----------
+    draws : array
+        Of a difference.
+    null : float
+        What the difference is without an effect.
+    """
+    none = float(np.mean(np.abs(draws - null) < NOTHING))
+    return f"{NO_EFFECT_YET}{chance(none)} of the draws" if none > MOSTLY_NONE else ""
 
 
 WITHIN_LIMITS = (

@@ -19,8 +19,9 @@ from bayesmodels.vocabulary import ALL
 class ObservedPersons:
     """Persons still observed, from the archive's visit counts.
 
-    A person is observed at a week who has a visit then or later. Where the archive counts visits only, the count at a
-    week is the largest number at any one nominal visit from that week on: a lower bound where visits were missed.
+    A person is observed at a week who has a visit then or later, or in its window before (`Study.observed`). Where the
+    archive counts visits only, the count at a week is the largest number at any one nominal visit from that week on: a
+    lower bound where visits were missed.
 
     Parameters
     ----------

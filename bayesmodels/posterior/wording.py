@@ -10,6 +10,9 @@ import pandas as pd
 
 from bayesmodels.posterior.context import Outcome
 
+MOST_DECIMALS = 6
+"""Decimals beyond which a limit is 0 for every reader."""
+
 
 def cell(value: Any) -> str:
     """A value as text: three significant digits, a true minus sign, "–" for nothing.
@@ -56,11 +59,15 @@ def difference(median: float, lower: float, upper: float) -> str:
     """
     if not all(math.isfinite(value) for value in (median, lower, upper)) or lower <= 0 <= upper:
         return estimate(median, lower, upper)
-    nearest = min(abs(lower), abs(upper))
-    decimals = _deserved(upper - lower)
-    while decimals < 6 and round(nearest, decimals) == 0:
+    return _with_decimals(median, lower, upper, _decimals_off_zero(lower, upper, _deserved(upper - lower)))
+
+
+def _decimals_off_zero(lower: float, upper: float, least: int) -> int:
+    """Decimals with which limits of one sign are not rounded to zero."""
+    decimals = least
+    while lower * upper > 0 and decimals < MOST_DECIMALS and round(min(abs(lower), abs(upper)), decimals) == 0:
         decimals += 1
-    return _with_decimals(median, lower, upper, decimals)
+    return decimals
 
 
 def _deserved(width: float) -> int:
@@ -99,11 +106,12 @@ def as_percent(outcome: Outcome, median: float, lower: float, upper: float) -> s
     """
     if outcome.scale != "log" or not all(math.isfinite(value) for value in (median, lower, upper)):
         return ""
-    middle, low, high = (100 * (math.exp(value) - 1) for value in (median, lower, upper))
+    middle, low, high = (100 * math.expm1(value) for value in (median, lower, upper))
+    k = _decimals_off_zero(low, high, 0)
     if high < 0:
-        return f"{-middle:.0f} % lower ({-high:.0f} to {-low:.0f} % lower)"
+        return f"{-middle:.{k}f} % lower ({-high:.{k}f} to {-low:.{k}f} % lower)"
     if low > 0:
-        return f"{middle:.0f} % higher ({low:.0f} to {high:.0f} % higher)"
+        return f"{middle:.{k}f} % higher ({low:.{k}f} to {high:.{k}f} % higher)"
     side = "lower" if middle < 0 else "higher"
     return f"{abs(middle):.0f} % {side} ({-low:.0f} % lower to {high:.0f} % higher)"
 
@@ -114,8 +122,8 @@ def percents(median: float, lower: float, upper: float) -> str:
     >>> percents(-0.8, -1.0, -0.6)
     '−55 (−63 to −45)'
     """
-    middle, low, high = (fixed(100 * math.expm1(value), 0) for value in (median, lower, upper))
-    return f"{middle} ({low} to {high})"
+    middle, low, high = (100 * math.expm1(value) for value in (median, lower, upper))
+    return _with_decimals(middle, low, high, _decimals_off_zero(low, high, 0))
 
 
 def chance_of(value: float, direction: str) -> str:

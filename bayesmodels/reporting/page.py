@@ -61,7 +61,7 @@ class Section:
 
     def __post_init__(self) -> None:
         """Leave out columns without a word in them."""
-        kept = {caption: table.loc[:, _said(table)] for caption, table in self.tables.items()}
+        kept = {caption: table.iloc[:, _said(table)] for caption, table in self.tables.items()}
         object.__setattr__(self, "tables", kept)
 
 
@@ -177,9 +177,12 @@ def _environment() -> Environment:
     return environment
 
 
-def _said(table: pd.DataFrame) -> list[bool]:
-    """Which columns say something in some row; all of them where there are no rows."""
-    return [not len(table) or any(value != "" for value in table[name]) for name in table.columns]
+def _said(table: pd.DataFrame) -> list[int]:
+    """Places of the columns that say something in some row; all of them where there are no rows, or none does."""
+    blank = [all(isinstance(value, str) and value == "" for value in table.iloc[:, k]) for k in range(table.shape[1])]
+    return (
+        [k for k, nothing in enumerate(blank) if not nothing] if len(table) and not all(blank) else [*range(len(blank))]
+    )
 
 
 def _inline(picture: Picture) -> str:

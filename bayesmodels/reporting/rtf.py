@@ -157,7 +157,7 @@ def _widths(text: pd.DataFrame) -> tuple[str, list[float]]:
     for name in text.columns:
         words = [len(word) for value in (str(name), *text[name]) for word in value.split()]
         cells = max((len(value) for value in text[name]), default=0)
-        whole = max(words, default=0) if not _are_numbers(text[name]) else max(cells, *words)
+        whole = max(words, default=0) if not _are_numbers(text[name]) else max([cells, *words])
         least.append(whole + PADDING)
         wanted.append(max(least[-1], min(cells, MOST_WEIGHT)))
     orientation = "portrait" if sum(wanted) <= ROOM["portrait"] else "landscape"

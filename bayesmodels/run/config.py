@@ -242,8 +242,21 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     except RecursionError as error:
         raise BadConfig(f"{path}: not valid TOML: lists or tables are nested too deeply") from error
     except ValueError as error:  # not UTF-8, not TOML, or a number of thousands of digits
-        hint = "; text stands in quotes" if "Invalid value" in str(error) else ""
+        hint = _hint(text, str(error))
         raise BadConfig(f"{path}: not valid TOML: {plain(error, LONGEST)}{hint}") from error
+
+
+def _hint(text: str, error: str) -> str:
+    """What is wrong with a value that is no TOML, where that can be told from how it begins."""
+    place = re.search(r"Invalid value \(at line (\d+), column (\d+)\)", error)
+    if place is None:
+        return ""
+    word = text.splitlines()[int(place[1]) - 1][int(place[2]) - 1 :].split("#")[0].strip()
+    if word in ("True", "False"):
+        return f"; write {word.lower()}"
+    if re.match(r"[+-]?\.\d", word):
+        return "; a number begins with a digit: 0.5"
+    return "; text stands in quotes" if re.match(r"[A-Za-z]", word) and word != "None" else ""
 
 
 def checked_model(spec: Any, file: str, problems: list[str]) -> Any:

@@ -96,7 +96,8 @@ def read_wide(
     groups = cells[start_group].map(str)
     unknown = list(dict.fromkeys(groups[~groups.isin(list(drug_start_week))]))
     if unknown:
-        near = {label: alike(label, list(drug_start_week)) for label in unknown}
+        texts = [name for name in drug_start_week if isinstance(name, str)]
+        near = {label: alike(label, texts) for label in unknown}
         same = [f"{quoted([label])} for {quoted([name])}" for label, name in near.items() if name is not None]
         spelt = (
             f"; {', '.join(same)} differ{'s' * (len(same) == 1)} only by {DIFFER}: write one way in both"
@@ -104,8 +105,11 @@ def read_wide(
             else ""
         )
         text = f"drug_start_week has no week for {quoted(unknown)}{spelt}; "
-        text += "add each of the others, " if same else "add each, "
-        found.append(Problem(file, f"{text}None where the drug is never started"))
+        if len(texts) < len(drug_start_week):
+            text += 'write start groups as text, "1" for 1; '
+        rest = "add each of the others" if same else "add each"
+        text += f"{rest}, None where the drug is never started" if len(same) < len(unknown) else ""
+        found.append(Problem(file, text.removesuffix("; ")))
     rows: list[tuple[object, float, str, float]] = []
     row_of: list[int] = []
     for each, outcome, week in columns:

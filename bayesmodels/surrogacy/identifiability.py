@@ -163,8 +163,8 @@ def individual_verdict(
         "supported": "Persons of another population in whom they do not go together.",
         "not supported": "Longer follow-up, or other persons, in whom they go together.",
         "uncertain": "More persons followed longer with both measured; fewer would not do.",
-        "not assessable": "A model whose prior lets them go together: LongitudinalModel(walk_correlation=1.0), in a "
-        "configuration walk_correlation = 1.0 under [model]."
+        "not assessable": "A model whose prior lets them go together: where the random walks are taken as independent, "
+        "walk_correlation = 1.0 of the model, in a configuration under [model]."
         if implied
         else "More persons with repeated measurements of both.",
     }

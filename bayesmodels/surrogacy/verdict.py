@@ -56,9 +56,13 @@ class Verdict:
     @property
     def sentence_and_why(self) -> str:
         """The sentence, then every reason that it does not give itself, as a sentence each."""
+        return " ".join([self.sentence, *self.unsaid])
+
+    @property
+    def unsaid(self) -> list[str]:
+        """Reasons that the sentence does not give itself, a sentence each."""
         why = [reason.rstrip(".") for reason in self.reasons]
-        unsaid = [f"{reason[0].upper()}{reason[1:]}." for reason in why if reason not in self.sentence]
-        return " ".join([self.sentence, *unsaid])
+        return [f"{reason[0].upper()}{reason[1:]}." for reason in why if reason not in self.sentence]
 
     @property
     def line(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 from fake import GROUPS, fake_posterior
 
 from bayesmodels.posterior.context import Outcome, read_context
-from bayesmodels.posterior.wording import as_percent, cell, chance, difference, estimate
+from bayesmodels.posterior.wording import as_percent, cell, chance, difference, estimate, percents
 from bayesmodels.reporting.chapter import read
 from bayesmodels.reporting.chapters.convergence import convergence_table
 from bayesmodels.reporting.chapters.curves import curve_figure
@@ -95,6 +95,9 @@ def test_limits_that_leave_zero_out_are_not_rounded_to_it():
     assert estimate(-0.1, -0.196, -0.004) == "−0.10 (−0.20 to 0.00)"
     assert difference(-0.1, -0.196, -0.004) == "−0.100 (−0.196 to −0.004)"
     assert difference(0.1, 0.0004, 0.2) == "0.1000 (0.0004 to 0.2000)"
+    assert percents(-0.1, -0.196, -0.004) == "−9.5 (−17.8 to −0.4)"
+    assert percents(-0.8, -1.0, -0.6) == "−55 (−63 to −45)"
+    assert percents(-0.1, -0.2, 0.001) == "−10 (−18 to 0)"
     assert difference(-0.1, -0.204, 0.004) == estimate(-0.1, -0.204, 0.004)
     assert difference(0.4, 0.2, 0.6) == estimate(0.4, 0.2, 0.6)
     assert difference(1.0, 0.0, 2.0) == estimate(1.0, 0.0, 2.0)

@@ -16,6 +16,7 @@ from table_rows import one, rows
 from bayesmodels.errors import BadInput
 from bayesmodels.posterior.convergence_limits import ConvergenceLimits
 from bayesmodels.posterior.observed import observed_persons
+from bayesmodels.reporting import report
 from bayesmodels.reporting.chapter import read
 from bayesmodels.reporting.chapters.curves import curve_table
 from bayesmodels.reporting.chapters.period_rates import period_rate_table
@@ -68,6 +69,21 @@ def test_no_probability_while_most_draws_have_no_effect_yet(tree, share, told):
         assert math.isnan(row["probability_favours"])
     else:
         assert row["probability_favours"] == pytest.approx(0.6)
+
+
+def test_a_week_without_an_effect_yet_is_told_as_not_identified_and_no_table_has_its_probability(tree):
+    later = tree.copy()
+    draws = tree["posterior"].to_dataset()
+    gap = draws["difference"].copy(deep=True)
+    gap.loc[{"outcome": "alsfrs_r", "draw": draws["draw"][: round(0.6 * draws.sizes["draw"])]}] = 0.0
+    later["posterior"] = draws.assign(difference=gap)
+    made = report(later)
+    lines = [line for line in made.lead.not_identified if "ALSFRS-R, all persons, early minus delayed at week" in line]
+    assert lines
+    assert all(line.endswith("; no effect yet in 0.60 of the draws.") for line in lines)
+    kept = made.tables["persistence"]
+    assert kept.loc[kept["outcome"] == "alsfrs_r", "probability"].isna().all()
+    assert kept.loc[kept["outcome"] == "nfl_plasma", "probability"].notna().any()
 
 
 def test_estimand_and_persons_on_every_row(tree):

@@ -136,3 +136,10 @@ def test_a_column_without_a_word_is_left_out():
     section = Section("title", tables={"caption": table, "empty": table.iloc[:0]})
     assert list(section.tables["caption"]) == ["Outcome", "Median"]
     assert list(section.tables["empty"]) == ["Outcome", "In percent", "Median"]
+    missing = pd.DataFrame({"a": pd.array([pd.NA, "x"], dtype="string"), "b": pd.array([pd.NA, 1], dtype="Int64")})
+    twice = pd.DataFrame([["x", "", ""], ["y", "", "z"]], columns=["a", "b", "b"])
+    blank = pd.DataFrame({"a": ["", ""]})
+    shown_tables = Section("title", tables={"missing": missing, "twice": twice, "blank": blank}).tables
+    assert shown_tables["missing"].shape == (2, 2)
+    assert shown_tables["twice"].to_numpy().tolist() == [["x", ""], ["y", "z"]]
+    assert shown_tables["blank"].shape == (2, 1)

@@ -632,7 +632,7 @@ def test_a_mapping_may_be_a_value(tmp_path, made):
 
 def test_the_page_shows_a_mapping_with_every_field():
     page = (Path(__file__).parents[2] / "docs" / "adam.md").read_text(encoding="utf-8")
-    (block,) = [text for text in re.findall(r"^```ini\n(.*?)^```", page, flags=re.S | re.M) if "[data]" in text]
+    (block,) = [text for text in re.findall(r"^```toml\n(.*?)^```", page, flags=re.S | re.M) if "[data]" in text]
     raw = tomllib.loads(block)
     AdamMapping.model_validate(raw)
     for section, kind in (("persons", Persons), ("clock", Clock), ("events", Events)):

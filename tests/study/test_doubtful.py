@@ -220,8 +220,12 @@ def test_a_start_group_of_a_few_beside_large_ones_may_be_a_label_misspelt():
         'persons: start group "erly" has 2 of 90 persons (rows 60-61), "early" 58; is it a group of its own, or '
         "another's label misspelt?"
     )
-    persons["start_group"] = persons["start_group"].replace({"erly": "early"})
-    assert told({"persons": persons, "visits": visits}) == []
+    for other in ("early", "delayed"):
+        told_of = persons.assign(start_group=persons["start_group"].replace({"erly": other}))
+        told_of["drug_start_week"] = [0.0 if group == "early" else 28.0 for group in told_of["start_group"]]
+        assert told({"persons": told_of, "visits": visits}) == []
+    few = persons.iloc[[0, 1, 58, 59, 60, 61]]
+    assert told({"persons": few, "visits": visits.iloc[[0, 1, 58, 59, 60, 61]]}) == []
 
 
 def test_an_outcome_that_nobody_has_at_the_start():

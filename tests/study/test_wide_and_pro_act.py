@@ -58,6 +58,7 @@ def test_a_pattern_names_outcome_and_week():
             {"drug_start_week": {"early": 0, "Delayed ": 28}},
             '"delayed"; "delayed" for "Delayed " differs only by case, spaces',
         ),
+        ({"drug_start_week": {1: 0, 2: 28}}, 'write start groups as text, "1" for 1; add each'),
     ],
 )
 def test_what_is_wrong_with_a_wide_table_is_said(change, said):

@@ -91,8 +91,8 @@ def test_a_low_r2_that_the_prior_alone_implies_is_not_assessable():
     assert found.answer == "not assessable"
     assert "The prior alone keeps R2 below 0.2" in found.reasons[5]
     assert found.what_would_change_it == (
-        "A model whose prior lets them go together: LongitudinalModel(walk_correlation=1.0), in a configuration "
-        "walk_correlation = 1.0 under [model].",
+        "A model whose prior lets them go together: where the random walks are taken as independent, "
+        "walk_correlation = 1.0 of the model, in a configuration under [model].",
     )
     assert individual(0.0, 0.05, right=0.9, prior=np.linspace(-0.9, 0.9, 1001)).answer == "not supported"
     assert individual(0.45, 0.6, prior=narrow).answer == "supported"  # the data moved beyond it

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayesmodels.posterior.context import stratum_label, units
-from bayesmodels.posterior.estimand import all_persons, withheld
+from bayesmodels.posterior.estimand import all_persons, no_effect_yet, withheld
 from bayesmodels.posterior.intervals import NOTHING, PRIOR_COLUMNS, STATISTICS, beside_prior, flat, probability
 from bayesmodels.posterior.monte_carlo import ERROR, shown_with_errors, with_errors
 from bayesmodels.posterior.wording import estimate, places
@@ -86,10 +88,11 @@ def period_rate_table(reading: Reading) -> pd.DataFrame:
         signs = [contrast.sign(context.outcomes[name]) for name in frame["outcome"]]
         frame["withheld"] = [
             withheld(reading.observed, row.outcome, contrast, row.stratum, _period_end(reading, row.period))
+            or (no_effect_yet(_draws_of(between, row)) if row.sd > NOTHING else "")
             for row in frame.itertuples()
         ]
         frame["probability_favours"] = [
-            probability(sign * flat(between.sel(outcome=row.outcome, stratum=row.stratum, period=row.period)) > 0)
+            probability(sign * _draws_of(between, row) > 0)
             if not math.isnan(sign) and row.sd > NOTHING and not row.withheld
             else math.nan
             for sign, row in zip(signs, frame.itertuples(), strict=True)
@@ -106,6 +109,11 @@ def period_rate_table(reading: Reading) -> pd.DataFrame:
 
 def _between(rates: xr.DataArray, groups: tuple[str, str]) -> xr.DataArray:
     return rates.sel(start_group=groups[0], drop=True) - rates.sel(start_group=groups[1], drop=True)
+
+
+def _draws_of(between: xr.DataArray, row: Any) -> np.ndarray:
+    """Draws of one row's difference."""
+    return flat(between.sel(outcome=row.outcome, stratum=row.stratum, period=row.period))
 
 
 def _period_end(reading: Reading, period: str) -> float:

@@ -182,8 +182,8 @@ def after_end(
             f"{int(late.sum()):,} visits of {people:,} persons are after the end of their follow-up, at most "
             f"{most:.3g} weeks ({_by_week(visits[late])}); where these are planned weeks or numbers of visits made "
             'before, such as at early termination, write time = "ADY" or "ADT" under [[visits]], or leave them out by '
-            'name: where = {AVISIT = "..."} under [[visits.leave_out]]. Otherwise write visits_after_end = '
-            '"leave_out", or "extend" (follow-up lasts until the last visit), under [events]'
+            'name: where = {AVISIT = "..."} and reason = "..." under [[visits.leave_out]]. Otherwise write '
+            'visits_after_end = "leave_out", or "extend" (follow-up lasts until the last visit), under [events]'
         )
         found.append(Problem("mapping", text))
         return out, events, []

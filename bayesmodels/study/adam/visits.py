@@ -225,7 +225,7 @@ def _units(data: DataSet, entry: Visits, key: str, rows: pd.Series, found: list[
         if there.nunique() == 1 and there.iloc[0] != wanted:
             text = (
                 f"{key}: {field} = {toml_text(wanted)}, but {name} is {toml_text(there.iloc[0])} in all {len(there):,} "
-                f"rows; if that is what they are in, write {field} = {toml_text(there.iloc[0])}"
+                f"rows; if that is right, write {field} = {toml_text(there.iloc[0])}"
             )
             found.append(Problem("mapping", text))
             continue

@@ -21,8 +21,8 @@ a score (Terwee et al., J Clin Epidemiol 2007;60:34)."""
 FAR = 5.0
 """Interquartile ranges beyond the quartiles of the other values where a number of nines, eights or sevens is said."""
 
-SMALL = 0.05
-"""Share of the largest start group up to which another is doubtful, where there are three or more."""
+SMALL, LARGE = 2, 10
+"""Persons up to which a start group is doubtful, and from which two others are large."""
 
 BASELINE = 1.0
 """Weeks since randomisation by which a baseline is measured."""
@@ -117,9 +117,9 @@ def alike_persons(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
 def small_groups(file: str, persons: pd.DataFrame) -> Iterator[Problem]:
     """Start groups of a few persons beside large ones: a label misspelt makes a group of its own."""
     counts = persons.loc[persons["start_group"] != "", "start_group"].value_counts()
-    if len(counts) < 3:
+    if len(counts) < 3 or counts.iloc[1] < LARGE:
         return
-    for group, n in counts[counts <= max(2, SMALL * counts.iloc[0])].items():
+    for group, n in counts[counts <= SMALL].items():
         rows = persons.index[persons["start_group"] == group].tolist()
         text = (
             f"start group {quoted([group])} has {n} of {len(persons):,} persons (rows {row_ranges(rows)}), "

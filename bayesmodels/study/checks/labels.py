@@ -91,7 +91,7 @@ def alike(name: object, known: Iterable[str]) -> str | None:
         What a table has.
     """
     options = list(known)
-    if name in options:
+    if isinstance(name, str) and name in options:
         return None
     key = label_key(str(name))
     return next((option for option in options if label_key(option) == key), None)

@@ -26,7 +26,7 @@ def cnm_au8_means(
 
     What was published are means and SDs of scores at each visit. A change is the difference of the means at the visit
     and at baseline; its standard error cannot be had from the SDs, since the same persons are in both, and is left for
-    the model to fill from its spread. `n` is the persons in the mean at the visit: up to 9 of 120 (CNM-Au8), 21 of 164
+    the model to fill from its spread. `n` is the persons in the mean at the visit: up to 10 of 120 (CNM-Au8), 21 of 164
     (shared placebo) and 6 of 41 (regimen placebo) of those in the mean at baseline were not measured.
 
     Parameters

@@ -221,8 +221,9 @@ def weighted(
 ) -> tuple[Mixture, float]:
     """Distribution of the true outcome effect of a trial of their kind, and the effective number of draws behind it.
 
-    Every draw is weighted. Where there are more than `most`, these are chosen among them, in the order of the effect
-    that they expect, at equal steps of the sum of their weights: draws of t effects are dear, and few must do.
+    Every draw is weighted. Where there are more than `most`, so many are chosen among them, in the order of the effect
+    that they expect, at equal steps of the sum of their weights: draws of t effects are dear, and few must do. The
+    effective number is then at most `most`.
 
     Parameters
     ----------
@@ -244,7 +245,7 @@ def weighted(
     mixture = draws.of_a_trial(surrogate_effect, surrogate_se)
     per_draw = len(mixture.weight) // len(weight)
     scaled = mixture.weight * np.repeat(weight * len(weight), per_draw)
-    return Mixture(mixture.mean, mixture.sd, scaled / scaled.sum()), effective
+    return Mixture(mixture.mean, mixture.sd, scaled / scaled.sum()), min(effective, float(most))
 
 
 def _beyond(mixture: Mixture, margin: float, sign: float) -> float:

@@ -38,6 +38,13 @@ def test_week_24_by_hand():
         assert last.to_dict() == {"CNM-Au8": pytest.approx(-5.2), "placebo": pytest.approx(change)}
 
 
+def test_persons_not_measured_are_those_of_the_docstring():
+    file = load("healey_cnmau8_alsfrs_visits").table
+    lost = file.groupby("arm")["n"].agg(lambda n: n.max() - n.min())
+    assert lost.to_dict() == {"CNM-Au8 pooled": 10, "regimen placebo": 6, "shared placebo": 21}
+    assert "up to 10 of 120 (CNM-Au8), 21 of 164" in " ".join(cnm_au8_means.__doc__.split())
+
+
 def test_a_last_week_and_a_name():
     table = cnm_au8_means(until_week=12, name="to week 12")
     assert (table.weeks, table.name) == ((4, 8, 12), "to week 12")

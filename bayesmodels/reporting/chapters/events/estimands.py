@@ -16,7 +16,7 @@ import xarray as xr
 
 from bayesmodels.posterior.context import Contrast, Outcome, stratum_label
 from bayesmodels.posterior.differences import differences
-from bayesmodels.posterior.estimand import compared, withheld
+from bayesmodels.posterior.estimand import compared, no_effect_yet, withheld
 from bayesmodels.posterior.intervals import NOTHING, flat, probability, summarise
 from bayesmodels.posterior.wording import chance_of, estimate
 from bayesmodels.reporting.chapter import Chapter, Layouts, Needs, Reading, Tables
@@ -182,6 +182,7 @@ def estimand_table(reading: Reading) -> pd.DataFrame:
             reason = _withheld(reading, cell, week)
             if not reason and np.ptp(draws) < NOTHING:
                 reason = "the same in both groups by design"
+            reason = reason or no_effect_yet(draws, cell.null)
             silent = bool(reason) or math.isnan(cell.sign)
             rows.append(
                 {

@@ -13,7 +13,14 @@ from matplotlib.figure import Figure
 
 from bayesmodels.posterior.context import AS_RANDOMISED_BUT, Contrast, FitContext, Outcome, stratum_label
 from bayesmodels.posterior.differences import differences
-from bayesmodels.posterior.estimand import CHANGES, FREE_BASELINE, OPEN_LABEL, WITHIN_LIMITS, all_persons
+from bayesmodels.posterior.estimand import (
+    CHANGES,
+    FREE_BASELINE,
+    NO_EFFECT_YET,
+    OPEN_LABEL,
+    WITHIN_LIMITS,
+    all_persons,
+)
 from bayesmodels.posterior.intervals import flat, summarise
 from bayesmodels.posterior.monte_carlo import ERROR, error_in_brackets, shown_with_errors
 from bayesmodels.posterior.wording import as_percent, chance, difference, estimate, percents, signed, weeks_saved
@@ -334,10 +341,11 @@ def _counts(groups: tuple[str, str], row: dict[str, Any]) -> str:
 
 
 def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
-    """For the mixture (or the only stratum): Delta_1, and later weeks whose probability is not withheld, each once."""
+    """For the mixture (or the only stratum): Delta_1, and later weeks whose groups are still observed, each once."""
     table = reading.tables["deltas"]
     overall = table[table["stratum"] == ALL] if ALL in set(table["stratum"]) else table
-    chosen = overall[overall["withheld"] == ""].drop_duplicates(["outcome", "stratum", "contrast", "week"])
+    told = (overall["withheld"] == "") | overall["withheld"].str.startswith(NO_EFFECT_YET)
+    chosen = overall[told].drop_duplicates(["outcome", "stratum", "contrast", "week"])
     return chosen.to_dict("records")
 
 
@@ -349,9 +357,10 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
     said = [OPEN_LABEL] if row["week"] > contrast.switch_week else []
     said += [CHANGES] if context.free_baseline else []
     percent = as_percent(outcome, *numbers)
+    probable = f"probability {chance(row['probability_favours'])} that it favours {contrast.early}"
+    favoured = row["withheld"] or f"{signed(row['direction'])}, {probable}"
     return (
         f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
         f"{row['week']:g}{f' ({"; ".join(said)})' if said else ''}: {difference(*numbers)} {outcome.unit}"
-        f"{f', that is {percent}' if percent else ''}; {signed(row['direction'])}, probability "
-        f"{chance(row['probability_favours'])} that it favours {contrast.early}.{error_in_brackets(row[ERROR])}"
+        f"{f', that is {percent}' if percent else ''}; {favoured}.{error_in_brackets(row[ERROR])}"
     )

@@ -16,16 +16,12 @@ import pandas as pd
 
 from bayesmodels.posterior.context import Contrast, Outcome
 from bayesmodels.posterior.differences import at_randomisation, differences
-from bayesmodels.posterior.estimand import estimand, withheld
+from bayesmodels.posterior.estimand import estimand, no_effect_yet, withheld
 from bayesmodels.posterior.intervals import NOTHING, STATISTICS, flat, long_table, probability, summarise
 from bayesmodels.posterior.monte_carlo import with_errors
-from bayesmodels.posterior.wording import chance
 from bayesmodels.reporting.chapter import Reading
 
 NO_CHANGE_YET = "no change yet at week 0"
-
-MOSTLY_NONE = 0.5
-"""Share of draws without any difference, since the effect comes later, from which no probability is given."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +108,7 @@ def difference_row(cell: DifferenceCell, week: float, reading: Reading) -> dict[
     reason = withheld(observed, outcome.name, contrast, stratum, week)
     if not reason and np.ptp(draws) < NOTHING:
         reason = NO_CHANGE_YET if reading.context.free_baseline and week == 0 else "the same in both groups by design"
-    none = probability(np.abs(draws) < NOTHING)
-    if not reason and none > MOSTLY_NONE:
-        reason = f"no effect yet in {chance(none)} of the draws"
+    reason = reason or no_effect_yet(draws)
     important = settings.important_difference.get(outcome.name, math.nan)
     gain = cell.sign * draws
     silent = bool(reason) or math.isnan(cell.sign)
@@ -195,6 +189,7 @@ def persistence_table(reading: Reading) -> pd.DataFrame:
             continue
         for second in sorted({week for week in (points["well_observed"], points["delta_2"]) if week > first}):
             reason = withheld(reading.observed, cell.outcome.name, cell.contrast, cell.stratum, second)
+            reason = reason or no_effect_yet(cell.at(second))
             for share in (None, *reading.settings.shares):
                 rows.append(
                     {

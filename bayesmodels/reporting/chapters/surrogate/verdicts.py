@@ -53,11 +53,10 @@ class Verdicts(Chapter):
 
 def _in_words(verdict: Verdict) -> pd.DataFrame:
     """Question, answer, reasons and what would change the answer, a row each."""
-    why = [reason for reason in verdict.reasons if reason.rstrip(".") not in verdict.sentence]
     rows = [
         ("Question", QUESTIONS[verdict.rung]),
         ("Answer", verdict.sentence),
-        *((("Why" if k == 0 else ""), f"{reason[0].upper()}{reason[1:].rstrip('.')}.") for k, reason in enumerate(why)),
+        *((("Why" if k == 0 else ""), reason) for k, reason in enumerate(verdict.unsaid)),
         *((("What would change it" if k == 0 else ""), text) for k, text in enumerate(verdict.what_would_change_it)),
     ]
     return pd.DataFrame(rows, columns=["Part", "In words"])

@@ -359,8 +359,9 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
     percent = as_percent(outcome, *numbers)
     probable = f"probability {chance(row['probability_favours'])} that it favours {contrast.early}"
     favoured = row["withheld"] or f"{signed(row['direction'])}, {probable}"
+    zero = " The interval contains zero." if row["lower"] <= 0 <= row["upper"] and not row["withheld"] else ""
     return (
         f"{outcome.label}, {stratum_label(row['stratum'])}, {row['contrast'].replace(' - ', ' minus ')} at week "
         f"{row['week']:g}{f' ({"; ".join(said)})' if said else ''}: {difference(*numbers)} {outcome.unit}"
-        f"{f', that is {percent}' if percent else ''}; {favoured}.{error_in_brackets(row[ERROR])}"
+        f"{f', that is {percent}' if percent else ''}; {favoured}.{zero}{error_in_brackets(row[ERROR])}"
     )

@@ -15,6 +15,7 @@ from bayesmodels.errors import BadInput
 from bayesmodels.reporting import CHAPTERS, ReportSettings, report
 from bayesmodels.reporting.chapter import read
 from bayesmodels.reporting.chapters.surrogate.checklist import ITEMS, Checklist, Entry, single_checklist
+from bayesmodels.reporting.chapters.surrogate.criteria import wider
 from bayesmodels.reporting.chapters.surrogate.mediation import Mediation
 from bayesmodels.reporting.page import compose
 from bayesmodels.reporting.summary import checked_json
@@ -63,6 +64,20 @@ def test_the_rungs_lead_the_page(made):
     page = compose(result.title, result.lead, result.sections[:1])
     assert page.index("Response level") < page.index("Identified by these data")
     assert "drug against placebo" not in page.split("Surrogate: how far")[1]
+
+
+def test_a_quantity_that_is_wider_after_the_data_than_before_is_named(made):
+    rows = [
+        {"name": "slope", "note": "", "lower": -18.0, "upper": 28.0, "prior_lower": -7.0, "prior_upper": 6.0},
+        {"name": "effect", "note": "", "lower": -1.0, "upper": 2.0, "prior_lower": -5.0, "prior_upper": 5.0},
+        {"name": "share", "note": "withheld", "lower": -90.0, "upper": 90.0, "prior_lower": -1.0, "prior_upper": 1.0},
+        {"name": "no prior", "note": "", "lower": -9.0, "upper": 9.0, "prior_lower": np.nan, "prior_upper": np.nan},
+    ]
+    assert wider(rows).startswith("Wider after the data than before: slope. Slopes divide by how much")
+    assert wider(rows[1:]) == ""
+    (section,) = (found for found in made[0].sections if found.title == "Surrogate: criteria of a single trial")
+    latent = made[0].tables["surrogacy_criteria"].query("scale == 'latent'").to_dict("records")
+    assert section.note == wider(latent)
 
 
 def test_associations_of_persons_stand_beside_their_priors(made):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -10,6 +12,9 @@ from bayesmodels.posterior.wording import chance
 from bayesmodels.reporting.chapter import Chapter, Layouts, Reading, Tables
 from bayesmodels.reporting.layout import Layout
 from bayesmodels.reporting.page import Section, limits_cell
+
+WIDER = 1.5
+"""Times the prior's width from which it is said that an interval is wider."""
 
 _CRITERIA = {
     "C1": "C1: the drug moves the surrogate",
@@ -82,4 +87,21 @@ class Criteria(Chapter):
             }
             if d.contrast
             else {},
+            note=wider(by_scale.get("latent", [])) if d.contrast else "",
         )
+
+
+def wider(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What has a wider interval after the data than before, and why that may be; blank where nothing has."""
+    names = [
+        row["name"]
+        for row in rows
+        if not row["note"] and row["upper"] - row["lower"] > WIDER * (row["prior_upper"] - row["prior_lower"])
+    ]
+    if not names:
+        return ""
+    return (
+        f"Wider after the data than before: {', '.join(names)}. Slopes divide by how much the surrogate's true change "
+        "differs between persons of an arm, ratios of effects by an effect: where the data say that this is small, "
+        "they are less certain than the prior had them."
+    )

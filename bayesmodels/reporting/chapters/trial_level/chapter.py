@@ -308,7 +308,8 @@ def _threshold_section(evidence: TrialEvidence, figures: LazyFigures) -> Section
     picture = Picture(
         figures.maker("trial_threshold"),
         "Probability of benefit in a new trial against its effect on the surrogate.",
-        f"Solid: surrogate effect known. Dotted: estimated with SE {fixed(evidence.typical_se, 3)}, the median here.",
+        f"Solid: surrogate effect known. Dotted: estimated with SE {fixed(evidence.typical_se, 3)}, the median here. A "
+        "curve that passes a probability and falls below it again, here or farther out, has no threshold for it.",
     )
     return Section(
         "Surrogate threshold effect and paradox",

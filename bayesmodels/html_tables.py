@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMBER = re.compile(r"^([−+<>±-]? ?\d[\d.,]*(e[+-]?\d+)?( ?%)?( \(.*\))?|–)?$")
-"""Text that stands for a number: a sign, digits, a percent sign, an interval in brackets; or nothing."""
+NUMBER = re.compile(r"^([−+<>±-]? ?\d[\d.,]*(e[+-]?\d+)?( ?%)?( \(.*\))?( \*)?|–)?$")
+"""Text that stands for a number: a sign, digits, a percent sign, an interval in brackets, a mark; or nothing."""
 
 SHORT = 32
 """Characters of the longest cell up to which a column is not broken into lines; longer ones get a width for words."""

@@ -16,6 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from bayesmodels.html_tables import NUMBER
 from bayesmodels.posterior.wording import cell, chance_of, estimate
 from bayesmodels.reporting.drawing import svg_bytes
 from bayesmodels.surrogacy.verdict import Verdict
@@ -196,11 +197,9 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def is_number(text: str) -> bool:
-    """Whether a cell stands for a number: sign, digits, percent sign, interval in brackets, a mark; or for nothing."""
-    return bool(re.match(r"^([−+<>±]? ?\d[\d.,]*( %)?( \(.*\))?( \*)?|–)?$", text))
-
-
 def _numeric_columns(frame: pd.DataFrame) -> list[bool]:
     """Which columns align right: numbers, and text that stands for one."""
-    return [all(not isinstance(value, str) or is_number(value) for value in frame[name]) for name in frame.columns]
+    return [
+        all(not isinstance(value, str) or NUMBER.match(value) is not None for value in frame[name])
+        for name in frame.columns
+    ]

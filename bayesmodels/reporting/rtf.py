@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 
 from bayesmodels.errors import BadInput
+from bayesmodels.html_tables import NUMBER
 from bayesmodels.posterior.wording import cell
-from bayesmodels.reporting.page import Section, is_number
+from bayesmodels.reporting.page import Section
 
 LIBRARY = "rtflite"
 
@@ -167,7 +168,7 @@ def _widths(text: pd.DataFrame) -> tuple[str, list[float]]:
 
 
 def _are_numbers(column: pd.Series) -> bool:
-    return all(is_number(value) for value in column)
+    return all(NUMBER.match(value) is not None for value in column)
 
 
 def _source(about: Mapping[str, Any]) -> str:

@@ -99,17 +99,14 @@ def read_wide(
         texts = [name for name in drug_start_week if isinstance(name, str)]
         near = {label: alike(label, texts) for label in unknown}
         same = [f"{quoted([label])} for {quoted([name])}" for label, name in near.items() if name is not None]
-        spelt = (
-            f"; {', '.join(same)} differ{'s' * (len(same) == 1)} only by {DIFFER}: write one way in both"
-            if same
-            else ""
-        )
-        text = f"drug_start_week has no week for {quoted(unknown)}{spelt}; "
+        parts = [f"drug_start_week has no week for {quoted(unknown)}"]
+        if same:
+            parts.append(f"{', '.join(same)} differ{'s' * (len(same) == 1)} only by {DIFFER}: write one way in both")
         if len(texts) < len(drug_start_week):
-            text += 'write start groups as text, "1" for 1; '
-        rest = "add each of the others" if same else "add each"
-        text += f"{rest}, None where the drug is never started" if len(same) < len(unknown) else ""
-        found.append(Problem(file, text.removesuffix("; ")))
+            parts.append('write start groups as text, "1" for 1')
+        if len(same) < len(unknown):
+            parts.append(f"add each{' of the others' if same else ''}, None where the drug is never started")
+        found.append(Problem(file, "; ".join(parts)))
     rows: list[tuple[object, float, str, float]] = []
     row_of: list[int] = []
     for each, outcome, week in columns:

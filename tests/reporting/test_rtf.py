@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from bayesmodels.cli import app
 from bayesmodels.errors import BadInput
+from bayesmodels.html_tables import NUMBER
 from bayesmodels.posterior.archive import save
 from bayesmodels.posterior.wording import estimate
 from bayesmodels.reporting import Section, report, rtf
 from bayesmodels.reporting.document import require_rtflite
-from bayesmodels.reporting.page import is_number
 from bayesmodels.reporting.rtf import LIBRARY, ROOM, _widths, rtf_files, shown
 
 ABOUT = {"version": "0.1.0", "model": "longitudinal", "data": {"name": "made up", "digest": "0123"}, "run": "made-up-1"}
@@ -126,9 +126,9 @@ def test_columns_give_up_room_but_no_word_and_no_number_is_broken():
 
 def test_a_number_with_its_interval_and_a_mark_is_a_number():
     for text in ("0.8 (0.1 to 1.7) *", "−0.9 (−2.8 to 1.1)", "> 0.99", "56 %", "–", "", "0 (−11 to 8)"):
-        assert is_number(text), text
+        assert NUMBER.match(text), text
     for text in ("any reduction", "week 8", "> 3 points: 0.02", "0.8 of 2"):
-        assert not is_number(text), text
+        assert not NUMBER.match(text), text
 
 
 def test_a_column_without_a_word_is_left_out():

@@ -71,7 +71,7 @@ class Effects(Chapter):
                 {
                     "Outcome": f"{outcome.label}, {stratum_label(row['stratum'])}" if row["stratum"] else outcome.label,
                     "Effect": _effect_name(row, context),
-                    f"Posterior median ({label})": (difference if row["direction"] else estimate)(*numbers),
+                    f"Posterior median ({label})": _shown(row),
                     f"Prior median ({label})": estimate(row["prior_median"], row["prior_lower"], row["prior_upper"]),
                     "Unit": row["unit"],
                     "In percent": percents(*numbers) if row["unit"] == "ln" and row["direction"] else "",
@@ -282,6 +282,11 @@ def _headline_rows(reading: Reading) -> list[dict[str, Any]]:
     return rows.drop_duplicates(same).to_dict("records")
 
 
+def _shown(row: dict[str, Any]) -> str:
+    """Median and interval; one of what may have either sign is not rounded to zero."""
+    return (difference if row["direction"] else estimate)(row["median"], row["lower"], row["upper"])
+
+
 def _constant(effects: pd.DataFrame) -> pd.Series:
     """Numbers that the model fixes: neither posterior nor prior has any width."""
     wide = [effects[f"{edge}upper"] - effects[f"{edge}lower"] > NOTHING for edge in ("", "prior_")]
@@ -314,10 +319,7 @@ def _line(reading: Reading, row: dict[str, Any]) -> str:
             "More persons in both would change this.",
         )
     unit = "" if row["unit"] == "proportion" else f" {row['unit']}"
-    text = (
-        f"{outcome.label}{where}: {said} {(difference if row['direction'] else estimate)(*numbers)}{unit}"
-        f"{f', that is {percent}' if percent else ''}{direction}."
-    )
+    text = f"{outcome.label}{where}: {said} {_shown(row)}{unit}{f', that is {percent}' if percent else ''}{direction}."
     error = error_in_brackets(row[ERROR])
     if _is_identified(row):
         return f"{text} {_width_said(row['width_ratio'])}{error}"
